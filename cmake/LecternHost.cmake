@@ -1,0 +1,46 @@
+# What every host library shares: warnings as errors, the libraries it may use, sanitizers, a faster build.
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Boost 1.74 REQUIRED COMPONENTS system filesystem program_options)
+find_package(Poco 1.11 REQUIRED COMPONENTS Foundation Net NetSSL Crypto Util)
+find_program(LECTERN_CCACHE ccache)
+if(LECTERN_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${LECTERN_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${LECTERN_CCACHE})
+endif()
+find_program(LECTERN_LLD ld.lld)
+if(LECTERN_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+add_library(lectern_warnings INTERFACE)
+target_compile_options(lectern_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
+
+if(LECTERN_SANITIZE)
+  add_compile_options(-fsanitize=${LECTERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${LECTERN_SANITIZE})
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-fstack-protector-strong)
+  add_compile_definitions(_FORTIFY_SOURCE=2 _GLIBCXX_ASSERTIONS)
+endif()
+
+# Third-party headers are SYSTEM so that their warnings are not ours (Poco 1.11 under C++20 warns).
+add_library(lectern_boost INTERFACE)
+target_include_directories(lectern_boost SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
+target_compile_definitions(lectern_boost INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_BIND_GLOBAL_PLACEHOLDERS)
+
+# lectern_host_library(<folder> [DEPENDS lib...]): host/<folder>/*.cpp become lectern_<folder>.
+function(lectern_host_library folder)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  if(NOT sources)
+    add_library(lectern_${folder} INTERFACE)
+    target_link_libraries(lectern_${folder} INTERFACE ${ARG_DEPENDS})
+    target_include_directories(lectern_${folder} INTERFACE ${PROJECT_SOURCE_DIR}/host)
+    return()
+  endif()
+  add_library(lectern_${folder} STATIC ${sources})
+  target_include_directories(lectern_${folder} PUBLIC ${PROJECT_SOURCE_DIR}/host)
+  target_link_libraries(lectern_${folder} PUBLIC ${ARG_DEPENDS} Threads::Threads PRIVATE lectern_warnings ${ARG_PRIVATE})
+endfunction()

@@ -1,0 +1,29 @@
+// The pool for what blocks: files, format plugins, presence backends. Reactors hand work here and get it back by post;
+// they never wait.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "base/task.hpp"
+
+namespace lectern {
+
+class Workers {
+ public:
+  /// [control] Starts `threads` threads (at least one).
+  explicit Workers(std::size_t threads);
+  /// [control] Runs what is queued, then joins.
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  /// [any] Queues `task`; tasks start in order and run side by side.
+  void submit(Task task);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lectern

@@ -1,0 +1,88 @@
+/* Runtime: what runs the code. A plugin starts kernels and speaks for them; queueing, storing outputs and replay are the
+ * host's. DRAFT. Calls only hand work over: they never wait for the kernel. What happens is told through events.
+ */
+#ifndef LECTERN_ABI_RUNTIME_H
+#define LECTERN_ABI_RUNTIME_H
+
+#include "lectern/abi/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+  LECTERN_KERNEL_STARTING = 1,
+  LECTERN_KERNEL_IDLE = 2,
+  LECTERN_KERNEL_BUSY = 3,
+  LECTERN_KERNEL_RESTARTING = 4,
+  LECTERN_KERNEL_DEAD = 5, /* told within a second of its death; `text` says why */
+  LECTERN_KERNEL_UNREACHABLE = 6
+};
+
+enum {
+  LECTERN_RUN_STATE = 1,         /* `value` = LECTERN_KERNEL_*, `text` = why; `json` = kernel_info once it is known */
+  LECTERN_RUN_STARTED = 2,       /* `execution` began; `value` = execution_count */
+  LECTERN_RUN_STREAM = 3,        /* `name` = stdout or stderr, `text` */
+  LECTERN_RUN_OUTPUT = 4,        /* `json` = one nbformat output (display_data, execute_result, error), `name` = display_id */
+  LECTERN_RUN_UPDATE = 5,        /* `json` = nbformat display_data that replaces those of display_id `name` */
+  LECTERN_RUN_CLEAR = 6,         /* `value` = 1: clear when the next output comes */
+  LECTERN_RUN_FINISHED = 7,      /* `execution` ended: `value` LECTERN_FINISHED_*; all its outputs came before; `json` = reply */
+  LECTERN_RUN_INPUT = 8,         /* the kernel waits for a line: `text` = prompt, `value` = 1 for a password */
+  LECTERN_RUN_REPLY = 9,         /* `request` is answered with `json` (the reply's content) */
+  LECTERN_RUN_COMM_OPEN = 10,    /* `name` = comm id, `text` = target, `json` = data, `buffers`, `metadata` */
+  LECTERN_RUN_COMM_MESSAGE = 11, /* `name` = comm id, `json` = data, `buffers` */
+  LECTERN_RUN_COMM_CLOSE = 12
+};
+enum { LECTERN_FINISHED_OK = 0, LECTERN_FINISHED_ERROR = 1, LECTERN_FINISHED_ABORTED = 2 };
+
+typedef struct lectern_runtime_event {
+  uint32_t struct_size, kind;
+  int64_t value;
+  uint64_t execution; /* 0 = outside any execution of ours */
+  uint64_t request;
+  lectern_str name, text, json, metadata;
+  const lectern_str *buffers;
+  uint32_t n_buffers, reserved;
+} lectern_runtime_event;
+
+/* Where events go. OWNERSHIP: the host's; valid from start until the kernel's DEAD event after shutdown, or destroy. */
+typedef struct lectern_runtime_out {
+  uint32_t struct_size, reserved;
+  void *ctx;
+  /* [any] Never blocks long; copies. Events of one kernel come from one thread at a time, in order. */
+  void (*event)(void *ctx, uint64_t kernel, const lectern_runtime_event *event) LECTERN_NOEXCEPT;
+} lectern_runtime_out;
+
+enum { LECTERN_EXECUTE_SILENT = 1, LECTERN_EXECUTE_NO_HISTORY = 2, LECTERN_EXECUTE_NO_STDIN = 4 };
+
+typedef struct lectern_runtime {
+  uint32_t struct_size, reserved;
+  /* [control] `out` stays valid until destroy. */
+  lectern_status (*create)(lectern_str config, const lectern_runtime_out *out, void **self, lectern_error *error) LECTERN_NOEXCEPT;
+  /* [control] Shuts every kernel down and joins every thread. */
+  void (*destroy)(void *self) LECTERN_NOEXCEPT;
+  /* [worker] Writes a JSON array of {"name","display_name","language","interrupt_mode","path"} - what can be started. */
+  lectern_status (*kernels)(void *self, const lectern_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
+  /* [worker] Starts kernel `kernel` (a number the host chose) by name. `options` = JSON {"cwd","env":{},"connection_dir"}. */
+  lectern_status (*start)(void *self, uint64_t kernel, lectern_str name, lectern_str options, lectern_error *error) LECTERN_NOEXCEPT;
+  /* [any] Runs `code` as `execution`. The host sends the next one only after FINISHED. */
+  lectern_status (*execute)(void *self, uint64_t kernel, uint64_t execution, lectern_str code, uint32_t flags) LECTERN_NOEXCEPT;
+  /* [any] */
+  lectern_status (*interrupt)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
+  /* [any] Ends and starts it again under the same number: STATE restarting, then starting, then idle. */
+  lectern_status (*restart)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
+  /* [any] Ends it; the last event is STATE dead with `text` "shutdown". */
+  lectern_status (*shutdown)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
+  /* [any] Answers LECTERN_RUN_INPUT. */
+  lectern_status (*input)(void *self, uint64_t kernel, lectern_str value) LECTERN_NOEXCEPT;
+  /* [any] Asks `kind` ("complete", "inspect", "is_complete", "history") with JSON content; answered by REPLY. */
+  lectern_status (*request)(void *self, uint64_t kernel, uint64_t request, lectern_str kind, lectern_str content) LECTERN_NOEXCEPT;
+  /* [any] Sends a comm message ("open", "msg", "close") from a client. */
+  lectern_status (*comm)(void *self, uint64_t kernel, lectern_str kind, lectern_str comm_id, lectern_str data,
+                         const lectern_str *buffers, uint32_t n_buffers) LECTERN_NOEXCEPT;
+} lectern_runtime;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
