@@ -1,5 +1,5 @@
-// Between a session and a socket. net/ owns sockets and frames RFC 6455 or HTTP; the session owns the transport codec and
-// the consumer's queue. Everything here happens on the session's reactor.
+// Between a session and a socket. net/ owns sockets and frames RFC 6455 or HTTP; the session owns the transport codec
+// and the consumer's queue. Everything here happens on the session's reactor.
 #pragma once
 
 #include <cstdint>
@@ -45,14 +45,14 @@ class LinkEvents {
 
 /// What the front door found out about a connection before it reached the session.
 struct ConnectRequest {
-  std::string route;         // "connect" or "events": chooses the transport binding
-  std::string subprotocol;   // as negotiated; empty for streams
-  std::string query_json;    // decoded query string as a JSON object of strings
-  std::string client_key;    // "id.secret" from the Lectern-Client header or a ticket; may be empty
-  std::string last_event_id; // "{stream}.{seq}" for event streams
-  std::string principal;     // authenticated
-  std::string device;        // this host's name for local clients
-  std::uint32_t scope = 3;   // the most this connection may ever have: bits edit=1, interact=2
+  std::string route;          // "connect" or "events": chooses the transport binding
+  std::string subprotocol;    // as negotiated; empty for streams
+  std::string query_json;     // decoded query string as a JSON object of strings
+  std::string client_key;     // "id.secret" from the Lectern-Client header or a ticket; may be empty
+  std::string last_event_id;  // "{stream}.{seq}" for event streams
+  std::string principal;      // authenticated
+  std::string device;         // this host's name for local clients
+  std::uint32_t scope = 3;    // the most this connection may ever have: bits edit=1, interact=2
 };
 
 }  // namespace lectern::session

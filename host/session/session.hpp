@@ -1,0 +1,113 @@
+// The public face of one live session. Whoever holds it may be on any thread: each function posts to the session's
+// reactor and answers there. A remote session attached here will wear the same face.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/loop.hpp"
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "session/link.hpp"
+
+namespace lectern::session {
+
+/// Called once, on the session's reactor, also with the error when the session has ended meanwhile (404
+/// `session_not_found`). Destroyed uncalled only when the host stops.
+template <class T>
+using Reply = UniqueFunction<void(Result<T>)>;
+
+/// Protocol 2 "Connection info", without `connect_url`, which depends on how the host is reached.
+struct ConnectionInfo {
+  std::string session_id;
+  std::string notebook_id;
+  std::string path;    // absolute
+  std::string format;  // id of the format plugin
+  std::uint64_t cell_count = 0;
+  bool needs_trust_approval = false;
+};
+
+struct NewClient {
+  std::string label;
+  std::string kind;  // "browser", "program", "agent", "device"; free text, shown to people
+  bool view_only = false;
+  std::uint32_t scope = 3;  // the most it may ever have: bits edit=1, interact=2
+  std::string principal;
+};
+
+struct CommandRequest {
+  std::string client_key;  // "id.secret"
+  std::string name;        // as in commands.hpp
+  std::optional<std::uint64_t> epoch;
+  std::string id;    // Idempotency-Key; empty = none
+  json::Value body;  // an object; null counts as {}
+  std::vector<std::string> buffers;
+  std::uint32_t scope = 3;  // of the token this very request came with
+  std::string principal;
+};
+
+/// A success: `json` is the result object. 200, 201 or 202.
+struct CommandReply {
+  int status = 200;
+  std::string json;
+};
+
+struct DocumentBytes {
+  std::string bytes;               // Automerge save format
+  std::vector<std::string> heads;  // hex, sorted: the ETag
+};
+
+struct PolicyChoice {
+  std::string policy;  // plugin id
+  std::string config = "{}";
+  bool dry_run = false;
+};
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  [[nodiscard]] virtual const std::string& id() const = 0;  ///< [any]
+  [[nodiscard]] virtual Loop& loop() const = 0;             ///< [any] where sockets go
+  /// [any] Route and name of the transport bindings that exist are the registry's; this says only what the session
+  /// knows.
+  [[nodiscard]] virtual ConnectionInfo connection_info() const = 0;  ///< [any] as of the last change
+
+  /// [reactor] A socket of this session was moved here. Null when it is refused at once; link.close() was called with
+  /// the reason then. `link` outlives what is returned.
+  virtual std::unique_ptr<LinkEvents> connect(ConnectRequest request, Link& link) = 0;
+
+  /// [any] POST …/clients: 201 `{client:{id,secret}, ticket, consumer_capabilities, room}`. The caller adds `ticket`.
+  virtual void make_client(NewClient client, Reply<CommandReply> reply) = 0;
+  /// [any] Runs one command of protocol 4. Errors: 400 client_required, 401 client_unknown, 400 not_a_member,
+  /// 404 unknown_command, 400 bad_request, 403, 409, 413, 422, 504 and what the command itself answers.
+  virtual void command(CommandRequest request, Reply<CommandReply> reply) = 0;
+  /// [any] GET …/takeover/{request_id}: `{request_id, state:"open"|"allowed"|"denied"|"withdrawn"|"expired", reason,
+  /// epoch?}`; answers at the end of the request or after `wait_ms` (at most 60,000). 404 `unknown_request`.
+  virtual void takeover_status(std::string client_key, std::uint64_t request_id, int wait_ms,
+                               Reply<CommandReply> reply) = 0;
+  /// [any] The notebook document; waits for it to be built.
+  virtual void document(Reply<DocumentBytes> reply) = 0;
+  /// [any] GET /api/v1/sessions/{s}: connection info, room, kernel, policy, save state, counters.
+  virtual void describe(Reply<json::Value> reply) = 0;
+
+  /// [any] `{policy, config, multi_editor, generation}`.
+  virtual void policy(Reply<json::Value> reply) = 0;
+  /// [any] Swaps the policy as one entry of the session's queue: nobody is disconnected; on error the old one stays.
+  /// 404 unknown_policy, 400 (its settings), 422 policy_refused (its assignment breaks an invariant), 504
+  /// policy_timeout.
+  virtual void set_policy(PolicyChoice choice, Reply<json::Value> reply) = 0;
+
+  /// [any] Saves, stops the kernel, closes every connection with 1000 and `reason` (SESSION_ENDED, SHUTDOWN, EXPIRED).
+  virtual void end(std::string reason, Reply<bool> reply) = 0;
+  /// [any] Revocation of a token: everything that runs under `principal` loses its rights and its connections (1008).
+  virtual void revoke(std::string principal) = 0;
+  /// [any] True when this session shows the output or buffer `sha256`. Answers on the reactor.
+  virtual void has_blob(std::string sha256, Reply<bool> reply) = 0;
+};
+
+}  // namespace lectern::session
