@@ -1,0 +1,143 @@
+# Shared by run.sh and test.sh: what has to be on the machine, and how it gets there. Sourced, not run.
+# shellcheck shell=bash disable=SC2034
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+JOBS=$(nproc)
+
+say() { printf '%s\n' "$*"; }
+die() {
+  printf 'error: %s\n' "$1" >&2
+  [ -n "${2:-}" ] && printf '       %s\n' "$2" >&2
+  exit 1
+}
+
+# What the host is built with: compiler, build tools, the libraries of design section 4.
+BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccache lld libpoco-dev libboost-dev
+  libboost-system-dev libboost-filesystem-dev libboost-program-options-dev rapidjson-dev libexpected-dev libssl-dev
+  libzmq3-dev cppzmq-dev)
+# What only the tests need.
+TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck chromium
+  python3-venv curl openssl binutils)
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "root is needed for: $*" "run it as root, or install sudo, then start again"
+  fi
+}
+
+# need_packages "why" name...: installs what is missing through apt, quiet when all is there.
+need_packages() {
+  local why=$1 missing=() name
+  shift
+  for name in "$@"; do
+    dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -q '^installed$' || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  command -v apt-get >/dev/null || die "missing packages for $why: ${missing[*]}" \
+    "this machine has no apt; install their equivalents by hand"
+  say "Installing for $why: ${missing[*]} (needs root)"
+  local log
+  log=$(mktemp)
+  if ! { as_root env DEBIAN_FRONTEND=noninteractive apt-get update &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
+    >"$log" 2>&1; then
+    tail -20 "$log" >&2
+    rm -f "$log"
+    die "apt could not install: ${missing[*]}" "the lines above say why"
+  fi
+  rm -f "$log"
+}
+
+# True when version $1 is at least $2.
+version_at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -1)" = "$2" ]; }
+
+# The document engine is a Rust crate that needs cargo 1.90 or newer; Debian's security updates carry 1.96 as cargo-web.
+need_cargo() {
+  local candidate version
+  for candidate in "${CARGO:-cargo}" /usr/bin/cargo; do
+    version=$("$candidate" --version 2>/dev/null | cut -d' ' -f2) || true
+    if [ -n "$version" ] && version_at_least "$version" 1.90; then
+      CARGO_BIN=$(command -v "$candidate")
+      return 0
+    fi
+  done
+  need_packages "the document engine (Rust)" cargo-web rustc-web
+  CARGO_BIN=/usr/bin/cargo
+  version=$("$CARGO_BIN" --version | cut -d' ' -f2)
+  version_at_least "$version" 1.90 || die "cargo $version is too old; 1.90 or newer is needed" \
+    "enable Debian's security updates (package cargo-web), or install a newer Rust"
+}
+
+need_node() {
+  local version
+  version=$(node --version 2>/dev/null | tr -d v) || true
+  if [ -z "$version" ] || ! command -v npm >/dev/null; then
+    need_packages "the page (Node.js)" nodejs npm
+    version=$(node --version | tr -d v)
+  fi
+  version_at_least "$version" 18 || die "Node.js $version is too old; 18 or newer is needed" "install a newer nodejs"
+}
+
+# npm_install DIR: node_modules as the lock file says, only when the lock file changed.
+npm_install() {
+  local stamp="$1/node_modules/.lectern-lock"
+  cmp -s "$1/package-lock.json" "$stamp" && return 0
+  say "Fetching the packages of ${1#"$ROOT"/}"
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) >/dev/null || die "npm ci failed in $1"
+  cp "$1/package-lock.json" "$stamp"
+}
+
+# The page: built when a source is newer than the result.
+build_page() {
+  local web="$ROOT/host/web"
+  need_node
+  npm_install "$web"
+  if [ -f "$web/dist/index.html" ] && [ -z "$(find "$web/src" "$web/public" "$web/index.html" "$web/package.json" \
+    "$web/vite.config.ts" -newer "$web/dist/index.html" -print -quit)" ]; then
+    return 0
+  fi
+  say "Building the page"
+  (cd "$web" && npm run --silent build) >/dev/null || die "the page does not build" "see: cd host/web && npm run build"
+}
+
+# build PRESET [cmake options...]: configures when needed and builds with a progress display.
+build() {
+  local preset=$1
+  shift
+  need_cargo
+  local dir="$ROOT/build/$preset"
+  if [ ! -f "$dir/build.ninja" ] || [ $# -gt 0 ]; then
+    cmake -S "$ROOT" --preset "$preset" -DLECTERN_CARGO="$CARGO_BIN" "$@" >"$ROOT/build-$preset.log" 2>&1 || {
+      tail -30 "$ROOT/build-$preset.log" >&2
+      die "cmake could not configure the $preset build"
+    }
+    rm -f "$ROOT/build-$preset.log"
+  fi
+  if ninja -C "$dir" -n | tail -1 | grep -q 'no work to do'; then return 0; fi
+  say "Building Lectern ($preset)"
+  NINJA_STATUS='[%f/%t, %es] ' cmake --build "$dir" -j "$JOBS" || die "the $preset build failed"
+}
+
+# True when some Jupyter kernel can be found the way the runtime plugin looks for it.
+have_kernel() {
+  local dir
+  for dir in "${JUPYTER_DATA_DIR:-$HOME/.local/share/jupyter}" /usr/local/share/jupyter /usr/share/jupyter \
+    "$ROOT/.venv/share/jupyter" "${VIRTUAL_ENV:+$VIRTUAL_ENV/share/jupyter}"; do
+    [ -n "$dir" ] && compgen -G "$dir/kernels/*/kernel.json" >/dev/null && return 0
+  done
+  return 1
+}
+
+# A Python environment of our own with a kernel in it.
+make_venv() {
+  [ -f "$ROOT/.venv/share/jupyter/kernels/python3/kernel.json" ] && return 0
+  python3 -c 'import venv, ensurepip' 2>/dev/null || need_packages "a Python kernel" python3 python3-venv
+  say "Making .venv with a Python kernel (ipykernel, ipywidgets)"
+  python3 -m venv "$ROOT/.venv" || die "python3 could not make $ROOT/.venv"
+  "$ROOT/.venv/bin/pip" install --quiet --disable-pip-version-check ipykernel ipywidgets ||
+    die "pip could not install ipykernel into .venv"
+}

@@ -1,0 +1,100 @@
+# Counting tests over several runners, so that test.sh can close with one line. Sourced by test.sh.
+# shellcheck shell=bash
+
+PASSED=0
+FAILED=0
+SKIPPED=0
+
+heading() { printf '\n== %s ==\n' "$1"; }
+
+# check NAME COMMAND...: one test; its output is shown when it fails.
+check() {
+  local name=$1 log
+  shift
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    PASSED=$((PASSED + 1))
+    say "ok   $name"
+  else
+    FAILED=$((FAILED + 1))
+    tail -60 "$log"
+    say "FAIL $name"
+  fi
+  rm -f "$log"
+}
+
+# add_junit FILE: adds the counts of a JUnit report; a missing one is a failure.
+add_junit() {
+  local counts
+  if [ ! -s "$1" ]; then
+    FAILED=$((FAILED + 1))
+    say "FAIL no report at $1: the runner did not finish"
+    return
+  fi
+  counts=$(python3 - "$1" <<'PY'
+import sys
+import xml.etree.ElementTree as tree
+failed = skipped = total = 0
+for case in tree.parse(sys.argv[1]).iter("testcase"):
+    total += 1
+    if case.find("failure") is not None or case.find("error") is not None:
+        failed += 1
+    elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
+        skipped += 1
+print(total - failed - skipped, failed, skipped)
+PY
+  )
+  local p f s
+  read -r p f s <<<"$counts"
+  PASSED=$((PASSED + p)) FAILED=$((FAILED + f)) SKIPPED=$((SKIPPED + s))
+  say "$p passed, $f failed, $s skipped here"
+}
+
+run_ctest() {
+  local preset=$1 report
+  report="$ROOT/build/$preset/ctest.xml"
+  rm -f "$report"
+  (cd "$ROOT/build/$preset" &&
+    ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0 \
+      TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1" \
+      UBSAN_OPTIONS=print_stacktrace=1 \
+      ctest -j "$JOBS" --output-on-failure --output-junit "$report" --progress 2>&1 | tail -80) || true
+  add_junit "$report"
+}
+
+run_cargo_tests() {
+  need_cargo
+  local log
+  log=$(mktemp)
+  (cd "$ROOT/host/document/automerge" &&
+    CARGO_TARGET_DIR="$ROOT/build/dev/cargo-test" "$CARGO_BIN" test --locked --quiet) >"$log" 2>&1 || true
+  if ! grep -q '^test result' "$log"; then
+    tail -40 "$log"
+    FAILED=$((FAILED + 1))
+  fi
+  grep -A20 '^failures:' "$log" || true
+  local p f s
+  while read -r p f s; do
+    PASSED=$((PASSED + p)) FAILED=$((FAILED + f)) SKIPPED=$((SKIPPED + s))
+  done < <(sed -nE 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored.*/\1 \2 \3/p' "$log")
+  rm -f "$log"
+}
+
+# run_vitest DIR NAME [filter...]
+run_vitest() {
+  local dir=$1 name=$2 report
+  shift 2
+  report="$ROOT/build/vitest-$name.xml"
+  rm -f "$report"
+  (cd "$dir" && npx vitest run --reporter=default --reporter=junit --outputFile.junit="$report" "$@" 2>&1 | tail -80) || true
+  add_junit "$report"
+}
+
+run_tidy() {
+  printf '%s\n' "$@" | xargs -P "$JOBS" -n 1 clang-tidy-14 -p "$ROOT/build/dev" --quiet --warnings-as-errors='*'
+}
+
+closing_line() {
+  printf '\n%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
+  [ "$FAILED" -eq 0 ]
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Builds what is needed and runs every test there is. The budget of each part is in docs/testing.md.
+#   ./test.sh            everything that runs on every change
+#   ./test.sh --nightly  also the long soak, crash and fuzz runs
+#   ./test.sh PART...    only these parts, in this order (see `parts` below)
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/scripts/lib.sh"
+# shellcheck source=scripts/tally.sh
+. "$ROOT/scripts/tally.sh"
+
+parts=(format build unit rust page wire browser sdk sanitizers tidy)
+NIGHTLY=0
+if [ "${1:-}" = --nightly ]; then
+  NIGHTLY=1
+  shift
+fi
+[ $# -gt 0 ] && parts=("$@")
+
+need_packages "building the host" "${BUILD_PACKAGES[@]}"
+need_packages "the tests" "${TEST_PACKAGES[@]}"
+make_venv
+export LECTERN_VENV="$ROOT/.venv"
+export LECTERN_BIN="$ROOT/build/dev/bin/lectern"
+
+part_format() {
+  local files
+  mapfile -t files < <(git -C "$ROOT" ls-files '*.cpp' '*.hpp' | sed "s|^|$ROOT/|")
+  check "clang-format" clang-format-14 --dry-run --Werror "${files[@]}"
+  mapfile -t files < <(git -C "$ROOT" ls-files '*.sh' | sed "s|^|$ROOT/|")
+  check "shellcheck" shellcheck -x -P "$ROOT" "${files[@]}"
+}
+
+part_build() {
+  build dev
+  build_page
+}
+
+part_unit() { run_ctest dev; }
+
+part_rust() { run_cargo_tests; }
+
+part_page() {
+  check "the page type-checks" npm --prefix "$ROOT/host/web" run --silent typecheck
+  run_vitest "$ROOT/host/web" page
+}
+
+part_wire() {
+  npm_install "$ROOT/tests"
+  run_vitest "$ROOT/tests" wire wire/
+}
+
+part_browser() {
+  npm_install "$ROOT/tests"
+  run_vitest "$ROOT/tests" browser browser/
+}
+
+part_sdk() {
+  check "a plugin outside the tree builds against the installed SDK" "$ROOT/tests/consumer/run.sh" "$ROOT/build/dev"
+}
+
+# Sanitizers run the fast suites: those that need no kernel and no browser.
+part_sanitizers() {
+  build asan-ubsan
+  run_ctest asan-ubsan
+  build tsan
+  run_ctest tsan
+}
+
+# Only what changed since the main branch, or in the last commit when this is the main branch.
+part_tidy() {
+  local base files
+  base=$(git -C "$ROOT" merge-base HEAD origin/main 2>/dev/null || true)
+  if [ -z "$base" ] || [ "$base" = "$(git -C "$ROOT" rev-parse HEAD)" ]; then base=HEAD~1; fi
+  mapfile -t files < <(git -C "$ROOT" diff --name-only --diff-filter=d "$base" -- '*.cpp' 2>/dev/null |
+    grep -E '^(host|plugins|policies)/' | head -"${LECTERN_TIDY_FILES:-12}" | sed "s|^|$ROOT/|")
+  [ ${#files[@]} -eq 0 ] && return 0
+  check "clang-tidy on changed files" run_tidy "${files[@]}"
+}
+
+for part in "${parts[@]}"; do
+  declare -F "part_$part" >/dev/null || die "there is no part called $part" "parts: ${parts[*]}"
+  started=$SECONDS
+  heading "$part"
+  "part_$part"
+  say "-- $part took $((SECONDS - started)) s"
+done
+if [ $NIGHTLY = 1 ]; then "$ROOT/scripts/nightly.sh" || FAILED=$((FAILED + 1)); fi
+
+closing_line
