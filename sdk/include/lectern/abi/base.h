@@ -11,12 +11,15 @@
  *   into a process of its own.
  *
  * Thread tags:
- *   [control]  one thread of the host, may block for a while; never concurrent with another [control] call
+ *   [control]  some thread of the host that may block for a while; never concurrent with another [control] call
  *   [reactor]  an event loop of the host: must not block; calls about one connection never run concurrently, calls about
  *              different connections may
  *   [referee]  the thread that runs policies: 50 ms per call, never concurrent for one policy object
  *   [worker]   a pool of the host: may block; calls on one object may run concurrently
- *   [any]      any thread, at any time between init and deinit
+ *   [any]      any thread, at any time between init and deinit; must not block
+ *
+ * What a breach costs: an exception that reaches the host is caught where the compiler lets it, counted, and makes the call
+ * fail as LECTERN_INTERNAL; out of a function that C++ knows to be noexcept it ends the process, as any C++ program.
  */
 #ifndef LECTERN_ABI_BASE_H
 #define LECTERN_ABI_BASE_H
@@ -31,12 +34,17 @@ extern "C" {
 #define LECTERN_NOEXCEPT
 #endif
 
+/* The version of the SDK; the build, the package and the pkg-config file read it here. */
+#define LECTERN_SDK_VERSION "0.1.0"
+
 #define LECTERN_ABI_MAJOR 0
 #define LECTERN_ABI_MINOR 1
 
-/* True when `object`, whose struct_size its maker filled in, is long enough to hold `field`. */
-#define LECTERN_HAS(object, field)                                                                        \
-  ((object)->struct_size >= offsetof(__typeof__(*(object)), field) + sizeof((object)->field))
+/* True when `object`, whose struct_size its maker filled in, is long enough to hold `field`. Address arithmetic instead
+ * of offsetof, which would need the type's name. */
+#define LECTERN_HAS(object, field)                                                                       \
+  ((size_t)((const char *)&(object)->field - (const char *)(object)) + sizeof((object)->field) <=        \
+   (size_t)(object)->struct_size)
 
 typedef struct lectern_str {
   const char *p; /* may be null when n is 0 */

@@ -32,6 +32,7 @@ typedef struct lectern_cell {
   lectern_str original;            /* the format's own text of this cell, opaque to the host, at most the file's size */
 } lectern_cell;
 
+/* `changed` of a notebook. */
 enum { LECTERN_NOTEBOOK_METADATA_CHANGED = 1, LECTERN_NOTEBOOK_NEW = 2 };
 typedef struct lectern_notebook {
   uint32_t struct_size, changed;
@@ -43,7 +44,8 @@ typedef struct lectern_notebook {
 } lectern_notebook;
 
 /* Receives what read finds: any number of cells() batches in order, then notebook() once (its cells are empty), notice()
- * for what a person should know ("upgraded from nbformat 3"). OWNERSHIP: the host's; valid during the call; it copies. */
+ * for what a person should know ("upgraded from nbformat 3"). OWNERSHIP: the host's; valid during the call; it copies -
+ * except text that lies inside the `bytes` given to read, which it keeps by reference: pass that through where you can. */
 typedef struct lectern_notebook_builder {
   uint32_t struct_size, reserved;
   void *ctx;

@@ -28,10 +28,12 @@ typedef struct lectern_member {
   uint32_t caps;     /* what it has now */
   uint32_t flags;    /* LECTERN_MEMBER_* */
   uint64_t grant;    /* epoch of its right to edit; 0 = none */
-  int64_t joined_ms, seen_ms, edited_ms;
+  int64_t joined_ms; /* when it became a member */
+  int64_t seen_ms;   /* when its connection last gave a sign of life */
+  int64_t edited_ms; /* its last accepted edit; 0 = none */
   int64_t reserved_until_ms; /* its slot is kept until then, after its connection was lost */
-  int64_t scope_until_ms;
-  lectern_str principal; /* authenticated */
+  int64_t scope_until_ms;    /* when its scope expires */
+  lectern_str principal;     /* authenticated; empty when the host runs without tokens */
   lectern_str label, device;
 } lectern_member;
 
@@ -82,9 +84,10 @@ typedef struct lectern_event {
 enum {
   LECTERN_EFFECT_SET_CAPS = 1, /* `target` gets `caps`: LECTERN_CAP_INTERACT or 0. Edit comes by grant alone. */
   LECTERN_EFFECT_GRANT = 2,    /* `target` gets the right to edit (and interact), with the next epoch. Under an exclusive
-                                  policy the former holder loses it first and keeps `caps` (default: interact). */
-  LECTERN_EFFECT_VACATE = 3,   /* `target` loses its grant and keeps `caps` */
-  LECTERN_EFFECT_RESOLVE = 4,  /* ends `request`: `verdict` LECTERN_ALLOW grants the asker, LECTERN_DENY refuses, `text` = why */
+                                  policy the former holder loses it first and keeps `caps`: LECTERN_CAP_INTERACT or 0. */
+  LECTERN_EFFECT_VACATE = 3,   /* `target` loses its grant and keeps `caps`: LECTERN_CAP_INTERACT or 0 */
+  LECTERN_EFFECT_RESOLVE = 4,  /* ends `request`: `verdict` LECTERN_ALLOW grants the asker (`caps` as for GRANT), LECTERN_DENY
+                                  refuses, `text` = why */
   LECTERN_EFFECT_ASK = 5,      /* asks `target` about `request` until `at_ms`; `text` is shown to it */
   LECTERN_EFFECT_UNASK = 6,    /* takes the ask of `request` back */
   LECTERN_EFFECT_TIMER = 7,    /* sets `timer` (the policy's own number) to `at_ms`; 0 cancels */
@@ -115,8 +118,8 @@ typedef struct lectern_policy {
   lectern_str state_schema; /* names the shape of the state: a new generation with the same one is handed the old state */
   lectern_str actions_json; /* JSON array of {"verb","label","tier":"read"|"interact"|"edit"}; may be empty */
   /* [control] Makes one policy object from its JSON settings ("{}" when there are none). Unknown keys are errors. */
-  lectern_status (*create)(lectern_str config, void **self, const lectern_policy_out *out) LECTERN_NOEXCEPT;
-  /* [control] */
+  lectern_status (*create)(lectern_str config, void **self, lectern_error *error) LECTERN_NOEXCEPT;
+  /* [any] Frees the object; no reduce of it runs or follows. */
   void (*destroy)(void *self) LECTERN_NOEXCEPT;
   /* [referee] Pure: no clock, no randomness, no memory of its own. Anything but LECTERN_OK, or more than 50 ms, means
    * "deny" for a request and "no effects" otherwise, and counts against the policy. */

@@ -53,6 +53,17 @@ typedef struct lectern_runtime_out {
   void (*event)(void *ctx, uint64_t kernel, const lectern_runtime_event *event) LECTERN_NOEXCEPT;
 } lectern_runtime_out;
 
+/* A comm message from a client to the kernel. */
+typedef struct lectern_comm {
+  uint32_t struct_size, n_buffers;
+  lectern_str kind;     /* "open", "msg", "close" */
+  lectern_str comm_id;
+  lectern_str target;   /* of "open" */
+  lectern_str data;     /* JSON object text */
+  lectern_str metadata; /* JSON object text; may be empty */
+  const lectern_str *buffers;
+} lectern_comm;
+
 enum { LECTERN_EXECUTE_SILENT = 1, LECTERN_EXECUTE_NO_HISTORY = 2, LECTERN_EXECUTE_NO_STDIN = 4 };
 
 typedef struct lectern_runtime {
@@ -77,9 +88,8 @@ typedef struct lectern_runtime {
   lectern_status (*input)(void *self, uint64_t kernel, lectern_str value) LECTERN_NOEXCEPT;
   /* [any] Asks `kind` ("complete", "inspect", "is_complete", "history") with JSON content; answered by REPLY. */
   lectern_status (*request)(void *self, uint64_t kernel, uint64_t request, lectern_str kind, lectern_str content) LECTERN_NOEXCEPT;
-  /* [any] Sends a comm message ("open", "msg", "close") from a client. */
-  lectern_status (*comm)(void *self, uint64_t kernel, lectern_str kind, lectern_str comm_id, lectern_str data,
-                         const lectern_str *buffers, uint32_t n_buffers) LECTERN_NOEXCEPT;
+  /* [any] Sends a comm message from a client. */
+  lectern_status (*comm)(void *self, uint64_t kernel, const lectern_comm *message) LECTERN_NOEXCEPT;
 } lectern_runtime;
 
 #ifdef __cplusplus

@@ -12,7 +12,7 @@ extern "C" {
 
 enum {
   LECTERN_CARRIER_WS_MESSAGE = 1,  /* whole WebSocket messages, text or binary */
-  LECTERN_CARRIER_BYTE_STREAM = 2, /* a stream of bytes, to the client only when `name` is a media type */
+  LECTERN_CARRIER_BYTE_STREAM = 2, /* a stream of bytes, to the client only: the body of an HTTP answer of type `name` */
   LECTERN_CARRIER_HTTP_EXCHANGE = 3
 };
 
@@ -30,7 +30,9 @@ enum {
   LECTERN_IN_HELLO = 1,   /* `body` is a client key "id.secret" */
   LECTERN_IN_COMMAND = 2, /* `id`, `name`, `epoch`, `body` (JSON object text), `payload` = its buffers, `sizes` */
   LECTERN_IN_CHANGES = 3, /* raw changes of a document: `id`, `epoch`, `document`, `payload` cut by `sizes`, `flags` */
-  LECTERN_IN_SYNC = 4     /* one sync message of a document: `document`, `payload` */
+  LECTERN_IN_SYNC = 4,    /* one sync message of a document: `document`, `payload` */
+  LECTERN_IN_MALFORMED = 5 /* not understood, but worth an answer: `id` as far as known, `name` = code ("bad_request"),
+                              `body` = what was wrong and where; the sender gets a failed reply, the connection stays */
 };
 enum { LECTERN_DOCUMENT_NOTEBOOK = 1, LECTERN_DOCUMENT_MODELS = 2 };
 enum { LECTERN_IN_FLUSH = 1 }; /* sent under a grant that was just revoked (protocol 4) */
@@ -77,6 +79,7 @@ typedef struct lectern_transport {
   const lectern_binding *bindings; /* stride: bindings[0].struct_size */
   /* [control] */
   lectern_status (*create)(lectern_str config, void **self, lectern_error *error) LECTERN_NOEXCEPT;
+  /* [any] Frees the object; every connection was closed before. */
   void (*destroy)(void *self) LECTERN_NOEXCEPT;
   /* [reactor] A connection of `binding` came. `query` is the request's query string, decoded to a JSON object of strings.
    * `encoding` receives a number: connections with the same one get the same encoded frames. */

@@ -1,0 +1,99 @@
+// One loaded copy of a plugin: its library, its entry, the callbacks it got from us, and how it is doing. The next copy
+// of the same plugin is another generation beside it; objects stay with the generation that made them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "plugin/kind.hpp"
+#include "plugin/manifest.hpp"
+
+namespace lectern::plugin {
+
+enum class GenerationState {
+  loaded,       // initialised, in nobody's use yet
+  active,       // behind a slot
+  draining,     // replaced; lives as long as its last object
+  quarantined,  // must not be used again; its library stays mapped for ever
+};
+/// [any] "loaded", "active", "draining", "quarantined".
+std::string_view state_name(GenerationState state);
+
+/// A moment's figures of a generation, for reports.
+struct GenerationReport {
+  std::uint64_t number = 0;
+  GenerationState state = GenerationState::loaded;
+  std::string why;     // of a quarantine or drain; may be empty
+  std::string sha256;  // of the library's content
+  std::string build;   // the plugin's own word on compiler and flags
+  std::string loaded_at;
+  std::int64_t load_us = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t failures = 0;
+  std::int64_t slowest_us = 0;
+  std::string last_failure;
+};
+
+class Library;
+
+/// OWNERSHIP: shared. Whoever may still run the plugin's code (an adapter, a slot, a thread that was given up on inside
+/// a call) holds one, because code must stay mapped exactly as long as the last of them; no single owner could know.
+/// When the last goes, on any thread, the registry's next reap() ends it on a [control] thread.
+class Generation {
+ public:
+  ~Generation();
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+  /// [control] Checks, loads and initialises the library that was staged at `staged`; `number` tells generations apart.
+  /// 422 `not_a_library`, `missing_symbol`, `bad_entry`, `id_mismatch`, `missing_kind`, `missing_function`,
+  /// 409 `abi_mismatch`, 500 `load_failed`, `init_failed`.
+  static Result<std::unique_ptr<Generation>> load(Manifest manifest, const std::filesystem::path& staged,
+                                                  std::string sha256, std::uint64_t number);
+
+  [[nodiscard]] const Manifest& manifest() const { return manifest_; }  // [any]
+  [[nodiscard]] const std::string& id() const { return manifest_.id; }  // [any]
+  [[nodiscard]] Kind kind() const { return manifest_.kind; }            // [any]
+  [[nodiscard]] std::uint64_t number() const { return number_; }        // [any]
+  [[nodiscard]] const std::string& sha256() const { return sha256_; }   // [any]
+  [[nodiscard]] GenerationState state() const;                          // [any]
+  [[nodiscard]] GenerationReport report() const;                        // [any]
+
+  /// [any] What get_kind gave for its kind: a `const lectern_policy*` for a policy. Never null; the adapters use it.
+  [[nodiscard]] const void* interface() const { return interface_; }
+  /// [any] The plugin's extension `id`, or null.
+  [[nodiscard]] const void* extension(std::string_view id) const;
+
+  /// [any] loaded -> active. A quarantined generation stays so.
+  void activate();
+  /// [any] -> draining, unless quarantined.
+  void drain(std::string why);
+  /// [any] Never used again, never unloaded. Calls that still run inside it are left alone.
+  void quarantine(std::string why);
+
+  /// [any] One call into the plugin that took `us`; the adapters count theirs.
+  void count_call(std::int64_t us);
+  /// [any] One breach of the contract, for reports and the log: an exception, garbage, a broken limit.
+  void count_failure(std::string what);
+
+  /// [control] The end: deinit, then dlclose when the manifest says unloadable and the generation is not quarantined.
+  /// Empty when the library is out of memory; else the reason why it stays mapped for ever. Only once, by the registry.
+  std::string end();
+
+ private:
+  Generation(Manifest manifest, std::string sha256, std::uint64_t number);
+  struct Inner;
+  Manifest manifest_;
+  std::string sha256_;
+  std::uint64_t number_;
+  const void* interface_ = nullptr;
+  std::unique_ptr<Inner> inner_;
+};
+
+/// Never null where it is passed around.
+using GenerationPtr = std::shared_ptr<Generation>;
+
+}  // namespace lectern::plugin

@@ -1,0 +1,73 @@
+// Finds plugins, says why one is refused, loads them, and knows every generation there is.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "plugin/generation.hpp"
+#include "plugin/manifest.hpp"
+
+namespace lectern::plugin {
+
+/// One plugin as it lies on disk.
+struct Found {
+  std::filesystem::path path;        // of the manifest, or of what should have had one
+  std::string id;                    // of the manifest; the file's name when it could not be read
+  std::optional<Manifest> manifest;  // absent when it could not be read
+  std::optional<Error> refused;      // absent = fine as far as can be told without loading
+};
+
+/// One line of `lectern plugins` and GET /api/v1/plugins.
+struct PluginReport {
+  Found found;
+  std::vector<GenerationReport> generations;  // oldest first
+};
+
+struct RegistryOptions {
+  /// Searched in order; each holds `<id>/<id>.plugin.json` or `<id>.plugin.json`. The first to have an id wins, the
+  /// others are listed as shadowed. A folder that does not exist is skipped.
+  std::vector<std::filesystem::path> search;
+  /// Private to the host: libraries are copied to `<staging>/plugins/<sha256>/` and loaded from there, so that a file
+  /// replaced on disk neither changes running code nor is mistaken for it.
+  std::filesystem::path staging;
+};
+
+/// Every function is [control] and may block; a mutex makes calls from several threads queue.
+class Registry {
+ public:
+  explicit Registry(RegistryOptions options);
+  /// Ends every generation that nobody holds; those held live on until their last holder lets go, and are then left
+  /// mapped.
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  /// What lies in the search path now, by id; reads the disk each time, loads nothing.
+  [[nodiscard]] std::vector<Found> discover() const;
+  /// The ids of one kind that are not refused.
+  [[nodiscard]] std::vector<std::string> ids(Kind kind) const;
+
+  /// The generation of what lies on disk now: one that is loaded already when its content is the same, else a new one.
+  /// 404 `plugin_missing` (with what was found instead), 409 `quarantined`, or the gate that refused it.
+  Result<GenerationPtr> load(Kind kind, std::string_view id);
+
+  /// Looks up disk and generations together.
+  [[nodiscard]] std::vector<PluginReport> report();
+  /// report() as the body of GET /api/v1/plugins: {"plugins":[…],"search":[…]}.
+  [[nodiscard]] std::string report_json();
+
+  /// Ends generations whose last holder is gone. load() and report() do it too; call it after a swap to see one unload.
+  void reap();
+
+  [[nodiscard]] const RegistryOptions& options() const;
+
+ private:
+  struct Inner;
+  std::shared_ptr<Inner> inner_;  // shared with every generation's deleter, which may run after us
+};
+
+}  // namespace lectern::plugin
