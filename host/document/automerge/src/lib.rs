@@ -1,0 +1,229 @@
+//! The C face of the document engine. `include/lectern_automerge.h` is the contract; this file only crosses it:
+//! pointers in, panics caught, buffers and sinks out. Everything else is in the modules.
+
+mod changes;
+mod edits;
+mod ffi;
+mod json;
+mod notebook;
+mod patches;
+mod scan;
+mod syncing;
+
+use automerge::ChangeHash;
+use ffi::*;
+use notebook::{Failure, Notebook};
+use std::ffi::c_void;
+
+/// # Safety
+/// `buffer` is NULL or points to a buffer this library filled or that is all zero.
+#[no_mangle]
+pub unsafe extern "C" fn lam_buffer_free(buffer: *mut Buffer) {
+    if let Some(buffer) = buffer.as_mut() {
+        buffer.release();
+    }
+}
+
+fn boxed(made: Result<Notebook, Failure>, error: *mut Buffer) -> *mut Doc {
+    match made {
+        Ok(notebook) => Box::into_raw(Box::new(Doc { notebook: Some(notebook) })),
+        Err(failure) => {
+            unsafe { report(error, failure) };
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// # Safety
+/// `error` is NULL or a valid buffer.
+#[no_mangle]
+pub unsafe extern "C" fn lam_new(error: *mut Buffer) -> *mut Doc {
+    boxed(contain(Notebook::new), error)
+}
+
+/// # Safety
+/// `bytes` is valid; `error` is NULL or a valid buffer.
+#[no_mangle]
+pub unsafe extern "C" fn lam_load(bytes: Slice, error: *mut Buffer) -> *mut Doc {
+    boxed(contain(|| Notebook::load(bytes.bytes())), error)
+}
+
+/// # Safety
+/// `doc` is NULL or came from `lam_new` or `lam_load` and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn lam_free(doc: *mut Doc) {
+    if !doc.is_null() {
+        let doc = Box::from_raw(doc);
+        let _ = contain(move || {
+            drop(doc);
+            Ok(())
+        });
+    }
+}
+
+/// # Safety
+/// `out` is valid.
+#[no_mangle]
+pub unsafe extern "C" fn lam_genesis_hash(out: *mut Hash) {
+    *out = Hash { bytes: notebook::GENESIS_HASH };
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_save(doc: *mut Doc, out: *mut Buffer, error: *mut Buffer) -> i32 {
+    with(doc, error, |n| {
+        (*out).fill(n.am.save());
+        Ok(())
+    })
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_heads(doc: *mut Doc, out: *mut Buffer, error: *mut Buffer) -> i32 {
+    with(doc, error, |n| {
+        (*out).fill(n.heads().iter().flat_map(|h| h.0).collect());
+        Ok(())
+    })
+}
+
+/// # Safety
+/// Pointers are valid.
+#[no_mangle]
+pub unsafe extern "C" fn lam_contains(doc: *mut Doc, hash: *const Hash) -> i32 {
+    with(doc, std::ptr::null_mut(), |n| {
+        if n.contains(&ChangeHash((*hash).bytes)) {
+            Ok(())
+        } else {
+            Err(Failure::NotFound(String::new()))
+        }
+    })
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL; `heads` holds `count`.
+#[no_mangle]
+pub unsafe extern "C" fn lam_changes_since(
+    doc: *mut Doc,
+    heads: *const Hash,
+    count: u64,
+    sink: ChunkSink,
+    context: *mut c_void,
+    error: *mut Buffer,
+) -> i32 {
+    with(doc, error, |n| {
+        let heads = hashes(heads, count);
+        for head in &heads {
+            if !n.contains(head) {
+                return Err(Failure::NotFound(format!("no change {head} in this history")));
+            }
+        }
+        for mut change in n.am.get_changes(&heads) {
+            let hash = Hash { bytes: change.hash().0 };
+            sink(context, &hash, Slice::of(&change.bytes()));
+        }
+        Ok(())
+    })
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_snapshot(doc: *mut Doc, sink: CellSink, context: *mut c_void, error: *mut Buffer) -> i32 {
+    with(doc, error, |n| {
+        for id in n.cell_ids() {
+            if let Some(cell) = n.read_cell(&id) {
+                sink(context, &CellView::of(&cell));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_notebook_metadata(doc: *mut Doc, out: *mut Buffer, error: *mut Buffer) -> i32 {
+    with(doc, error, |n| {
+        let text = n.metadata_map().map(|m| {
+            let mut text = String::new();
+            json::read(&n.am, &m, automerge::ObjType::Map, 1, &mut text);
+            text
+        });
+        (*out).fill(text.unwrap_or("{}".into()).into_bytes());
+        Ok(())
+    })
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_normalize_json(text: Slice, out: *mut Buffer, error: *mut Buffer) -> i32 {
+    status(error, contain(|| {
+        let value = json::parse(text.bytes()).map_err(Failure::Malformed)?;
+        let mut normal = String::new();
+        json::normalize(&value, &mut normal);
+        (*out).fill(normal.into_bytes());
+        Ok(())
+    }))
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_inspect(
+    chunk: Slice,
+    limits: *const LimitsView,
+    sink: InfoSink,
+    context: *mut c_void,
+    error: *mut Buffer,
+) -> i32 {
+    status(error, contain(|| {
+        let change = changes::decode(chunk.bytes(), &(*limits).limits())?;
+        let deps: Vec<Hash> = change.deps().iter().map(|d| Hash { bytes: d.0 }).collect();
+        sink(context, &InfoView {
+            hash: Hash { bytes: change.hash().0 },
+            actor: Slice::of(change.actor_id().to_bytes()),
+            message: Slice::of(change.message().unwrap_or("").as_bytes()),
+            deps: deps.as_ptr(),
+            dep_count: deps.len() as u64,
+            seq: change.seq(),
+            start_op: change.start_op().get(),
+            op_count: change.len() as u64,
+        });
+        Ok(())
+    }))
+}
+
+/// # Safety
+/// Pointers are valid or, for `error` and `missing`, NULL; `chunks` holds `count`.
+#[no_mangle]
+pub unsafe extern "C" fn lam_apply(
+    doc: *mut Doc,
+    chunks: *const Slice,
+    count: u64,
+    limits: *const LimitsView,
+    missing: Option<ChunkSink>,
+    patches: Option<PatchSink>,
+    context: *mut c_void,
+    error: *mut Buffer,
+) -> i32 {
+    with(doc, error, |n| {
+        let limits = (*limits).limits();
+        let changes: Result<Vec<_>, _> =
+            slices(chunks, count).iter().map(|c| changes::decode(c.bytes(), &limits)).collect();
+        let outcome = n.apply(changes?);
+        if let (Err(Failure::MissingDependency(hashes)), Some(missing)) = (&outcome, missing) {
+            for hash in hashes {
+                missing(context, &Hash { bytes: hash.0 }, Slice::of(&[]));
+            }
+        }
+        outcome?;
+        deliver(n.take_events().0, patches, context);
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Sync sessions across the C line.
+
+use automerge::sync::{Message, State, SyncDoc};
+use std::ffi::c_void;
+
+use crate::ffi::*;
+use crate::notebook::Failure;
+use crate::scan;
+
+pub struct Sync(State);
+
+#[no_mangle]
+pub extern "C" fn lam_sync_new() -> *mut Sync {
+    Box::into_raw(Box::new(Sync(State::new())))
+}
+
+/// # Safety
+/// `sync` is NULL or came from `lam_sync_new` and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn lam_sync_free(sync: *mut Sync) {
+    if !sync.is_null() {
+        drop(Box::from_raw(sync));
+    }
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_sync_generate(
+    doc: *mut Doc,
+    sync: *mut Sync,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    with(doc, error, |n| {
+        (*out).release();
+        if let Some(mut message) = n.am.sync().generate_sync_message(&mut (*sync).0) {
+            // Flags announce version 2: whole documents, which cannot be checked before they are decoded.
+            message.flags = None;
+            (*out).fill(message.encode());
+        }
+        Ok(())
+    })
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_sync_changes(
+    message: Slice,
+    limits: *const LimitsView,
+    sink: ChunkSink,
+    context: *mut c_void,
+    error: *mut Buffer,
+) -> i32 {
+    status(error, contain(|| {
+        for chunk in scan::check_sync_message(message.bytes(), &(*limits).limits())? {
+            sink(context, std::ptr::null(), Slice::of(chunk));
+        }
+        Ok(())
+    }))
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_sync_receive(
+    doc: *mut Doc,
+    sync: *mut Sync,
+    message: Slice,
+    limits: *const LimitsView,
+    error: *mut Buffer,
+) -> i32 {
+    with(doc, error, |n| {
+        let limits = (*limits).limits();
+        let chunks = scan::check_sync_message(message.bytes(), &limits)?;
+        let mut message = Message::decode(message.bytes())
+            .map_err(|e| Failure::Malformed(format!("not a sync message: {e}")))?;
+        let mut known = Vec::new();
+        for chunk in chunks {
+            let change = crate::changes::decode(chunk, &limits)?;
+            if n.contains(&change.hash()) {
+                known.push(chunk.to_vec());
+            }
+        }
+        message.changes = known.into();
+        n.am.sync().receive_sync_message(&mut (*sync).0, message)?;
+        Ok(())
+    })
+}
