@@ -1,0 +1,291 @@
+import type { NotebookState } from "../store/session_state";
+import type { Reply } from "../wire/types";
+import { loadAutomerge, type Automerge } from "./automerge";
+import { applyEdit, type Edit } from "./edits";
+import { Replica, type TextChanges } from "./replica";
+import type { Splice } from "./text";
+
+export interface TextListener {
+  /** `origin` is what the editor gave with its edit, so that it can skip its own. `splices` null: take the whole text. */
+  (splices: Splice[] | null, text: string, origin: unknown): void;
+}
+
+/** What the document needs from the session around it. */
+export interface DocumentHost {
+  notebook(): NotebookState | null;
+  publish(notebook: NotebookState): void;
+  /** Submits own changes: under the current grant, or as the one flush of a revoked one. */
+  submit(chunks: readonly Uint8Array[], flush: { epoch: number } | null): Promise<Reply>;
+  canEdit(): boolean;
+  /** Typing that could not be merged: `mine` is what the person saw, `theirs` what the host has. */
+  refused(mine: NotebookState, theirs: NotebookState, reply: Reply | null): void;
+  unsent(unsent: boolean): void;
+  ready(): void;
+  /** Automerge could not be loaded. */
+  failed(error: unknown): void;
+}
+
+/**
+ * The notebook as this tab edits it. Before Automerge is there, edits are applied to the plain cells and kept; then they are replayed on the
+ * document as if they had been made on it.
+ */
+export class NotebookDocument {
+  private automerge: Automerge | null = null;
+  private replica: Replica | null = null;
+  private actor = "";
+  private historyId = "";
+  private bytes: Uint8Array | null = null;
+  private early: Uint8Array[][] = [];
+  private pendingEdits: Edit[] = [];
+  private interimBase: NotebookState | null = null;
+  private flight: readonly Uint8Array[] | null = null;
+  private flushing = false;
+  private readonly listeners = new Map<string, Set<TextListener>>();
+  private settled: ((sent: boolean) => void)[] = [];
+
+  constructor(
+    private readonly host: DocumentHost,
+    private readonly loader: () => Promise<Automerge> = loadAutomerge,
+  ) {}
+
+  /** Starts loading Automerge; call it after the first cells are painted. */
+  async start(): Promise<void> {
+    try {
+      this.automerge = await this.loader();
+      this.tryReady();
+    } catch (error) {
+      this.host.failed(error);
+    }
+  }
+
+  get isReady(): boolean {
+    return this.replica !== null;
+  }
+
+  heads(): string[] {
+    return this.replica?.heads() ?? [];
+  }
+
+  get history(): string {
+    return this.historyId;
+  }
+
+  /** A first frame has come: who this tab writes as, and which history the host holds. */
+  connected(actor: string, historyId: string, snapshot: NotebookState | null): void {
+    if (this.historyId && this.historyId !== historyId) this.forget();
+    this.historyId = historyId;
+    this.actor = actor;
+    this.flight = null;
+    if (this.replica) {
+      this.replica.setActor(actor);
+      this.pump();
+    } else if (snapshot && this.pendingEdits.length === 0) this.interimBase = snapshot;
+  }
+
+  /** This tab goes on as somebody else: what is not confirmed cannot be sent under the new name. */
+  newIdentity(): void {
+    if (this.hasUnsent) this.giveUp(null, this.actor);
+  }
+
+  lost(): void {
+    this.flight = null;
+  }
+
+  takeDocument(bytes: Uint8Array, historyId: string): void {
+    if (this.historyId && historyId && historyId !== this.historyId) {
+      this.forget();
+      this.historyId = historyId;
+    }
+    if (!this.replica) {
+      this.bytes = bytes;
+      this.early = [];
+      this.tryReady();
+      return;
+    }
+    const mine = this.host.notebook();
+    const kept = this.replica.replace(bytes, this.actor);
+    this.republish();
+    const theirs = this.host.notebook();
+    if (!kept && mine && theirs) this.host.refused(mine, theirs, null);
+    this.reportUnsent();
+    this.pump();
+  }
+
+  takeChanges(chunks: Uint8Array[]): void {
+    if (!this.replica) {
+      this.early.push(chunks);
+      return;
+    }
+    this.replica.applyRemote(chunks);
+    this.publishTouched(undefined);
+  }
+
+  /** Applies edits at once and sends them when it may. */
+  edit(edits: Edit[], origin?: unknown): void {
+    if (edits.length === 0) return;
+    if (this.replica) {
+      if (!this.replica.edit(edits)) return;
+      this.publishTouched(origin);
+      this.reportUnsent();
+      this.pump();
+      return;
+    }
+    const before = this.host.notebook();
+    if (!before) return;
+    this.pendingEdits.push(...edits);
+    const after = edits.reduce(applyEdit, before);
+    this.host.publish(after);
+    this.reportUnsent();
+    for (const edit of edits) {
+      if (edit.type !== "splice") continue;
+      this.tell(edit.cell_id, [edit], after.cells[edit.cell_id]?.source ?? "", origin);
+    }
+  }
+
+  get hasUnsent(): boolean {
+    return this.pendingEdits.length > 0 || (this.replica?.unsent.length ?? 0) > 0;
+  }
+
+  /** The host's side of the notebook while something is unsent; null when all has arrived. */
+  confirmedNotebook(): NotebookState | null {
+    if (!this.hasUnsent) return null;
+    return this.replica ? this.replica.confirmedNotebook() : this.interimBase;
+  }
+
+  /** Resolves when everything typed so far is with the host (true) or was refused (false). */
+  settle(): Promise<boolean> {
+    if (!this.hasUnsent) return Promise.resolve(true);
+    return new Promise((resolve) => this.settled.push(resolve));
+  }
+
+  /** The pen is gone: the one flush under the old epoch, then what is left becomes a draft. */
+  async demoted(epoch: number | null): Promise<void> {
+    if (!this.hasUnsent || this.flushing) return;
+    if (!this.replica || epoch === null) {
+      this.giveUp(null, this.actor);
+      return;
+    }
+    this.flushing = true;
+    const batch = [...this.replica.unsent];
+    const reply = await this.host.submit(batch, { epoch });
+    this.flushing = false;
+    if (reply.ok) this.confirm(batch);
+    else if (reply.error?.code !== "offline" && this.hasUnsent) this.giveUp(reply, freshActor(reply) ?? this.actor);
+  }
+
+  onText(cellId: string, listener: TextListener): () => void {
+    const set = this.listeners.get(cellId) ?? new Set();
+    this.listeners.set(cellId, set.add(listener));
+    return () => {
+      set.delete(listener);
+      if (set.size === 0) this.listeners.delete(cellId);
+    };
+  }
+
+  private tryReady(): void {
+    if (!this.automerge || !this.bytes || this.replica) return;
+    this.replica = new Replica(this.automerge, this.bytes, this.actor);
+    for (const chunks of this.early) this.replica.applyRemote(chunks);
+    this.bytes = null;
+    this.early = [];
+    const kept = this.pendingEdits;
+    this.pendingEdits = [];
+    this.interimBase = null;
+    if (kept.length > 0) this.replica.edit(kept);
+    this.republish();
+    this.host.ready();
+    this.reportUnsent();
+    this.pump();
+  }
+
+  /** One submission at a time: what is typed meanwhile travels together in the next one. */
+  private pump(): void {
+    const replica = this.replica;
+    if (!replica || this.flight || this.flushing || replica.unsent.length === 0 || !this.host.canEdit()) return;
+    const batch = [...replica.unsent];
+    this.flight = batch;
+    void this.host.submit(batch, null).then((reply) => {
+      const current = this.flight === batch;
+      if (current) this.flight = null;
+      if (reply.ok) {
+        this.confirm(batch);
+        this.pump();
+      } else if (current && !this.flushing && reply.error?.code !== "offline") this.giveUp(reply, freshActor(reply) ?? this.actor);
+    });
+  }
+
+  /** By identity: what was rolled back meanwhile is not confirmed by a late answer. */
+  private confirm(batch: readonly Uint8Array[]): void {
+    this.replica?.confirm(batch);
+    this.reportUnsent();
+  }
+
+  /** Back to the host's text; the difference goes to the drafts. */
+  private giveUp(reply: Reply | null, actor: string): void {
+    const mine = this.host.notebook();
+    this.actor = actor;
+    this.flight = null;
+    this.pendingEdits = [];
+    if (this.replica) {
+      this.replica.rollback(actor);
+      this.republish();
+    } else if (this.interimBase) {
+      this.host.publish(this.interimBase);
+      for (const id of this.listeners.keys()) this.tell(id, null, this.interimBase.cells[id]?.source ?? "", undefined);
+    }
+    const theirs = this.host.notebook();
+    if (mine && theirs) this.host.refused(mine, theirs, reply);
+    const waiting = this.settled;
+    this.settled = [];
+    for (const resolve of waiting) resolve(false);
+    this.reportUnsent();
+  }
+
+  /** The host holds another history now: nothing of the old document may ever be synced into it. */
+  private forget(): void {
+    if (this.hasUnsent) this.giveUp(null, this.actor);
+    this.replica = null;
+    this.bytes = null;
+    this.early = [];
+    this.interimBase = null;
+  }
+
+  private republish(): void {
+    if (!this.replica) return;
+    const notebook = this.replica.notebook();
+    this.host.publish(notebook);
+    for (const id of this.listeners.keys()) this.tell(id, null, notebook.cells[id]?.source ?? "", undefined);
+  }
+
+  private publishTouched(origin: unknown): void {
+    const before = this.host.notebook();
+    if (!this.replica || !before) return;
+    const { notebook, texts } = this.replica.refresh(before);
+    this.host.publish(notebook);
+    this.tellAll(texts, notebook, origin);
+  }
+
+  private tellAll(texts: TextChanges, notebook: NotebookState, origin: unknown): void {
+    for (const [id, splices] of texts) this.tell(id, splices, notebook.cells[id]?.source ?? "", origin);
+  }
+
+  private tell(id: string, splices: Splice[] | null, text: string, origin: unknown): void {
+    for (const listener of [...(this.listeners.get(id) ?? [])]) listener(splices, text, origin);
+  }
+
+  private reportUnsent(): void {
+    const unsent = this.hasUnsent;
+    this.host.unsent(unsent);
+    if (unsent) return;
+    const waiting = this.settled;
+    this.settled = [];
+    for (const resolve of waiting) resolve(true);
+  }
+}
+
+/** A refusal brings the next actor to write as. */
+function freshActor(reply: Reply): string | null {
+  const details = reply.error?.details as { actor?: unknown } | undefined;
+  const actor = (reply as { actor?: unknown }).actor ?? (reply.error as { actor?: unknown } | undefined)?.actor ?? details?.actor;
+  return typeof actor === "string" && actor ? actor : null;
+}

@@ -1,0 +1,172 @@
+import type { NotebookState } from "../store/session_state";
+import type { Automerge, Doc, Patch } from "./automerge";
+import type { Edit } from "./edits";
+import { readCell, readNotebook, readOrder, writeEdit, type NotebookDoc } from "./schema";
+import type { Splice } from "./text";
+
+/** What a change did to the texts: the exact splices in order, or null where the whole text is new. */
+export type TextChanges = Map<string, Splice[] | null>;
+
+/** Confirmed chunks are folded into one saved document past this many, to bound memory. */
+const FOLD_AT = 2000;
+
+/**
+ * This tab's copy of the notebook document: what the host has confirmed, plus the own changes on their way. The confirmed part is kept as
+ * bytes, so that a refused submission is undone by building the copy again from them.
+ */
+export class Replica {
+  private doc: Doc<NotebookDoc>;
+  private base: Uint8Array;
+  private confirmed: Uint8Array[] = [];
+  private unconfirmed: Uint8Array[] = [];
+  private patches: Patch[] = [];
+
+  constructor(
+    private readonly automerge: Automerge,
+    bytes: Uint8Array,
+    actor: string,
+  ) {
+    this.base = bytes;
+    this.doc = this.load(bytes, actor);
+  }
+
+  notebook(): NotebookState {
+    return readNotebook(this.doc);
+  }
+
+  /** What the host has, without the own changes on their way. */
+  confirmedNotebook(): NotebookState {
+    const doc = this.automerge.load<NotebookDoc>(this.base);
+    return readNotebook(this.confirmed.length > 0 ? this.automerge.applyChanges(doc, this.confirmed)[0] : doc);
+  }
+
+  heads(): string[] {
+    return this.automerge.getHeads(this.doc);
+  }
+
+  get unsent(): readonly Uint8Array[] {
+    return this.unconfirmed;
+  }
+
+  /** Makes a change of one's own; false when the edit's cell is gone and nothing was changed. */
+  edit(edits: Edit[]): boolean {
+    let wrote = false;
+    const before = this.doc;
+    this.doc = this.automerge.change(this.doc, { patchCallback: this.collect }, (draft) => {
+      for (const edit of edits) wrote = writeEdit(this.automerge, draft, edit) || wrote;
+    });
+    if (this.doc === before || !wrote) return false;
+    const chunk = this.automerge.getLastLocalChange(this.doc);
+    if (!chunk) return false;
+    this.unconfirmed.push(chunk);
+    return true;
+  }
+
+  applyRemote(chunks: Uint8Array[]): void {
+    [this.doc] = this.automerge.applyChanges(this.doc, chunks, { patchCallback: this.collect });
+    this.confirmed.push(...chunks);
+  }
+
+  /** The host has these own changes. */
+  confirm(chunks: readonly Uint8Array[]): void {
+    const known = new Set(chunks);
+    this.confirmed.push(...this.unconfirmed.filter((chunk) => known.has(chunk)));
+    this.unconfirmed = this.unconfirmed.filter((chunk) => !known.has(chunk));
+    if (this.confirmed.length > FOLD_AT && this.unconfirmed.length === 0) {
+      this.base = this.automerge.save(this.doc);
+      this.confirmed = [];
+    }
+  }
+
+  /** Takes the host's whole document, keeping what is still on its way. False when those changes no longer fit and were left out. */
+  replace(bytes: Uint8Array, actor: string): boolean {
+    this.base = bytes;
+    this.confirmed = [];
+    this.doc = this.load(bytes, actor);
+    if (this.unconfirmed.length === 0) return true;
+    [this.doc] = this.automerge.applyChanges(this.doc, this.unconfirmed);
+    if (this.automerge.getMissingDeps(this.doc, []).length === 0) return true;
+    this.rollback(actor);
+    return false;
+  }
+
+  /** Back to what the host has. A fresh actor is needed: the old one's next sequence numbers are spent on the dropped changes. */
+  rollback(actor: string): void {
+    this.unconfirmed = [];
+    this.doc = this.load(this.base, actor);
+    if (this.confirmed.length > 0) [this.doc] = this.automerge.applyChanges(this.doc, this.confirmed);
+  }
+
+  setActor(actor: string): void {
+    if (this.automerge.getActorId(this.doc) !== actor) this.doc = this.automerge.clone(this.doc, actor);
+  }
+
+  /** Brings `notebook` up to date with what changed since the last call, reading only the cells that were touched. */
+  refresh(notebook: NotebookState): { notebook: NotebookState; texts: TextChanges } {
+    const patches = this.patches;
+    this.patches = [];
+    const touched = touchedBy(patches);
+    if (touched.everything) return { notebook: this.notebook(), texts: new Map(Object.keys(this.doc.cells).map((id) => [id, null])) };
+    let { order, metadata } = notebook;
+    let cells = notebook.cells;
+    if (touched.cells.size > 0) {
+      cells = { ...cells };
+      for (const id of touched.cells) {
+        const cell = this.doc.cells[id];
+        if (cell) cells[id] = readCell(id, cell);
+        else delete cells[id];
+      }
+    }
+    if (touched.order) order = readOrder(this.doc);
+    if (touched.metadata) metadata = readNotebook(this.doc).metadata;
+    return { notebook: { order, cells, metadata }, texts: touched.texts };
+  }
+
+  private readonly collect = (patches: Patch[]) => {
+    this.patches.push(...patches);
+  };
+
+  private load(bytes: Uint8Array, actor: string): Doc<NotebookDoc> {
+    return this.automerge.load<NotebookDoc>(bytes, { actor });
+  }
+}
+
+interface Touched {
+  everything: boolean;
+  order: boolean;
+  metadata: boolean;
+  cells: Set<string>;
+  texts: TextChanges;
+}
+
+function spliceOf(patch: Patch): Splice | null {
+  const at = patch.path[3];
+  if (patch.path.length !== 4 || typeof at !== "number") return null;
+  if (patch.action === "splice") return { index: at, del: 0, insert: patch.value };
+  if (patch.action === "del") return { index: at, del: patch.length ?? 1, insert: "" };
+  return null;
+}
+
+function noteText(texts: TextChanges, id: string, patch: Patch): void {
+  const known = texts.get(id);
+  if (known === null) return;
+  const splice = spliceOf(patch);
+  if (splice === null) texts.set(id, null);
+  else if (known) known.push(splice);
+  else texts.set(id, [splice]);
+}
+
+function touchedBy(patches: Patch[]): Touched {
+  const touched: Touched = { everything: false, order: false, metadata: false, cells: new Set(), texts: new Map() };
+  for (const patch of patches) {
+    const [root, id, field] = patch.path;
+    if (root === "metadata") touched.metadata = true;
+    else if (root === "cells" && typeof id === "string") {
+      touched.cells.add(id);
+      if (patch.path.length === 2 || field === "position") touched.order = true;
+      if (field === "source") noteText(touched.texts, id, patch);
+      else if (patch.path.length === 2) touched.texts.set(id, null);
+    } else if (root === "cells") touched.everything = true;
+  }
+  return touched;
+}

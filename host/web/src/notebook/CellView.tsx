@@ -1,0 +1,178 @@
+import { memo, useEffect, useRef } from "react";
+import { Button, IconButton } from "../ui/Button";
+import { ErrorNote } from "../ui/ErrorNote";
+import { DownIcon, PlayIcon, TrashIcon, UpIcon } from "../ui/icons";
+import { EMPTY_RUN, type Cell, type CellRun, type Draft, type Notice } from "../store/session_state";
+import type { CellType, InputRequest } from "../wire/types";
+import { CellSource } from "./CellSource";
+import { useOpen, useSession, useUi } from "./context";
+import { InputPrompt } from "./InputPrompt";
+import { MarkdownView } from "./outputs/MarkdownView";
+import { Outputs } from "./outputs/Outputs";
+import { CellPeople } from "../room/CellPeople";
+
+const NAMES: Record<CellType, string> = { code: "Code", markdown: "Markdown", raw: "Raw" };
+const NO_DRAFTS: Draft[] = [];
+
+/** One cell. It renders again only when its own source, run, drafts or place change. */
+export const CellView = memo(function CellView({ id, index }: { id: string; index: number }) {
+  const { ui } = useOpen();
+  const holder = useRef<HTMLElement>(null);
+  const cell = useSession((state) => state.notebook?.cells[id]);
+  const run = useSession((state) => state.runs[id] ?? EMPTY_RUN);
+  const active = useUi((state) => state.active === id);
+  const mode = useUi((state) => (state.active === id ? state.mode : "command"));
+  const focusTick = useUi((state) => (state.active === id ? state.focusTick : 0));
+
+  useEffect(() => {
+    if (!active || focusTick === 0) return;
+    if (mode === "command") holder.current?.focus({ preventScroll: true });
+    holder.current?.scrollIntoView({ block: "nearest" });
+  }, [active, mode, focusTick]);
+
+  if (!cell) return null;
+  const label = `${NAMES[cell.cell_type]} cell ${index + 1}`;
+  return (
+    <article
+      ref={holder}
+      className={`cell cell-${cell.cell_type} ${active ? `cell-active cell-${mode}` : ""}`}
+      data-testid="cell"
+      data-cell-id={id}
+      data-status={run.status}
+      aria-label={label}
+      aria-current={active || undefined}
+      tabIndex={active ? 0 : -1}
+      onMouseDown={(event) => {
+        if (!(event.target as Element).closest("button, a, input, select, .editor, .outputs, .markdown a")) ui.select(id);
+      }}
+    >
+      <Gutter cell={cell} run={run} />
+      <div className="cell-body">
+        <CellContent cell={cell} label={label} holder={holder} />
+        <CellDrafts id={id} />
+        <CellNotices id={id} />
+        <Outputs outputs={run.outputs} label={`Output of ${label.toLowerCase()}`} />
+        <CellInput id={id} status={run.status} />
+      </div>
+      <CellPeople id={id} />
+      {active && <CellTools cell={cell} />}
+    </article>
+  );
+});
+
+function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
+  const { ui } = useOpen();
+  const canEdit = useSession((state) => state.capabilities.edit);
+  if (cell.cell_type !== "code") return <div className="gutter" />;
+  const count = run.status === "running" ? "∗" : run.status === "queued" ? "⋯" : (run.execution_count ?? " ");
+  const words = run.status === "running" ? "running" : run.status === "queued" ? "waiting to run" : run.execution_count ? `run ${run.execution_count}` : "not run";
+  return (
+    <div className={`gutter gutter-${run.status}`}>
+      <span className="count" aria-label={words} data-testid="count">
+        [{count}]
+      </span>
+      {canEdit && (
+        <IconButton label="Run this cell" keys="Ctrl+Enter" onClick={() => ui.execute(cell.id)} testId="run-cell" skipTab>
+          <PlayIcon />
+        </IconButton>
+      )}
+    </div>
+  );
+}
+
+function CellContent({ cell, label, holder }: { cell: Cell; label: string; holder: React.RefObject<HTMLElement | null> }) {
+  const { ui } = useOpen();
+  const canEdit = useSession((state) => state.capabilities.edit);
+  const open = useUi((state) => state.open.has(cell.id));
+  if (cell.cell_type === "markdown" && !(open && canEdit)) {
+    return (
+      <div className="rendered" onDoubleClick={() => canEdit && ui.openMarkdown(cell.id)} data-testid="rendered-markdown">
+        {cell.source.trim() ? <MarkdownView source={cell.source} /> : <p className="soft">Empty markdown cell{canEdit ? ": press Enter to write" : ""}</p>}
+      </div>
+    );
+  }
+  return (
+    <div className="source" data-testid="source">
+      <CellSource cell={cell} label={label} holder={holder} />
+    </div>
+  );
+}
+
+function CellDrafts({ id }: { id: string }) {
+  const all = useSession((state) => state.drafts);
+  const drafts = all.length === 0 ? NO_DRAFTS : all.filter((draft) => draft.cell_id === id);
+  return drafts.map((draft) => <DraftView key={draft.at + draft.text.length} draft={draft} />);
+}
+
+/** Typing that reached nobody: visible until the person decides. */
+export function DraftView({ draft }: { draft: Draft }) {
+  const { actions } = useOpen();
+  const canEdit = useSession((state) => state.capabilities.edit);
+  return (
+    <div className="draft" role="group" aria-label="Unsent draft" data-testid="draft">
+      <div className="draft-head">
+        <span>Your unsent draft</span>
+        <span className="soft">
+          from <time dateTime={draft.at}>{new Date(draft.at).toLocaleTimeString()}</time>
+          {canEdit ? "" : " · take over to apply it"}
+        </span>
+        <div className="draft-actions">
+          <Button onClick={() => actions.applyDraft(draft)} disabled={!canEdit} testId="draft-apply">
+            Apply
+          </Button>
+          <Button onClick={() => void copyText(draft.text)} testId="draft-copy">
+            Copy
+          </Button>
+          <Button onClick={() => actions.discardDraft(draft)} testId="draft-discard">
+            Discard
+          </Button>
+        </div>
+      </div>
+      <pre className="draft-text">{draft.text}</pre>
+    </div>
+  );
+}
+
+/** The clipboard API needs a secure context; plain HTTP on a LAN has only the old way. */
+async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+function CellNotices({ id }: { id: string }) {
+  const { session } = useOpen();
+  const notice: Notice | undefined = useSession((state) => state.notices.find((known) => known.place === `cell:${id}`));
+  return notice ? <ErrorNote error={notice.error} onDismiss={() => session.dismissNotice(notice.id)} /> : null;
+}
+
+function CellInput({ id, status }: { id: string; status: CellRun["status"] }) {
+  const input: InputRequest | undefined = useSession((state) => state.inputs.find((known) => (known.cell_id ? known.cell_id === id : status === "running")));
+  return input ? <InputPrompt key={input.request_id} input={input} /> : null;
+}
+
+function CellTools({ cell }: { cell: Cell }) {
+  const { ui } = useOpen();
+  const canEdit = useSession((state) => state.capabilities.edit);
+  if (!canEdit) return null;
+  return (
+    <div className="cell-tools" role="toolbar" aria-label="Cell actions">
+      <IconButton label="Move up" keys="Alt+↑" onClick={() => ui.move(cell.id, -1)} testId="cell-up" skipTab>
+        <UpIcon />
+      </IconButton>
+      <IconButton label="Move down" keys="Alt+↓" onClick={() => ui.move(cell.id, 1)} testId="cell-down" skipTab>
+        <DownIcon />
+      </IconButton>
+      <IconButton label="Delete cell" keys="d d" onClick={() => ui.remove(cell.id)} testId="cell-delete" skipTab>
+        <TrashIcon />
+      </IconButton>
+    </div>
+  );
+}

@@ -1,0 +1,115 @@
+import { historyField } from "@codemirror/commands";
+import { Annotation, EditorState, Transaction, type ChangeSet, type ChangeSpec } from "@codemirror/state";
+import { EditorView } from "@codemirror/view";
+import { useEffect, useRef } from "react";
+import type { Edit } from "../document/edits";
+import { diffText, type Splice } from "../document/text";
+import type { Session } from "../session/session";
+import { behaviour, common, editable, keysOf, language, languageFor, readOnly, type EditorKeys } from "./editor_setup";
+
+/** Marks what came from the document, so that it is not sent back. */
+const FromDocument = Annotation.define<boolean>();
+
+const PARKED_FIELDS = { history: historyField };
+
+/** Undo history and cursor of editors that scrolled away, per session and cell. */
+const parked = new WeakMap<Session, Map<string, unknown>>();
+
+function parkedOf(session: Session): Map<string, unknown> {
+  let states = parked.get(session);
+  if (!states) parked.set(session, (states = new Map()));
+  return states;
+}
+
+export interface CodeEditorProps {
+  session: Session;
+  cellId: string;
+  languageName: string;
+  reader: boolean;
+  label: string;
+  focused: boolean;
+  focusTick: number;
+  onFocus(): void;
+  keys: EditorKeys;
+}
+
+function sendTyping(session: Session, cellId: string, view: EditorView, changes: ChangeSet): void {
+  const edits: Edit[] = [];
+  changes.iterChanges((fromA, toA, fromB, _toB, inserted) => {
+    edits.push({ type: "splice", cell_id: cellId, index: fromB, del: toA - fromA, insert: inserted.toString() });
+  });
+  session.document.edit(edits, view);
+}
+
+function takeText(view: EditorView, splices: Splice[] | null, text: string): void {
+  const annotations = [FromDocument.of(true), Transaction.addToHistory.of(false)];
+  for (const splice of splices ?? []) {
+    const length = view.state.doc.length;
+    if (splice.index + splice.del > length) break;
+    const changes: ChangeSpec = { from: splice.index, to: splice.index + splice.del, insert: splice.insert };
+    view.dispatch({ changes, annotations, userEvent: "remote" });
+  }
+  const rest = diffText(view.state.doc.toString(), text);
+  if (!rest) return;
+  view.dispatch({ changes: { from: rest.index, to: rest.index + rest.del, insert: rest.insert }, annotations, userEvent: "remote" });
+}
+
+/** The editor of one cell: CodeMirror on the document's text, in step with it at every moment. */
+export default function CodeEditor(props: CodeEditorProps) {
+  const { session, cellId, languageName, reader, label, focused, focusTick } = props;
+  const parent = useRef<HTMLDivElement>(null);
+  const viewRef = useRef<EditorView | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+
+  useEffect(() => {
+    const extensions = [
+      behaviour.of(keysOf({ onKey: (binding) => latest.current.keys.onKey(binding) })),
+      common,
+      language.of([]),
+      editable.of(readOnly(latest.current.reader)),
+      EditorView.contentAttributes.of({ "aria-label": latest.current.label, spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+      EditorView.updateListener.of((update) => {
+        if (update.focusChanged && update.view.hasFocus) latest.current.onFocus();
+        if (!update.docChanged || update.transactions.every((transaction) => transaction.annotation(FromDocument))) return;
+        sendTyping(session, cellId, update.view, update.changes);
+      }),
+    ];
+    const text = session.store.get().notebook?.cells[cellId]?.source ?? "";
+    const known = parkedOf(session).get(cellId);
+    // Parked as data: a state would bring its extensions, whose listener points at the unmounted component.
+    const state = known
+      ? EditorState.fromJSON(known, { extensions }, PARKED_FIELDS)
+      : EditorState.create({ doc: text, extensions });
+    const view = new EditorView({ state, parent: parent.current! });
+    viewRef.current = view;
+    takeText(view, null, text);
+    const stop = session.document.onText(cellId, (splices, next, origin) => {
+      if (origin !== view) takeText(view, splices, next);
+    });
+    return () => {
+      stop();
+      parkedOf(session).set(cellId, view.state.toJSON(PARKED_FIELDS));
+      view.destroy();
+      viewRef.current = null;
+    };
+  }, [session, cellId]);
+
+  useEffect(() => {
+    let current = true;
+    void languageFor(languageName).then((extension) => current && viewRef.current?.dispatch({ effects: language.reconfigure(extension) }));
+    return () => {
+      current = false;
+    };
+  }, [languageName]);
+
+  useEffect(() => {
+    viewRef.current?.dispatch({ effects: editable.reconfigure(readOnly(reader)) });
+  }, [reader]);
+
+  useEffect(() => {
+    if (focused) viewRef.current?.focus();
+  }, [focused, focusTick]);
+
+  return <div className="editor" ref={parent} data-label={label} />;
+}

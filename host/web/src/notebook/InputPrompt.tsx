@@ -1,0 +1,34 @@
+import { useId, useState, type FormEvent } from "react";
+import { Button } from "../ui/Button";
+import type { InputRequest } from "../wire/types";
+import { useOpen, useSession } from "./context";
+
+/** The kernel's question (`input()`, `getpass()`), answered in place by whoever may interact. */
+export function InputPrompt({ input }: { input: InputRequest }) {
+  const { actions } = useOpen();
+  const canAnswer = useSession((state) => state.capabilities.interact);
+  const [value, setValue] = useState("");
+  const field = useId();
+  const answer = (event: FormEvent) => {
+    event.preventDefault();
+    void actions.input(input.request_id, value);
+  };
+  return (
+    <form className="input-prompt" onSubmit={answer} data-testid="input-prompt">
+      <label htmlFor={field}>{input.prompt || "Input:"}</label>
+      <input
+        id={field}
+        type={input.password ? "password" : "text"}
+        autoComplete="off"
+        autoFocus={canAnswer}
+        disabled={!canAnswer}
+        value={value}
+        onChange={(event) => setValue(event.target.value)}
+        onKeyDown={(event) => event.stopPropagation()}
+      />
+      <Button type="submit" disabled={!canAnswer}>
+        Send
+      </Button>
+    </form>
+  );
+}

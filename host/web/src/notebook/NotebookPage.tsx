@@ -1,0 +1,97 @@
+import { useEffect, useState } from "react";
+import { Members } from "../room/Members";
+import { ReaderBanner } from "../room/ReaderBanner";
+import { TakeoverAsks } from "../room/TakeoverAsks";
+import { Actions } from "../session/actions";
+import { Session } from "../session/session";
+import { ErrorNote } from "../ui/ErrorNote";
+import { Header } from "../ui/Header";
+import { api, toWireError } from "../wire/http";
+import type { ConnectionInfo, WireError } from "../wire/types";
+import { OpenContext, useSession, type Open } from "./context";
+import { HelpDialog } from "./HelpDialog";
+import { Notebook } from "./Notebook";
+import { NotebookUi } from "./notebook_ui";
+import { KernelPill, SaveState, Troubles } from "./StatusBar";
+import { Toolbar } from "./Toolbar";
+
+function startSession(info: ConnectionInfo): Open {
+  const session = new Session(info);
+  const actions = new Actions(session);
+  void session.open();
+  return { session, actions, ui: new NotebookUi(session, actions) };
+}
+
+/** Opens the notebook at `path` and keeps its session for as long as the page shows it. */
+export function NotebookPage({ path }: { path: string }) {
+  const [open, setOpen] = useState<Open | null>(null);
+  const [error, setError] = useState<WireError | null>(null);
+  useEffect(() => {
+    let current = true;
+    let mine: Open | null = null;
+    setOpen(null);
+    setError(null);
+    api.open(path).then(
+      (info) => {
+        if (!current) return;
+        mine = startSession(info);
+        setOpen(mine);
+      },
+      (reason: unknown) => current && setError(toWireError(reason)),
+    );
+    return () => {
+      current = false;
+      mine?.session.close();
+    };
+  }, [path]);
+  const name = path.split("/").pop() ?? path;
+  useEffect(() => {
+    document.title = `${name} · Lectern`;
+  }, [name]);
+  if (error) {
+    return (
+      <>
+        <Header title={name} />
+        <main className="page">
+          <h1 className="visually-hidden">{name}</h1>
+          <ErrorNote error={error} />
+          <p>
+            <a href="/">Back to the notebooks</a>
+          </p>
+        </main>
+      </>
+    );
+  }
+  if (!open) return <Header title={name} path={path} />;
+  return (
+    <OpenContext.Provider value={open}>
+      <div className="sticky">
+        <Header title={name} path={path}>
+          <SaveState />
+          <KernelPill />
+          <Members />
+        </Header>
+        <Toolbar />
+      </div>
+      <main className="notebook">
+        <h1 className="visually-hidden">{name}</h1>
+        <Troubles />
+        <ReaderBanner />
+        <TakeoverAsks />
+        <Announcer />
+        <Notebook />
+      </main>
+      <HelpDialog />
+    </OpenContext.Provider>
+  );
+}
+
+/** Tells screen readers that the pen moved. */
+function Announcer() {
+  const words = useSession((state) => state.announcement);
+  return (
+    <div className="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
+      {words}
+    </div>
+  );
+}

@@ -1,0 +1,101 @@
+import { closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
+import { drawSelection, EditorView, keymap, type KeyBinding } from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+
+const highlighting = HighlightStyle.define([
+  { tag: [tags.keyword, tags.controlKeyword, tags.moduleKeyword, tags.operatorKeyword], color: "var(--syn-keyword)" },
+  { tag: [tags.string, tags.special(tags.string)], color: "var(--syn-string)" },
+  { tag: [tags.number, tags.bool, tags.null, tags.atom], color: "var(--syn-number)" },
+  { tag: [tags.comment], color: "var(--syn-comment)", fontStyle: "italic" },
+  { tag: [tags.function(tags.variableName), tags.function(tags.propertyName)], color: "var(--syn-function)" },
+  { tag: [tags.definition(tags.variableName), tags.className], color: "var(--syn-definition)" },
+  { tag: [tags.typeName, tags.self, tags.standard(tags.variableName)], color: "var(--syn-type)" },
+  { tag: [tags.meta, tags.annotation], color: "var(--syn-meta)" },
+  { tag: tags.heading, color: "var(--syn-keyword)", fontWeight: "600" },
+  { tag: tags.emphasis, fontStyle: "italic" },
+  { tag: tags.strong, fontWeight: "600" },
+  { tag: [tags.link, tags.url], color: "var(--syn-function)" },
+  { tag: tags.monospace, color: "var(--syn-string)" },
+]);
+
+const theme = EditorView.theme({
+  "&": { backgroundColor: "transparent", color: "var(--text)", fontSize: "var(--code-size)" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "var(--code-line)", overflowX: "auto" },
+  ".cm-content": { padding: "var(--code-pad-y) 0", caretColor: "var(--text)" },
+  ".cm-line": { padding: "0 var(--code-pad-x)" },
+  ".cm-cursor": { borderLeftColor: "var(--text)", borderLeftWidth: "1.5px" },
+  ".cm-selectionBackground, &.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground": { backgroundColor: "var(--selection)" },
+  ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--match)", outline: "none" },
+});
+
+export interface EditorKeys {
+  onKey(binding: "run-advance" | "run-stay" | "run-insert" | "save" | "escape" | "leave-up" | "leave-down"): void;
+}
+
+/** Leaves through the top or bottom only from the first or last line, with nothing selected. */
+function atEdge(view: EditorView, side: "top" | "bottom"): boolean {
+  const { main } = view.state.selection;
+  if (!main.empty) return false;
+  const line = view.state.doc.lineAt(main.head).number;
+  return side === "top" ? line === 1 : line === view.state.doc.lines;
+}
+
+function notebookKeys(keys: EditorKeys): KeyBinding[] {
+  const does = (binding: Parameters<EditorKeys["onKey"]>[0]) => () => {
+    keys.onKey(binding);
+    return true;
+  };
+  const leaves = (side: "top" | "bottom", binding: "leave-up" | "leave-down") => (view: EditorView) => {
+    if (!atEdge(view, side)) return false;
+    keys.onKey(binding);
+    return true;
+  };
+  return [
+    { key: "Shift-Enter", run: does("run-advance") },
+    { key: "Mod-Enter", run: does("run-stay") },
+    { key: "Ctrl-Enter", run: does("run-stay") },
+    { key: "Alt-Enter", run: does("run-insert") },
+    { key: "Mod-s", run: does("save"), preventDefault: true },
+    { key: "Escape", run: does("escape") },
+    { key: "ArrowUp", run: leaves("top", "leave-up") },
+    { key: "ArrowDown", run: leaves("bottom", "leave-down") },
+  ];
+}
+
+export const language = new Compartment();
+export const editable = new Compartment();
+export const behaviour = new Compartment();
+
+export function readOnly(reader: boolean): Extension {
+  return [EditorState.readOnly.of(reader), EditorView.editable.of(!reader)];
+}
+
+/** What all editors share; what differs or changes sits in the compartments. */
+export const common: Extension = [
+  // The document's text is taken as it is: a lone CR is a character, not a line break.
+  EditorState.lineSeparator.of("\n"),
+  history(),
+  drawSelection(),
+  indentOnInput(),
+  indentUnit.of("    "),
+  bracketMatching(),
+  closeBrackets(),
+  syntaxHighlighting(highlighting),
+  theme,
+  EditorView.lineWrapping,
+  keymap.of([...closeBracketsKeymap, ...historyKeymap, indentWithTab, ...defaultKeymap]),
+];
+
+export function keysOf(keys: EditorKeys): Extension {
+  return Prec.highest(keymap.of(notebookKeys(keys)));
+}
+
+export async function languageFor(name: string): Promise<Extension> {
+  if (name === "markdown") return (await import("@codemirror/lang-markdown")).markdown();
+  if (/^(i?python\d?)$/i.test(name)) return (await import("@codemirror/lang-python")).python();
+  return [];
+}

@@ -1,0 +1,32 @@
+import { memo, useMemo, useState } from "react";
+import { parseAnsi } from "./ansi";
+
+/** Longer texts show their end first: a browser lays out a few hundred kilobytes well, many megabytes not at all. */
+const SHOWN = 200_000;
+
+export const AnsiText = memo(function AnsiText({ text, className }: { text: string; className: string }) {
+  const [all, setAll] = useState(false);
+  const cut = !all && text.length > SHOWN;
+  const shown = cut ? text.slice(-SHOWN) : text;
+  const spans = useMemo(() => parseAnsi(shown), [shown]);
+  return (
+    <>
+      {cut && (
+        <button type="button" className="link-button" onClick={() => setAll(true)}>
+          Show all {Math.round(text.length / 1000).toLocaleString()} kB (the last {SHOWN / 1000} kB are shown)
+        </button>
+      )}
+      <pre className={className}>
+        {spans.map((span, at) =>
+          span.className || span.color || span.background ? (
+            <span key={at} className={span.className} style={{ color: span.color, backgroundColor: span.background }}>
+              {span.text}
+            </span>
+          ) : (
+            span.text
+          ),
+        )}
+      </pre>
+    </>
+  );
+});

@@ -1,0 +1,88 @@
+import { memo, useMemo } from "react";
+import { ErrorNote } from "../../ui/ErrorNote";
+import type { Json, MimeBundle, MimeValue, Output } from "../../wire/types";
+import { useSession } from "../context";
+import { AnsiText } from "./AnsiText";
+import { MarkdownView } from "./MarkdownView";
+import { SandboxFrame } from "./SandboxFrame";
+import { blobUrl, chooseMime, isBlobRef, textOf, useText } from "./values";
+
+/** One output of a cell. */
+export const OutputView = memo(function OutputView({ output }: { output: Output }) {
+  switch (output.output_type) {
+    case "stream":
+      return <StreamOutput name={output.name} text={output.text as MimeValue} />;
+    case "error":
+      return <ErrorOutput ename={output.ename} evalue={output.evalue} traceback={output.traceback} />;
+    case "display_data":
+    case "execute_result":
+      return <RichOutput bundle={output.data} />;
+    default:
+      return null;
+  }
+});
+
+function StreamOutput({ name, text }: { name: string; text: MimeValue }) {
+  const loaded = useText(text);
+  if (loaded.state === "loading") return <Loading />;
+  if (loaded.state === "failed") return <Failed why={loaded.why} />;
+  return <AnsiText text={loaded.text} className={`output-text output-stream${name === "stderr" ? " output-stderr" : ""}`} />;
+}
+
+function ErrorOutput({ ename, evalue, traceback }: { ename: string; evalue: string; traceback: string[] }) {
+  const lines = Array.isArray(traceback) ? traceback : [];
+  return <AnsiText text={lines.length > 0 ? lines.join("\n") : `${ename}: ${evalue}`} className="output-text output-error" />;
+}
+
+function RichOutput({ bundle }: { bundle: MimeBundle }) {
+  const mime = useMemo(() => chooseMime(bundle), [bundle]);
+  if (mime === null) return null;
+  const value = bundle[mime] as MimeValue;
+  if (mime === "application/vnd.jupyter.widget-view+json") return <WidgetText value={value} fallback={bundle["text/plain"]} />;
+  if (mime.startsWith("image/") && mime !== "image/svg+xml") return <ImageOutput mime={mime} value={value} alt={bundle["text/plain"]} />;
+  return <TextualOutput mime={mime} value={value} />;
+}
+
+function ImageOutput({ mime, value, alt }: { mime: string; value: MimeValue; alt: MimeValue | undefined }) {
+  const src = isBlobRef(value) ? blobUrl(value) : `data:${mime};base64,${textOf(value as Json).replace(/\s/g, "")}`;
+  const words = alt === undefined || isBlobRef(alt) ? "Image output" : textOf(alt as Json);
+  return <img className="output-image" src={src} alt={words} />;
+}
+
+function TextualOutput({ mime, value }: { mime: string; value: MimeValue }) {
+  const loaded = useText(value);
+  if (loaded.state === "loading") return <Loading />;
+  if (loaded.state === "failed") return <Failed why={loaded.why} />;
+  if (mime === "text/html" || mime === "image/svg+xml" || mime.endsWith("javascript")) return <SandboxFrame mime={mime} content={loaded.text} title={`Output (${mime})`} />;
+  if (mime === "text/markdown") return <MarkdownView source={loaded.text} />;
+  if (mime === "application/json" || mime.endsWith("+json")) return <JsonOutput text={loaded.text} />;
+  return <AnsiText text={loaded.text} className="output-text" />;
+}
+
+function JsonOutput({ text }: { text: string }) {
+  const pretty = useMemo(() => {
+    try {
+      // Re-indented without parsing numbers: their text must not change.
+      return /^\s*[[{]/.test(text) && !text.includes("\n") && !/\d{16,}/.test(text) ? JSON.stringify(JSON.parse(text), null, 2) : text;
+    } catch {
+      return text;
+    }
+  }, [text]);
+  return <pre className="output-text">{pretty}</pre>;
+}
+
+function WidgetText({ value, fallback }: { value: MimeValue; fallback: MimeValue | undefined }) {
+  const id = String((value as { model_id?: unknown }).model_id ?? "");
+  const model = useSession((state) => state.models[id]);
+  const name = typeof model?.state._model_name === "string" ? model.state._model_name : null;
+  const words = fallback === undefined || isBlobRef(fallback) ? "" : textOf(fallback as Json);
+  return (
+    <div className="output-widget" data-testid="widget-fallback">
+      <strong>{name ?? "Widget"}</strong> <span className="soft">{name ? "lives in the kernel; this page shows it as text" : "is not in the kernel any more; run the cell again"}</span>
+      <code>{words || id}</code>
+    </div>
+  );
+}
+
+const Loading = () => <div className="output-loading">Loading output…</div>;
+const Failed = ({ why }: { why: string }) => <ErrorNote error={{ code: "output", message: why, hint: "Run the cell again if it does not come back." }} />;

@@ -1,0 +1,84 @@
+/** The keys of Jupyter's command mode, as data: what a key press means, without doing it. */
+export type Shortcut =
+  | "edit"
+  | "run-advance"
+  | "run-stay"
+  | "run-insert"
+  | "insert-above"
+  | "insert-below"
+  | "delete"
+  | "undo-delete"
+  | "to-code"
+  | "to-markdown"
+  | "to-raw"
+  | "previous"
+  | "next"
+  | "first"
+  | "last"
+  | "move-up"
+  | "move-down"
+  | "restart"
+  | "interrupt"
+  | "save"
+  | "help";
+
+export interface KeyPress {
+  key: string;
+  ctrl: boolean;
+  meta: boolean;
+  shift: boolean;
+  alt: boolean;
+}
+
+/** Two presses of these within the time make one command. */
+const DOUBLE: Record<string, Shortcut> = { d: "delete", "0": "restart", i: "interrupt" };
+export const DOUBLE_MS = 800;
+
+const SINGLE: Record<string, Shortcut> = {
+  Enter: "edit",
+  a: "insert-above",
+  b: "insert-below",
+  z: "undo-delete",
+  y: "to-code",
+  m: "to-markdown",
+  r: "to-raw",
+  k: "previous",
+  ArrowUp: "previous",
+  j: "next",
+  ArrowDown: "next",
+  Home: "first",
+  End: "last",
+  h: "help",
+};
+
+export class ShortcutReader {
+  private first: { key: string; at: number } | null = null;
+
+  /** Keys that work in both modes. */
+  anywhere(press: KeyPress): Shortcut | null {
+    const command = press.ctrl || press.meta;
+    if (command && !press.alt && press.key.toLowerCase() === "s") return "save";
+    if (press.key !== "Enter") return null;
+    if (press.shift && !command && !press.alt) return "run-advance";
+    if (command && !press.shift && !press.alt) return "run-stay";
+    if (press.alt && !command && !press.shift) return "run-insert";
+    return null;
+  }
+
+  /** Keys of command mode; `at` is the press's time in milliseconds. */
+  command(press: KeyPress, at: number): Shortcut | null {
+    const global = this.anywhere(press);
+    const before = this.first;
+    this.first = null;
+    if (global) return global;
+    if (press.alt && !press.ctrl && !press.meta) return press.key === "ArrowUp" ? "move-up" : press.key === "ArrowDown" ? "move-down" : null;
+    if (press.ctrl || press.meta || press.alt || press.shift) return null;
+    const double = DOUBLE[press.key];
+    if (double) {
+      if (before?.key === press.key && at - before.at <= DOUBLE_MS) return double;
+      this.first = { key: press.key, at };
+      return null;
+    }
+    return SINGLE[press.key] ?? null;
+  }
+}

@@ -1,0 +1,102 @@
+import { applyDraft } from "../document/drafts";
+import { diffText } from "../document/text";
+import type { Draft } from "../store/session_state";
+import { newCellId } from "../ui/ids";
+import type { Reply } from "../wire/types";
+import type { Session } from "./session";
+
+/** What a person can ask of a session. Each reports the host's refusal where the person looked. */
+export class Actions {
+  constructor(private readonly session: Session) {}
+
+  async execute(cellIds: string[]): Promise<void> {
+    const runnable = cellIds.filter((id) => this.session.store.get().notebook?.cells[id]?.cell_type === "code");
+    if (runnable.length === 0) return;
+    const place = `cell:${runnable[0]!}` as const;
+    this.session.clearNotices(place);
+    // A run must see the text on the screen, so it waits until the host has it.
+    if (!(await this.session.document.settle())) return;
+    this.report(place, await this.session.command("execute", { cell_ids: runnable }));
+  }
+
+  async interrupt(): Promise<void> {
+    this.report("bar", await this.session.command("interrupt", {}));
+  }
+
+  async restart(): Promise<void> {
+    this.report("bar", await this.session.command("restart", {}));
+  }
+
+  async save(): Promise<void> {
+    if (!(await this.session.document.settle())) return;
+    this.session.clearNotices("bar");
+    this.report("bar", await this.session.command("save", {}));
+  }
+
+  async clearOutputs(): Promise<void> {
+    this.report("bar", await this.session.command("clear_outputs", {}));
+  }
+
+  async takeover(): Promise<void> {
+    const { room, policy } = this.session.store.get();
+    this.session.clearNotices("banner");
+    // Under an exclusive policy the room's epoch is what the person saw: of two who press at once, one is told who won.
+    const reply = await this.session.command("takeover", policy.multi_editor ? {} : { if_epoch: room.epoch }, "read");
+    if (!reply.ok) {
+      this.report("banner", reply);
+      return;
+    }
+    const asked = reply as unknown as { asked?: { label?: string } | string; request_id?: string; deadline_ms?: number };
+    if (asked.request_id === undefined) {
+      this.session.granted(reply);
+      return;
+    }
+    const name = typeof asked.asked === "string" ? asked.asked : (asked.asked?.label ?? "the editor");
+    const asking = { request_id: asked.request_id, asked: name, deadline_ms: asked.deadline_ms ?? 0 };
+    this.session.store.update((state) => ({ ...state, asking }));
+  }
+
+  async withdraw(): Promise<void> {
+    const asking = this.session.store.get().asking;
+    if (!asking) return;
+    this.session.store.update((state) => ({ ...state, asking: null }));
+    this.report("banner", await this.session.command("withdraw", { request_id: asking.request_id }, "read"));
+  }
+
+  async answer(requestId: string, allow: boolean): Promise<void> {
+    this.session.store.update((state) => ({ ...state, asks: state.asks.filter((ask) => ask.request_id !== requestId) }));
+    this.report("bar", await this.session.command("answer", { request_id: requestId, allow }, "read"));
+  }
+
+  async input(requestId: string, value: string): Promise<boolean> {
+    const reply = await this.session.command("input", { request_id: requestId, value }, "interact");
+    if (reply.ok) this.session.store.update((state) => ({ ...state, inputs: state.inputs.filter((input) => input.request_id !== requestId) }));
+    else this.report("bar", reply);
+    return reply.ok;
+  }
+
+  /** Tells the others where this person is. Nobody needs to hear that it failed. */
+  focus(cellId: string): void {
+    void this.session.command("focus", { cell_id: cellId }, "read");
+  }
+
+  applyDraft(draft: Draft): void {
+    const cell = this.session.store.get().notebook?.cells[draft.cell_id];
+    if (cell) {
+      const change = diffText(cell.source, applyDraft(cell.source, draft));
+      if (change) this.session.document.edit([{ type: "splice", cell_id: cell.id, ...change }]);
+    } else {
+      const after = this.session.store.get().notebook?.order.at(-1) ?? null;
+      this.session.document.edit([{ type: "create_cell", cell_id: newCellId(), cell_type: "code", source: draft.text, after }]);
+    }
+    this.discardDraft(draft);
+  }
+
+  discardDraft(draft: Draft): void {
+    this.session.setDrafts(this.session.store.get().drafts.filter((known) => known !== draft));
+  }
+
+  private report(place: "bar" | "banner" | `cell:${string}`, reply: Reply): void {
+    if (!reply.ok && reply.error) this.session.notice(place, reply.error);
+  }
+}

@@ -1,0 +1,232 @@
+import { NotebookDocument } from "../document/notebook_document";
+import { differences, loadDrafts, mergeDrafts, storeDrafts, withoutArrived } from "../document/drafts";
+import { createStore, type Store } from "../store/store";
+import { fromSnapshot, reduce } from "../store/reducer";
+import { initialState, type Draft, type Notice, type SessionState } from "../store/session_state";
+import { claimClient, clientIdOf, dropKey, readKey, writeKey } from "../wire/client_key";
+import { Connection, type CloseInfo, type ConnectTarget } from "../wire/connection";
+import { FRAME, splitPayload, type ChangesHeader, type DocumentHeader, type Frame } from "../wire/frames";
+import type { ConnectionInfo, KernelReady, Reply, WireError, WireEvent } from "../wire/types";
+import { isKiosk } from "../ui/route";
+
+/** Another connection of the same client took over: never come back under that name. */
+const CLOSE_REPLACED = 4001;
+const CLOSE_POLICY = 1008;
+const CLOSE_NORMAL = 1000;
+
+/** One open notebook in this tab: the wire, the state the page shows and the document, held together. */
+export class Session {
+  readonly store: Store<SessionState>;
+  readonly document: NotebookDocument;
+  private readonly connection: Connection;
+  private stream = "";
+  private lastSeq = -1;
+  private claimed: string | null = null;
+  private lastEpoch: number | null = null;
+  private started = false;
+  private noticeCounter = 0;
+  private readonly onPageHide = () => this.keepUnsent();
+  private readonly onWake = () => void this.connection.probe();
+  private readonly onVisible = () => {
+    if (document.visibilityState === "visible") this.onWake();
+  };
+
+  constructor(readonly info: ConnectionInfo) {
+    this.store = createStore({ ...initialState(info.session_id), drafts: loadDrafts(info.notebook_id) });
+    this.document = new NotebookDocument({
+      notebook: () => this.store.get().notebook,
+      publish: (notebook) => this.store.update((state) => ({ ...state, notebook })),
+      submit: (chunks, flush) => this.submit(chunks, flush),
+      canEdit: () => this.store.get().capabilities.edit && this.connection.isReady,
+      refused: (mine, theirs, reply) => this.refused(differences(mine, theirs, new Date().toISOString()), reply),
+      unsent: (unsent) => this.store.update((state) => (state.unsent === unsent ? state : { ...state, unsent })),
+      ready: () => this.store.update((state) => ({ ...state, documentReady: true })),
+      failed: (error) => this.documentFailed(error),
+    });
+    this.connection = new Connection(() => this.target(), {
+      phase: (phase, retryInMs) =>
+        this.store.update((state) => ({ ...state, phase, retryAt: phase === "waiting" ? Date.now() + retryInMs : null })),
+      event: (op, seq, data) => this.onEvent({ op, seq, data } as WireEvent),
+      frame: (frame) => this.onFrame(frame),
+      closed: (info) => this.onClosed(info),
+      batchEnd: () => this.store.flush(),
+    });
+  }
+
+  /** Dials. A tab that was duplicated finds its client taken and starts as a new one. */
+  async open(): Promise<void> {
+    window.addEventListener("pagehide", this.onPageHide);
+    window.addEventListener("online", this.onWake);
+    document.addEventListener("visibilitychange", this.onVisible);
+    const key = readKey(this.info.session_id);
+    if (key && !(await this.claim(clientIdOf(key)))) dropKey(this.info.session_id);
+    this.connection.open();
+  }
+
+  close(): void {
+    this.keepUnsent();
+    window.removeEventListener("pagehide", this.onPageHide);
+    window.removeEventListener("online", this.onWake);
+    document.removeEventListener("visibilitychange", this.onVisible);
+    this.connection.close();
+  }
+
+  retryNow(): void {
+    this.store.update((state) => ({ ...state, ended: null }));
+    this.connection.retryNow();
+  }
+
+  /** A command in the name of this tab; edit-tier ones carry the epoch of its own grant. */
+  command(name: string, body: object, tier: "read" | "interact" | "edit" = "edit"): Promise<Reply> {
+    const epoch = this.store.get().epoch;
+    return this.connection.command(name, body, tier === "edit" && epoch !== null ? epoch : undefined);
+  }
+
+  notice(place: Notice["place"], error: WireError): void {
+    this.noticeCounter += 1;
+    const notice: Notice = { id: this.noticeCounter, place, error };
+    this.store.update((state) => ({ ...state, notices: [...state.notices.filter((known) => known.place !== place), notice] }));
+  }
+
+  dismissNotice(id: number): void {
+    this.store.update((state) => ({ ...state, notices: state.notices.filter((notice) => notice.id !== id) }));
+  }
+
+  clearNotices(place: Notice["place"]): void {
+    if (!this.store.get().notices.some((notice) => notice.place === place)) return;
+    this.store.update((state) => ({ ...state, notices: state.notices.filter((notice) => notice.place !== place) }));
+  }
+
+  setDrafts(drafts: Draft[]): void {
+    this.store.update((state) => ({ ...state, drafts }));
+    if (storeDrafts(this.info.notebook_id, drafts)) return;
+    this.notice("bar", { code: "draft_not_stored", message: "This browser would not store the draft.", hint: "Copy it before you close this tab." });
+  }
+
+  /** Takes what a successful takeover answered, without waiting for the event that says the same. */
+  granted(reply: Reply): void {
+    const data = reply as unknown as { consumer_capabilities?: SessionState["capabilities"]; epoch?: number };
+    if (!data.consumer_capabilities) return;
+    this.onEvent({ op: "consumer-capabilities", seq: null, data: { consumer_capabilities: data.consumer_capabilities, epoch: data.epoch } });
+    this.store.flush();
+  }
+
+  private async claim(id: string): Promise<boolean> {
+    if (this.claimed === id) return true;
+    const mine = await claimClient(id);
+    if (mine) this.claimed = id;
+    return mine;
+  }
+
+  private target(): ConnectTarget {
+    const url = new URL(this.info.connect_url || `/api/v1/sessions/${this.info.session_id}/connect`, window.location.href);
+    url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
+    url.searchParams.set("document", "changes");
+    url.searchParams.set("models", "events");
+    url.searchParams.set("buffers", "base64");
+    if (isKiosk()) url.searchParams.set("view_only", "true");
+    const key = readKey(this.info.session_id);
+    if (!key) return { url: url.toString(), firstFrame: null };
+    url.searchParams.set("client_id", clientIdOf(key));
+    if (this.stream && this.lastSeq >= 0) url.searchParams.set("resume", `${this.stream}.${this.lastSeq}`);
+    return { url: url.toString(), firstFrame: { client: key } };
+  }
+
+  private onEvent(event: WireEvent): void {
+    this.store.hold();
+    if (typeof event.seq === "number") this.lastSeq = event.seq;
+    const before = this.store.get();
+    if (event.op === "replay-complete") this.lastSeq = Math.max(this.lastSeq, event.data.seq ?? -1);
+    this.store.update((state) => reduce(state, event));
+    if (event.op === "kernel-ready") this.onReady(event.data, before);
+    if (event.op === "consumer-capabilities") this.onCapabilities(before);
+    if (event.op === "takeover-answer" && before.asking && !event.data.allowed) {
+      this.notice("banner", { code: "denied", message: event.data.reason || `${before.asking.asked} kept the pen.` });
+    }
+    const epoch = this.store.get().epoch;
+    if (epoch !== null) this.lastEpoch = epoch;
+  }
+
+  private onReady(ready: KernelReady, before: SessionState): void {
+    const { client } = ready;
+    if (client.secret) writeKey(this.info.session_id, client.id, client.secret);
+    void this.claim(client.id);
+    if (before.clientId && before.clientId !== client.id) this.document.newIdentity();
+    if (this.stream !== ready.stream || ready.replay === "snapshot") this.lastSeq = ready.seq ?? -1;
+    this.stream = ready.stream;
+    this.connection.markReady();
+    const snapshot = ready.notebook ? fromSnapshot(ready.notebook) : null;
+    this.document.connected(ready.actor, ready.history_id, snapshot);
+    if (this.document.isReady) void this.connection.command("sync", { heads: this.document.heads(), history_id: ready.history_id });
+    if (!ready.consumer_capabilities.edit) void this.document.demoted(this.lastEpoch);
+    this.forgetArrivedDrafts();
+    if (this.started) return;
+    this.started = true;
+    // Two frames: the first cells are painted before the wasm competes for the line and the processor.
+    requestAnimationFrame(() => requestAnimationFrame(() => void this.document.start()));
+  }
+
+  private onCapabilities(before: SessionState): void {
+    if (before.capabilities.edit && !this.store.get().capabilities.edit) void this.document.demoted(before.epoch ?? this.lastEpoch);
+  }
+
+  private onFrame(frame: Frame): void {
+    this.store.hold();
+    if (frame.kind === FRAME.changes) {
+      const header = frame.header as unknown as ChangesHeader;
+      this.document.takeChanges(splitPayload(frame.payload, header.sizes));
+    } else if (frame.kind === FRAME.document) {
+      const header = frame.header as unknown as DocumentHeader;
+      if (header.document !== "models") this.document.takeDocument(frame.payload.slice(), header.history_id ?? "");
+    }
+  }
+
+  private onClosed(info: CloseInfo): "retry" | "stop" {
+    this.document.lost();
+    if (info.code === CLOSE_REPLACED) {
+      this.document.newIdentity();
+      dropKey(this.info.session_id);
+      this.stream = "";
+      return "retry";
+    }
+    const final = info.code === CLOSE_POLICY || (info.code === CLOSE_NORMAL && info.reason !== "SHUTDOWN");
+    if (!final) return "retry";
+    this.store.update((state) => ({ ...state, ended: { code: info.code, reason: info.reason } }));
+    return "stop";
+  }
+
+  private submit(chunks: readonly Uint8Array[], flush: { epoch: number } | null): Promise<Reply> {
+    const epoch = flush ? flush.epoch : this.store.get().epoch;
+    const header = { epoch, sizes: chunks.map((chunk) => chunk.byteLength), ...(flush ? { flush: true } : {}) };
+    return this.connection.submit(FRAME.changes, this.connection.nextId(), header, [...chunks]);
+  }
+
+  private refused(fresh: Draft[], reply: Reply | null): void {
+    if (fresh.length > 0) this.setDrafts(mergeDrafts(this.store.get().drafts, fresh));
+    const code = reply?.error?.code;
+    if (reply?.error && code !== "stale_epoch" && code !== "read_only") this.notice("bar", reply.error);
+  }
+
+  private keepUnsent(): void {
+    const { notebook, drafts } = this.store.get();
+    const confirmed = this.document.confirmedNotebook();
+    if (!notebook || !confirmed) return;
+    const unsent = differences(notebook, confirmed, new Date().toISOString());
+    if (unsent.length > 0) storeDrafts(this.info.notebook_id, mergeDrafts(drafts, unsent));
+  }
+
+  private forgetArrivedDrafts(): void {
+    const { drafts, notebook } = this.store.get();
+    if (!notebook || drafts.length === 0) return;
+    const left = withoutArrived(drafts, notebook);
+    if (left.length !== drafts.length) this.setDrafts(left);
+  }
+
+  private documentFailed(error: unknown): void {
+    this.notice("bar", {
+      code: "document_unavailable",
+      message: `The document engine could not be loaded, so edits cannot be sent: ${error instanceof Error ? error.message : String(error)}`,
+      hint: "Reload the page. What you typed is kept in this browser.",
+    });
+  }
+}

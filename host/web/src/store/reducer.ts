@@ -1,0 +1,123 @@
+import type { Capabilities, KernelReady, ModelLifecycle, NotebookSnapshot, Room, WireEvent } from "../wire/types";
+import { applyCellOp } from "./outputs";
+import type { Model, NotebookState, SessionState } from "./session_state";
+
+export function fromSnapshot(snapshot: NotebookSnapshot): NotebookState {
+  const cells: NotebookState["cells"] = {};
+  for (const cell of snapshot.cells) cells[cell.id] = { id: cell.id, cell_type: cell.cell_type, source: cell.source, metadata: cell.metadata ?? {} };
+  return { order: snapshot.cells.map((cell) => cell.id), cells, metadata: snapshot.metadata ?? {} };
+}
+
+function onReady(state: SessionState, ready: KernelReady): SessionState {
+  const fresh = ready.replay === "snapshot";
+  const next: SessionState = {
+    ...state,
+    phase: "open",
+    ended: null,
+    retryAt: null,
+    clientId: ready.client.id,
+    deviceName: ready.device_name,
+    capabilities: ready.consumer_capabilities,
+    epoch: ready.epoch ?? null,
+    room: ready.room,
+    policy: ready.policy,
+    kernel: ready.kernel,
+    asks: ready.requests ?? [],
+    asking: null,
+    replaying: true,
+  };
+  if (!fresh) return next;
+  // The document's own text wins once it is there: a snapshot's cells only bridge the time until then.
+  const notebook = ready.notebook && !state.documentReady ? fromSnapshot(ready.notebook) : state.notebook;
+  return { ...next, notebook, runs: {}, models: {}, inputs: [] };
+}
+
+function announce(before: Room, after: Room, me: string | null): string | null {
+  const was = before.editor?.client_id ?? null;
+  const now = after.editor?.client_id ?? null;
+  if (was === now) return null;
+  if (now === null) return "Nobody is editing now.";
+  return now === me ? "You are editing now." : `${after.editor?.label || "Somebody else"} is editing now.`;
+}
+
+function onRoom(state: SessionState, room: Room): SessionState {
+  const said = state.policy.multi_editor ? null : announce(state.room, room, state.clientId);
+  return { ...state, room, ...(said ? { announcement: said } : {}) };
+}
+
+function onCapabilities(state: SessionState, capabilities: Capabilities, epoch: number | undefined): SessionState {
+  const lost = state.capabilities.edit && !capabilities.edit;
+  return {
+    ...state,
+    capabilities,
+    epoch: capabilities.edit ? (epoch ?? state.epoch) : null,
+    asking: capabilities.edit ? null : state.asking,
+    notices: state.notices.filter((notice) => notice.place !== "banner"),
+    ...(lost ? { announcement: "You are a reader now." } : {}),
+  };
+}
+
+function onModel(models: Record<string, Model>, event: ModelLifecycle): Record<string, Model> {
+  const known = models[event.model_id];
+  switch (event.message.method) {
+    case "open":
+      return { ...models, [event.model_id]: { model_id: event.model_id, revision: event.revision, state: event.message.state ?? {} } };
+    case "update":
+      if (!known) return models;
+      return { ...models, [event.model_id]: { ...known, revision: event.revision, state: { ...known.state, ...event.message.state } } };
+    case "close": {
+      if (!known) return models;
+      const { [event.model_id]: _closed, ...rest } = models;
+      return rest;
+    }
+    default:
+      return models;
+  }
+}
+
+/** Ops that drop the answerable questions of a kernel that is no longer there to hear the answer. */
+const SILENT_KERNEL = new Set(["none", "restarting", "dead"]);
+
+/** The state after one event of the wire. Pure; unknown ops change nothing. */
+export function reduce(state: SessionState, event: WireEvent): SessionState {
+  switch (event.op) {
+    case "kernel-ready":
+      return onReady(state, event.data);
+    case "replay-complete":
+      return { ...state, replaying: false };
+    case "resync":
+      return { ...state, replaying: true };
+    case "consumer-capabilities":
+      return onCapabilities(state, event.data.consumer_capabilities, event.data.epoch);
+    case "room-state":
+      return onRoom(state, event.data);
+    case "policy-changed":
+      return { ...state, policy: { id: event.data.policy, multi_editor: event.data.multi_editor } };
+    case "kernel-status":
+      return { ...state, kernel: event.data, inputs: SILENT_KERNEL.has(event.data.state) ? [] : state.inputs };
+    case "cell-op": {
+      const { cell_id } = event.data;
+      const before = state.runs[cell_id];
+      const run = applyCellOp(before, event.data);
+      if (run === before) return state;
+      const done = run.status !== "running" && before?.status === "running";
+      return {
+        ...state,
+        runs: { ...state.runs, [cell_id]: run },
+        inputs: done && state.inputs.length > 0 ? [] : state.inputs,
+      };
+    }
+    case "input-request":
+      return { ...state, inputs: [...state.inputs.filter((known) => known.request_id !== event.data.request_id), event.data] };
+    case "model-lifecycle":
+      return { ...state, models: onModel(state.models, event.data) };
+    case "save-state":
+      return { ...state, save: event.data };
+    case "takeover-request":
+      return { ...state, asks: [...state.asks.filter((ask) => ask.request_id !== event.data.request_id), event.data] };
+    case "takeover-answer":
+      return state.asking?.request_id === event.data.request_id ? { ...state, asking: null } : state;
+    default:
+      return state;
+  }
+}

@@ -1,0 +1,122 @@
+import type {
+  Capabilities,
+  CellOp,
+  CellStatus,
+  CellType,
+  InputRequest,
+  Json,
+  KernelStatus,
+  ModelLifecycle,
+  Output,
+  Room,
+  SaveState,
+  TakeoverRequest,
+  WireError,
+} from "../wire/types";
+import type { ConnectionPhase } from "../wire/connection";
+
+export interface Cell {
+  id: string;
+  cell_type: CellType;
+  source: string;
+  metadata: Record<string, Json>;
+}
+
+export interface NotebookState {
+  order: string[];
+  cells: Record<string, Cell>;
+  metadata: Record<string, Json>;
+}
+
+/** What running a cell left behind. */
+export interface CellRun {
+  outputs: Output[];
+  status: CellStatus;
+  execution_count: number | null;
+  execution_id?: string;
+}
+
+export interface Model {
+  model_id: string;
+  revision: number;
+  state: Record<string, Json>;
+}
+
+/** Unsent typing that the host would not take, kept for the person. */
+export interface Draft {
+  cell_id: string;
+  /** The host's text the typing was made on. */
+  base: string;
+  text: string;
+  at: string;
+}
+
+/** One thing that went wrong, shown where it happened: in a cell, in the banner or in the bar. */
+export interface Notice {
+  id: number;
+  place: "bar" | "banner" | `cell:${string}`;
+  error: WireError;
+}
+
+export interface SessionState {
+  phase: ConnectionPhase;
+  /** Why the line is closed for good. */
+  ended: { code: number; reason: string } | null;
+  retryAt: number | null;
+  sessionId: string;
+  clientId: string | null;
+  deviceName: string;
+  capabilities: Capabilities;
+  epoch: number | null;
+  room: Room;
+  policy: { id: string; multi_editor: boolean };
+  kernel: KernelStatus;
+  notebook: NotebookState | null;
+  runs: Record<string, CellRun>;
+  replaying: boolean;
+  documentReady: boolean;
+  unsent: boolean;
+  inputs: InputRequest[];
+  models: Record<string, Model>;
+  save: SaveState | null;
+  asks: TakeoverRequest[];
+  /** An ask of this tab that waits for the editor's answer. */
+  asking: { request_id: string; asked: string; deadline_ms: number } | null;
+  drafts: Draft[];
+  notices: Notice[];
+  /** Read aloud by screen readers when the pen moves. */
+  announcement: string;
+}
+
+export const EMPTY_RUN: CellRun = { outputs: [], status: "idle", execution_count: null };
+
+export function initialState(sessionId: string): SessionState {
+  return {
+    phase: "connecting",
+    ended: null,
+    retryAt: null,
+    sessionId,
+    clientId: null,
+    deviceName: "",
+    capabilities: { edit: false, interact: false },
+    epoch: null,
+    room: { epoch: 0, editor: null, members: [] },
+    policy: { id: "", multi_editor: false },
+    kernel: { state: "none", runtime: "" },
+    notebook: null,
+    runs: {},
+    replaying: true,
+    documentReady: false,
+    unsent: false,
+    inputs: [],
+    models: {},
+    save: null,
+    asks: [],
+    asking: null,
+    drafts: [],
+    notices: [],
+    announcement: "",
+  };
+}
+
+export type { CellOp, ModelLifecycle };

@@ -1,0 +1,17 @@
+import type { ReactNode } from "react";
+import { Link } from "./Link";
+
+export function Header({ title, path, children }: { title: string; path?: string; children?: ReactNode }) {
+  const folder = path?.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
+  return (
+    <header className="header">
+      <Link to={{ dir: folder }} className="home" label="All notebooks">
+        <img src="/lectern.svg" alt="" width="26" height="26" />
+      </Link>
+      <div className="title" title={path}>
+        {title}
+      </div>
+      <div className="header-right">{children}</div>
+    </header>
+  );
+}

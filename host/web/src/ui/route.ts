@@ -1,0 +1,33 @@
+/** Where the page is, as its address says: `/` with `dir`, or `/?path=notebook`. */
+export interface Route {
+  path: string | null;
+  dir: string;
+}
+
+export function readRoute(search: string): Route {
+  const query = new URLSearchParams(search);
+  return { path: query.get("path"), dir: query.get("dir") ?? "" };
+}
+
+/** `?kiosk` on its own or with a truthy value: watch only, no banner, never the pen. */
+export function isKiosk(search: string = window.location.search): boolean {
+  const value = new URLSearchParams(search).get("kiosk");
+  return value !== null && value !== "false" && value !== "0";
+}
+
+export function routeUrl(route: Partial<Route>, search: string = window.location.search): string {
+  const query = new URLSearchParams();
+  if (route.path) query.set("path", route.path);
+  else if (route.dir) query.set("dir", route.dir);
+  if (isKiosk(search)) query.set("kiosk", "");
+  const text = query.toString().replace(/=(?=&|$)/g, "").replaceAll("%2F", "/");
+  return text ? `/?${text}` : "/";
+}
+
+/** The token was swapped for a cookie by the host: it has no business in the address bar or the history. */
+export function dropTokenFromAddress(): void {
+  const url = new URL(window.location.href);
+  if (!url.searchParams.has("token")) return;
+  url.searchParams.delete("token");
+  window.history.replaceState(null, "", url.pathname + url.search + url.hash);
+}

@@ -1,0 +1,41 @@
+/**
+ * The client key "id.secret" of this tab for one session. It lives in sessionStorage, so a reload keeps it and another tab never sees it,
+ * except a duplicated tab, which starts with a copy: a Web Lock on the id tells the two apart.
+ */
+const PREFIX = "lectern.client.";
+
+/** A reload may start the new page before the old one has let go of its lock. */
+const LOCK_WAIT_MS = 400;
+
+export function readKey(sessionId: string): string | null {
+  const key = sessionStorage.getItem(PREFIX + sessionId);
+  return key && key.includes(".") ? key : null;
+}
+
+export function writeKey(sessionId: string, id: string, secret: string): void {
+  sessionStorage.setItem(PREFIX + sessionId, `${id}.${secret}`);
+}
+
+export function dropKey(sessionId: string): void {
+  sessionStorage.removeItem(PREFIX + sessionId);
+}
+
+export function clientIdOf(key: string): string {
+  return key.slice(0, key.lastIndexOf("."));
+}
+
+/** Holds the id for the life of the page. False when another tab of this browser has it: this tab is a copy and needs a new client. */
+export function claimClient(id: string): Promise<boolean> {
+  if (!("locks" in navigator)) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const waiting = new AbortController();
+    const timer = setTimeout(() => waiting.abort(), LOCK_WAIT_MS);
+    navigator.locks
+      .request(`lectern-client-${id}`, { signal: waiting.signal }, () => {
+        clearTimeout(timer);
+        resolve(true);
+        return new Promise<void>(() => undefined);
+      })
+      .catch(() => resolve(false));
+  });
+}

@@ -1,0 +1,237 @@
+import { decodeFrame, encodeFrame, type Frame } from "./frames";
+import type { Reply, WireError } from "./types";
+
+export type ConnectionPhase = "connecting" | "open" | "waiting" | "closed";
+
+export interface CloseInfo {
+  code: number;
+  reason: string;
+}
+
+/** What the connection tells its owner. Every call comes from the same task queue, in the order of the wire. */
+export interface ConnectionEvents {
+  phase(phase: ConnectionPhase, retryInMs: number): void;
+  event(op: string, seq: number | null, data: unknown): void;
+  frame(frame: Frame): void;
+  /** Return "retry" to come back by itself, "stop" to stay closed. */
+  closed(info: CloseInfo): "retry" | "stop";
+  batchEnd(): void;
+}
+
+export interface ConnectTarget {
+  url: string;
+  /** Sent as the first frame when the tab already has a client. */
+  firstFrame: object | null;
+}
+
+interface Pending {
+  text: string | null;
+  bytes: Uint8Array<ArrayBuffer> | null;
+  resolve(reply: Reply): void;
+}
+
+const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
+/** The host's pings stay below the page, so a dead path shows only in a question that nobody answers. */
+const PROBE_MS = 5000;
+
+/** One session's socket: reconnects by itself, resends what was not answered (same ids, so nothing runs twice). */
+export class Connection {
+  private socket: WebSocket | null = null;
+  private attempt = 0;
+  private retryTimer: ReturnType<typeof setTimeout> | null = null;
+  private stopped = false;
+  private ready = false;
+  private readonly pending = new Map<string, Pending>();
+  private readonly inbox: (() => void)[] = [];
+  private readonly turn = new MessageChannel();
+  private counter = 0;
+  private readonly idPrefix = Math.random().toString(36).slice(2, 8);
+
+  constructor(
+    private readonly target: () => ConnectTarget,
+    private readonly events: ConnectionEvents,
+  ) {
+    this.turn.port1.onmessage = () => this.drain();
+  }
+
+  open(): void {
+    if (this.stopped) return;
+    this.clearRetry();
+    this.ready = false;
+    this.events.phase("connecting", 0);
+    const { url, firstFrame } = this.target();
+    const socket = new WebSocket(url, "lectern.v1");
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onopen = () => {
+      if (firstFrame) socket.send(JSON.stringify(firstFrame));
+    };
+    socket.onmessage = (message) => this.enqueue(() => this.socket === socket && this.receive(message.data as string | ArrayBuffer));
+    socket.onclose = (event) => this.enqueue(() => this.socket === socket && this.lost({ code: event.code, reason: event.reason }));
+  }
+
+  /** The first frame of the host has arrived: commands may flow, and what was unanswered is asked again. */
+  markReady(): void {
+    this.ready = true;
+    this.attempt = 0;
+    this.events.phase("open", 0);
+    for (const waiting of this.pending.values()) this.transmit(waiting);
+  }
+
+  get isReady(): boolean {
+    return this.ready;
+  }
+
+  nextId(): string {
+    this.counter += 1;
+    return `${this.idPrefix}-${this.counter}`;
+  }
+
+  /** Sends a command; resolves with the reply, or with an error of the page's own when there is no connection. */
+  command(command: string, body: object, epoch?: number): Promise<Reply> {
+    const id = this.nextId();
+    if (!this.ready) return Promise.resolve({ id, ok: false, error: offline(command) });
+    const text = JSON.stringify({ id, command, ...(epoch === undefined ? {} : { epoch }), body });
+    return this.ask(id, text, null);
+  }
+
+  /** Sends a binary frame whose header carries `id`. It is not kept across a reconnect: changes are resent by their owner. */
+  submit(kind: number, id: string, header: object, parts: Uint8Array[]): Promise<Reply> {
+    if (!this.ready) return Promise.resolve({ id, ok: false, error: offline("changes") });
+    return this.ask(id, null, encodeFrame(kind, { id, ...header }, parts));
+  }
+
+  /** Drops the socket and dials again now: after the network came back, or by the person's wish. */
+  retryNow(): void {
+    if (this.stopped || this.ready) return;
+    this.attempt = 0;
+    this.detach();
+    this.open();
+  }
+
+  /** Asks the host for a sign of life, after the machine slept or the network changed; no answer means dialing again. */
+  async probe(): Promise<void> {
+    if (!this.ready) {
+      this.retryNow();
+      return;
+    }
+    const socket = this.socket;
+    const silent = new Promise<null>((resolve) => setTimeout(() => resolve(null), PROBE_MS));
+    const answer = await Promise.race([this.command("room", {}), silent]);
+    if (answer !== null || this.socket !== socket || this.stopped) return;
+    this.detach();
+    this.open();
+  }
+
+  /** Dials anew although the line is fine: the tab takes a new client. */
+  restart(): void {
+    this.failPending();
+    this.detach();
+    this.open();
+  }
+
+  close(): void {
+    this.stopped = true;
+    this.clearRetry();
+    this.detach();
+    this.failPending();
+  }
+
+  private ask(id: string, text: string | null, bytes: Uint8Array<ArrayBuffer> | null): Promise<Reply> {
+    return new Promise((resolve) => {
+      const waiting: Pending = { text, bytes, resolve };
+      this.pending.set(id, waiting);
+      this.transmit(waiting);
+    });
+  }
+
+  private transmit(waiting: Pending): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    if (waiting.text !== null) this.socket.send(waiting.text);
+    else if (waiting.bytes !== null) this.socket.send(waiting.bytes);
+  }
+
+  /**
+   * Messages that arrive in one burst are handled in one task, so that the page renders once. A message channel and not a timer:
+   * a hidden tab's timers run once a second, and a demoted tab has 300 ms to flush.
+   */
+  private enqueue(work: () => unknown): void {
+    if (this.inbox.push(work) === 1) this.turn.port2.postMessage(null);
+  }
+
+  private drain(): void {
+    for (const work of this.inbox.splice(0)) {
+      try {
+        work();
+      } catch (error) {
+        console.error("lectern: a message could not be handled", error);
+      }
+    }
+    this.events.batchEnd();
+  }
+
+  private receive(data: string | ArrayBuffer): void {
+    if (typeof data !== "string") {
+      this.events.frame(decodeFrame(data));
+      return;
+    }
+    const message = JSON.parse(data) as { op: string; seq: number | null; data: unknown };
+    if (message.op === "reply") this.settle(message.data as Reply);
+    else this.events.event(message.op, message.seq ?? null, message.data);
+  }
+
+  private settle(reply: Reply): void {
+    const waiting = this.pending.get(reply.id);
+    if (!waiting) return;
+    this.pending.delete(reply.id);
+    waiting.resolve(reply);
+  }
+
+  private lost(info: CloseInfo): void {
+    this.ready = false;
+    this.socket = null;
+    for (const [id, waiting] of this.pending) {
+      if (waiting.bytes === null) continue;
+      this.pending.delete(id);
+      waiting.resolve({ id, ok: false, error: offline("changes") });
+    }
+    if (this.stopped || this.events.closed(info) === "stop") {
+      this.failPending();
+      this.events.phase("closed", 0);
+      return;
+    }
+    if (this.socket) return;
+    const delay = BACKOFF_MS[Math.min(this.attempt, BACKOFF_MS.length - 1)]! * (0.8 + Math.random() * 0.4);
+    this.attempt += 1;
+    this.events.phase("waiting", Math.round(delay));
+    this.retryTimer = setTimeout(() => this.open(), delay);
+  }
+
+  private detach(): void {
+    const socket = this.socket;
+    this.socket = null;
+    this.ready = false;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private clearRetry(): void {
+    if (this.retryTimer !== null) clearTimeout(this.retryTimer);
+    this.retryTimer = null;
+  }
+
+  private failPending(): void {
+    for (const [id, waiting] of this.pending) waiting.resolve({ id, ok: false, error: offline("this command") });
+    this.pending.clear();
+  }
+}
+
+function offline(what: string): WireError {
+  return {
+    code: "offline",
+    status: 0,
+    message: `Not connected to the host, so ${what === "changes" ? "your typing is kept here" : `"${what}" was not sent`}.`,
+    hint: "It reconnects by itself.",
+  };
+}

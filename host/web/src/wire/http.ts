@@ -1,0 +1,82 @@
+import type { ConnectionInfo, FileEntry, Json, WireError } from "./types";
+
+/** An answer of the host that is not a success, with its own words. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly body: WireError,
+  ) {
+    super(body.message);
+    this.name = "ApiError";
+  }
+}
+
+async function readError(response: Response): Promise<WireError> {
+  try {
+    const body = (await response.json()) as { error?: WireError };
+    if (body.error && typeof body.error.message === "string") return body.error;
+  } catch {
+    /* not JSON: say what is known */
+  }
+  return { code: `http_${response.status}`, message: `The host answered ${response.status} ${response.statusText}`.trim() };
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      credentials: "same-origin",
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ApiError(0, { code: "unreachable", message: "The Lectern host does not answer.", hint: "Check that it is still running, then try again." });
+  }
+  if (!response.ok) throw new ApiError(response.status, await readError(response));
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+export interface Listing {
+  path: string;
+  entries: FileEntry[];
+}
+
+/** The host's listing in one shape, whichever of the known keys it uses. */
+export function normaliseListing(path: string, raw: Json): Listing {
+  const source = raw as { path?: string; entries?: Json[]; files?: Json[] } | Json[];
+  const list = Array.isArray(source) ? source : (source.entries ?? source.files ?? []);
+  const entries = list.map((item): FileEntry => {
+    const entry = item as Record<string, Json>;
+    const name = String(entry.name ?? "");
+    const type = String(entry.type ?? entry.kind ?? "file");
+    return {
+      name,
+      path: String(entry.path ?? (path ? `${path}/${name}` : name)),
+      type: type === "directory" || type === "folder" || type === "dir" ? "directory" : type === "notebook" || name.endsWith(".ipynb") ? "notebook" : "file",
+      ...(typeof entry.size === "number" ? { size: entry.size } : {}),
+      ...(typeof entry.modified === "string" ? { modified: entry.modified } : {}),
+    };
+  });
+  return { path, entries };
+}
+
+export interface SessionSummary {
+  session_id: string;
+  path?: string;
+}
+
+export const api = {
+  async files(path: string): Promise<Listing> {
+    return normaliseListing(path, await request<Json>("GET", `/api/v1/files?path=${encodeURIComponent(path)}`));
+  },
+  open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path }),
+  create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),
+  session: (id: string) => request<ConnectionInfo>("GET", `/api/v1/sessions/${encodeURIComponent(id)}`),
+  info: () => request<Record<string, Json>>("GET", "/api/v1/info"),
+};
+
+export function toWireError(error: unknown): WireError {
+  if (error instanceof ApiError) return { ...error.body, status: error.status };
+  return { code: "page_error", message: error instanceof Error ? error.message : String(error) };
+}

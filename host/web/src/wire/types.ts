@@ -1,0 +1,200 @@
+/** The shapes of lectern.v1 as the page reads them. Unknown keys and unknown ops are ignored, so only what is used is typed. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface Capabilities {
+  edit: boolean;
+  interact: boolean;
+}
+
+export interface Person {
+  client_id: string;
+  label: string;
+  device: string;
+}
+
+export interface Member extends Person {
+  role: string;
+  state: string;
+  cell_id?: string;
+}
+
+export interface Room {
+  epoch: number;
+  editor: Person | null;
+  reserved_until?: string | null;
+  since?: string;
+  members: Member[];
+}
+
+export type CellType = "code" | "markdown" | "raw";
+
+export interface NotebookCell {
+  id: string;
+  cell_type: CellType;
+  source: string;
+  metadata: Record<string, Json>;
+}
+
+export interface NotebookSnapshot {
+  metadata: Record<string, Json>;
+  cells: NotebookCell[];
+  heads: string[];
+  version: number;
+}
+
+export type KernelState = "none" | "starting" | "idle" | "busy" | "restarting" | "dead" | "unreachable";
+
+export interface KernelStatus {
+  state: KernelState;
+  runtime: string;
+  error?: WireError | string | null;
+}
+
+export interface WireError {
+  code: string;
+  message: string;
+  hint?: string;
+  details?: Record<string, Json>;
+  status?: number;
+}
+
+/** A large value that the host keeps by its content: fetched from /blobs/{sha256}. */
+export interface BlobRef {
+  $blob: string;
+  size?: number;
+  media_type?: string;
+}
+
+export type MimeValue = Json | BlobRef;
+export type MimeBundle = Record<string, MimeValue>;
+
+export type Output =
+  | { output_type: "stream"; name: string; text: string | string[] | BlobRef }
+  | { output_type: "display_data"; data: MimeBundle; metadata?: Record<string, Json> }
+  | { output_type: "execute_result"; data: MimeBundle; metadata?: Record<string, Json>; execution_count?: number | null }
+  | { output_type: "error"; ename: string; evalue: string; traceback: string[] };
+
+export type OutputOp =
+  | { op: "append"; output: Output }
+  | { op: "append_text"; index?: number; text: string }
+  | { op: "replace"; index: number; output: Output }
+  | { op: "clear"; index?: number };
+
+export type CellStatus = "queued" | "running" | "idle" | "error" | "cancelled";
+
+export interface CellOp {
+  cell_id: string;
+  execution_id?: string;
+  status?: CellStatus;
+  execution_count?: number | null;
+  outputs?: OutputOp[];
+}
+
+export interface InputRequest {
+  request_id: string;
+  prompt: string;
+  password: boolean;
+  cell_id?: string;
+}
+
+export interface SaveState {
+  state: "saved" | "saving" | "dirty" | "failed";
+  path: string;
+  error?: WireError | string | null;
+  heads?: string[];
+}
+
+export interface TakeoverRequest {
+  request_id: string;
+  from: Person;
+  reason?: string;
+  deadline_ms: number;
+}
+
+export interface KernelReady {
+  protocol: string;
+  device_name: string;
+  session_id: string;
+  notebook_id: string;
+  client: { id: string; secret?: string };
+  actor: string;
+  incarnation: number;
+  resumed: boolean;
+  replay: "snapshot" | "gap";
+  consumer_capabilities: Capabilities;
+  epoch?: number;
+  stream: string;
+  history_id: string;
+  requests: TakeoverRequest[];
+  capabilities: Record<string, Json>;
+  room: Room;
+  policy: { id: string; multi_editor: boolean };
+  notebook?: NotebookSnapshot;
+  kernel: KernelStatus;
+  seq: number;
+}
+
+export interface ModelMessage {
+  method: "open" | "update" | "custom" | "close";
+  state?: Record<string, Json>;
+  content?: Json;
+  buffer_paths?: (string | number)[][];
+}
+
+export interface ModelLifecycle {
+  model_id: string;
+  revision: number;
+  cell_id?: string;
+  message: ModelMessage;
+  buffers?: string[];
+}
+
+/** Every event the page acts on, by op. */
+export interface EventMap {
+  "kernel-ready": KernelReady;
+  "replay-complete": { seq: number };
+  resync: Record<string, never>;
+  "consumer-capabilities": { consumer_capabilities: Capabilities; epoch?: number; reason?: string };
+  "room-state": Room;
+  "takeover-request": TakeoverRequest;
+  "takeover-answer": { request_id: string; allowed: boolean; reason?: string };
+  "cell-op": CellOp;
+  "kernel-status": KernelStatus;
+  "input-request": InputRequest;
+  "model-lifecycle": ModelLifecycle;
+  "focus-cell": { cell_id: string; by: Person };
+  "save-state": SaveState;
+  "trust-state": Record<string, Json>;
+  conflict: { path: string; choices: string[] };
+  "policy-changed": { policy: string; multi_editor: boolean };
+  closing: { reason: string; in_ms: number };
+}
+
+export type WireEvent = { [K in keyof EventMap]: { op: K; seq: number | null; data: EventMap[K] } }[keyof EventMap];
+
+export interface Reply {
+  id: string;
+  ok: boolean;
+  error?: WireError;
+  [key: string]: unknown;
+}
+
+export interface ConnectionInfo {
+  protocol: string;
+  notebook_id: string;
+  session_id: string;
+  path: string;
+  format: string;
+  cell_count: number;
+  needs_trust_approval: boolean;
+  connect_url: string;
+}
+
+export interface FileEntry {
+  name: string;
+  path: string;
+  type: "directory" | "notebook" | "file";
+  size?: number;
+  modified?: string;
+}
