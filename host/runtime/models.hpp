@@ -1,0 +1,91 @@
+// The one store of a session's models (widgets): id, target, state, buffers, revision, order. Everything [reactor].
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/result.hpp"
+
+namespace lectern::runtime {
+
+enum class ModelMethod { open, update, custom, close };
+std::string_view model_method_name(ModelMethod method);
+
+using Buffer = std::shared_ptr<const std::string>;  // shared: one buffer goes to every viewer and stays in the store
+
+struct ModelEvent {
+  ModelMethod method = ModelMethod::update;
+  std::string model_id;
+  std::uint64_t revision = 0;
+  std::string origin;   // client id of the writer; empty = the kernel
+  std::string cell_id;  // whose run made the model; may be empty
+  json::Value message;  // {method, state?, content?, buffer_paths?}
+  std::vector<Buffer> buffers;
+  [[nodiscard]] bool recorded() const { return method != ModelMethod::custom; }
+  /// `data` of a model-lifecycle event (protocol 5). With `inline_buffers` false, `buffers` is [] and they go in an 05
+  /// frame.
+  [[nodiscard]] std::string data(bool inline_buffers = true) const;
+};
+
+/// What goes to the kernel for an accepted client write.
+struct CommMessage {
+  std::string comm_id;
+  std::string data;  // JSON
+  std::vector<Buffer> buffers;
+};
+
+struct ModelLimits {
+  std::size_t models = 20'000;
+  std::size_t message_bytes = 64u << 20;  // JSON and buffers of one message
+  std::size_t buffers = 4'096;            // of one message
+};
+
+struct ClientWrite {
+  ModelEvent event;  // for everybody but event.origin
+  CommMessage to_kernel;
+};
+
+class ModelStore {
+ public:
+  explicit ModelStore(ModelLimits limits = {});
+
+  // -- from the kernel. An error means the message was malformed and is dropped.
+  Result<ModelEvent> open(std::string_view model_id, std::string_view target, std::string_view data_json,
+                          std::vector<std::string> buffers, std::string_view cell_id);
+  /// No event (empty vector) for an echo of a client's own write, for an unknown model (a race with its close), and for
+  /// an update that changes nothing.
+  Result<std::vector<ModelEvent>> message(std::string_view model_id, std::string_view data_json,
+                                          std::vector<std::string> buffers);
+  std::vector<ModelEvent> close(std::string_view model_id);
+  /// The kernel is gone: every model closes.
+  std::vector<ModelEvent> close_all();
+
+  // -- from a client (protocol 4 `model`)
+  /// `message` = {method:"update"|"custom", state, buffer_paths, content}. `state` patches top-level keys. 400 with the
+  /// path for wrong shapes, for buffer paths and buffers of different counts, for paths that lead nowhere, for `_esm`
+  /// and `_css`; 404 `model_not_found`; 413 `too_large`.
+  Result<ClientWrite> client_write(std::string_view model_id, const json::Value& message,
+                                   std::vector<std::string> buffers, std::string_view client_id);
+
+  // -- for joiners
+  /// One `open` per live model with its present state, in order of creation.
+  [[nodiscard]] std::vector<ModelEvent> snapshot() const;
+  [[nodiscard]] bool has(std::string_view model_id) const;
+  [[nodiscard]] std::size_t size() const { return by_seq_.size(); }
+
+ private:
+  struct Model;
+  Model* find(std::string_view model_id) const;
+
+  ModelLimits limits_;
+  std::map<std::string, std::shared_ptr<Model>, std::less<>> by_id_;
+  std::map<std::uint64_t, std::shared_ptr<Model>> by_seq_;
+  std::uint64_t next_seq_ = 1;
+};
+
+}  // namespace lectern::runtime

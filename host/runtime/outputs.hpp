@@ -1,0 +1,101 @@
+// The outputs of one session, cell by cell: what viewers see, what late joiners get, what is saved. Streams are merged
+// and run through a small terminal, large values live in the BlobStore. Everything [reactor] unless tagged otherwise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "runtime/blobs.hpp"
+
+namespace lectern::runtime {
+
+struct OutputLimits {
+  std::size_t blob_over = 64u << 10;   // a mime value of more bytes becomes {"$blob":…}
+  std::size_t cell_bytes = 64u << 20;  // shown text of one cell; what comes after is dropped with a notice
+  std::size_t cell_outputs = 20'000;   // outputs of one cell
+};
+
+/// The outputs of one cell as they go into the file. Cheap to take on the reactor, written out by a worker.
+class SavedOutputs {
+ public:
+  /// [worker] JSON array text in nbformat 4 shape: text as lists of lines, blobs inlined again. Outputs that came from
+  /// the file and were not touched since are the file's own bytes. 500 when a blob is gone: the caller must not save.
+  [[nodiscard]] Result<std::string> text(const BlobStore& blobs) const;
+  /// [any] True when this is the file's own text.
+  [[nodiscard]] bool untouched() const { return raw_ != nullptr; }
+
+ private:
+  friend class OutputStore;
+  std::shared_ptr<const std::string> raw_;
+  std::vector<std::shared_ptr<const std::string>> outputs_;  // shown texts, blobs by reference
+};
+
+class OutputStore {
+ public:
+  explicit OutputStore(BlobStore& blobs, OutputLimits limits = {});
+  ~OutputStore();
+  OutputStore(const OutputStore&) = delete;
+  OutputStore& operator=(const OutputStore&) = delete;
+
+  // -- what the file held
+  /// Takes the `outputs` array text of a cell as it stands in the file. Not parsed until it is shown.
+  void load(std::string_view cell_id, std::shared_ptr<const std::string> outputs_json);
+
+  // -- what the kernel says. Each change is remembered and handed out by take_ops.
+  /// A new run of the cell begins: its outputs are cleared.
+  void begin(std::string_view cell_id);
+  void stream(std::string_view cell_id, std::string_view name, std::string_view text);
+  /// `output` = one nbformat output as JSON object text; `display_id` may be empty. Invalid JSON is refused (400).
+  Status add(std::string_view cell_id, std::string_view output, std::string_view display_id);
+  /// Replaces data and metadata of every output with this display_id, in whichever cells. Returns those cells.
+  std::vector<std::string> update_display(std::string_view display_id, std::string_view output);
+  void clear(std::string_view cell_id, bool wait);
+
+  // -- what people do
+  void clear_all(std::string_view cell_id) { clear(cell_id, false); }
+  /// The cell is gone from the notebook.
+  void erase(std::string_view cell_id);
+
+  // -- what viewers get
+  /// JSON array text of `outputs` of a cell-op since the last call: append, append_text, replace, clear. Empty when
+  /// nothing changed. Changes of one output coalesce.
+  std::string take_ops(std::string_view cell_id);
+  /// Cells with ops waiting, in the order they first changed.
+  [[nodiscard]] std::vector<std::string> changed_cells() const;
+  /// For a joiner: ops that build the cell from nothing (clear, then appends), or empty when it has no outputs. Loaded
+  /// outputs are looked at here, at about 1 GB/s; large values move into the BlobStore then.
+  std::string snapshot_ops(std::string_view cell_id);
+  /// JSON array text of the outputs as shown.
+  std::string shown(std::string_view cell_id);
+  [[nodiscard]] bool has_outputs(std::string_view cell_id) const;
+  /// Cells that have outputs, in no particular order.
+  [[nodiscard]] std::vector<std::string> cells() const;
+
+  // -- what is saved, and who may read a blob
+  [[nodiscard]] SavedOutputs to_nbformat(std::string_view cell_id) const;
+  /// True when an output shown here names this blob.
+  [[nodiscard]] bool has_blob(std::string_view sha256) const { return blob_refs_.contains(std::string(sha256)); }
+
+ private:
+  struct Cell;
+  Cell& cell(std::string_view cell_id);
+  Cell* find(std::string_view cell_id) const;
+  void show(Cell& cell);
+  void apply_pending_clear(Cell& cell);
+  void note_changed(std::string_view cell_id, Cell& cell);
+  bool admit(std::string_view cell_id, Cell& cell, std::size_t bytes);
+
+  BlobStore& blobs_;
+  OutputLimits limits_;
+  std::unordered_map<std::string, std::unique_ptr<Cell>> cells_;
+  std::unordered_map<std::string, std::unordered_set<std::string>> displays_;  // display_id -> cells that show it
+  std::unordered_set<std::string> blob_refs_;
+  std::vector<std::string> changed_;
+};
+
+}  // namespace lectern::runtime

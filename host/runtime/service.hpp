@@ -1,0 +1,45 @@
+// What all sessions share of the runtime: the plugins' objects, the catalog, the blobs. app/ owns one.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "runtime/blobs.hpp"
+#include "runtime/catalog.hpp"
+
+namespace lectern {
+class Workers;
+namespace plugin {
+class Registry;
+}
+}  // namespace lectern
+
+namespace lectern::runtime {
+
+class Hub;
+
+class Service {
+ public:
+  /// [control] `registry` and `workers` outlive the service. Blobs go under `state_dir`/blobs. `config` is the JSON
+  /// object of settings handed to every runtime plugin.
+  Service(plugin::Registry& registry, Workers& workers, const std::filesystem::path& state_dir,
+          std::string config = "{}");
+  /// [control] Shuts every kernel down and waits for that. No session may be left.
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  [[nodiscard]] Catalog& catalog() { return *catalog_; }
+  [[nodiscard]] BlobStore& blobs() { return *blobs_; }
+  [[nodiscard]] Workers& workers() { return workers_; }
+  [[nodiscard]] Hub& hub() { return *hub_; }
+
+ private:
+  Workers& workers_;
+  std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<Hub> hub_;
+  std::unique_ptr<Catalog> catalog_;
+};
+
+}  // namespace lectern::runtime

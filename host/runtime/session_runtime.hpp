@@ -1,0 +1,137 @@
+// The runtime of one session, put together: kernel, queue, outputs, models. The face of this folder for session/.
+// Everything [reactor]; callbacks of the listener too, and they may call back in.
+//
+// Order it keeps: a model's `open` before any output that names it; all outputs of a run before its final status.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "runtime/executions.hpp"
+#include "runtime/kernel.hpp"
+#include "runtime/models.hpp"
+#include "runtime/outputs.hpp"
+#include "runtime/service.hpp"
+
+namespace lectern::runtime {
+
+/// JSON texts are the `data` of the event named in protocol 5, ready to send.
+class RuntimeListener {
+ public:
+  virtual ~RuntimeListener() = default;
+  /// Outputs or status of a cell changed. `outputs_changed` = the file is no longer up to date.
+  virtual void on_cell_op(const std::string& cell_id, std::string data, bool outputs_changed) = 0;
+  virtual void on_kernel_status(std::string data) = 0;
+  /// Someone may answer with input(request_id, …).
+  virtual void on_input_request(const std::string& request_id, std::string data) = 0;
+  /// The request is answered or void.
+  virtual void on_input_done(const std::string& request_id) = 0;
+  virtual void on_model(const ModelEvent& event) = 0;
+  /// `kernel_info` content once a kernel is up: what goes into the notebook's metadata (`kernelspec`, `language_info`).
+  virtual void on_kernel_info(const KernelInfo& kernel, std::string info_json) = 0;
+};
+
+class SessionRuntime {
+ public:
+  template <class T>
+  using Callback = UniqueFunction<void(Result<T>)>;
+
+  /// All references outlive it.
+  SessionRuntime(Loop& loop, Service& service, RuntimeListener& listener);
+  /// Ends the kernel without waiting.
+  ~SessionRuntime();
+
+  // -- kernel
+  /// Looks `runtime` up (worker) and starts it. `done` when the process was started or could not be: the errors of
+  /// Catalog::resolve, 409 kernel_running, what the plugin says. An empty `runtime` starts the best for `language`.
+  void start(std::string runtime, std::string language, StartOptions options, Callback<KernelInfo> done);
+  /// 409 `no_kernel` from interrupt, restart and shutdown while there is none. A dead kernel may be restarted.
+  Status interrupt();
+  Status restart();
+  Status shutdown();
+  [[nodiscard]] KernelState state() const { return state_; }
+  /// `data` of kernel-status now.
+  [[nodiscard]] std::string kernel_status() const;
+  /// "jupyter/python3"; empty before the first start.
+  [[nodiscard]] const std::string& runtime_name() const { return info_.name; }
+
+  // -- runs
+  /// Queues one batch; runs wait while the kernel starts. 409 `no_kernel` when there is none or it is dead, 429
+  /// `queue_full`.
+  Result<std::vector<Execution>> execute(std::vector<CellRun> runs, std::string by);
+  [[nodiscard]] const Executions& executions() const { return *executions_; }
+  /// True while something runs or waits: keeps a session alive.
+  [[nodiscard]] bool busy() const { return executions_->busy(); }
+
+  // -- asked by clients
+  /// 404 `request_not_found` when it was answered already or never asked.
+  Status input(std::string_view request_id, std::string_view value);
+  /// `kind` complete | inspect | is_complete | history; `content` JSON as in Jupyter's messages. Answers with the
+  /// reply's content, or 504 `kernel_timeout` after `deadline_ms`, 409 `no_kernel`.
+  void request(std::string_view kind, std::string_view content, int deadline_ms, Callback<std::string> done);
+  /// Protocol 4 `model`. Fans out through the listener; the result is the new revision.
+  Result<std::uint64_t> model(std::string_view model_id, const json::Value& message, std::vector<std::string> buffers,
+                              std::string_view client_id);
+  /// Clears shown outputs of these cells (all when empty).
+  void clear_outputs(const std::vector<std::string>& cells);
+  void cell_deleted(std::string_view cell_id);
+
+  // -- for joiners: kernel status, then model opens, then cells
+  [[nodiscard]] std::vector<ModelEvent> models() const { return models_.snapshot(); }
+  /// `data` of the cell-op that brings a joiner up to date; empty when the cell has neither outputs nor a status.
+  std::string cell_snapshot(const std::string& cell_id);
+  /// `data` of open input requests.
+  [[nodiscard]] std::vector<std::string> open_inputs() const;
+
+  [[nodiscard]] OutputStore& outputs() { return outputs_; }
+  [[nodiscard]] ModelStore& model_store() { return models_; }
+
+ private:
+  struct CellState {
+    std::string execution_id;
+    RunStatus status = RunStatus::idle;
+    std::optional<std::int64_t> execution_count;
+  };
+  struct Waiting {
+    Callback<std::string> done;
+    std::unique_ptr<Timer> deadline;
+  };
+  void on_events(std::vector<KernelEvent>& events);
+  void on_event(KernelEvent& event);
+  void on_state(KernelEvent& event);
+  void on_comm(KernelEvent& event);
+  void on_finished(KernelEvent& event);
+  void on_input(KernelEvent& event);
+  void set_state(KernelState state, std::string why);
+  void kernel_lost(std::string_view reason);
+  void execution_changed(const Execution& execution, std::string_view reason);
+  void flush_outputs();
+  void emit(const std::string& cell_id, const CellState& state, std::string ops, std::string_view reason);
+  const std::string* target_cell(std::uint64_t execution);
+  void emit_models(const std::vector<ModelEvent>& events);
+
+  Loop& loop_;
+  Service& service_;
+  RuntimeListener& listener_;
+  OutputStore outputs_;
+  ModelStore models_;
+  std::unique_ptr<Executions> executions_;
+  std::unique_ptr<Kernel> kernel_;
+  KernelInfo info_;
+  KernelState state_ = KernelState::none;
+  std::string why_;
+  std::unordered_map<std::string, CellState> cells_;
+  std::unordered_map<std::uint64_t, Waiting> requests_;
+  std::uint64_t next_request_ = 1;
+  std::string input_id_, input_data_;
+  std::string last_cell_;
+  std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone
+};
+
+}  // namespace lectern::runtime
