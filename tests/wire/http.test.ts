@@ -1,0 +1,207 @@
+// The HTTP API as protocol 1 and 2 have it.
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
+import { Host } from '../support/host';
+import { rawRequest } from '../support/raw';
+
+describe('HTTP', () => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start({ args: ['--device-name', 'Test desk'] });
+  });
+  afterAll(() => host.stop());
+
+  it('answers /health without a token and everything else only with one', async () => {
+    expect(await (await fetch(`${host.url}/health`)).json()).toEqual({ status: 'ok' });
+    for (const route of ['/api/v1/info', '/api/v1/sessions', '/api/v1/files', '/api/v1/plugins', '/metrics', `/blobs/${'0'.repeat(64)}`]) {
+      const answer = await fetch(host.url + route);
+      expect([route, answer.status]).toEqual([route, 401]);
+      expect(((await answer.json()) as any).error.code).toBeTruthy();
+    }
+    for (const authorization of [`Bearer ${host.token}x`, 'Bearer ', 'Basic abc', `Bearer${host.token}`]) {
+      expect((await fetch(`${host.url}/api/v1/info`, { headers: { Authorization: authorization } })).status).toBe(401);
+    }
+    expect((await fetch(`${host.url}/api/v1/info`, { headers: { Authorization: `token ${host.token}` } })).status).toBe(200);
+  });
+
+  it('swaps ?token= for a strict cookie once', async () => {
+    const answer = await fetch(`${host.url}/?token=${host.token}`, { redirect: 'manual' });
+    expect([302, 303, 307]).toContain(answer.status);
+    const cookie = answer.headers.get('set-cookie')!;
+    expect(cookie).toMatch(/HttpOnly/i);
+    expect(cookie).toMatch(/SameSite=Strict/i);
+    expect(answer.headers.get('location')).not.toContain('token');
+    const withCookie = await fetch(`${host.url}/api/v1/info`, { headers: { Cookie: cookie.split(';')[0]! } });
+    expect(withCookie.status).toBe(200);
+  });
+
+  it('refuses foreign Hosts and cross-site Origins', async () => {
+    const raw = await rawRequest(host.port, `GET /api/v1/info HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer ${host.token}\r\nConnection: close\r\n\r\n`);
+    expect(raw).toMatch(/^HTTP\/1.1 421 /);
+    const cross = await host.request('POST', '/api/v1/notebooks/open', { path: 'x' }, { Origin: 'https://evil.example' });
+    expect(cross.status).toBe(403);
+    const own = await host.get('/api/v1/info', { Origin: host.url });
+    expect(own.status).toBe(200);
+  });
+
+  it('says what it is', async () => {
+    const info = (await host.get('/api/v1/info')).body;
+    expect(info).toMatchObject({ device_name: 'Test desk', policy: expect.anything() });
+    expect(info.version).toMatch(/^\d+\.\d+\.\d+/);
+    const plugins = (await host.get('/api/v1/plugins')).body;
+    const text = JSON.stringify(plugins);
+    for (const id of ['local-takeover', 'collaborative', 'transport-websocket', 'transport-sse', 'format-ipynb', 'presence-folder', 'runtime-jupyter']) {
+      expect(text).toContain(id);
+    }
+    expect((await host.get('/metrics')).text).toMatch(/^# (HELP|TYPE) lectern_/m);
+  });
+
+  it('opens with final counts and names every failure', async () => {
+    host.notebook('sub/ok.ipynb', [{ source: '1' }, { source: '2' }]);
+    const opened = await host.post('/api/v1/notebooks/open', { path: 'sub/ok.ipynb' });
+    expect(opened.status).toBe(200);
+    expect(opened.body).toMatchObject({ protocol: 'lectern.v1', cell_count: 2, needs_trust_approval: false, path: 'sub/ok.ipynb' });
+    const absolute = await host.post('/api/v1/notebooks/open', { path: path.join(host.root, 'sub/ok.ipynb') });
+    expect(absolute.body.session_id).toBe(opened.body.session_id);
+    const both = await Promise.all([1, 2, 3].map(() => host.open('sub/ok.ipynb')));
+    expect(new Set(both.map((info) => info.session_id)).size).toBe(1);
+
+    fs.writeFileSync(path.join(host.root, 'bad.ipynb'), '{\n "cells": [\n  {]\n');
+    fs.writeFileSync(path.join(host.root, 'plain.txt'), 'hello');
+    fs.writeFileSync(path.join(host.root, 'list.ipynb'), '[]');
+    fs.symlinkSync('/etc/hostname', path.join(host.root, 'link.ipynb'));
+    const cases: [string, number, string][] = [
+      ['gone.ipynb', 404, 'not_found'],
+      ['../outside.ipynb', 403, 'outside_root'],
+      ['sub/../../outside.ipynb', 403, 'outside_root'],
+      ['/etc/passwd', 403, 'outside_root'],
+      ['link.ipynb', 403, 'outside_root'],
+      ['plain.txt', 415, 'unknown_format'],
+      ['bad.ipynb', 422, 'malformed'],
+      ['list.ipynb', 422, 'malformed'],
+    ];
+    const before = (await host.get('/api/v1/sessions')).body;
+    for (const [file, status, code] of cases) {
+      const answer = await host.post('/api/v1/notebooks/open', { path: file });
+      expect([file, answer.status, answer.body?.error?.code]).toEqual([file, status, code]);
+      expect(answer.body.error.message.length).toBeGreaterThan(10);
+    }
+    const bad = await host.post('/api/v1/notebooks/open', { path: 'bad.ipynb' });
+    expect(bad.body.error.details).toMatchObject({ line: 3 });
+    expect((await host.get('/api/v1/sessions')).body).toEqual(before);
+    expect((await host.post('/api/v1/notebooks/open', { path: 5 })).status).toBe(400);
+    expect((await host.post('/api/v1/notebooks/open', '{"path":')).status).toBe(400);
+  });
+
+  it('creates a notebook for each runtime and refuses an unknown one with the known', async () => {
+    const unknown = await host.post('/api/v1/notebooks/create', { runtime: 'cobol' });
+    expect([unknown.status, unknown.body.error.code]).toEqual([400, 'unknown_runtime']);
+    const known = /jupyter\/python3/.test(JSON.stringify(unknown.body));
+    expect(known).toBe(true);
+    const names: string[] = unknown.body.error.details?.known ?? ['jupyter/python3'];
+    for (const [index, runtime] of names.entries()) {
+      const made = await host.post('/api/v1/notebooks/create', { runtime, path: `made-${index}.ipynb` });
+      expect(made.status).toBe(201);
+      expect(made.body.cell_count).toBe(1);
+      const client = await Client.join(host, made.body.session_id);
+      expect(client.ready.notebook.cells).toHaveLength(1);
+      expect(client.ready.notebook.cells[0]).toMatchObject({ cell_type: 'code', source: '' });
+      expect(client.ready.notebook.metadata.kernelspec.name).toBeTruthy();
+      expect((await client.command('save', {})).ok).toBe(true);
+      expect(JSON.parse(host.file(`made-${index}.ipynb`))).toMatchObject({ nbformat: 4, nbformat_minor: 5 });
+      await client.close();
+    }
+    const short = await host.post('/api/v1/notebooks/create', { runtime: 'python3' });
+    expect(short.status).toBe(201);
+    const outside = await host.post('/api/v1/notebooks/create', { runtime: 'python3', path: '../x.ipynb' });
+    expect([outside.status, outside.body.error.code]).toEqual([403, 'outside_root']);
+  });
+
+  it('lists files inside the root only', async () => {
+    host.notebook('folder/x.ipynb', [{ source: '' }]);
+    const top = await host.get('/api/v1/files');
+    expect(JSON.stringify(top.body)).toContain('folder');
+    const inside = await host.get('/api/v1/files?path=folder');
+    expect(JSON.stringify(inside.body)).toContain('x.ipynb');
+    expect((await host.get('/api/v1/files?path=..')).status).toBe(403);
+    expect((await host.get('/api/v1/files?path=nosuch')).status).toBe(404);
+  });
+
+  it('serves a client without a socket: join, takeover, execute, leave', async () => {
+    const info = await host.open(host.notebook('headless.ipynb', [{ id: 'a', source: '6 * 7' }]));
+    const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, { label: 'script', kind: 'program' });
+    expect(made.status).toBe(201);
+    const headers = { 'Lectern-Client': `${made.body.client.id}.${made.body.client.secret}` };
+    const won = await host.post(`/api/v1/sessions/${info.session_id}/takeover`, {}, headers);
+    expect(won.status).toBe(200);
+    const watcher = await Client.join(host, info);
+    const run = await host.post(`/api/v1/sessions/${info.session_id}/commands/execute`, { cell_ids: ['a'] }, { ...headers, 'Lectern-Epoch': String(won.body.epoch) });
+    expect(run.status).toBe(200);
+    await watcher.until('42', () => watcher.text('a') === '42', 60_000);
+    await watcher.close();
+    const gone = await host.request('DELETE', `/api/v1/sessions/${info.session_id}`);
+    expect(gone.status).toBe(204);
+    expect((await host.get(`/api/v1/sessions/${info.session_id}`)).status).toBe(404);
+  });
+
+  it('publishes specifications that hold what the protocol names', async () => {
+    const openapi = (await host.get('/api/v1/openapi.json')).body;
+    expect(openapi.openapi).toMatch(/^3\.1/);
+    for (const route of ['/api/v1/notebooks/open', '/api/v1/notebooks/create', '/api/v1/sessions/{s}/takeover', '/api/v1/policy', '/api/v1/presence']) {
+      expect(Object.keys(openapi.paths)).toContain(route);
+    }
+    const asyncapi = (await host.get('/api/v1/asyncapi.json')).body;
+    expect(asyncapi.asyncapi).toMatch(/^3\./);
+    const text = JSON.stringify(asyncapi);
+    for (const name of ['kernel-ready', 'consumer-capabilities', 'room-state', 'cell-op', 'model-lifecycle', 'transaction', 'execute']) {
+      expect(text).toContain(name);
+    }
+  });
+
+  it('says 404 for unknown routes and 405 with Allow for wrong methods, in the one error body', async () => {
+    for (const [method, route, status] of [
+      ['GET', '/api/v1/nosuch', 404],
+      ['DELETE', '/api/v1/info', 405],
+      ['GET', '/api/v1/sessions/nosuch', 404],
+    ] as const) {
+      const answer = await host.request(method, route);
+      expect([route, answer.status]).toEqual([route, status]);
+      expect(answer.body.error).toMatchObject({ code: expect.any(String), message: expect.any(String) });
+    }
+    expect((await host.request('DELETE', '/api/v1/info')).headers.get('allow')).toContain('GET');
+  });
+
+  it('serves the page with a strict policy and without third parties', async () => {
+    const page = await fetch(`${host.url}/`, { headers: { Authorization: `Bearer ${host.token}` } });
+    expect(page.status).toBe(200);
+    const csp = page.headers.get('content-security-policy')!;
+    expect(csp).toContain("default-src 'self'");
+    expect(csp.match(/script-src[^;]*/)![0]).not.toContain('unsafe-inline');
+    expect(csp.match(/script-src[^;]*/)![0]).not.toContain("'unsafe-eval'");
+    expect(page.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(await page.text()).toContain('<div id="root"');
+    for (const escape of ['/..%2f..%2fetc%2fpasswd', '/assets/../../../../etc/passwd', '/%2e%2e/%2e%2e/etc/passwd']) {
+      expect((await host.get(escape)).text).not.toContain('root:');
+    }
+  });
+});
+
+describe('binding', () => {
+  it('refuses a non-loopback bind without token or TLS and says what to add', async () => {
+    for (const args of [['--bind', '0.0.0.0'], ['--bind', '0.0.0.0', '--no-token'], ['--bind', '0.0.0.0', '--no-token', '--insecure-plaintext']]) {
+      await expect(Host.start({ args })).rejects.toThrow(/ended with (1|2)[\s\S]*--(tls-cert|insecure-plaintext|token)/);
+    }
+  });
+
+  it('works without a token on loopback when told so', async () => {
+    const host = await Host.start({ args: ['--no-token'] });
+    try {
+      expect(host.token).toBe('');
+      expect((await host.get('/api/v1/info')).status).toBe(200);
+    } finally {
+      await host.stop();
+    }
+  });
+});

@@ -1,0 +1,171 @@
+// Running Python through the real ipykernel (protocol 4, 5).
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
+import { Host } from '../support/host';
+
+describe('a kernel', () => {
+  let host: Host;
+  let a: Client;
+  let reader: Client;
+  beforeAll(async () => {
+    host = await Host.start();
+    const sources: Record<string, string> = {
+      sum: '1 + 1',
+      streams: 'import sys\nprint("out")\nprint("err", file=sys.stderr)\nprint("more")',
+      error: 'raise ValueError("no")',
+      after: 'print("never")',
+      rich: 'from IPython.display import HTML, Image, display\ndisplay(HTML("<b>bold</b>"))',
+      slow: 'import time\nfor i in range(200): time.sleep(0.1); print(i, flush=True)',
+      pid: 'import os; print(os.getpid())',
+      die: 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)',
+      ask: 'print("hello " + input("name? "))',
+      prints: 'for i in range(2000): print(i)',
+      progress: 'import sys\nfor i in range(50):\n    sys.stdout.write(f"\\r{i}%"); sys.stdout.flush()',
+      update: 'from IPython.display import display\nh = display("one", display_id="d1")\nh.update("two")',
+      image: 'from IPython.display import Image, display\nimport base64\ndisplay(Image(data=base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")))',
+      large: 'print("x" * 200000)',
+    };
+    const info = await host.open(host.notebook('k.ipynb', Object.entries(sources).map(([id, source]) => ({ id, source }))));
+    a = await Client.join(host, info);
+    reader = await Client.join(host, info);
+  });
+  afterAll(async () => {
+    await a.close();
+    await reader.close();
+    await host.stop();
+  });
+
+  it('runs code and everybody sees it, readers included', async () => {
+    const reply = await a.execute(['sum']);
+    expect(reply.executions[0]).toMatchObject({ cell_id: 'sum' });
+    expect(a.text('sum')).toBe('2');
+    await reader.until('the result', () => reader.text('sum') === '2');
+    const states = reader.events('cell-op').filter((frame) => frame.data.cell_id === 'sum').map((frame) => frame.data.status).filter(Boolean);
+    expect(states[0]).toBe('queued');
+    expect(states).toContain('running');
+    expect(states.at(-1)).toBe('idle');
+  });
+
+  it('keeps streams in order and apart', async () => {
+    await a.execute(['streams']);
+    const outputs = a.outputs('streams');
+    expect(outputs.every((output) => output.output_type === 'stream')).toBe(true);
+    const join = (name: string) => outputs.filter((output) => output.name === name).map((output) => [output.text].flat().join('')).join('');
+    expect(join('stdout')).toBe('out\nmore\n');
+    expect(join('stderr')).toBe('err\n');
+  });
+
+  it('shows errors with their colours and cancels the rest of the batch', async () => {
+    const from = a.frames.length;
+    const reply = await a.command('execute', { cell_ids: ['error', 'after'] });
+    expect(reply.ok).toBe(true);
+    await a.event('cell-op', (data) => data.cell_id === 'error' && data.status === 'error', from);
+    await a.event('cell-op', (data) => data.cell_id === 'after' && data.status === 'cancelled', from);
+    const [error] = a.outputs('error');
+    expect(error).toMatchObject({ output_type: 'error', ename: 'ValueError', evalue: 'no' });
+    expect(error.traceback.join('\n')).toContain('\u001b[');
+    expect(a.text('after')).toBe('');
+  });
+
+  it('shows HTML and images, and updates a display in place', async () => {
+    await a.execute(['rich']);
+    expect(a.outputs('rich')[0].data['text/html']).toBeDefined();
+    await a.execute(['image']);
+    expect(a.outputs('image')[0].data['image/png']).toMatch(/^iVBOR/);
+    await a.execute(['update']);
+    expect(a.outputs('update')).toHaveLength(1);
+    expect(a.outputs('update')[0].data['text/plain']).toContain('two');
+  });
+
+  it('emulates the terminal for carriage returns and merges many small prints', async () => {
+    await a.execute(['progress']);
+    expect(a.text('progress')).toBe('49%');
+    await a.execute(['prints']);
+    expect(a.text('prints')).toBe(Array.from({ length: 2000 }, (_, i) => `${i}\n`).join(''));
+    expect(a.outputs('prints')).toHaveLength(1);
+  });
+
+  it('hands large values out by content address', async () => {
+    await a.execute(['large']);
+    const joiner = await Client.join(host, a.session);
+    const found = JSON.stringify(joiner.outputs('large'));
+    const blob = /"\$blob":"([0-9a-f]{64})"/.exec(found);
+    if (blob) {
+      const answer = await host.get(`/blobs/${blob[1]}`);
+      expect(answer.status).toBe(200);
+      expect(answer.text).toContain('x'.repeat(1000));
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      expect(answer.headers.get('content-security-policy')).toContain('sandbox');
+    } else {
+      expect(joiner.text('large')).toContain('x'.repeat(1000));
+    }
+    await joiner.close();
+    const unknown = await host.get(`/blobs/${'0'.repeat(64)}`);
+    expect(unknown.status).toBe(404);
+  });
+
+  it('asks for input and takes the first answer', async () => {
+    const from = a.frames.length;
+    await a.command('execute', { cell_ids: ['ask'] });
+    const asked = await a.event('input-request', undefined, from);
+    expect(asked.data).toMatchObject({ prompt: 'name? ', password: false });
+    await reader.event('input-request');
+    const answered = await reader.command('input', { request_id: asked.data.request_id, value: 'Ada' }, { epoch: null });
+    expect(answered.ok).toBe(true);
+    await a.event('cell-op', (data) => data.cell_id === 'ask' && data.status === 'idle', from);
+    expect(a.text('ask')).toContain('hello Ada');
+    const late = await a.command('input', { request_id: asked.data.request_id, value: 'Bob' });
+    expect(late.ok).toBe(false);
+  });
+
+  it('completes and inspects for the asker alone', async () => {
+    const done = await a.command('complete', { code: 'pri', cursor_pos: 3 }, { epoch: null });
+    expect(done.ok).toBe(true);
+    expect(JSON.stringify(done)).toContain('print');
+    const seen = await a.command('inspect', { code: 'print', cursor_pos: 5 }, { epoch: null });
+    expect(seen.ok).toBe(true);
+    expect(reader.events('reply').some((frame) => JSON.stringify(frame).includes('"print"'))).toBe(false);
+  });
+
+  it('keeps running through a takeover; the new editor can interrupt it', async () => {
+    const from = reader.frames.length;
+    await a.command('execute', { cell_ids: ['slow'] });
+    await reader.event('cell-op', (data) => data.cell_id === 'slow' && data.outputs?.length > 0, from);
+    const epochBefore = a.epoch;
+    expect((await reader.takeover()).status).toBe(200);
+    const mark = reader.frames.length;
+    await reader.event('cell-op', (data) => data.cell_id === 'slow' && data.outputs?.length > 0, mark);
+    expect((await a.command('interrupt', {}, { epoch: epochBefore })).error.code).toBe('stale_epoch');
+    expect((await reader.command('interrupt')).ok).toBe(true);
+    await reader.event('cell-op', (data) => data.cell_id === 'slow' && data.status === 'error', mark);
+    expect((await a.takeover()).status).toBe(200);
+    await a.until('the pen', () => a.epoch !== undefined && a.epoch !== epochBefore);
+  });
+
+  it('death is noticed within a second, said, and closes no socket; a restart brings it back', async () => {
+    const from = a.frames.length;
+    await a.command('execute', { cell_ids: ['die'] });
+    await a.event('cell-op', (data) => data.cell_id === 'die' && data.status === 'running', from);
+    const started = Date.now();
+    const dead = await a.event('kernel-status', (data) => data.state === 'dead', from);
+    expect(Date.now() - started).toBeLessThan(1500);
+    expect(dead.data.error).toBeTruthy();
+    await a.event('cell-op', (data) => data.cell_id === 'die' && data.status === 'error', from);
+    const restarted = await a.command('restart', {}, { timeoutMs: 30_000 });
+    expect(restarted.ok).toBe(true);
+    await a.event('kernel-status', (data) => data.state === 'idle', a.frames.length - 1, 30_000).catch(() => undefined);
+    await a.execute(['sum']);
+    expect(a.text('sum')).toBe('2');
+    expect([a.closed, reader.closed]).toEqual([undefined, undefined]);
+  });
+
+  it('late joiners see every output, after everybody left too', async () => {
+    const joiner = await Client.join(host, a.session);
+    const order = joiner.frames.map((frame) => frame.op);
+    expect(order.indexOf('kernel-ready')).toBe(0);
+    expect(order.indexOf('cell-op')).toBeGreaterThan(0);
+    expect(joiner.text('sum')).toBe('2');
+    expect(joiner.text('streams')).toContain('out\n');
+    await joiner.close();
+  });
+});

@@ -1,0 +1,177 @@
+// Plugins are real: taking one away removes exactly its ability, and a bad one is refused with its reason.
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
+import { Host, LECTERN } from '../support/host';
+
+const BUILT = path.resolve(path.dirname(LECTERN), '../plugins');
+
+/** A copy of the built plugins without `missing`. */
+function pluginsWithout(missing: string): string {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-plugins-'));
+  for (const id of fs.readdirSync(BUILT)) {
+    if (id === missing || !fs.existsSync(path.join(BUILT, id, `${id}.plugin.json`))) continue;
+    fs.cpSync(path.join(BUILT, id), path.join(folder, id), { recursive: true });
+  }
+  return folder;
+}
+
+async function hostWithout(missing: string, args: string[] = []): Promise<{ host: Host; folder: string }> {
+  const folder = pluginsWithout(missing);
+  const host = await Host.start({ args: [...args], env: { LECTERN_PLUGIN_PATH: folder } });
+  return { host, folder };
+}
+
+describe('taking a plugin away', () => {
+  const cleanup: (() => Promise<void>)[] = [];
+  afterAll(async () => {
+    for (const task of cleanup) await task();
+  });
+  async function start(missing: string, args: string[] = []) {
+    const { host, folder } = await hostWithout(missing, args);
+    cleanup.push(async () => {
+      await host.stop();
+      fs.rmSync(folder, { recursive: true });
+    });
+    return host;
+  }
+  const names = (answer: any, id: string) => expect(JSON.stringify(answer)).toContain(id);
+
+  it('format-ipynb: notebooks do not open; the rest answers', async () => {
+    const host = await start('format-ipynb');
+    host.notebook('n.ipynb', [{ source: '1' }]);
+    const answer = await host.post('/api/v1/notebooks/open', { path: 'n.ipynb' });
+    expect([answer.status, answer.body.error.code]).toEqual([415, 'unknown_format']);
+    expect((await host.get('/api/v1/files')).status).toBe(200);
+  });
+
+  it('runtime-jupyter: editing and saving work, running says what is missing', async () => {
+    const host = await start('runtime-jupyter');
+    const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
+    const a = await Client.join(host, info);
+    expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: '2' }] })).ok).toBe(true);
+    expect((await a.command('save', {})).ok).toBe(true);
+    const run = await a.command('execute', { cell_ids: ['a'] });
+    expect(run.ok).toBe(false);
+    names(run.error, 'runtime');
+    const made = await host.post('/api/v1/notebooks/create', { runtime: 'python3' });
+    expect([made.status, made.body.error.code]).toEqual([400, 'unknown_runtime']);
+    await a.close();
+  });
+
+  it('transport-websocket: sockets are refused with its name, the event stream works', async () => {
+    const host = await start('transport-websocket');
+    const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
+    await expect(Client.join(host, info)).rejects.toThrow(/lectern\.v1|websocket/);
+    const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, {});
+    const stream = await fetch(`${host.url}/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`, {
+      headers: { Authorization: `Bearer ${host.token}` },
+    });
+    expect(stream.status).toBe(200);
+    await stream.body!.cancel();
+  });
+
+  it('transport-sse: event streams are refused, sockets work', async () => {
+    const host = await start('transport-sse');
+    const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
+    const a = await Client.join(host, info);
+    const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, {});
+    const stream = await host.get(`/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`);
+    expect(stream.status).toBeGreaterThanOrEqual(400);
+    names(stream.body, 'event-stream');
+    await a.close();
+  });
+
+  it('presence-folder: no remote sessions, and asking for a folder says so', async () => {
+    const host = await start('presence-folder');
+    const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
+    const a = await Client.join(host, info);
+    const presence = await host.get('/api/v1/presence');
+    expect(presence.status).toBe(200);
+    expect(presence.body.sessions ?? presence.body).toEqual([]);
+    await a.close();
+  });
+
+  it('local-takeover: a host told to use it says what is missing', async () => {
+    const folder = pluginsWithout('local-takeover');
+    try {
+      await expect(Host.start({ args: ['--policy', 'local-takeover'], env: { LECTERN_PLUGIN_PATH: folder } })).rejects.toThrow(/local-takeover/);
+      const host = await Host.start({ args: ['--policy', 'collaborative'], env: { LECTERN_PLUGIN_PATH: folder } });
+      const swapped = await host.put('/api/v1/policy', { policy: 'local-takeover' });
+      expect(swapped.status).toBeGreaterThanOrEqual(400);
+      names(swapped.body, 'local-takeover');
+      await host.stop();
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('collaborative: it cannot be chosen, the default policy works', async () => {
+    const host = await start('collaborative');
+    const swapped = await host.put('/api/v1/policy', { policy: 'collaborative' });
+    expect(swapped.status).toBeGreaterThanOrEqual(400);
+    names(swapped.body, 'collaborative');
+    const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }])));
+    expect(a.ready.consumer_capabilities.edit).toBe(true);
+    await a.close();
+  });
+});
+
+describe('bad plugins', () => {
+  let folder: string;
+  let host: Host;
+  beforeAll(async () => {
+    folder = pluginsWithout('');
+    const bad = path.resolve(path.dirname(LECTERN), '../plugins-bad');
+    if (fs.existsSync(bad)) for (const id of fs.readdirSync(bad)) fs.cpSync(path.join(bad, id), path.join(folder, id), { recursive: true });
+    const text = path.join(folder, 'text-file');
+    fs.mkdirSync(text);
+    fs.writeFileSync(path.join(text, 'text-file.so'), 'I am not a library\n');
+    const manifest = JSON.parse(fs.readFileSync(path.join(BUILT, 'local-takeover/local-takeover.plugin.json'), 'utf8'));
+    fs.writeFileSync(
+      path.join(text, 'text-file.plugin.json'),
+      JSON.stringify({ ...manifest, id: 'text-file', library: 'text-file.so', sha256: undefined }),
+    );
+    host = await Host.start({ env: { LECTERN_PLUGIN_PATH: folder } });
+  });
+  afterAll(async () => {
+    await host.stop();
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  it('each is refused with a reason, and the host and its sessions go on', async () => {
+    const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }])));
+    const bad = fs.readdirSync(folder).filter((id) => !fs.existsSync(path.join(BUILT, id)));
+    expect(bad.length).toBeGreaterThanOrEqual(4);
+    for (const id of bad) {
+      const swapped = await host.put('/api/v1/policy', { policy: id });
+      if (swapped.status === 200) {
+        // One that loads but misbehaves: requests are denied or the last good policy is put back; nobody is cut off.
+        const b = await Client.join(host, a.session);
+        const answer = await b.takeover();
+        expect([id, [200, 403, 500, 503].includes(answer.status)]).toEqual([id, true]);
+        await b.close();
+      } else {
+        expect([id, swapped.body.error.message.length > 20]).toEqual([id, true]);
+      }
+      const back = await host.put('/api/v1/policy', { policy: 'local-takeover' });
+      expect([id, back.status]).toEqual([id, 200]);
+      expect([id, a.closed]).toEqual([id, undefined]);
+    }
+    expect((await a.command('room', {}, { epoch: null })).ok).toBe(true);
+    await a.close();
+  });
+
+  it('`lectern plugins` lists what was found, what was refused and why', () => {
+    const result = spawnSync(LECTERN, ['plugins', '--json', '--plugin-path', folder], { encoding: 'utf8' });
+    const listed = JSON.parse(result.stdout);
+    const text = JSON.stringify(listed);
+    expect(text).toContain('local-takeover');
+    expect(text).toContain('text-file');
+    const plain = execFileSync(LECTERN, ['plugins', '--plugin-path', folder], { encoding: 'utf8' });
+    expect(plain).toMatch(/text-file.*\n?.*(refused|not)/i);
+  });
+});

@@ -1,0 +1,54 @@
+// Two hosts share a folder: each sees the other's live sessions, nobody sees their own (protocol 6).
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
+import { Host, until } from '../support/host';
+
+describe('presence-folder', () => {
+  it('publishes live sessions in one file per instance and derives those of others', async () => {
+    const shared = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-presence-'));
+    const one = await Host.start({ args: ['--presence-folder', shared, '--device-name', 'Desk'] });
+    const two = await Host.start({ args: ['--presence-folder', shared, '--device-name', 'Couch'] });
+    try {
+      const info = await one.open(one.notebook('shared.ipynb', [{ id: 'a', source: '1' }]));
+      const a = await Client.join(one, info);
+      const rows = async (host: Host) => {
+        const body = (await host.get('/api/v1/presence')).body;
+        return (body.sessions ?? body) as any[];
+      };
+      const row = await until('the couch sees the desk', async () => (await rows(two)).find((candidate) => candidate.session_id === info.session_id), 30_000);
+      expect(row).toMatchObject({ session_id: info.session_id, device_name: 'Desk' });
+      expect(await rows(one)).toEqual([]);
+      const files: string[] = [];
+      const walk = (folder: string) => {
+        for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+          const full = path.join(folder, entry.name);
+          if (entry.isDirectory()) walk(full);
+          else files.push(full);
+        }
+      };
+      walk(shared);
+      const records = files.filter((file) => file.endsWith('.json'));
+      expect(records.length).toBeGreaterThanOrEqual(1);
+      for (const file of records) {
+        expect(fs.statSync(file).mode & 0o077).toBe(0);
+        const text = fs.readFileSync(file, 'utf8');
+        expect(text).not.toContain(one.token);
+        expect(text).not.toContain(two.token);
+        expect(text).not.toContain(a.key.secret);
+        JSON.parse(text);
+      }
+      fs.writeFileSync(path.join(path.dirname(records[0]!), 'broken.json'), '{');
+      expect(await until('the row survives a bad file', async () => (await rows(two)).length === 1)).toBe(true);
+      await a.close();
+      await one.stop();
+      await until('the desk is gone', async () => (await rows(two)).length === 0, 30_000);
+    } finally {
+      await two.stop();
+      if (one.process.exitCode === null) await one.stop();
+      fs.rmSync(shared, { recursive: true, force: true });
+    }
+  });
+});

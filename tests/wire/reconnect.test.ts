@@ -1,0 +1,81 @@
+// Never silence: a reconnect gets exactly what it missed, or a snapshot (protocol 3, 5).
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
+import { Host, until } from '../support/host';
+
+describe('replay', () => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start();
+  });
+  afterAll(() => host.stop());
+
+  it('gives exactly the missed events after a cut socket', async () => {
+    const info = await host.open(host.notebook('gap.ipynb', [{ id: 'a', source: '0' }]));
+    const a = await Client.join(host, info);
+    const b = await Client.join(host, info);
+    await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'seen' }] });
+    await b.event('notebook-document-transaction');
+    const resume = b.resume;
+    const last = b.lastSeq;
+    b.cut();
+    const missed: string[] = [];
+    for (let i = 0; i < 5; ++i) {
+      missed.push(`missed ${i}`);
+      await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: `missed ${i}` }] });
+    }
+    const again = await Client.join(host, info, { key: b.key, resume });
+    expect(again.ready.replay).toBe('gap');
+    expect(again.ready.resumed).toBe(true);
+    expect(again.ready.notebook ?? null).toBeNull();
+    const recorded = again.frames.filter((frame) => frame.seq !== null);
+    expect(recorded.map((frame) => frame.seq)).toEqual(recorded.map((_, index) => last + 1 + index));
+    const sources = recorded
+      .filter((frame) => frame.op === 'notebook-document-transaction')
+      .map((frame) => frame.data.transaction.changes[0].source);
+    expect(sources).toEqual(missed);
+    await a.close();
+    await again.close();
+  });
+
+  it('gives a snapshot to a token of another stream', async () => {
+    const info = await host.open(host.notebook('other.ipynb', [{ id: 'a', source: '0' }]));
+    const a = await Client.join(host, info);
+    const again = await Client.join(host, info, { key: a.key, resume: 'elsewhere.12' });
+    expect(again.ready.replay).toBe('snapshot');
+    expect(again.ready.notebook.cells).toHaveLength(1);
+    await again.close();
+  });
+
+  it('serves the same events over SSE with Last-Event-ID', async () => {
+    const info = await host.open(host.notebook('sse.ipynb', [{ id: 'a', source: '0' }]));
+    const a = await Client.join(host, info);
+    const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, { label: 'stream', kind: 'program' });
+    expect(made.status).toBe(201);
+    expect(made.body.consumer_capabilities.edit).toBe(false);
+    const abort = new AbortController();
+    const response = await fetch(`${host.url}/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`, {
+      headers: { Authorization: `Bearer ${host.token}` },
+      signal: abort.signal,
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    let text = '';
+    const reading = (async () => {
+      const decoder = new TextDecoder();
+      for await (const chunk of response.body as any) text += decoder.decode(chunk);
+    })().catch(() => undefined);
+    await until('kernel-ready on the stream', () => text.includes('"kernel-ready"'));
+    await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'over sse' }] });
+    await until('the edit on the stream', () => text.includes('over sse'));
+    const ids = [...text.matchAll(/^id: ?(\S+)$/gm)].map((match) => match[1]!);
+    expect(ids.at(-1)).toMatch(new RegExp(`^${a.ready.stream}\\.\\d+$`));
+    abort.abort();
+    await reading;
+    const reused = await fetch(`${host.url}/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`, {
+      headers: { Authorization: `Bearer ${host.token}` },
+    });
+    expect(reused.status).toBe(401);
+    await a.close();
+  });
+});
