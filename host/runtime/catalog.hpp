@@ -23,31 +23,25 @@ struct KernelInfo {
   std::string path;          // where it was found, for people; may be empty
 };
 
-/// Where a notebook is, for plugins that look for environments beside it.
-struct Place {
-  std::string directory;  // absolute; may be empty
-};
-
 class Catalog {
  public:
   explicit Catalog(Hub& hub) : hub_(hub) {}
 
   /// [worker] All kernels of all plugins; a list no older than 5 s is reused. A plugin that fails is left out and
   /// logged.
-  [[nodiscard]] std::vector<KernelInfo> list(const Place& place = {});
+  [[nodiscard]] std::vector<KernelInfo> list();
   /// [worker] `name` = `<plugin>/<kernel>`, or the kernel's name alone where only one plugin has it. 400
   /// `unknown_runtime` (hint lists the known ones, details `{"known":[…]}`), 400 `ambiguous_runtime`, 503
   /// `no_runtime_plugin` when no runtime plugin is loaded at all.
-  [[nodiscard]] Result<KernelInfo> resolve(std::string_view name, const Place& place = {});
+  [[nodiscard]] Result<KernelInfo> resolve(std::string_view name);
   /// [worker] For a notebook: the kernel of that name, else one of the same language, else the first; the errors of
   /// resolve when there is none. `kernel` and `language` may be empty.
-  [[nodiscard]] Result<KernelInfo> best(std::string_view kernel, std::string_view language, const Place& place = {});
+  [[nodiscard]] Result<KernelInfo> best(std::string_view kernel, std::string_view language);
 
  private:
   Hub& hub_;
   std::mutex mutex_;
   std::vector<KernelInfo> cached_;
-  std::string cached_place_;
   std::int64_t cached_ms_ = -1;
 };
 

@@ -12,6 +12,7 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "plugin/runtime.hpp"
 #include "runtime/catalog.hpp"
 
 namespace lectern::runtime {
@@ -19,19 +20,10 @@ namespace lectern::runtime {
 class Hub;
 struct Mailbox;
 
+/// plugin::KernelState, and none before the first start and after a shutdown that was asked for.
 enum class KernelState { none, starting, idle, busy, restarting, dead, unreachable };
 /// "none", "starting", … as on the wire.
 std::string_view kernel_state_name(KernelState state);
-
-/// An event of the kernel: lectern_runtime_event with its own memory. `kind` is LECTERN_RUN_*.
-struct KernelEvent {
-  std::uint32_t kind = 0;
-  std::int64_t value = 0;
-  std::uint64_t execution = 0;
-  std::uint64_t request = 0;
-  std::string name, text, json, metadata;
-  std::vector<std::string> buffers;
-};
 
 struct StartOptions {
   std::string cwd;                                       // absolute; empty = the host's own
@@ -41,7 +33,7 @@ struct StartOptions {
 class Kernel {
  public:
   /// Called on the loop with at least one event; moves what it needs out of them.
-  using OnEvents = UniqueFunction<void(std::vector<KernelEvent>&)>;
+  using OnEvents = UniqueFunction<void(std::vector<plugin::RuntimeEvent>&)>;
 
   /// `hub` and `loop` outlive the kernel.
   Kernel(Hub& hub, Loop& loop, OnEvents on_events);
@@ -60,8 +52,7 @@ class Kernel {
   Status shutdown();
   Status input(std::string_view value);
   Status request(std::uint64_t request, std::string_view kind, std::string_view content_json);
-  Status comm(std::string_view kind, std::string_view comm_id, std::string_view data_json,
-              const std::vector<std::string_view>& buffers);
+  Status comm(const plugin::CommMessage& message);
 
   [[nodiscard]] bool running() const;
   [[nodiscard]] std::uint64_t number() const { return number_; }

@@ -102,12 +102,12 @@ class SessionRuntime {
     Callback<std::string> done;
     std::unique_ptr<Timer> deadline;
   };
-  void on_events(std::vector<KernelEvent>& events);
-  void on_event(KernelEvent& event);
-  void on_state(KernelEvent& event);
-  void on_comm(KernelEvent& event);
-  void on_finished(KernelEvent& event);
-  void on_input(KernelEvent& event);
+  void on_events(std::vector<plugin::RuntimeEvent>& events);
+  void on_event(plugin::RuntimeEvent& event);
+  void on_state(plugin::RuntimeEvent& event);
+  void on_comm(plugin::RuntimeEvent& event);
+  void on_finished(plugin::RuntimeEvent& event);
+  void on_input(plugin::RuntimeEvent& event);
   void set_state(KernelState state, std::string why);
   void kernel_lost(std::string_view reason);
   void execution_changed(const Execution& execution, std::string_view reason);
