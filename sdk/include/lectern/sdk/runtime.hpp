@@ -1,0 +1,149 @@
+// A runtime in C++: derive from Runtime and say LECTERN_PLUGIN(RuntimeOf<MyRuntime>).
+//
+//   class Mine : public lectern::sdk::Runtime {
+//    public:
+//     Mine(std::string_view config, lectern::sdk::RuntimeEvents events);
+//     …
+//   };
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "lectern/abi/draft/runtime.h"
+#include "lectern/sdk/failure.hpp"
+#include "lectern/sdk/plugin.hpp"
+#include "lectern/sdk/sink.hpp"
+#include "lectern/sdk/text.hpp"
+
+namespace lectern::sdk {
+
+/// One event; what each field means per kind is in lectern/abi/draft/runtime.h. Views live until send returns.
+struct RuntimeEvent {
+  std::uint32_t kind = LECTERN_RUN_STATE;  // LECTERN_RUN_*
+  std::int64_t value = 0;
+  std::uint64_t execution = 0, request = 0;
+  std::string_view name, text, json, metadata;
+  std::vector<std::string_view> buffers;
+};
+
+/// The way to the host. Copy it freely; valid until the runtime's destructor returns.
+class RuntimeEvents {
+ public:
+  explicit RuntimeEvents(const lectern_runtime_out* out) : out_(out) {}
+  /// [any] For one kernel from one thread at a time, in order.
+  void send(std::uint64_t kernel, const RuntimeEvent& from) const {
+    std::vector<lectern_str> buffers;
+    buffers.reserve(from.buffers.size());
+    for (const auto buffer : from.buffers) buffers.push_back(str(buffer));
+    lectern_runtime_event to{};
+    to.struct_size = sizeof to;
+    to.kind = from.kind;
+    to.value = from.value;
+    to.execution = from.execution;
+    to.request = from.request;
+    to.name = str(from.name);
+    to.text = str(from.text);
+    to.json = str(from.json);
+    to.metadata = str(from.metadata);
+    to.buffers = buffers.data();
+    to.n_buffers = static_cast<std::uint32_t>(buffers.size());
+    out_->event(out_->ctx, kernel, &to);
+  }
+
+ private:
+  const lectern_runtime_out* out_;
+};
+
+/// A comm message from a client. Views live during the call.
+struct Comm {
+  std::string_view kind, comm_id, target, data, metadata;
+  std::vector<std::string_view> buffers;
+};
+
+/// The destructor shuts every kernel down and joins every thread. All but kernels() and start() hand over and return.
+/// A Failure of those becomes its status only (there is no text at that place of the interface): log what people need.
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+  virtual void kernels(const Sink& out) = 0;                                                           // [worker]
+  virtual void start(std::uint64_t kernel, std::string_view name, std::string_view options_json) = 0;  // [worker]
+  virtual void execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags) = 0;
+  virtual void interrupt(std::uint64_t kernel) = 0;
+  virtual void restart(std::uint64_t kernel) = 0;
+  virtual void shutdown(std::uint64_t kernel) = 0;
+  virtual void input(std::uint64_t kernel, std::string_view value) = 0;
+  virtual void request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
+                       std::string_view content_json) = 0;
+  virtual void comm(std::uint64_t kernel, const Comm& message) = 0;
+};
+
+template <class T>
+struct RuntimeOf {
+  static constexpr std::string_view kind = LECTERN_KIND_RUNTIME;
+
+  static const lectern_runtime& abi() {
+    static const lectern_runtime made{sizeof(lectern_runtime),
+                                      0,
+                                      &create,
+                                      &destroy,
+                                      &kernels,
+                                      &start,
+                                      &execute,
+                                      &interrupt,
+                                      &restart,
+                                      &shutdown,
+                                      &input,
+                                      &request,
+                                      &comm};
+    return made;
+  }
+
+ private:
+  static T& at(void* self) { return *static_cast<T*>(self); }
+  static lectern_status create(lectern_str config, const lectern_runtime_out* out, void** self,
+                               lectern_error* error) noexcept {
+    return detail::guard(error, [&] { *self = std::make_unique<T>(view(config), RuntimeEvents(out)).release(); });
+  }
+  static void destroy(void* self) noexcept { std::unique_ptr<T>(static_cast<T*>(self)).reset(); }
+  static lectern_status kernels(void* self, const lectern_sink* out, lectern_error* error) noexcept {
+    return detail::guard(error, [&] { at(self).kernels(Sink(*out)); });
+  }
+  static lectern_status start(void* self, std::uint64_t kernel, lectern_str name, lectern_str options,
+                              lectern_error* error) noexcept {
+    return detail::guard(error, [&] { at(self).start(kernel, view(name), view(options)); });
+  }
+  static lectern_status execute(void* self, std::uint64_t kernel, std::uint64_t execution, lectern_str code,
+                                std::uint32_t flags) noexcept {
+    return detail::guard(nullptr, [&] { at(self).execute(kernel, execution, view(code), flags); });
+  }
+  static lectern_status interrupt(void* self, std::uint64_t kernel) noexcept {
+    return detail::guard(nullptr, [&] { at(self).interrupt(kernel); });
+  }
+  static lectern_status restart(void* self, std::uint64_t kernel) noexcept {
+    return detail::guard(nullptr, [&] { at(self).restart(kernel); });
+  }
+  static lectern_status shutdown(void* self, std::uint64_t kernel) noexcept {
+    return detail::guard(nullptr, [&] { at(self).shutdown(kernel); });
+  }
+  static lectern_status input(void* self, std::uint64_t kernel, lectern_str value) noexcept {
+    return detail::guard(nullptr, [&] { at(self).input(kernel, view(value)); });
+  }
+  static lectern_status request(void* self, std::uint64_t kernel, std::uint64_t request, lectern_str kind_of,
+                                lectern_str content) noexcept {
+    return detail::guard(nullptr, [&] { at(self).request(kernel, request, view(kind_of), view(content)); });
+  }
+  static lectern_status comm(void* self, std::uint64_t kernel, const lectern_comm* from) noexcept {
+    return detail::guard(nullptr, [&] {
+      Comm message{view(from->kind), view(from->comm_id),  view(from->target),
+                   view(from->data), view(from->metadata), {}};
+      message.buffers.reserve(from->n_buffers);
+      for (std::uint32_t i = 0; i < from->n_buffers; ++i) message.buffers.push_back(view(from->buffers[i]));
+      at(self).comm(kernel, message);
+    });
+  }
+};
+
+}  // namespace lectern::sdk
