@@ -1,0 +1,24 @@
+// Which device this is: an id that survives restarts, a name for people, and a hash that tells "same machine".
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace lectern::presence {
+
+/// [worker] The device's id (32 lower-case hex digits) from `state_dir`/device-id; made, with mode 0600, when there is
+/// none. Two processes that start at once agree. 500 `device_id_damaged`, `state_dir_unwritable`.
+Result<std::string> device_id(const std::filesystem::path& state_dir);
+
+/// [worker] sha256 of the machine's id, so that it can be published without telling it; empty when it has none.
+std::string machine_hash();
+
+/// [any] `configured` if it has any visible text, else the host's name up to its first dot; "" when that cannot be had
+/// within `budget`. Safe to show: at most 64 code points, no control or bidi characters.
+std::string device_name(std::string_view configured, std::chrono::milliseconds budget = std::chrono::milliseconds(200));
+
+}  // namespace lectern::presence
