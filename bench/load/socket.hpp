@@ -1,0 +1,59 @@
+// A WebSocket client of lectern.v1, as small as a load driver needs: blocking, unmasking nothing, masking with zeros
+// (the mask key is free to choose), many of them polled together.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "load/host.hpp"
+
+namespace load {
+
+struct Message {
+  bool binary = false;
+  std::string bytes;
+};
+
+class Socket {
+ public:
+  /// Connects to `session` and waits for replay-complete. `query` is appended ("document=changes").
+  Socket(const Host& host, const std::string& session, const std::string& query = "document=events");
+  ~Socket();
+  Socket(Socket&& other) noexcept;
+  Socket& operator=(Socket&&) = delete;
+
+  void send_text(std::string_view text) { send(0x1, text); }
+  void send_binary(std::string_view bytes) { send(0x2, bytes); }
+  /// The next whole message; blocks. Answers pings by itself.
+  Message receive();
+  /// Reads until a message contains `needle`; returns it.
+  Message until(std::string_view needle);
+  /// True when a whole message is buffered, so that polling the descriptor would miss it.
+  [[nodiscard]] bool buffered() const;
+
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] const std::string& client_id() const { return client_id_; }
+  [[nodiscard]] const std::string& client_key() const { return client_key_; }
+  [[nodiscard]] const std::string& actor() const { return actor_; }
+  [[nodiscard]] const std::string& document() const { return document_; }  // save bytes of the 06 frame
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
+
+ private:
+  void send(int opcode, std::string_view payload);
+  void fill();
+  bool parse(Message& message, int& opcode);
+
+  int fd_ = -1;
+  std::string buffer_;
+  std::size_t at_ = 0;
+  std::string client_id_, client_key_, actor_, document_;
+  std::uint64_t epoch_ = 0;
+};
+
+/// Reads every socket until each has seen a message containing `needle`; microseconds when the last one had.
+std::int64_t all_until(std::vector<Socket*>& sockets, std::string_view needle);
+
+}  // namespace load
