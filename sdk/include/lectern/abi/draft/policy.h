@@ -59,7 +59,9 @@ typedef struct lectern_room {
 } lectern_room;
 
 enum {
-  LECTERN_EVENT_INSTALLED = 1, /* this policy was just installed, at start or by a swap; `json` = the old policy's id */
+  LECTERN_EVENT_INSTALLED = 1, /* this policy was just installed, at start or by a swap; `json` = the old policy's id as a
+                                  JSON string, empty at start. Bring the whole room into shape: an exclusive policy must
+                                  leave at most one grant, whose owner becomes `holder`. */
   LECTERN_EVENT_JOINED = 2,    /* `who` is new in the room: give it its capabilities */
   LECTERN_EVENT_LEFT = 3,      /* `who` is gone for good; no longer in the room */
   LECTERN_EVENT_LOST = 4,      /* `who` lost its connection; its slot, if it had one, is reserved */

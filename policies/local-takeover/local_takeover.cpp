@@ -1,0 +1,39 @@
+// One editor. The first to come writes; later tabs watch; anyone who may edit takes over at once.
+#include "lectern/sdk/policy.hpp"
+#include "lectern/sdk/settings.hpp"
+#include "lectern/sdk/simple_policy.hpp"
+
+namespace {
+
+using namespace lectern::sdk;
+
+class LocalTakeover final : public SimplePolicy {
+ public:
+  explicit LocalTakeover(std::string_view config) {
+    Settings settings(config);
+    const auto secondary = settings.choice("secondary", {"interactor", "viewer"}, "interactor");
+    settings.done();
+    secondary_ = secondary == "viewer" ? Start::viewer : Start::interactor;
+  }
+
+  Start initial_capabilities(const Room& room, const Member& member) const override {
+    // A program without a screen never gets the pen unasked: nobody would be there to use it.
+    const bool ordinary = member.may_edit() && !member.headless();
+    return room.holder == 0 && ordinary ? Start::editor : secondary_;
+  }
+
+  Decision can_take_over_editing(const Room&, const Member& asker) const override {
+    if (asker.view_only()) return Decision::deny("You joined to watch only.");
+    if (!asker.may_edit()) return Decision::deny("Your access does not include editing.");
+    return Decision::allow();
+  }
+
+  Start former_editor(const Room&, const Member&) const override { return secondary_; }
+
+ private:
+  Start secondary_;
+};
+
+}  // namespace
+
+LECTERN_PLUGIN(PolicyOf<LocalTakeover>);
