@@ -15,8 +15,10 @@ class Collaborative final : public Policy {
   void reduce(std::string_view, const Room& room, const Event& event, Outcome& out) const override {
     switch (event.kind) {
       case LECTERN_EVENT_INSTALLED:
-        for (const Member& member : room.members) settle(member, out);
         for (const Request& request : room.requests) answer(room, request.id, request.from, out);
+        for (const Member& member : room.members) {
+          if (!asks(room, member)) settle(member, out);
+        }
         break;
       case LECTERN_EVENT_JOINED:
       case LECTERN_EVENT_RETURNED:
@@ -42,6 +44,13 @@ class Collaborative final : public Policy {
     } else if (member.caps != watching) {
       out.set_caps(member.id, watching);
     }
+  }
+  /// Its request is its way to a grant; a second one would be one epoch too many.
+  static bool asks(const Room& room, const Member& member) {
+    for (const Request& request : room.requests) {
+      if (request.from == member.id && member.may_edit()) return true;
+    }
+    return false;
   }
   /// Only somebody who gave the right to edit back, or came without it, asks here.
   static void answer(const Room& room, std::uint64_t request, std::uint64_t from, Outcome& out) {

@@ -10,7 +10,6 @@
 #           thread-local destructors behind
 # OPTIONAL  a host may go without it
 include_guard(GLOBAL)
-set(_lectern_plugin_dir ${CMAKE_CURRENT_LIST_DIR})
 
 function(_lectern_json_string out text)
   string(REPLACE "\\" "\\\\" text "${text}")
@@ -58,7 +57,7 @@ function(lectern_add_plugin id)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${ARG_TARGET} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>)
   endif()
-  set(map ${_lectern_plugin_dir}/plugin.map)
+  set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   target_link_options(${ARG_TARGET} PRIVATE -Wl,--version-script=${map} -Wl,-z,now -Wl,-z,relro)
   set_property(TARGET ${ARG_TARGET} APPEND PROPERTY LINK_DEPENDS ${map})
   # A sanitizer's runtime lives in the host, so its symbols are undefined here.
