@@ -60,6 +60,11 @@ struct Recovered {
   std::vector<Record> entries;
   std::uint64_t cut_bytes = 0;  ///< of a torn tail; they are in `<file>.torn` when records could be read in them
   bool has_snapshot = false;
+
+  // Where Journal::open goes on.
+  std::uint64_t end = 0;
+  std::uint32_t turn = 0;
+  std::uint32_t salt = 0;
 };
 
 using JournalDone = UniqueFunction<void(Status)>;
@@ -102,7 +107,7 @@ class Journal {
   static Result<std::optional<Recovered>> recover(const std::string& dir, std::string_view name = "journal");
 
   /// [worker] Opens the journal `name` in `dir` to append to it. Call recover() first and pass what it gave (its meta
-  /// are carried on); without it the first call must be rewrite().
+  /// are carried on). Without it, or with one made by hand (only its meta count), the first call must be rewrite().
   static Result<std::unique_ptr<Journal>> open(JournalWriter& writer, std::string dir, const Recovered* recovered,
                                                std::string_view name = "journal");
   /// Queued records are still written; callbacks still run.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,16 +11,11 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "lectern/abi/draft/format.h"
+#include "plugin/format.hpp"
 
 namespace lectern::document {
 
-/// A format plugin as this folder uses it. The pointer's owner keeps the plugin's library loaded.
-struct Format {
-  std::string id;
-  std::shared_ptr<const lectern_format> table;
-};
-using Formats = std::vector<Format>;
+using Formats = std::vector<plugin::FormatPtr>;
 
 struct FileLimits {
   std::uint64_t max_bytes = 128u << 20;
@@ -38,36 +32,13 @@ struct Fingerprint {
   bool operator==(const Fingerprint& other) const { return sha256 == other.sha256 && size == other.size; }
 };
 
-/// One cell as the file has it. Views into LoadedNotebook::storage.
-struct LoadedCell {
-  std::string_view id;
-  std::string_view cell_type;  ///< "code", "markdown", "raw"
-  std::string_view source;
-  std::string_view metadata;          ///< JSON object text
-  std::string_view attachments;       ///< JSON object text; empty = none
-  std::string_view outputs;           ///< JSON array text; empty = none
-  std::int64_t execution_count = -1;  ///< -1 = null
-  std::string_view original;          ///< the format's own; only handed back to it
-  bool id_invented = false;           ///< the file has no id for this cell; it gets one with the next save
-};
-
-/// Immutable once loaded; share it between threads freely. It is the baseline of every later save, so keep it as long
-/// as the session lives.
-struct LoadedNotebook {
-  std::vector<LoadedCell> cells;
-  std::string_view metadata = "{}";  ///< JSON object text
-  std::string_view original;
-  std::string_view language;
-  std::string format_id;
+/// What was read: cells (views), metadata, notices and what writing them back needs. Immutable once loaded; share it
+/// between threads freely. It is the baseline of every later save, so keep it as long as the session lives. A cell
+/// whose `changed` has plugin::cell_id_changed has no id in the file; it gets the invented one with the next save.
+struct LoadedNotebook : plugin::ReadNotebook {
+  plugin::FormatPtr format;
   Fingerprint fingerprint;
-  bool writable = true;              ///< this process may write the file
-  std::vector<std::string> notices;  ///< for people: "upgraded from nbformat 3"
-  std::string file_bytes;            ///< what most views point into
-  std::deque<std::string> copies;    ///< the rest
-
-  LoadedNotebook() = default;
-  LoadedNotebook(const LoadedNotebook&) = delete;
-  LoadedNotebook& operator=(const LoadedNotebook&) = delete;
+  bool writable = true;  ///< this process may write the file
 };
 
 /// [worker] Reads and parses the file at `path` (canonical, see ResolvedPath). The file is not touched. Errors: 404
@@ -80,7 +51,7 @@ Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, cons
 Result<Fingerprint> fingerprint(const std::string& path);
 
 /// [any] The format for a new file at `path`, by its extension. 415 `unknown_format` naming the known extensions.
-Result<Format> format_for_path(const std::string& path, const Formats& formats);
+Result<plugin::FormatPtr> format_for_path(const std::string& path, const Formats& formats);
 
 /// A cell as it should be in the file.
 struct CellContent {
@@ -99,7 +70,7 @@ using RecordIntent = std::function<Status(const Fingerprint& next)>;
 
 struct SaveRequest {
   std::string path;  ///< canonical
-  Format format;
+  plugin::FormatPtr format;
   std::vector<CellContent> cells;
   std::string metadata = "{}";
   std::string language;

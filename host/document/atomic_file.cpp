@@ -1,0 +1,100 @@
+#include "document/atomic_file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+
+#include "base/crypto.hpp"
+#include "base/text.hpp"
+
+namespace lectern::document {
+namespace {
+
+constexpr std::string_view marker = ".lectern-";
+
+// Hidden, so that listings leave it out, and never longer than a name may be.
+std::string temporary_prefix(const std::string& name) {
+  return "." + name.substr(0, 200) + std::string(marker);
+}
+
+}  // namespace
+
+Result<Descriptor> replace_file(const std::string& path, std::string_view bytes, unsigned mode,
+                                const std::optional<Ownership>& owner,
+                                const std::function<Status()>& before_replacing) {
+  const std::string safe = "The file is as it was before.";
+  const std::string folder_path = folder_of(path);
+  const std::string name = name_of(path);
+  LECTERN_TRY(const Descriptor folder, open_no_links(folder_path, O_RDONLY | O_DIRECTORY));
+  const std::string temporary = temporary_prefix(name) + text::to_hex(crypto::random_bytes(6));
+  Descriptor fd(::openat(folder.get(), temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  if (!fd) return fail(system_error(errno, "write", path, safe));
+  const auto give_up = [&](int error, std::string_view doing) {
+    ::unlinkat(folder.get(), temporary.c_str(), 0);
+    return fail(system_error(error, doing, path, safe));
+  };
+  if (owner) {
+    // The owner first: changing it may clear mode bits. Not being allowed to is no reason not to save.
+    struct stat info {};
+    if (::fstat(fd.get(), &info) == 0 && (info.st_uid != owner->uid || info.st_gid != owner->gid)) {
+      [[maybe_unused]] const int ignored = ::fchown(fd.get(), owner->uid, owner->gid);
+    }
+    if (::fchmod(fd.get(), owner->mode & 07777) != 0) return give_up(errno, "write");
+  }
+  if (const int error = write_all(fd.get(), bytes); error != 0) return give_up(error, "write");
+  if (::fsync(fd.get()) != 0) return give_up(errno, "write");
+  if (before_replacing) {
+    if (auto allowed = before_replacing(); !allowed) {
+      ::unlinkat(folder.get(), temporary.c_str(), 0);
+      return fail(std::move(allowed).error());
+    }
+  }
+  if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0) return give_up(errno, "replace");
+  if (::fsync(folder.get()) != 0) {
+    return fail(system_error(errno, "make durable", path, "The new content is there, but a power cut may undo it."));
+  }
+  return fd;
+}
+
+void remove_leftovers(const std::string& path) {
+  const std::string prefix = temporary_prefix(name_of(path));
+  auto folder = open_no_links(folder_of(path), O_RDONLY | O_DIRECTORY);
+  if (!folder) return;
+  DIR* raw = ::fdopendir(folder->get());
+  if (raw == nullptr) return;
+  const int fd = folder->release();
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(raw, ::closedir);
+  while (const dirent* item = ::readdir(dir.get())) {
+    if (std::string_view(item->d_name).substr(0, prefix.size()) != prefix) continue;
+    struct stat info {};
+    if (::fstatat(fd, item->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    // Another process may be in the middle of a save; a minute is longer than any.
+    if (info.st_mtim.tv_sec + 60 < std::time(nullptr)) ::unlinkat(fd, item->d_name, 0);
+  }
+}
+
+Status make_folders(const std::string& path) {
+  for (std::size_t at = 1; at != std::string::npos;) {
+    at = path.find('/', at);
+    const std::string part = path.substr(0, at);
+    if (at != std::string::npos) ++at;
+    if (::mkdir(part.c_str(), 0700) == 0) {
+      // What is put into it is only as durable as its own name is.
+      if (const Descriptor above(::open(folder_of(part).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); above)
+        ::fsync(above.get());
+    } else if (errno != EEXIST) {
+      return fail(system_error(errno, "make the folder", part));
+    }
+  }
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return fail(system_error(ENOTDIR, "use", path));
+  return {};
+}
+
+}  // namespace lectern::document

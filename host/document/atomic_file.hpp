@@ -1,0 +1,36 @@
+// Replacing a file so that a crash leaves the old content or the new one: a temporary file beside it, fsync, rename,
+// fsync of the folder.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "document/system_file.hpp"
+
+namespace lectern::document {
+
+/// Mode and owner for the new file.
+struct Ownership {
+  unsigned mode = 0600;
+  unsigned uid = 0, gid = 0;
+};
+
+/// [worker] Makes `bytes` the content of `path` (absolute, no links in it) and returns the new file, open for reading
+/// and writing. With `owner` the file gets its mode and, where this process may, its owner; without it `mode`. On an
+/// error the old content is still there, no temporary file is left, and the message says so; only when the last step
+/// failed, the fsync of the folder, the new content is in place but a power cut may take it back.
+/// `before_replacing` is asked right before the rename; its error is passed on.
+Result<Descriptor> replace_file(const std::string& path, std::string_view bytes, unsigned mode,
+                                const std::optional<Ownership>& owner = std::nullopt,
+                                const std::function<Status()>& before_replacing = {});
+
+/// [worker] Removes temporary files that a crash left beside `path`, when they are older than a minute.
+void remove_leftovers(const std::string& path);
+
+/// [worker] Makes the folder `path` and those above it that are missing, mode 0700.
+Status make_folders(const std::string& path);
+
+}  // namespace lectern::document

@@ -1,0 +1,189 @@
+#include "document/journal.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <future>
+
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "document/journal_file.hpp"
+#include "document/journal_format.hpp"
+#include "document/journal_thread.hpp"
+#include "document/system_file.hpp"
+
+namespace lectern::document {
+namespace {
+
+std::string file_name(const std::string& dir, std::string_view name) {
+  return dir + "/" + std::string(name) + ".lj";
+}
+
+Status keep_copy(const std::string& path, std::string_view bytes) {
+  Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const int error = fd ? write_all(fd.get(), bytes) : errno;
+  if (error != 0) return fail(system_error(error, "write", path));
+  return {};
+}
+
+void fold(const journal_format::View& view, Recovered& out) {
+  switch (view.kind) {
+    case RecordKind::snapshot:
+      out.snapshot = view.payload;
+      out.has_snapshot = true;
+      out.changes.clear();
+      break;
+    case RecordKind::sidecar:
+      out.sidecar = view.payload;
+      break;
+    case RecordKind::change:
+      out.changes.emplace_back(view.payload);
+      break;
+    case RecordKind::meta:
+      if (view.payload.empty()) {
+        out.meta.erase(std::string(view.key));
+      } else {
+        out.meta.insert_or_assign(std::string(view.key), std::string(view.payload));
+      }
+      break;
+    case RecordKind::entry:
+      out.entries.push_back(Record::entry(std::string(view.key), std::string(view.payload)));
+      break;
+  }
+}
+
+Error corrupt(const std::string& path, std::uint64_t at) {
+  const std::string aside = path + ".corrupt";
+  const bool moved = ::rename(path.c_str(), aside.c_str()) == 0;
+  Error error;
+  error.code = "journal_corrupt";
+  error.message = "The journal " + path + " is damaged at byte " + std::to_string(at) + ", before its end. " +
+                  (moved ? "It was kept as " + aside + "." : "It could not be moved aside.");
+  error.hint = "Open the notebook again to go on from its file; edits that were not saved are in the kept journal.";
+  return error;
+}
+
+}  // namespace
+
+Result<std::optional<Recovered>> Journal::recover(const std::string& dir, std::string_view name) {
+  const std::string path = file_name(dir, name);
+  auto file = read_whole(path, UINT64_MAX);
+  if (!file) {
+    if (file.error().code == "not_found") return std::optional<Recovered>{};
+    return fail(500, "journal_unreadable", file.error().message, file.error().hint);
+  }
+  const std::string_view bytes = file->bytes;
+  Recovered recovered;
+  const auto scan = journal_format::scan(bytes, [&](const auto& view) { fold(view, recovered); });
+  if (scan.rotten) return fail(corrupt(path, scan.end));
+  recovered.cut_bytes = scan.tail_bytes;
+  recovered.end = scan.end;
+  recovered.turn = scan.turn;
+  recovered.salt = scan.salt;
+  if (scan.tail_has_records) {
+    LECTERN_CHECK(keep_copy(path + ".torn", bytes.substr(scan.end, scan.tail_bytes)));
+  }
+  return std::optional<Recovered>(std::move(recovered));
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(JournalWriter& writer, std::string dir, const Recovered* recovered,
+                                               std::string_view name) {
+  auto file = std::make_shared<File>();
+  file->path = file_name(dir, name);
+  file->dir = std::move(dir);
+  if (recovered != nullptr) file->meta = recovered->meta;
+  if (recovered != nullptr && recovered->end > 0) {
+    LECTERN_CHECK(file->attach(*recovered));
+  } else {
+    file->failed = true;  // nothing to append to until the first rewrite
+  }
+  return std::unique_ptr<Journal>(new Journal(std::move(file), writer.state_));
+}
+
+Journal::Journal(std::shared_ptr<File> file, std::shared_ptr<JournalWriter::State> writer)
+    : file_(std::move(file)), writer_(std::move(writer)) {}
+
+Journal::~Journal() = default;
+
+namespace {
+void remember(std::map<std::string, std::string>& meta, const std::vector<Record>& records) {
+  for (const auto& record : records) {
+    if (record.kind != RecordKind::meta) continue;
+    if (record.bytes.empty()) {
+      meta.erase(record.key);
+    } else {
+      meta.insert_or_assign(record.key, record.bytes);
+    }
+  }
+}
+}  // namespace
+
+void Journal::append(std::vector<Record> records, JournalDone done, Durability durability) {
+  {
+    std::lock_guard lock(file_->mutex);
+    remember(file_->meta, records);
+    for (const auto& record : records) file_->since_rewrite += record.bytes.size() + record.key.size() + 16;
+    file_->queue.push_back({std::move(records), std::move(done), durability, false});
+  }
+  writer_->wake(file_);
+}
+
+void Journal::rewrite(std::string snapshot, std::string sidecar, std::vector<Record> more, JournalDone done) {
+  {
+    std::lock_guard lock(file_->mutex);
+    remember(file_->meta, more);
+    std::vector<Record> records;
+    records.reserve(more.size() + file_->meta.size() + 2);
+    if (!snapshot.empty()) records.push_back({RecordKind::snapshot, {}, std::move(snapshot)});
+    if (!sidecar.empty()) records.push_back({RecordKind::sidecar, {}, std::move(sidecar)});
+    for (const auto& [key, value] : file_->meta) records.push_back(Record::meta(key, value));
+    for (auto& record : more) {
+      if (record.kind != RecordKind::meta) records.push_back(std::move(record));
+    }
+    file_->since_rewrite = 0;
+    file_->queue.push_back({std::move(records), std::move(done), Durability::synced, true});
+  }
+  writer_->wake(file_);
+}
+
+Status Journal::append_and_wait(std::vector<Record> records) {
+  std::promise<Status> promise;
+  auto future = promise.get_future();
+  append(std::move(records), [&promise](Status status) { promise.set_value(std::move(status)); });
+  return future.get();
+}
+
+Status Journal::rewrite_and_wait(std::string snapshot, std::string sidecar, std::vector<Record> more) {
+  std::promise<Status> promise;
+  auto future = promise.get_future();
+  rewrite(std::move(snapshot), std::move(sidecar), std::move(more),
+          [&promise](Status status) { promise.set_value(std::move(status)); });
+  return future.get();
+}
+
+std::string Journal::meta(std::string_view key) const {
+  std::lock_guard lock(file_->mutex);
+  const auto found = file_->meta.find(std::string(key));
+  return found == file_->meta.end() ? std::string{} : found->second;
+}
+
+std::map<std::string, std::string> Journal::all_meta() const {
+  std::lock_guard lock(file_->mutex);
+  return file_->meta;
+}
+
+std::uint64_t Journal::bytes_since_rewrite() const {
+  std::lock_guard lock(file_->mutex);
+  return file_->since_rewrite;
+}
+
+bool Journal::failed() const {
+  return file_->failed;
+}
+
+}  // namespace lectern::document

@@ -1,0 +1,36 @@
+// The thread behind JournalWriter. Internal to journal.cpp and journal_thread.cpp.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "document/journal.hpp"
+#include "document/journal_file.hpp"
+
+namespace lectern::document {
+
+struct JournalWriter::State {
+  std::mutex mutex;
+  std::condition_variable ready;
+  std::vector<std::shared_ptr<Journal::File>> woken;  // under mutex, each once
+  bool stopping = false;                              // under mutex
+  Figures figures;                                    // under mutex
+  std::thread thread;
+  std::vector<std::shared_ptr<Journal::File>> relaxed;  // written, to be synced within a second; the thread's
+
+  /// [any] Has the thread look at the file's queue.
+  void wake(const std::shared_ptr<Journal::File>& file);
+  void run();
+  /// Does what the queue of `file` asks for, up to the write; sync() completes it.
+  void take(Journal::File& file);
+  void rewrite(Journal::File& file, Journal::File::Entry& entry);
+  void sync(Journal::File& file);
+  void abandon(Journal::File& file, int error, std::string_view doing);
+  void sync_relaxed(bool all);
+  void count(const std::vector<Record>& records);
+};
+
+}  // namespace lectern::document

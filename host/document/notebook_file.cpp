@@ -1,0 +1,129 @@
+#include "document/notebook_file.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+#include <unordered_map>
+
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "base/json.hpp"
+#include "document/atomic_file.hpp"
+#include "document/system_file.hpp"
+
+namespace lectern::document {
+namespace {
+
+Fingerprint fingerprint_of(std::string_view bytes, std::int64_t mtime_ns) {
+  return {crypto::sha256_hex(bytes), bytes.size(), mtime_ns};
+}
+
+std::string known_extensions(const Formats& formats) {
+  std::string names;
+  for (const auto& format : formats) {
+    for (const auto& extension : format->extensions()) names += (names.empty() ? "" : ", ") + extension;
+  }
+  return names.empty() ? "none: no format plugin is loaded" : names;
+}
+
+tl::unexpected<Error> unknown_format(const std::string& path, const Formats& formats) {
+  return fail(415, "unknown_format", "No format plugin reads " + path + ".",
+              "Known extensions: " + known_extensions(formats) + ".");
+}
+
+bool ends_with_extension(std::string_view path, std::string_view extension) {
+  if (path.size() <= extension.size()) return false;
+  const auto end = path.substr(path.size() - extension.size());
+  return std::equal(end.begin(), end.end(), extension.begin(), [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == (b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b);
+  });
+}
+
+plugin::FormatPtr surest(const std::string& path, std::string_view bytes, const Formats& formats) {
+  plugin::FormatPtr best;
+  int sure = 0;
+  for (const auto& format : formats) {
+    const int how = format->probe(path, bytes.substr(0, 4096));
+    if (how > sure) {
+      sure = how;
+      best = format;
+    }
+  }
+  return best;
+}
+
+bool writable(const std::string& path) {
+  return may_write(folder_of(path)) && may_write(path);
+}
+
+}  // namespace
+
+Result<plugin::FormatPtr> format_for_path(const std::string& path, const Formats& formats) {
+  for (const auto& format : formats) {
+    for (const auto& extension : format->extensions()) {
+      if (ends_with_extension(path, extension)) return format;
+    }
+  }
+  return unknown_format(path, formats);
+}
+
+Result<Fingerprint> fingerprint(const std::string& path) {
+  auto file = read_whole(path, UINT64_MAX);
+  if (!file && file.error().code == "not_found") return Fingerprint{};
+  if (!file) return fail(std::move(file).error());
+  return fingerprint_of(file->bytes, file->state.mtime_ns);
+}
+
+Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, const Formats& formats,
+                                                   const FileLimits& limits) {
+  LECTERN_TRY(ReadFile file, read_whole(path, limits.max_bytes));
+  const plugin::FormatPtr format = surest(path, file.bytes, formats);
+  if (format == nullptr) return unknown_format(path, formats);
+  const auto bytes = std::make_shared<const std::string>(std::move(file.bytes));
+  // Hashing takes as long as parsing: side by side they cost one of the two.
+  Fingerprint print;
+  std::thread hashing([&] { print = fingerprint_of(*bytes, file.state.mtime_ns); });
+  plugin::FormatLimits format_limits;
+  format_limits.max_bytes = limits.max_bytes;
+  format_limits.max_cells = limits.max_cells;
+  format_limits.max_source_bytes = limits.max_source_bytes;
+  format_limits.max_depth = limits.max_depth;
+  auto read = format->read(bytes, format_limits);
+  hashing.join();
+  if (!read) {
+    Error error = std::move(read).error();
+    error.message = path + ": " + error.message;
+    return fail(std::move(error));
+  }
+  auto loaded = std::make_shared<LoadedNotebook>();
+  static_cast<plugin::ReadNotebook&>(*loaded) = std::move(*read);
+  loaded->format = format;
+  loaded->fingerprint = std::move(print);
+  loaded->writable = writable(path);
+  return std::shared_ptr<const LoadedNotebook>(std::move(loaded));
+}
+
+std::string to_json(const Fingerprint& print) {
+  std::string out;
+  json::Writer(out)
+      .begin_object()
+      .member("sha256", print.sha256)
+      .member("size", std::uint64_t{print.size})
+      .member("mtime_ns", std::int64_t{print.mtime_ns})
+      .end_object();
+  return out;
+}
+
+std::optional<Fingerprint> fingerprint_from_json(std::string_view text) {
+  const auto value = json::parse(text);
+  if (!value) return std::nullopt;
+  const auto* sha = value->find("sha256");
+  const auto* size = value->find("size");
+  const auto* mtime = value->find("mtime_ns");
+  if (sha == nullptr || sha->as_string() == nullptr || size == nullptr || !size->as_uint()) return std::nullopt;
+  return Fingerprint{*sha->as_string(), *size->as_uint(), mtime == nullptr ? 0 : mtime->as_int().value_or(0)};
+}
+
+}  // namespace lectern::document

@@ -1,0 +1,192 @@
+// save() of notebook_file.hpp.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <unordered_map>
+
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "document/atomic_file.hpp"
+#include "document/notebook_file.hpp"
+#include "document/system_file.hpp"
+
+namespace lectern::document {
+namespace {
+
+constexpr std::string_view safe_text = "The file is as it was before; the edits are in the host's journal.";
+
+std::string_view or_none(std::string_view json) {
+  return json == "{}" ? std::string_view{} : json;
+}
+
+plugin::FormatCell cell_of(const CellContent& cell, const plugin::FormatCell* base) {
+  plugin::FormatCell out;
+  out.id = cell.id;
+  out.cell_type = cell.cell_type;
+  out.source = cell.source;
+  out.metadata = cell.metadata;
+  out.attachments = or_none(cell.attachments);
+  out.execution_count = cell.execution_count;
+  if (cell.outputs) out.outputs = *cell.outputs;
+  if (base == nullptr || base->original.empty()) {
+    out.changed = plugin::cell_new;
+    if (!cell.outputs && base != nullptr) {
+      out.outputs = base->outputs;
+      out.execution_count = base->execution_count;
+    }
+    return out;
+  }
+  out.original = base->original;
+  if (!cell.outputs) {
+    out.outputs = base->outputs;
+    out.execution_count = base->execution_count;
+  } else if (out.outputs != base->outputs || out.execution_count != base->execution_count) {
+    out.changed |= plugin::cell_outputs_changed;
+  }
+  if (cell.source != base->source) out.changed |= plugin::cell_source_changed;
+  if (cell.metadata != base->metadata) out.changed |= plugin::cell_metadata_changed;
+  if (cell.cell_type != base->cell_type) out.changed |= plugin::cell_type_changed;
+  return out;
+}
+
+// What the format has to write, with what changed since the file was read. Ids that the file does not have are written
+// only when something else is: looking at an old notebook must not change it.
+plugin::WriteNotebook compose(const SaveRequest& request) {
+  plugin::WriteNotebook out;
+  out.metadata = request.metadata;
+  out.language = request.language;
+  const LoadedNotebook* base = request.baseline.get();
+  std::unordered_map<std::string_view, const plugin::FormatCell*> by_id;
+  bool changed = base == nullptr || base->cells.size() != request.cells.size();
+  if (base != nullptr) {
+    out.original = base->original;
+    for (const auto& cell : base->cells) by_id.emplace(cell.id, &cell);
+    if (request.metadata != base->metadata) out.changed |= plugin::notebook_metadata_changed;
+  }
+  if (out.original.empty()) out.changed |= plugin::notebook_new;
+  changed = changed || out.changed != 0;
+  out.cells.reserve(request.cells.size());
+  for (std::size_t i = 0; i < request.cells.size(); ++i) {
+    const auto found = by_id.find(request.cells[i].id);
+    out.cells.push_back(cell_of(request.cells[i], found == by_id.end() ? nullptr : found->second));
+    changed = changed || out.cells.back().changed != 0 || base->cells[i].id != request.cells[i].id;
+  }
+  if (!changed) return out;
+  for (auto& cell : out.cells) {
+    const auto found = by_id.find(cell.id);
+    if (found != by_id.end()) cell.changed |= found->second->changed & plugin::cell_id_changed;
+  }
+  return out;
+}
+
+struct OnDisk {
+  bool exists = false;
+  std::string bytes;
+  FileState state;
+  Fingerprint print;
+};
+
+Result<OnDisk> look(const std::string& path) {
+  OnDisk disk;
+  auto file = read_whole(path, UINT64_MAX);
+  if (!file) {
+    if (file.error().code == "not_found") return disk;
+    return fail(std::move(file).error());
+  }
+  disk.exists = true;
+  disk.bytes = std::move(file->bytes);
+  disk.state = file->state;
+  disk.print = {crypto::sha256_hex(disk.bytes), disk.bytes.size(), disk.state.mtime_ns};
+  return disk;
+}
+
+tl::unexpected<Error> conflict(const std::string& path, const std::optional<Fingerprint>& ours,
+                               const Fingerprint& theirs) {
+  return fail(409, "conflict",
+              path +
+                  (ours ? " was changed by another program since it was read here."
+                        : " exists already and was not read here.") +
+                  " It was not overwritten; the edits are in the host's journal.",
+              "Compare the two and choose which to keep, or save under another path.",
+              R"({"ours":)" + (ours ? to_json(*ours) : "null") + R"(,"theirs":)" + to_json(theirs) + "}");
+}
+
+Result<std::string> keep_copy(const SaveRequest& request, const OnDisk& disk) {
+  if (request.keep_dir.empty()) return std::string{};
+  const std::string folder = request.keep_dir + "/copies";
+  LECTERN_CHECK(make_folders(folder));
+  const std::string path = folder + "/" + std::to_string(clock::wall_ms()) + "-" + name_of(request.path).substr(0, 180);
+  LECTERN_CHECK(replace_file(path, disk.bytes, 0600).map([](auto&&) {}));
+  return path;
+}
+
+// A save that drops most of a file is rarely meant: a document that failed to build looks just like it.
+bool drops_much(const SaveRequest& request, const OnDisk& disk, std::size_t next_size) {
+  const bool had_cells = request.baseline != nullptr && !request.baseline->cells.empty();
+  return next_size < disk.bytes.size() / 2 || (request.cells.empty() && had_cells);
+}
+
+Status check_rights(const SaveRequest& request, const OnDisk& disk) {
+  if (disk.exists && !may_write(request.path)) {
+    return fail(403, "permission_denied",
+                "Cannot write " + request.path + ": the file is read-only. " + std::string(safe_text),
+                "Make the file writable, or save under another path.");
+  }
+  struct stat info {};
+  if (::stat(folder_of(request.path).c_str(), &info) != 0) {
+    Error error =
+        system_error(errno, "write", request.path, "Its folder is gone. The edits are in the host's journal.");
+    return fail(std::move(error));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SavedFile> save(const SaveRequest& request) {
+  if (request.format == nullptr) {
+    return fail(415, "unknown_format", "No format plugin writes " + request.path + ".",
+                "Load the plugin it was read with.");
+  }
+  LECTERN_TRY(const std::string bytes, request.format->write(compose(request)));
+  SavedFile saved;
+  saved.bytes = bytes.size();
+  saved.fingerprint = {crypto::sha256_hex(bytes), bytes.size(), 0};
+  LECTERN_TRY(const OnDisk disk, look(request.path));
+  if (disk.exists && disk.print == saved.fingerprint) {
+    saved.fingerprint = disk.print;
+    saved.unchanged = true;
+    return saved;
+  }
+  const bool foreign = disk.exists && (!request.last_known || !(disk.print == *request.last_known));
+  if (foreign && !request.overwrite_foreign) return conflict(request.path, request.last_known, disk.print);
+  LECTERN_CHECK(check_rights(request, disk));
+  if (foreign || (disk.exists && drops_much(request, disk, bytes.size()))) {
+    LECTERN_TRY(saved.kept_copy, keep_copy(request, disk));
+  }
+  if (request.record_intent) LECTERN_CHECK(request.record_intent(saved.fingerprint));
+  // Between the look and the rename somebody may have written: a last, cheap look at the file's state.
+  const auto still_ours = [&]() -> Status {
+    struct stat info {};
+    const bool exists = ::lstat(request.path.c_str(), &info) == 0;
+    const bool same =
+        exists == disk.exists &&
+        (!exists || (info.st_ino == disk.state.inode && static_cast<std::uint64_t>(info.st_size) == disk.state.size &&
+                     std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec == disk.state.mtime_ns));
+    if (same) return {};
+    LECTERN_TRY(const OnDisk now, look(request.path));
+    return conflict(request.path, request.last_known, now.print);
+  };
+  std::optional<Ownership> owner;
+  if (disk.exists) owner = Ownership{disk.state.mode, disk.state.uid, disk.state.gid};
+  LECTERN_TRY(const Descriptor fd, replace_file(request.path, bytes, 0666, owner, still_ours));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) == 0) {
+    saved.fingerprint.mtime_ns = std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  }
+  return saved;
+}
+
+}  // namespace lectern::document

@@ -1,0 +1,260 @@
+#include "document/notebook_store.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "document/atomic_file.hpp"
+#include "document/system_file.hpp"
+
+namespace lectern::document {
+
+struct NotebookStore::State {
+  Options options;
+  JournalWriter& writer;
+};
+
+namespace {
+
+constexpr std::string_view journal_name = "journal";
+
+// What the journal remembers of the file: a fingerprint and the heads of the document that made it.
+struct FileMark {
+  Fingerprint print;
+  std::string heads;
+};
+
+std::string mark_json(const FileMark& mark) {
+  std::string out = to_json(mark.print);
+  out.pop_back();
+  out += R"(,"heads":)";
+  json::write_string(mark.heads, out);
+  return out + "}";
+}
+
+std::optional<FileMark> read_mark(const std::map<std::string, std::string>& meta, std::string_view key) {
+  const auto found = meta.find(std::string(key));
+  if (found == meta.end()) return std::nullopt;
+  const auto print = fingerprint_from_json(found->second);
+  if (!print) return std::nullopt;
+  FileMark mark{*print, {}};
+  const auto value = json::parse(found->second);
+  if (const auto* heads = value->find("heads"); heads != nullptr && heads->as_string() != nullptr) {
+    mark.heads = *heads->as_string();
+  }
+  return mark;
+}
+
+std::string read_notebook_id(const std::string& dir) {
+  const auto file = read_whole(dir + "/notebook.json", 64u << 10);
+  if (!file) return {};
+  const auto value = json::parse(file->bytes);
+  if (!value || value->find("notebook_id") == nullptr) return {};
+  const auto* id = value->find("notebook_id")->as_string();
+  return id == nullptr ? std::string{} : *id;
+}
+
+Status write_notebook_id(const std::string& dir, const std::string& id, const std::string& path) {
+  std::string out;
+  json::Writer(out).begin_object().member("notebook_id", id).member("path", path).end_object();
+  LECTERN_CHECK(replace_file(dir + "/notebook.json", out, 0600).map([](auto&&) {}));
+  return {};
+}
+
+// Moves the journal out of the way without losing it; the name says when.
+Result<std::string> keep_journal_aside(const std::string& dir) {
+  const std::string from = dir + "/" + std::string(journal_name) + ".lj";
+  const std::string to = dir + "/journal-" + std::to_string(clock::wall_ms()) + ".kept.lj";
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    if (errno == ENOENT) return std::string{};
+    return fail(system_error(errno, "keep aside", from));
+  }
+  return to;
+}
+
+Status check_kind(const ResolvedPath& where) {
+  if (where.kind == PathKind::folder) {
+    return fail(400, "is_a_folder", where.path + " is a folder, not a notebook.", "Name a notebook file in it.");
+  }
+  if (where.kind == PathKind::other) {
+    return fail(400, "not_a_file", where.path + " is not a regular file.", "Name a notebook file.");
+  }
+  return {};
+}
+
+void begin_history(OpenedNotebook& book) {
+  book.start = Start::imported;
+  book.history_id = crypto::uuid();
+}
+
+std::map<std::string, std::string> first_meta(const OpenedNotebook& book) {
+  std::map<std::string, std::string> meta;
+  meta[std::string(meta_key::notebook_id)] = book.notebook_id;
+  meta[std::string(meta_key::history_id)] = book.history_id;
+  meta[std::string(meta_key::path)] = book.path;
+  if (book.file != nullptr) meta[std::string(meta_key::file)] = mark_json({book.file->fingerprint, {}});
+  return meta;
+}
+
+// The rule of design 7: the journal tells the truth as long as the file is what we last read or wrote, or were about to
+// write. Otherwise somebody edited the file while no host had it open; then the file counts, as a history of its own,
+// so that clients who still hold the old one do not merge the two.
+Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
+  if (!recovered || !recovered->has_snapshot) {
+    if (recovered) book.previous_meta = std::move(recovered->meta);
+    begin_history(book);
+    return {};
+  }
+  book.previous_meta = recovered->meta;
+  const auto last = read_mark(recovered->meta, meta_key::file);
+  const auto intent = read_mark(recovered->meta, meta_key::save_intent);
+  const FileMark* mark = nullptr;
+  if (book.file != nullptr && last && last->print == book.file->fingerprint) mark = &*last;
+  if (book.file != nullptr && intent && intent->print == book.file->fingerprint) mark = &*intent;
+  if (book.file != nullptr && mark == nullptr) {
+    LECTERN_TRY(const std::string kept, keep_journal_aside(book.state_dir));
+    book.notices.push_back(book.path +
+                           " was changed by another program since it was last open here. The file was taken as it " +
+                           "is; the document as it was is kept in " + kept + ".");
+    begin_history(book);
+    return {};
+  }
+  book.start = Start::restored;
+  book.history_id = book.previous_meta[std::string(meta_key::history_id)];
+  if (mark != nullptr) book.saved_heads = mark->heads;
+  if (book.file == nullptr && last) {
+    book.notices.push_back(book.path +
+                           " is gone. The notebook was restored from the host's journal; saving writes it again.");
+  }
+  if (recovered->cut_bytes > 0) {
+    log::info("document", "Cut " + std::to_string(recovered->cut_bytes) +
+                              " bytes of an unfinished write from the journal of " + book.path);
+  }
+  book.restored = std::move(*recovered);
+  return {};
+}
+
+}  // namespace
+
+NotebookStore::NotebookStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
+NotebookStore::~NotebookStore() = default;
+
+Result<std::unique_ptr<NotebookStore>> NotebookStore::create(Options options, JournalWriter& writer) {
+  const std::string folder = options.state_dir + "/notebooks";
+  if (auto made = make_folders(folder); !made) {
+    return fail(500, "state_dir", made.error().message, "Name a folder the host may write with --state-dir.");
+  }
+  if (::access(folder.c_str(), W_OK) != 0) {
+    return fail(500, "state_dir", system_error(errno, "write", folder).message,
+                "Name a folder the host may write with --state-dir.");
+  }
+  return std::unique_ptr<NotebookStore>(new NotebookStore(std::make_unique<State>(State{std::move(options), writer})));
+}
+
+std::string NotebookStore::state_dir_of(std::string_view canonical_path) const {
+  return state_->options.state_dir + "/notebooks/" + crypto::sha256_hex(canonical_path);
+}
+
+const FileLimits& NotebookStore::limits() const {
+  return state_->options.limits;
+}
+
+Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Formats& formats) {
+  LECTERN_CHECK(check_kind(where));
+  OpenedNotebook book;
+  book.path = where.path;
+  book.state_dir = state_dir_of(where.path);
+  // The file first: a notebook that cannot be read leaves nothing behind.
+  if (where.kind == PathKind::file) {
+    LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
+    book.last_known = book.file->fingerprint;
+    book.notices = book.file->notices;
+    book.read_only = !book.file->writable;
+  } else {
+    LECTERN_CHECK(format_for_path(where.path, formats).map([](auto&&) {}));
+    book.read_only = !where.writable;
+  }
+  LECTERN_CHECK(make_folders(book.state_dir));
+  LECTERN_TRY(book.lease, NotebookLease::take(book.state_dir + "/lock", where.path));
+  if (!book.read_only) remove_leftovers(where.path);
+  book.notebook_id = read_notebook_id(book.state_dir);
+  if (book.notebook_id.empty()) {
+    book.notebook_id = crypto::uuid();
+    LECTERN_CHECK(write_notebook_id(book.state_dir, book.notebook_id, book.path));
+  }
+  std::optional<Recovered> recovered;
+  if (auto found = Journal::recover(book.state_dir, journal_name); found) {
+    recovered = std::move(*found);
+  } else if (found.error().code == "journal_corrupt" && book.file != nullptr) {
+    log::error("document", found.error().message);
+    book.notices.push_back(found.error().message + " The notebook was opened from its file.");
+  } else {
+    return fail(std::move(found).error());
+  }
+  LECTERN_CHECK(decide(book, std::move(recovered)));
+  Recovered fresh;
+  fresh.meta = first_meta(book);
+  LECTERN_TRY(book.journal, Journal::open(state_->writer, book.state_dir,
+                                          book.start == Start::restored ? &book.restored : &fresh, journal_name));
+  return book;
+}
+
+Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, const Formats& formats) {
+  if (where.kind != PathKind::missing) {
+    return fail(409, "exists", where.path + " exists already.", "Open it, or choose another name.");
+  }
+  LECTERN_CHECK(format_for_path(where.path, formats).map([](auto&&) {}));
+  OpenedNotebook book;
+  book.path = where.path;
+  book.state_dir = state_dir_of(where.path);
+  book.read_only = !where.writable;
+  if (book.read_only) {
+    return fail(403, "permission_denied", "Cannot make " + where.path + ": its folder is read-only.",
+                "Choose a folder the host may write.");
+  }
+  LECTERN_CHECK(make_folders(book.state_dir));
+  LECTERN_TRY(book.lease, NotebookLease::take(book.state_dir + "/lock", where.path));
+  LECTERN_TRY(const std::string kept, keep_journal_aside(book.state_dir));
+  if (!kept.empty())
+    log::info("document", "The journal of an earlier notebook at " + where.path + " was kept as " + kept);
+  book.notebook_id = crypto::uuid();
+  LECTERN_CHECK(write_notebook_id(book.state_dir, book.notebook_id, book.path));
+  begin_history(book);
+  Recovered fresh;
+  fresh.meta = first_meta(book);
+  LECTERN_TRY(book.journal, Journal::open(state_->writer, book.state_dir, &fresh, journal_name));
+  return book;
+}
+
+Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, SaveRequest request) {
+  const std::string heads = request.heads;
+  if (!request.last_known) {
+    if (const auto mark = read_mark(journal.all_meta(), meta_key::file)) request.last_known = mark->print;
+  }
+  if (request.keep_dir.empty()) request.keep_dir = state_dir;
+  if (!request.record_intent) {
+    request.record_intent = [&journal, &heads](const Fingerprint& next) -> Status {
+      auto recorded =
+          journal.append_and_wait({Record::meta(std::string(meta_key::save_intent), mark_json({next, heads}))});
+      // A journal that cannot be written (its disk is full) is a reason more to save, not one less. Without the intent
+      // a crash right now would make this save look like somebody else's edit, which loses nothing.
+      if (!recorded) log::warning("document", "Saving without a recorded intent. " + recorded.error().message);
+      return {};
+    };
+  }
+  LECTERN_TRY(SavedFile saved, save(request));
+  std::vector<Record> records;
+  records.push_back(Record::meta(std::string(meta_key::file), mark_json({saved.fingerprint, heads})));
+  records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
+  // Not waited for: until it is there the intent says the same.
+  journal.append(std::move(records), {});
+  return saved;
+}
+
+}  // namespace lectern::document

@@ -1,0 +1,70 @@
+// The operating system's files behind Results: descriptors that close themselves, opening without links, whole reads
+// and writes, and errors that name the path.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.hpp"
+
+namespace lectern::document {
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() { reset(); }
+  void reset();
+  /// Gives the descriptor away.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+  [[nodiscard]] int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+/// [any] The Error for `code` (an errno) of `doing` ("read", "write", "replace") at `path`: 404 `not_found`, 403
+/// `permission_denied`, 403 `outside_root` (a link where none may be), 507 `disk_full`, 500 `io_error`. `safe` says
+/// what state things are in now.
+Error system_error(int code, std::string_view doing, std::string_view path, std::string_view safe = {});
+
+/// [worker] Opens an absolute path in which no component may be a link. O_CLOEXEC is added.
+Result<Descriptor> open_no_links(const std::string& path, int flags, unsigned mode = 0);
+
+/// [worker] Writes all of `bytes` at the descriptor's position. The failure is an errno, 0 = ok.
+int write_all(int fd, std::string_view bytes);
+/// [worker] As above, at `offset`.
+int write_all_at(int fd, std::string_view bytes, std::uint64_t offset);
+
+struct FileState {
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::uint64_t device = 0, inode = 0;
+  unsigned mode = 0, uid = 0, gid = 0;
+  bool operator==(const FileState&) const = default;
+};
+struct ReadFile {
+  std::string bytes;
+  FileState state;
+};
+/// [worker] The whole regular file at `path`, read again when it changed meanwhile. 413 `too_large` past `max_bytes`,
+/// before anything is read.
+Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes);
+
+/// [worker] False when nobody has, or this process lacks, the right to write `path`. Root may write everything, but a
+/// file without any write bit was meant to stay as it is.
+bool may_write(const std::string& path);
+
+/// The folder part of an absolute path ("/" for "/a") and the name.
+std::string folder_of(std::string_view path);
+std::string name_of(std::string_view path);
+
+}  // namespace lectern::document
