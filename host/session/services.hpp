@@ -2,6 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "plugin/transport.hpp"
 
 namespace lectern {
 class Workers;
@@ -9,8 +12,10 @@ namespace plugin {
 class Registry;
 }
 namespace document {
+class JournalWriter;
 class NotebookStore;
-}
+class PathPolicy;
+}  // namespace document
 namespace runtime {
 class Service;
 }
@@ -21,8 +26,13 @@ namespace lectern::session {
 struct Services {
   plugin::Registry* registry = nullptr;
   document::NotebookStore* store = nullptr;
+  document::JournalWriter* journals = nullptr;
+  const document::PathPolicy* paths = nullptr;  // the served root
+  runtime::Service* runtime = nullptr;
   Workers* workers = nullptr;
-  std::string device_name;  // this host's; empty when the name lookup failed
+  std::vector<plugin::TransportPtr> transports;  // what sessions can be connected by; shared with the API
+  std::string device_name;                       // this host's; empty when the name lookup failed
+  std::string state_dir;                         // where notebooks without a file live
 };
 
 }  // namespace lectern::session

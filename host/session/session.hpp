@@ -12,6 +12,7 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "plugin/transport.hpp"
 #include "session/link.hpp"
 
 namespace lectern::session {

@@ -1,0 +1,62 @@
+// The last 256 command ids of one client with their replies: a retry after a cut gets the first reply and runs nothing.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "session/session.hpp"
+
+namespace lectern::session {
+
+class Idempotency {
+ public:
+  static constexpr std::size_t window = 256;
+
+  /// [reactor] True when `id` is new and shall run; its reply must come through settle(). Otherwise `reply` gets the
+  /// first reply, now or when it is there. An empty id is always new and never remembered.
+  bool begin(std::string_view id, Reply<CommandReply>& reply) {
+    for (auto& entry : entries_) {
+      if (entry.id != id) continue;
+      if (entry.answer) {
+        reply(*entry.answer);
+      } else {
+        entry.waiting.push_back(std::move(reply));
+      }
+      return false;
+    }
+    entries_.push_back(Entry{std::string(id), std::nullopt, {}});
+    if (entries_.size() > window) entries_.pop_front();
+    return true;
+  }
+
+  /// [reactor] The reply of `id` is known; whoever retried meanwhile gets it too.
+  void settle(std::string_view id, const Result<CommandReply>& answer) {
+    for (auto& entry : entries_) {
+      if (entry.id != id) continue;
+      entry.answer = answer;
+      auto waiting = std::move(entry.waiting);
+      for (auto& reply : waiting) reply(answer);
+      return;
+    }
+  }
+
+  /// [reactor] Forgets `id`: what it asked for was not decided, so a retry shall run.
+  void forget(std::string_view id) {
+    std::erase_if(entries_, [&](const Entry& entry) { return entry.id == id; });
+  }
+
+ private:
+  struct Entry {
+    std::string id;
+    std::optional<Result<CommandReply>> answer;
+    std::vector<Reply<CommandReply>> waiting;
+  };
+  std::deque<Entry> entries_;
+};
+
+}  // namespace lectern::session
