@@ -62,12 +62,9 @@ export class NotebookDocument {
     return this.replica !== null;
   }
 
-  heads(): string[] {
-    return this.replica?.heads() ?? [];
-  }
-
-  get history(): string {
-    return this.historyId;
+  /** What to tell the host after a reconnect, so that it sends only what is missing. */
+  knownHeads(): string[] {
+    return this.replica?.confirmedHeads() ?? [];
   }
 
   /** A first frame has come: who this tab writes as, and which history the host holds. */

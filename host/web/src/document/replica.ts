@@ -36,12 +36,12 @@ export class Replica {
 
   /** What the host has, without the own changes on their way. */
   confirmedNotebook(): NotebookState {
-    const doc = this.automerge.load<NotebookDoc>(this.base);
-    return readNotebook(this.confirmed.length > 0 ? this.automerge.applyChanges(doc, this.confirmed)[0] : doc);
+    return readNotebook(this.confirmedDoc());
   }
 
-  heads(): string[] {
-    return this.automerge.getHeads(this.doc);
+  /** Heads the host knows: what this copy had before its own unconfirmed changes. */
+  confirmedHeads(): string[] {
+    return this.automerge.getHeads(this.unconfirmed.length === 0 ? this.doc : this.confirmedDoc());
   }
 
   get unsent(): readonly Uint8Array[] {
@@ -125,6 +125,11 @@ export class Replica {
   private readonly collect = (patches: Patch[]) => {
     this.patches.push(...patches);
   };
+
+  private confirmedDoc(): Doc<NotebookDoc> {
+    const doc = this.automerge.load<NotebookDoc>(this.base);
+    return this.confirmed.length > 0 ? this.automerge.applyChanges(doc, this.confirmed)[0] : doc;
+  }
 
   private load(bytes: Uint8Array, actor: string): Doc<NotebookDoc> {
     return this.automerge.load<NotebookDoc>(bytes, { actor });

@@ -16,10 +16,10 @@ export interface CellDoc {
   attachments?: unknown;
 }
 
-export interface NotebookDoc {
+export type NotebookDoc = {
   cells: Record<string, CellDoc>;
   metadata: Record<string, unknown>;
-}
+};
 
 /** Scalars and texts alike as plain JSON. */
 export function toJson(value: unknown): Json {

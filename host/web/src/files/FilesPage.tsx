@@ -99,8 +99,8 @@ function CreateNotebook({ dir }: { dir: string }) {
     const path = dir ? `${dir}/${file}` : file;
     setError(null);
     try {
-      const info = await api.create({ runtime: DEFAULT_RUNTIME, path });
-      navigate({ path: info.path || path });
+      await api.create({ runtime: DEFAULT_RUNTIME, path });
+      navigate({ path });
     } catch (reason) {
       setError(toWireError(reason));
     }

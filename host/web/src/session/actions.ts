@@ -2,7 +2,7 @@ import { applyDraft } from "../document/drafts";
 import { diffText } from "../document/text";
 import type { Draft } from "../store/session_state";
 import { newCellId } from "../ui/ids";
-import type { Reply } from "../wire/types";
+import type { Reply, RequestId } from "../wire/types";
 import type { Session } from "./session";
 
 /** What a person can ask of a session. Each reports the host's refusal where the person looked. */
@@ -46,7 +46,7 @@ export class Actions {
       this.report("banner", reply);
       return;
     }
-    const asked = reply as unknown as { asked?: { label?: string } | string; request_id?: string; deadline_ms?: number };
+    const asked = reply as unknown as { asked?: { label?: string } | string; request_id?: RequestId; deadline_ms?: number };
     if (asked.request_id === undefined) {
       this.session.granted(reply);
       return;
@@ -63,12 +63,12 @@ export class Actions {
     this.report("banner", await this.session.command("withdraw", { request_id: asking.request_id }, "read"));
   }
 
-  async answer(requestId: string, allow: boolean): Promise<void> {
+  async answer(requestId: RequestId, allow: boolean): Promise<void> {
     this.session.store.update((state) => ({ ...state, asks: state.asks.filter((ask) => ask.request_id !== requestId) }));
     this.report("bar", await this.session.command("answer", { request_id: requestId, allow }, "read"));
   }
 
-  async input(requestId: string, value: string): Promise<boolean> {
+  async input(requestId: RequestId, value: string): Promise<boolean> {
     const reply = await this.session.command("input", { request_id: requestId, value }, "interact");
     if (reply.ok) this.session.store.update((state) => ({ ...state, inputs: state.inputs.filter((input) => input.request_id !== requestId) }));
     else this.report("bar", reply);

@@ -6,6 +6,7 @@ import { initialState, type Draft, type Notice, type SessionState } from "../sto
 import { claimClient, clientIdOf, dropKey, readKey, writeKey } from "../wire/client_key";
 import { Connection, type CloseInfo, type ConnectTarget } from "../wire/connection";
 import { FRAME, splitPayload, type ChangesHeader, type DocumentHeader, type Frame } from "../wire/frames";
+import { api, toWireError } from "../wire/http";
 import type { ConnectionInfo, KernelReady, Reply, WireError, WireEvent } from "../wire/types";
 import { isKiosk } from "../ui/route";
 
@@ -157,13 +158,25 @@ export class Session {
     this.connection.markReady();
     const snapshot = ready.notebook ? fromSnapshot(ready.notebook) : null;
     this.document.connected(ready.actor, ready.history_id, snapshot);
-    if (this.document.isReady) void this.connection.command("sync", { heads: this.document.heads(), history_id: ready.history_id });
+    if (this.document.isReady) void this.catchUp(ready.history_id);
     if (!ready.consumer_capabilities.edit) void this.document.demoted(this.lastEpoch);
     this.forgetArrivedDrafts();
     if (this.started) return;
     this.started = true;
     // Two frames: the first cells are painted before the wasm competes for the line and the processor.
     requestAnimationFrame(() => requestAnimationFrame(() => void this.document.start()));
+  }
+
+  /** States what this copy has; where the host does not know it, the whole document is fetched and merged. */
+  private async catchUp(historyId: string): Promise<void> {
+    const reply = await this.connection.command("sync", { heads: this.document.knownHeads(), history_id: historyId });
+    if (!reply.ok || reply.known !== false) return;
+    try {
+      const bytes = await api.document(this.info.session_id);
+      this.document.takeDocument(bytes, historyId);
+    } catch (error) {
+      this.notice("bar", toWireError(error));
+    }
   }
 
   private onCapabilities(before: SessionState): void {

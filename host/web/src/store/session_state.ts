@@ -8,6 +8,7 @@ import type {
   KernelStatus,
   ModelLifecycle,
   Output,
+  RequestId,
   Room,
   SaveState,
   TakeoverRequest,
@@ -81,7 +82,7 @@ export interface SessionState {
   save: SaveState | null;
   asks: TakeoverRequest[];
   /** An ask of this tab that waits for the editor's answer. */
-  asking: { request_id: string; asked: string; deadline_ms: number } | null;
+  asking: { request_id: RequestId; asked: string; deadline_ms: number } | null;
   drafts: Draft[];
   notices: Notice[];
   /** Read aloud by screen readers when the pen moves. */

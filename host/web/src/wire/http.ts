@@ -21,7 +21,7 @@ async function readError(response: Response): Promise<WireError> {
   return { code: `http_${response.status}`, message: `The host answered ${response.status} ${response.statusText}`.trim() };
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function send(method: string, path: string, body?: unknown): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -34,6 +34,11 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
     throw new ApiError(0, { code: "unreachable", message: "The Lectern host does not answer.", hint: "Check that it is still running, then try again." });
   }
   if (!response.ok) throw new ApiError(response.status, await readError(response));
+  return response;
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await send(method, path, body);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
@@ -61,19 +66,16 @@ export function normaliseListing(path: string, raw: Json): Listing {
   return { path, entries };
 }
 
-export interface SessionSummary {
-  session_id: string;
-  path?: string;
-}
-
 export const api = {
   async files(path: string): Promise<Listing> {
     return normaliseListing(path, await request<Json>("GET", `/api/v1/files?path=${encodeURIComponent(path)}`));
   },
   open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path }),
   create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),
-  session: (id: string) => request<ConnectionInfo>("GET", `/api/v1/sessions/${encodeURIComponent(id)}`),
-  info: () => request<Record<string, Json>>("GET", "/api/v1/info"),
+  async document(sessionId: string): Promise<Uint8Array> {
+    const response = await send("GET", `/api/v1/sessions/${encodeURIComponent(sessionId)}/document`);
+    return new Uint8Array(await response.arrayBuffer());
+  },
 };
 
 export function toWireError(error: unknown): WireError {

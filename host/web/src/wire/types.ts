@@ -91,8 +91,11 @@ export interface CellOp {
   outputs?: OutputOp[];
 }
 
+/** The host counts requests; the page only hands the value back. */
+export type RequestId = string | number;
+
 export interface InputRequest {
-  request_id: string;
+  request_id: RequestId;
   prompt: string;
   password: boolean;
   cell_id?: string;
@@ -106,7 +109,7 @@ export interface SaveState {
 }
 
 export interface TakeoverRequest {
-  request_id: string;
+  request_id: RequestId;
   from: Person;
   reason?: string;
   deadline_ms: number;
@@ -158,7 +161,7 @@ export interface EventMap {
   "consumer-capabilities": { consumer_capabilities: Capabilities; epoch?: number; reason?: string };
   "room-state": Room;
   "takeover-request": TakeoverRequest;
-  "takeover-answer": { request_id: string; allowed: boolean; reason?: string };
+  "takeover-answer": { request_id: RequestId; allowed: boolean; reason?: string };
   "cell-op": CellOp;
   "kernel-status": KernelStatus;
   "input-request": InputRequest;

@@ -1,0 +1,250 @@
+import * as Automerge from "@automerge/automerge";
+import { describe, expect, it } from "vitest";
+import type { Automerge as AutomergeModule } from "../src/document/automerge";
+import { NotebookDocument } from "../src/document/notebook_document";
+import type { NotebookDoc } from "../src/document/schema";
+import { fromSnapshot } from "../src/store/reducer";
+import type { NotebookState } from "../src/store/session_state";
+import type { CellType, Reply } from "../src/wire/types";
+
+const ACTORS = ["aa".repeat(16), "bb".repeat(16), "cc".repeat(16)];
+
+/** The host's side: its own Automerge document, which takes or refuses what is submitted. */
+class HostSide {
+  doc: Automerge.Doc<NotebookDoc>;
+  submissions: { chunks: readonly Uint8Array[]; flush: { epoch: number } | null; answer: (reply: Partial<Reply>) => void }[] = [];
+
+  constructor(cells: [string, CellType, string][]) {
+    const scalar = (text: string) => new Automerge.ImmutableString(text);
+    this.doc = Automerge.from<NotebookDoc>({ cells: {}, metadata: {} }, { actor: "ff".repeat(16) });
+    this.doc = Automerge.change(this.doc, (draft) => {
+      cells.forEach(([id, type, source], at) => {
+        draft.cells[id] = { id: scalar(id), cell_type: scalar(type), position: scalar(`8${at + 1}80`), source, metadata: {} };
+      });
+    });
+  }
+
+  get bytes(): Uint8Array {
+    return Automerge.save(this.doc);
+  }
+
+  source(id: string): string {
+    return this.doc.cells[id]!.source;
+  }
+
+  /** Accepts the oldest submission. */
+  accept(): void {
+    const submission = this.submissions.shift()!;
+    [this.doc] = Automerge.applyChanges(this.doc, [...submission.chunks]);
+    submission.answer({ ok: true });
+  }
+
+  refuse(code: string, actor: string): void {
+    this.submissions.shift()!.answer({ ok: false, error: { code, message: code, details: { actor } } });
+  }
+
+  type(id: string, index: number, text: string): Uint8Array {
+    this.doc = Automerge.change(this.doc, (draft) => Automerge.splice(draft, ["cells", id, "source"], index, 0, text));
+    return Automerge.getLastLocalChange(this.doc)!;
+  }
+}
+
+function tab(host: HostSide, options: { loaded?: Promise<AutomergeModule> } = {}) {
+  const state = { notebook: null as NotebookState | null, canEdit: true, refused: [] as [NotebookState, NotebookState][], unsent: false };
+  const document = new NotebookDocument(
+    {
+      notebook: () => state.notebook,
+      publish: (notebook) => (state.notebook = notebook),
+      submit: (chunks, flush) => new Promise((resolve) => host.submissions.push({ chunks, flush, answer: (reply) => resolve({ id: "1", ok: false, ...reply }) })),
+      canEdit: () => state.canEdit,
+      refused: (mine, theirs) => void state.refused.push([mine, theirs]),
+      unsent: (unsent) => (state.unsent = unsent),
+      ready: () => undefined,
+      failed: (error) => {
+        throw error;
+      },
+    },
+    () => options.loaded ?? Promise.resolve(Automerge as unknown as AutomergeModule),
+  );
+  return { document, state };
+}
+
+/** What a snapshot shows of the host's document. */
+function snapshotOf(host: HostSide): NotebookState {
+  const cells = Object.entries(host.doc.cells).map(([id, cell]) => ({ id, cell_type: String(cell.cell_type) as CellType, source: cell.source, metadata: {} }));
+  return fromSnapshot({ metadata: {}, cells, heads: [], version: 1 });
+}
+
+async function connected(host: HostSide) {
+  const made = tab(host);
+  made.document.connected(ACTORS[0]!, "h1", null);
+  await made.document.start();
+  made.document.takeDocument(host.bytes, "h1");
+  return made;
+}
+
+const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+const type = (id: string, index: number, insert: string) => ({ type: "splice" as const, cell_id: id, index, del: 0, insert });
+
+describe("the tab's document", () => {
+  it("reads the host's cells in their order", async () => {
+    const { state } = await connected(new HostSide([["b", "markdown", "# hi"], ["a", "code", "1"]]));
+    expect(state.notebook?.order).toEqual(["b", "a"]);
+    expect(state.notebook?.cells.b).toMatchObject({ cell_type: "markdown", source: "# hi" });
+  });
+
+  it("sends what is typed, one submission at a time, the rest together", async () => {
+    const host = new HostSide([["a", "code", ""]]);
+    const { document, state } = await connected(host);
+    for (const [at, letter] of [..."hello"].entries()) document.edit([type("a", at, letter)]);
+    expect(state.notebook?.cells.a?.source).toBe("hello");
+    expect(host.submissions.map((submission) => submission.chunks.length)).toEqual([1]);
+    expect(state.unsent).toBe(true);
+    host.accept();
+    await settled();
+    expect(host.submissions.map((submission) => submission.chunks.length)).toEqual([4]);
+    host.accept();
+    await document.settle();
+    expect(host.source("a")).toBe("hello");
+    expect(state.unsent).toBe(false);
+  });
+
+  it("merges what others type, as exact splices", async () => {
+    const host = new HostSide([["a", "code", "middle"]]);
+    const { document, state } = await connected(host);
+    const heard: unknown[] = [];
+    document.onText("a", (splices, text, origin) => heard.push([splices, text, origin]));
+    document.edit([type("a", 6, "!")], "me");
+    document.takeChanges([host.type("a", 0, ">> ")]);
+    expect(state.notebook?.cells.a?.source).toBe(">> middle!");
+    expect(heard).toEqual([
+      [[{ index: 6, del: 0, insert: "!" }], "middle!", "me"],
+      [[{ index: 0, del: 0, insert: ">> " }], ">> middle!", undefined],
+    ]);
+    host.accept();
+    expect(host.source("a")).toBe(">> middle!");
+  });
+
+  it("creates, moves, retypes and deletes cells in the schema's shape", async () => {
+    const host = new HostSide([["a", "code", "1"], ["b", "code", "2"]]);
+    const { document, state } = await connected(host);
+    document.edit([{ type: "create_cell", cell_id: "n", cell_type: "code", source: "new", after: "a" }]);
+    document.edit([{ type: "move_cell", cell_id: "b", after: null }]);
+    document.edit([{ type: "set_cell_type", cell_id: "n", cell_type: "markdown" }]);
+    expect(state.notebook?.order).toEqual(["b", "a", "n"]);
+    host.accept();
+    await settled();
+    host.accept();
+    const made = host.doc.cells.n!;
+    expect(Object.keys(made)).toEqual(expect.arrayContaining(["id", "cell_type", "position", "source", "execution_count", "metadata", "resolved_assets", "attachments"]));
+    expect(made.position).toBeInstanceOf(Automerge.ImmutableString);
+    expect(String(made.cell_type)).toBe("markdown");
+    document.edit([{ type: "delete_cell", cell_id: "a" }]);
+    expect(state.notebook?.order).toEqual(["b", "n"]);
+    expect(state.notebook?.cells.a).toBeUndefined();
+  });
+
+  it("keeps what is typed before Automerge is there and sends it afterwards", async () => {
+    const host = new HostSide([["a", "code", "x"]]);
+    let arrive: (module: AutomergeModule) => void = () => undefined;
+    const { document, state } = tab(host, { loaded: new Promise((resolve) => (arrive = resolve)) });
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    void document.start();
+    document.edit([type("a", 1, " = 1")]);
+    document.edit([{ type: "create_cell", cell_id: "n", cell_type: "code", source: "early", after: "a" }]);
+    expect(state.notebook.cells.a?.source).toBe("x = 1");
+    document.takeDocument(host.bytes, "h1");
+    document.takeChanges([host.type("a", 0, "# ")]);
+    expect(state.unsent).toBe(true);
+    arrive(Automerge as unknown as AutomergeModule);
+    await settled();
+    expect(state.notebook.order).toEqual(["a", "n"]);
+    host.accept();
+    await document.settle();
+    expect(host.doc.cells.n?.source).toBe("early");
+    expect(state.notebook.cells.a?.source).toBe(host.source("a"));
+  });
+
+  it("flushes everything unsent once under the old epoch when the pen is gone", async () => {
+    const host = new HostSide([["a", "code", ""]]);
+    const { document, state } = await connected(host);
+    document.edit([type("a", 0, "a")]);
+    document.edit([type("a", 1, "b")]);
+    state.canEdit = false;
+    const demoted = document.demoted(7);
+    expect(host.submissions).toHaveLength(2);
+    host.refuse("stale_epoch", ACTORS[1]!);
+    expect(host.submissions[0]).toMatchObject({ flush: { epoch: 7 } });
+    expect(host.submissions[0]!.chunks).toHaveLength(2);
+    host.accept();
+    await demoted;
+    expect(host.source("a")).toBe("ab");
+    expect(state).toMatchObject({ unsent: false, refused: [] });
+  });
+
+  it("returns to the host's text and hands out the difference when the flush is refused", async () => {
+    const host = new HostSide([["a", "code", "base"]]);
+    const { document, state } = await connected(host);
+    document.edit([type("a", 4, " mine")]);
+    host.accept();
+    await document.settle();
+    document.edit([type("a", 9, " lost")]);
+    document.takeChanges([host.type("a", 0, "# ")]);
+    state.canEdit = false;
+    const demoted = document.demoted(1);
+    host.refuse("stale_epoch", ACTORS[1]!);
+    host.refuse("stale_epoch", ACTORS[1]!);
+    await demoted;
+    expect(state.notebook?.cells.a?.source).toBe("# base mine");
+    expect(state.refused.map(([mine, theirs]) => [mine.cells.a?.source, theirs.cells.a?.source])).toEqual([["# base mine lost", "# base mine"]]);
+    // With the pen back, the fresh actor's changes fit the host's document.
+    state.canEdit = true;
+    document.edit([type("a", 0, "again ")]);
+    host.accept();
+    await document.settle();
+    expect(host.source("a")).toBe("again # base mine");
+  });
+
+  it("tells whoever waits that a refused text did not arrive", async () => {
+    const host = new HostSide([["a", "code", ""]]);
+    const { document } = await connected(host);
+    document.edit([type("a", 0, "x")]);
+    const waiting = document.settle();
+    host.refuse("malformed_change", ACTORS[1]!);
+    expect(await waiting).toBe(false);
+  });
+
+  it("sends again what a cut line swallowed, and merges the document it comes back to", async () => {
+    const host = new HostSide([["a", "code", "x"]]);
+    const { document, state } = await connected(host);
+    document.edit([type("a", 1, "1")]);
+    document.lost();
+    host.submissions.shift()!.answer({ ok: false, error: { code: "offline", message: "" } });
+    await settled();
+    document.edit([type("a", 2, "2")]);
+    host.type("a", 0, "remote ");
+    document.connected(ACTORS[0]!, "h1", null);
+    expect(document.knownHeads()).not.toEqual(Automerge.getHeads(host.doc));
+    document.takeDocument(host.bytes, "h1");
+    expect(state.notebook?.cells.a?.source).toBe("remote x12");
+    while (host.submissions.length > 0) {
+      host.accept();
+      await settled();
+    }
+    expect(host.source("a")).toBe("remote x12");
+  });
+
+  it("never syncs into another history: what was unsent becomes a draft", async () => {
+    const host = new HostSide([["a", "code", "old"]]);
+    const { document, state } = await connected(host);
+    document.edit([type("a", 3, " unsent")]);
+    document.lost();
+    const other = new HostSide([["a", "code", "new file"]]);
+    document.connected(ACTORS[2]!, "h2", null);
+    document.takeDocument(other.bytes, "h2");
+    expect(state.notebook?.cells.a?.source).toBe("new file");
+    expect(state.refused.map(([mine]) => mine.cells.a?.source)).toEqual(["old unsent"]);
+    expect(state.unsent).toBe(false);
+  });
+});
