@@ -17,11 +17,11 @@ namespace lectern::api {
 
 struct Request {
   std::string method;
-  std::string path;   // decoded, without the query
-  std::string query;  // raw
+  std::string path;                                          // decoded, without the query
+  std::string query;                                         // raw
   std::vector<std::pair<std::string, std::string>> headers;  // in order; at most 100
-  std::string body;   // bounded by the route's limit before it is read
-  std::string peer;   // address, for rate limits and the log
+  std::string body;                                          // bounded by the route's limit before it is read
+  std::string peer;                                          // address, for rate limits and the log
   bool secure = false;
   bool loopback_peer = false;
   /// First header of that name, compared without case; null when absent.
@@ -41,9 +41,9 @@ struct Response {
 /// Answers once, from any thread; the last copy destroyed unanswered answers 500 `internal`.
 using Respond = UniqueFunction<void(Response)>;
 
-/// Work that ends elsewhere (a reactor, a worker, a kernel, a person). net/ calls `start` on its worker thread, waits up
-/// to 250 ms for the answer and then detaches the socket, which is answered whenever `Respond` is called. `deadline_ms`
-/// after the start net/ itself answers 504 `outcome_unknown`.
+/// Work that ends elsewhere (a reactor, a worker, a kernel, a person). net/ calls `start` on its worker thread, waits
+/// up to 250 ms for the answer and then detaches the socket, which is answered whenever `Respond` is called.
+/// `deadline_ms` after the start net/ itself answers 504 `outcome_unknown`.
 struct Deferred {
   UniqueFunction<void(Respond)> start;
   int deadline_ms = 30'000;

@@ -13,7 +13,7 @@ namespace lectern::api {
 struct Upgrade {
   enum class Kind { websocket, stream };
   Kind kind = Kind::websocket;
-  Loop* loop = nullptr;  // where the socket goes; the session's reactor. Outlives the server.
+  Loop* loop = nullptr;      // where the socket goes; the session's reactor. Outlives the server.
   std::string subprotocol;   // websocket: what to answer in Sec-WebSocket-Protocol
   std::string content_type;  // stream: what to answer
   std::size_t max_message = 16u << 20;

@@ -1,0 +1,123 @@
+// What each route does. Everything here runs on a net/ worker thread; what would wait is deferred.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "api/host_events.hpp"
+#include "api/http.hpp"
+#include "api/metrics.hpp"
+#include "api/routes.hpp"
+#include "api/static_files.hpp"
+#include "api/tickets.hpp"
+#include "api/upgrade.hpp"
+#include "base/json.hpp"
+#include "base/loop.hpp"
+#include "base/workers.hpp"
+#include "document/path_policy.hpp"
+#include "plugin/registry.hpp"
+#include "plugin/transport.hpp"
+#include "session/directory.hpp"
+
+namespace lectern::api {
+
+/// The parts of the host the API answers from. References only: app/ owns them and they outlive the router.
+struct Parts {
+  session::Directory* directory = nullptr;
+  plugin::Registry* registry = nullptr;
+  const document::PathPolicy* paths = nullptr;
+  Workers* workers = nullptr;
+  Loop* loop = nullptr;  // of the host-wide event stream
+  HostEvents* host_events = nullptr;
+  Metrics* metrics = nullptr;
+  std::string device_name;
+  std::string web_dir;
+  std::vector<plugin::TransportPtr> transports;
+  /// [any] The body of GET /api/v1/presence; the error names what is missing.
+  std::function<Result<std::string>()> presence;
+  /// [any] More figures for /metrics, by name without the "lectern_".
+  std::function<std::map<std::string, double>()> figures;
+  /// [worker] Runtimes a notebook can be created for: JSON array of {name, display_name, language}.
+  std::function<json::Value()> runtimes;
+  /// [worker] Bytes and media type of a stored blob; 404 `blob_not_found`.
+  struct Blob {
+    std::shared_ptr<const std::string> bytes;
+    std::string media_type;
+  };
+  std::function<Result<Blob>(const std::string& sha256)> blob;
+};
+
+/// "0.1.0": the host's version, as built.
+std::string_view host_version();
+
+class Endpoints {
+ public:
+  explicit Endpoints(Parts parts);
+
+  Outcome health(Call call);
+  Outcome metrics(Call call);
+  Outcome info(Call call);
+  Outcome openapi(Call call);
+  Outcome asyncapi(Call call);
+  Outcome host_events(Call call);
+  Outcome files(Call call);
+  Outcome list_plugins(Call call);
+  Outcome reload_plugin(Call call);
+  Outcome presence(Call call);
+  Outcome blob(Call call);
+  Outcome page(Call call);
+
+  Outcome open_notebook(Call call);
+  Outcome create_notebook(Call call);
+  Outcome list_sessions(Call call);
+  Outcome show_session(Call call);
+  Outcome end_session(Call call);
+  Outcome make_client(Call call);
+  Outcome document(Call call);
+  Outcome takeover(Call call);
+  Outcome takeover_status(Call call);
+  Outcome command(Call call);
+  Outcome show_default_policy(Call call);
+  Outcome set_default_policy(Call call);
+  Outcome show_policy(Call call);
+  Outcome set_policy(Call call);
+
+  Outcome connect(Call call);
+  Outcome session_events(Call call);
+
+ private:
+  [[nodiscard]] Result<session::SessionPtr> session_of(const Call& call) const;
+  [[nodiscard]] Result<std::string> client_key(const Call& call, const std::string& session_id);
+  [[nodiscard]] const plugin::Binding* binding(plugin::Carrier carrier, std::string_view route) const;
+  [[nodiscard]] Outcome upgrade(Call call, plugin::Carrier carrier, std::string_view route);
+  [[nodiscard]] Outcome run_command(Call call, std::string name);
+
+  Parts parts_;
+  Tickets tickets_;
+  StaticFiles static_files_;
+  std::string started_at_;
+  std::shared_ptr<const std::string> openapi_;  // made on first use, from the tables
+  std::shared_ptr<const std::string> asyncapi_;
+  std::mutex specs_mutex_;
+};
+
+// Shared by the handlers.
+
+/// Ends a deferred request with JSON or an error.
+void answer(Respond& respond, int status, const Result<json::Value>& value);
+/// [any] The request's body as a JSON object; an empty body counts as {}. 400, 413.
+Result<json::Value> body_object(const Request& request);
+/// The bits edit=1, interact=2 that a scope allows.
+std::uint32_t scope_bits(Scope scope);
+/// "ws://127.0.0.1:8899/api/v1/sessions/S/connect", as this request reached us.
+std::string connect_url(const Request& request, std::string_view session_id);
+json::Value connection_info(const session::ConnectionInfo& info, const Request& request);
+/// [any] {"sessions":[…]}: the body of GET /api/v1/sessions and the data of `sessions-changed`.
+json::Value session_list(const session::Directory& directory);
+
+}  // namespace lectern::api

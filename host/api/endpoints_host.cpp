@@ -1,0 +1,222 @@
+// What concerns the whole host: liveness, info, figures, specs, plugins, presence, blobs, the page.
+#include <algorithm>
+#include <mutex>
+
+#include "api/endpoints.hpp"
+#include "api/spec.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "document/notebook_file.hpp"
+
+namespace lectern::api {
+namespace {
+
+// Collects one answer per session, then calls `done` with all of them; answers come on several reactors.
+template <class T>
+class Gather {
+ public:
+  Gather(std::size_t expected, UniqueFunction<void(std::vector<T>)> done)
+      : expected_(expected), done_(std::move(done)) {}
+  void add(std::optional<T> value) {
+    std::unique_lock lock(mutex_);
+    if (value) values_.push_back(std::move(*value));
+    if (++seen_ < expected_) return;
+    auto values = std::move(values_);
+    lock.unlock();
+    done_(std::move(values));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::size_t expected_, seen_ = 0;
+  std::vector<T> values_;
+  UniqueFunction<void(std::vector<T>)> done_;
+};
+
+void add_counters(const json::Value& description, std::map<std::string, double>& sum) {
+  const auto* counters = description.find("counters");
+  if (!counters || !counters->as_object()) return;
+  for (const auto& [name, value] : *counters->as_object()) {
+    if (const auto number = value.as_double()) sum[name] += *number;
+  }
+}
+
+Response metrics_response(const Metrics& metrics, const Metrics::Sessions& sessions) {
+  Response response;
+  response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}};
+  response.body = metrics.text(sessions);
+  return response;
+}
+
+Response shared_json(const std::shared_ptr<const std::string>& text) {
+  auto response = json_response(200, {});
+  response.shared_body = text;
+  return response;
+}
+
+bool hex_digest(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Response blob_response(const Parts::Blob& blob, const std::string& sha256) {
+  Response response;
+  response.headers = {
+      {"Content-Type", blob.media_type.empty() ? "application/octet-stream" : blob.media_type},
+      {"Cache-Control", "private, max-age=31536000, immutable"},
+      {"ETag", "\"" + sha256 + "\""},
+      {"X-Content-Type-Options", "nosniff"},
+      {"Referrer-Policy", "no-referrer"},
+      // Navigated to directly, a blob is still a stranger's: no scripts, no origin.
+      {"Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}};
+  response.shared_body = blob.bytes;
+  return response;
+}
+
+json::Value limits_json(const document::FileLimits& file) {
+  json::Value out;
+  out.set("notebook_bytes", file.max_bytes);
+  out.set("notebook_cells", file.max_cells);
+  std::size_t body = 0;
+  for (const auto& route : routes()) body = std::max(body, route.max_body);
+  out.set("command_bytes", body);
+  out.set("message_bytes", std::size_t{16u << 20});
+  return out;
+}
+
+}  // namespace
+
+std::string_view host_version() {
+  return LECTERN_VERSION;
+}
+
+Outcome Endpoints::health(Call) {
+  return json_response(200, R"({"status":"ok"})");
+}
+
+Outcome Endpoints::metrics(Call call) {
+  const auto live = parts_.directory->sessions();
+  Metrics::Sessions figures;
+  figures.sessions = live.size();
+  for (const auto& row : parts_.directory->list()) figures.consumers += row.members;
+  if (parts_.figures) figures.counters = parts_.figures();
+  if (live.empty()) return metrics_response(*parts_.metrics, figures);
+  return Deferred{[this, live, figures](Respond respond) mutable {
+                    auto gather = std::make_shared<Gather<json::Value>>(
+                        live.size(), [this, figures, respond = std::move(respond)](auto descriptions) mutable {
+                          for (const auto& one : descriptions) add_counters(one, figures.counters);
+                          respond(metrics_response(*parts_.metrics, figures));
+                        });
+                    for (const auto& session : live) {
+                      session->describe([gather](Result<json::Value> reply) {
+                        gather->add(reply ? std::optional(std::move(*reply)) : std::nullopt);
+                      });
+                    }
+                  },
+                  call.route->deadline_ms};
+}
+
+Outcome Endpoints::info(Call call) {
+  return Deferred{[this](Respond respond) mutable {
+                    parts_.workers->submit([this, respond = std::move(respond)]() mutable {
+                      json::Value out;
+                      out.set("version", host_version());
+                      out.set("protocol", "lectern.v1");
+                      out.set("device_name", parts_.device_name);
+                      out.set("started_at", started_at_);
+                      out.set("root", parts_.paths->root());
+                      json::Array plugins;
+                      for (const auto& report : parts_.registry->report()) {
+                        json::Value row;
+                        row.set("id", report.found.id);
+                        if (report.found.manifest) {
+                          row.set("kind", plugin::kind_name(report.found.manifest->kind));
+                          row.set("version", report.found.manifest->version);
+                        }
+                        row.set("state", report.found.refused ? std::string_view("refused")
+                                         : report.generations.empty()
+                                             ? std::string_view("found")
+                                             : plugin::state_name(report.generations.back().state));
+                        plugins.push_back(std::move(row));
+                      }
+                      out.set("plugins", std::move(plugins));
+                      const auto policy = parts_.directory->default_policy();
+                      json::Value policy_out;
+                      policy_out.set("policy", policy.policy);
+                      policy_out.set("config", json::Raw{policy.config});
+                      out.set("policy", std::move(policy_out));
+                      out.set("runtimes", parts_.runtimes ? parts_.runtimes() : json::Value(json::Array{}));
+                      out.set("limits", limits_json({}));
+                      answer(respond, 200, out);
+                    });
+                  },
+                  call.route->deadline_ms};
+}
+
+Outcome Endpoints::openapi(Call) {
+  const std::lock_guard lock(specs_mutex_);
+  if (!openapi_) openapi_ = std::make_shared<const std::string>(openapi_document());
+  return shared_json(openapi_);
+}
+
+Outcome Endpoints::asyncapi(Call) {
+  const std::lock_guard lock(specs_mutex_);
+  if (!asyncapi_) asyncapi_ = std::make_shared<const std::string>(asyncapi_document());
+  return shared_json(asyncapi_);
+}
+
+Outcome Endpoints::list_plugins(Call call) {
+  return Deferred{[this](Respond respond) mutable {
+                    parts_.workers->submit([this, respond = std::move(respond)]() mutable {
+                      respond(json_response(200, parts_.registry->report_json()));
+                    });
+                  },
+                  call.route->deadline_ms};
+}
+
+Outcome Endpoints::presence(Call) {
+  auto body = parts_.presence();
+  return body ? json_response(200, std::move(*body)) : error_response(body.error());
+}
+
+Outcome Endpoints::blob(Call call) {
+  auto sha256 = call.arguments.at(0);
+  const auto missing = [](const std::string& name) {
+    return Error{404, "blob_not_found", "no live session shows a blob '" + text::label(name, 70) + "'",
+                 "blobs are named by the sha256 of their bytes, in lower-case hex", ""};
+  };
+  if (!hex_digest(sha256)) return error_response(missing(sha256));
+  const auto live = parts_.directory->sessions();
+  if (live.empty()) return error_response(missing(sha256));
+  return Deferred{
+      [this, live, sha256, missing](Respond respond) mutable {
+        auto gather = std::make_shared<Gather<bool>>(
+            live.size(), [this, sha256, missing, respond = std::move(respond)](std::vector<bool> shown) mutable {
+              if (std::find(shown.begin(), shown.end(), true) == shown.end()) {
+                return respond(error_response(missing(sha256)));
+              }
+              parts_.workers->submit([this, sha256, respond = std::move(respond)]() mutable {
+                auto found = parts_.blob(sha256);
+                respond(found ? blob_response(*found, sha256) : error_response(found.error()));
+              });
+            });
+        for (const auto& session : live) {
+          session->has_blob(
+              sha256, [gather](Result<bool> reply) { gather->add(reply ? std::optional(*reply) : std::nullopt); });
+        }
+      },
+      call.route->deadline_ms};
+}
+
+Outcome Endpoints::page(Call call) {
+  return Deferred{
+      [this, request = std::move(call.request)](Respond respond) mutable {
+        parts_.workers->submit([this, request = std::move(request), respond = std::move(respond)]() mutable {
+          auto file = static_files_.get(request.path, request);
+          respond(file ? std::move(*file) : error_response(file.error()));
+        });
+      },
+      call.route->deadline_ms};
+}
+
+}  // namespace lectern::api

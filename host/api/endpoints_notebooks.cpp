@@ -1,0 +1,94 @@
+// Opening and creating notebooks, and the files they are found among.
+#include "api/endpoints.hpp"
+#include "base/clock.hpp"
+
+namespace lectern::api {
+namespace {
+
+session::Reply<session::SessionPtr> to_connection_info(Respond respond, Request request, int status) {
+  return
+      [respond = std::move(respond), request = std::move(request), status](Result<session::SessionPtr> reply) mutable {
+        if (!reply) return respond(error_response(reply.error()));
+        respond(json_response(status, json::write(connection_info((*reply)->connection_info(), request))));
+      };
+}
+
+Result<session::CreateRequest> create_request(const json::Value& body) {
+  const json::Fields fields(body, "body");
+  session::CreateRequest request;
+  LECTERN_TRY(request.runtime, fields.string("runtime"));
+  LECTERN_TRY(const auto working_dir, fields.optional_string("working_dir"));
+  LECTERN_TRY(const auto path, fields.optional_string("path"));
+  LECTERN_TRY(const auto package_manager, fields.optional_string("package_manager"));
+  request.working_dir = working_dir.value_or("");
+  request.path = path.value_or("");
+  request.package_manager = package_manager.value_or("");
+  if (fields.has("dependencies")) {
+    LECTERN_TRY(request.dependencies, fields.strings("dependencies"));
+  }
+  LECTERN_TRY(request.ephemeral, fields.boolean_or("ephemeral", false));
+  return request;
+}
+
+json::Value entry_json(const document::FolderEntry& entry) {
+  const bool folder = entry.kind == document::PathKind::folder;
+  json::Value out;
+  out.set("name", entry.name);
+  out.set("path", entry.relative);
+  out.set("type", folder ? "folder" : "file");
+  if (!folder) out.set("size", entry.size);
+  out.set("modified", clock::rfc3339(entry.modified_ms));
+  return out;
+}
+
+Result<json::Value> list_folder(const document::PathPolicy& paths, const std::string& path) {
+  LECTERN_TRY(const auto where, paths.resolve(path));
+  LECTERN_TRY(const auto entries, paths.list(path));
+  json::Array rows;
+  for (const auto& entry : entries) rows.push_back(entry_json(entry));
+  json::Value out;
+  out.set("path", where.relative);
+  out.set("root", paths.root());
+  out.set("entries", std::move(rows));
+  return out;
+}
+
+}  // namespace
+
+Outcome Endpoints::open_notebook(Call call) {
+  auto body = body_object(call.request);
+  if (!body) return error_response(body.error());
+  auto path = json::Fields(*body, "body").string("path");
+  if (!path) return error_response(path.error());
+  const int deadline = call.route->deadline_ms;
+  return Deferred{[this, path = std::move(*path), request = std::move(call.request)](Respond respond) mutable {
+                    parts_.directory->open(std::move(path),
+                                           to_connection_info(std::move(respond), std::move(request), 200));
+                  },
+                  deadline};
+}
+
+Outcome Endpoints::create_notebook(Call call) {
+  auto body = body_object(call.request);
+  if (!body) return error_response(body.error());
+  auto create = create_request(*body);
+  if (!create) return error_response(create.error());
+  const int deadline = call.route->deadline_ms;
+  return Deferred{[this, create = std::move(*create), request = std::move(call.request)](Respond respond) mutable {
+                    parts_.directory->create(std::move(create),
+                                             to_connection_info(std::move(respond), std::move(request), 201));
+                  },
+                  deadline};
+}
+
+Outcome Endpoints::files(Call call) {
+  auto path = call.request.parameter("path").value_or("");
+  return Deferred{[this, path = std::move(path)](Respond respond) mutable {
+                    parts_.workers->submit([this, path = std::move(path), respond = std::move(respond)]() mutable {
+                      answer(respond, 200, list_folder(*parts_.paths, path));
+                    });
+                  },
+                  call.route->deadline_ms};
+}
+
+}  // namespace lectern::api

@@ -1,0 +1,153 @@
+#include "api/gate.hpp"
+
+#include <algorithm>
+
+#include "api/url.hpp"
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "base/text.hpp"
+
+namespace lectern::api {
+namespace {
+
+constexpr std::size_t max_peers_remembered = 4096;
+
+Authority host_of(const Request& head) {
+  const auto* host = head.header("Host");
+  auto authority = host ? parse_authority(*host) : std::nullopt;
+  if (!authority) return {};
+  if (!authority->port) authority->port = head.secure ? 443 : 80;
+  return *authority;
+}
+
+// Cookies know no ports, so two servers on one machine need two names.
+std::string cookie_name(const Request& head) {
+  return "lectern-" + std::to_string(host_of(head).port.value_or(0));
+}
+
+bool same_origin(const std::string& origin, const Request& head) {
+  const auto scheme_end = origin.find("://");
+  if (scheme_end == std::string::npos) return false;
+  auto authority = parse_authority(std::string_view(origin).substr(scheme_end + 3));
+  if (!authority) return false;
+  // A proxy may end TLS in front of us, so the scheme is not compared, only what it says about the port.
+  const auto default_port = equal_without_case(std::string_view(origin).substr(0, scheme_end), "https") ? 443 : 80;
+  const auto host = host_of(head);
+  const auto port = authority->port.value_or(static_cast<std::uint16_t>(default_port));
+  const bool default_ports = (port == 443 || port == 80) && (host.port == 443 || host.port == 80);
+  return authority->host == host.host && (port == host.port || default_ports);
+}
+
+}  // namespace
+
+Gate::Gate(GateOptions options)
+    : options_(std::move(options)),
+      cookie_value_(text::to_hex(crypto::hmac_sha256(options_.token, "lectern cookie 1"))) {}
+
+Status Gate::check_host(const Request& head) const {
+  const auto host = host_of(head).host;
+  if (!host.empty() && std::find(options_.hosts.begin(), options_.hosts.end(), host) != options_.hosts.end()) return {};
+  const auto* sent = head.header("Host");
+  return fail(421, "misdirected",
+              sent ? "this server does not answer to the host name '" + text::label(*sent, 100) + "'"
+                   : "the request has no Host header",
+              "use a name the server was started with, or add it with --host-name");
+}
+
+Status Gate::check_site(const Request& head, bool page) const {
+  const auto refusal = [](std::string_view why) {
+    return fail(403, "cross_site", "a page of another site may not use this server: " + std::string(why),
+                "open Lectern's own page, or call the API without a browser");
+  };
+  if (const auto* origin = head.header("Origin"); origin && !same_origin(*origin, head)) {
+    return refusal("Origin is '" + text::label(*origin, 100) + "'");
+  }
+  const auto* site = head.header("Sec-Fetch-Site");
+  if (!site || *site == "same-origin" || *site == "none") return {};
+  const auto* mode = head.header("Sec-Fetch-Mode");
+  const auto* destination = head.header("Sec-Fetch-Dest");
+  const bool followed_link = page && (head.method == "GET" || head.method == "HEAD") && mode && *mode == "navigate" &&
+                             destination && *destination == "document";
+  if (followed_link) return {};
+  return refusal("Sec-Fetch-Site is '" + text::label(*site, 40) + "'");
+}
+
+Gate::Credentials Gate::credentials(const Request& head) const {
+  bool any = false;
+  if (const auto* header = head.header("Authorization")) {
+    const auto space = header->find(' ');
+    const auto scheme = std::string_view(*header).substr(0, space);
+    if (space != std::string::npos && (equal_without_case(scheme, "bearer") || equal_without_case(scheme, "token"))) {
+      any = true;
+      if (crypto::equal(std::string_view(*header).substr(space + 1), options_.token)) return Credentials::right;
+    }
+  }
+  if (const auto token = head.parameter("token")) {
+    any = true;
+    if (crypto::equal(*token, options_.token)) return Credentials::right;
+  }
+  if (const auto* header = head.header("Cookie")) {
+    if (const auto value = cookie(*header, cookie_name(head))) {
+      any = true;
+      if (crypto::equal(*value, cookie_value_)) return Credentials::right;
+    }
+  }
+  return any ? Credentials::wrong : Credentials::missing;
+}
+
+bool Gate::exhausted(const std::string& peer, bool take) {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock::now_ms();
+  const double full = options_.failures_allowed;
+  if (failures_.size() >= max_peers_remembered) {
+    std::erase_if(failures_, [&](const auto& entry) {
+      return entry.second.allowance + static_cast<double>(now - entry.second.at_ms) / 1000.0 >= full;
+    });
+    if (failures_.size() >= max_peers_remembered) failures_.clear();
+  }
+  auto [it, added] = failures_.try_emplace(peer, Failures{full, now});
+  auto& entry = it->second;
+  entry.allowance = std::min(full, entry.allowance + static_cast<double>(now - entry.at_ms) / 1000.0);
+  entry.at_ms = now;
+  if (entry.allowance < 1) return true;
+  if (take) {
+    entry.allowance -= 1;
+  } else if (added) {
+    failures_.erase(it);
+  }
+  return false;
+}
+
+Status Gate::authenticate(const Request& head) {
+  if (open()) return {};
+  const auto limited = [] {
+    return fail(429, "too_many_failures", "too many wrong tokens came from this address",
+                "wait a few seconds, then use the token from the server's start line");
+  };
+  // A loopback address is shared by everybody on the machine, so there a right token is never refused.
+  if (!head.loopback_peer && exhausted(head.peer, false)) return limited();
+  switch (credentials(head)) {
+    case Credentials::right:
+      return {};
+    case Credentials::missing:
+      return fail(401, "unauthorized", "this server needs its token",
+                  "send 'Authorization: Bearer TOKEN'; the token is in the URL the server printed at its start");
+    case Credentials::wrong:
+      break;
+  }
+  if (exhausted(head.peer, true)) return limited();
+  return fail(401, "unauthorized", "the token or cookie is not this server's",
+              "tokens change with each start: use the URL the server printed last");
+}
+
+bool Gate::token_in_query(const Request& head) const {
+  const auto token = head.parameter("token");
+  return token && !open() && crypto::equal(*token, options_.token);
+}
+
+std::string Gate::set_cookie(const Request& head) const {
+  return cookie_name(head) + "=" + cookie_value_ + "; Path=/; HttpOnly; SameSite=Strict" +
+         (head.secure ? "; Secure" : "");
+}
+
+}  // namespace lectern::api

@@ -1,0 +1,54 @@
+// Who may talk to this server at all: the server token, the names the server answers to, cross-site requests, and the
+// pace of failed tries. Knows nothing of routes.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "api/http.hpp"
+
+namespace lectern::api {
+
+struct GateOptions {
+  std::string token;  // empty: everybody who passes the other checks is let in (--no-token, loopback only)
+  std::vector<std::string> hosts = {"localhost", "127.0.0.1", "::1"};  // names answered to, lower case, no port
+  std::uint32_t failures_allowed = 20;                                 // per peer, then one more per second
+};
+
+class Gate {
+ public:
+  explicit Gate(GateOptions options);
+
+  /// [any] 421 `misdirected` for a Host this server does not answer to (DNS rebinding).
+  [[nodiscard]] Status check_host(const Request& head) const;
+  /// [any] 403 `cross_site` for a request another site's page made. `page` = the route is a page people navigate to:
+  /// following a link to it is allowed, whatever site the link is on.
+  [[nodiscard]] Status check_site(const Request& head, bool page) const;
+  /// [any] 401 `unauthorized`, or 429 `too_many_failures` for a peer that keeps failing.
+  [[nodiscard]] Status authenticate(const Request& head);
+
+  /// [any] True when `?token=` holds the server token.
+  [[nodiscard]] bool token_in_query(const Request& head) const;
+  /// [any] The Set-Cookie value that stands for the token from now on.
+  [[nodiscard]] std::string set_cookie(const Request& head) const;
+  [[nodiscard]] bool open() const { return options_.token.empty(); }
+
+ private:
+  struct Failures {
+    double allowance = 0;
+    std::int64_t at_ms = 0;
+  };
+  enum class Credentials { missing, wrong, right };
+  [[nodiscard]] Credentials credentials(const Request& head) const;
+  bool exhausted(const std::string& peer, bool take);
+
+  GateOptions options_;
+  std::string cookie_value_;  // derived, so that a leaked cookie does not disclose the token
+  std::mutex mutex_;
+  std::unordered_map<std::string, Failures> failures_;  // bounded: refilled entries are dropped
+};
+
+}  // namespace lectern::api

@@ -1,0 +1,138 @@
+#include "api/host_events.hpp"
+
+#include <chrono>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace lectern::api {
+namespace {
+constexpr std::chrono::milliseconds gather{50};
+constexpr std::chrono::seconds keepalive{20};
+constexpr std::size_t max_queued = 1u << 20;
+// Connection numbers of a transport must be its host's own; sessions count up from 1, the host-wide stream down.
+std::uint64_t next_connection = ~std::uint64_t{0};
+}  // namespace
+
+struct HostEvents::State {
+  explicit State(Loop& l) : loop(l), gather_timer(l), keepalive_timer(l) {}
+  Loop& loop;
+  std::map<std::string, Source, std::less<>> sources;
+  std::set<std::string, std::less<>> pending;
+  std::set<Reader*> readers;
+  Timer gather_timer;
+  Timer keepalive_timer;
+
+  void flush();
+  void tick(const std::shared_ptr<State>& self);
+};
+
+class HostEvents::Reader : public session::LinkEvents {
+ public:
+  Reader(std::shared_ptr<State> state, session::Link& link, plugin::TransportPtr transport)
+      : state_(std::move(state)), link_(link), transport_(std::move(transport)), connection_(next_connection--) {}
+  ~Reader() override {
+    if (open_) transport_->close(connection_);
+    state_->readers.erase(this);
+  }
+
+  Status open(std::uint32_t binding) {
+    auto encoding = transport_->open(connection_, binding, "{}");
+    if (!encoding) return fail(encoding.error());
+    open_ = true;
+    encoding_ = *encoding;
+    state_->readers.insert(this);
+    return {};
+  }
+  void send(plugin::OutboundKind kind, std::string_view op, std::string_view data) {
+    if (closing_) return;
+    // What is sent is always the newest state, so a reader this far behind is not reading at all.
+    if (link_.queued_bytes() > max_queued) return close("TOO_SLOW");
+    plugin::Outbound message;
+    message.kind = kind;
+    message.op = op;
+    message.data = data;
+    auto frames = transport_->encode(encoding_, message);
+    if (!frames) return close("INTERNAL");
+    for (auto& frame : *frames) {
+      link_.send(std::make_shared<const session::Frame>(session::Frame{frame.binary, std::move(frame.bytes)}));
+    }
+  }
+  void close(std::string reason) {
+    if (!std::exchange(closing_, true)) link_.close(1000, std::move(reason));
+  }
+  void on_frame(bool, std::string_view) override {}
+  void on_drained() override {}
+  void on_closed(bool) override { state_->readers.erase(this); }
+
+ private:
+  std::shared_ptr<State> state_;
+  session::Link& link_;
+  plugin::TransportPtr transport_;
+  std::uint64_t connection_;
+  std::uint64_t encoding_ = 0;
+  bool open_ = false, closing_ = false;
+};
+
+void HostEvents::State::flush() {
+  for (const auto& op : std::exchange(pending, {})) {
+    const auto source = sources.find(op);
+    if (source == sources.end() || readers.empty()) continue;
+    const auto data = source->second();
+    for (auto* reader : std::vector<Reader*>(readers.begin(), readers.end())) {
+      reader->send(plugin::OutboundKind::event, op, data);
+    }
+  }
+}
+
+void HostEvents::State::tick(const std::shared_ptr<State>& self) {
+  for (auto* reader : std::vector<Reader*>(readers.begin(), readers.end())) {
+    reader->send(plugin::OutboundKind::keepalive, {}, {});
+  }
+  if (readers.empty()) return;
+  keepalive_timer.start(keepalive, [weak = std::weak_ptr(self)] {
+    if (const auto state = weak.lock()) state->tick(state);
+  });
+}
+
+HostEvents::HostEvents(Loop& loop) : state_(std::make_shared<State>(loop)) {}
+HostEvents::~HostEvents() = default;
+
+void HostEvents::declare(std::string op, Source source) {
+  state_->sources[std::move(op)] = std::move(source);
+}
+
+void HostEvents::changed(std::string_view op) {
+  state_->loop.post([state = state_, name = std::string(op)] {
+    if (state->readers.empty()) return;
+    state->pending.insert(name);
+    if (state->gather_timer.armed()) return;
+    state->gather_timer.start(gather, [weak = std::weak_ptr(state)] {
+      if (const auto live = weak.lock()) live->flush();
+    });
+  });
+}
+
+std::unique_ptr<session::LinkEvents> HostEvents::connect(session::Link& link, plugin::TransportPtr transport,
+                                                         std::uint32_t binding) {
+  auto reader = std::make_unique<Reader>(state_, link, std::move(transport));
+  if (auto opened = reader->open(binding); !opened) {
+    link.close(1011, opened.error().message);
+    return nullptr;
+  }
+  for (const auto& [op, source] : state_->sources) reader->send(plugin::OutboundKind::event, op, source());
+  if (!state_->keepalive_timer.armed()) {
+    state_->keepalive_timer.start(keepalive, [weak = std::weak_ptr(state_)] {
+      if (const auto state = weak.lock()) state->tick(state);
+    });
+  }
+  return reader;
+}
+
+void HostEvents::close_all(std::string reason) {
+  state_->loop.post([state = state_, why = std::move(reason)] {
+    for (auto* reader : std::vector<Reader*>(state->readers.begin(), state->readers.end())) reader->close(why);
+  });
+}
+
+}  // namespace lectern::api

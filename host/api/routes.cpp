@@ -1,0 +1,245 @@
+#include "api/routes.hpp"
+
+#include <array>
+
+#include "api/endpoints.hpp"
+
+namespace lectern::api {
+namespace {
+
+constexpr std::size_t none = 0;
+constexpr std::size_t small = 64u << 10;
+constexpr std::size_t large = 16u << 20;  // a command may carry a cell of this size
+
+using E = Endpoints;
+
+constexpr Route table[] = {
+    {"GET", "/health", Scope::none, none, &E::health, "Is the server alive?", 200, "Health"},
+    {"GET", "/metrics", Scope::view, none, &E::metrics, "Figures in Prometheus' text format", 200,
+     "text/plain; version=0.0.4"},
+    {"GET", "/api/v1/info", Scope::view, none, &E::info, "Version, device name, plugins, policy and limits", 200,
+     "Info"},
+    {"GET", "/api/v1/openapi.json", Scope::view, none, &E::openapi, "This description", 200, "application/json"},
+    {"GET", "/api/v1/asyncapi.json", Scope::view, none, &E::asyncapi, "The description of the WebSocket", 200,
+     "application/json"},
+    {"GET", "/api/v1/events", Scope::view, none, &E::host_events,
+     "Host-wide events: sessions-changed, remote-sessions, plugins-changed", 200, "text/event-stream"},
+
+    {"POST",
+     "/api/v1/notebooks/open",
+     Scope::edit,
+     small,
+     &E::open_notebook,
+     "Opens a notebook file; concurrent opens of one file share one session",
+     200,
+     "ConnectionInfo",
+     "OpenRequest",
+     {},
+     {},
+     120'000},
+    {"POST",
+     "/api/v1/notebooks/create",
+     Scope::edit,
+     small,
+     &E::create_notebook,
+     "Creates a notebook for a runtime and opens it",
+     201,
+     "ConnectionInfo",
+     "CreateRequest",
+     {},
+     {},
+     120'000},
+    {"GET",
+     "/api/v1/files",
+     Scope::view,
+     none,
+     &E::files,
+     "Lists a folder inside the root",
+     200,
+     "FileList",
+     {},
+     "path"},
+
+    {"GET", "/api/v1/sessions", Scope::view, none, &E::list_sessions, "The live sessions, oldest first", 200,
+     "SessionList"},
+    {"GET", "/api/v1/sessions/{session_id}", Scope::view, none, &E::show_session, "One session", 200, "Session"},
+    {"DELETE",
+     "/api/v1/sessions/{session_id}",
+     Scope::edit,
+     none,
+     &E::end_session,
+     "Saves, stops the kernel and ends the session",
+     204,
+     "",
+     {},
+     {},
+     {},
+     60'000},
+    {"POST", "/api/v1/sessions/{session_id}/clients", Scope::view, small, &E::make_client,
+     "A client without a socket, kept 30 s and renewed by each command", 201, "NewClient", "NewClientRequest"},
+    {"GET",
+     "/api/v1/sessions/{session_id}/connect",
+     Scope::view,
+     none,
+     &E::connect,
+     "WebSocket, subprotocol lectern.v1; see asyncapi.json",
+     101,
+     "",
+     {},
+     "client_id resume view_only document models buffers ticket",
+     "Lectern-Client"},
+    {"GET",
+     "/api/v1/sessions/{session_id}/events",
+     Scope::view,
+     none,
+     &E::session_events,
+     "The session's events as server-sent events",
+     200,
+     "text/event-stream",
+     {},
+     "ticket resume view_only document models",
+     "Lectern-Client Last-Event-ID"},
+    {"GET",
+     "/api/v1/sessions/{session_id}/document",
+     Scope::view,
+     none,
+     &E::document,
+     "The notebook document as Automerge save bytes; the ETag is its heads",
+     200,
+     "application/octet-stream",
+     {},
+     {},
+     "If-None-Match"},
+    {"POST",
+     "/api/v1/sessions/{session_id}/takeover",
+     Scope::edit,
+     small,
+     &E::takeover,
+     "Asks for the pen: 200 when it is granted, 202 when the policy asks the editor",
+     200,
+     "Takeover",
+     "TakeoverRequest",
+     {},
+     "Lectern-Client Idempotency-Key"},
+    {"GET",
+     "/api/v1/sessions/{session_id}/takeover/{request_id}",
+     Scope::view,
+     none,
+     &E::takeover_status,
+     "How a takeover request ended",
+     200,
+     "TakeoverStatus",
+     {},
+     "wait_ms",
+     "Lectern-Client",
+     65'000},
+    {"POST",
+     "/api/v1/sessions/{session_id}/commands/{name}",
+     Scope::view,
+     large,
+     &E::command,
+     "Runs one command",
+     200,
+     "CommandResult",
+     "CommandBody",
+     {},
+     "Lectern-Client Lectern-Epoch Idempotency-Key",
+     60'000},
+
+    {"GET", "/api/v1/policy", Scope::view, none, &E::show_default_policy, "The policy of sessions to come", 200,
+     "Policy"},
+    {"PUT", "/api/v1/policy", Scope::admin, small, &E::set_default_policy,
+     "Swaps the policy of every session, live ones included", 200, "PolicySwap", "PolicyRequest"},
+    {"GET", "/api/v1/sessions/{session_id}/policy", Scope::view, none, &E::show_policy, "The policy of one session",
+     200, "Policy"},
+    {"PUT", "/api/v1/sessions/{session_id}/policy", Scope::admin, small, &E::set_policy,
+     "Swaps the policy of one session; nobody is disconnected", 200, "Policy", "PolicyRequest"},
+
+    {"GET", "/api/v1/plugins", Scope::view, none, &E::list_plugins,
+     "What was found, what runs, what was refused and why", 200, "PluginList"},
+    {"POST", "/api/v1/plugins/{id}/reload", Scope::admin, small, &E::reload_plugin,
+     "Loads a policy anew from its folder and swaps it in", 200, "Plugin"},
+    {"GET", "/api/v1/presence", Scope::view, none, &E::presence, "Sessions of other devices", 200, "RemoteSessionList"},
+
+    {"GET", "/blobs/{sha256}", Scope::view, none, &E::blob, "A large output or buffer; immutable", 200, "*/*"},
+
+    {"GET", "/{path*}", Scope::none, none, &E::page, "The page and its files", 200, "text/html"},
+};
+
+// One step through pattern and path; parts never contain '/'.
+std::string_view next_part(std::string_view& rest) {
+  if (!rest.empty() && rest.front() == '/') rest.remove_prefix(1);
+  const auto part = rest.substr(0, rest.find('/'));
+  rest.remove_prefix(part.size());
+  return part;
+}
+
+bool fits(std::string_view pattern, std::string_view path, std::vector<std::string>& arguments) {
+  arguments.clear();
+  while (!pattern.empty()) {
+    const auto expected = next_part(pattern);
+    if (expected.size() > 2 && expected.front() == '{' && expected[expected.size() - 2] == '*') {
+      arguments.emplace_back(path.empty() ? path : path.substr(1));
+      return true;
+    }
+    if (path.empty()) return false;
+    const auto part = next_part(path);
+    if (!expected.empty() && expected.front() == '{') {
+      if (part.empty()) return false;
+      arguments.emplace_back(part);
+    } else if (part != expected) {
+      return false;
+    }
+  }
+  return path.empty();
+}
+
+bool reserved(std::string_view path) {
+  return path.substr(0, 5) == "/api/" || path.substr(0, 7) == "/blobs/";
+}
+
+bool takes_rest(const Route& route) {
+  return route.pattern.find("*}") != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string_view scope_name(Scope scope) {
+  static constexpr std::array<std::string_view, 5> names = {"none", "view", "interact", "edit", "admin"};
+  return names[static_cast<std::size_t>(scope)];
+}
+
+std::span<const Route> routes() {
+  return table;
+}
+
+Match match_route(std::string_view method, std::string_view path) {
+  Match match;
+  if (path.empty() || path.front() != '/') return match;
+  const auto wanted = method == "HEAD" ? std::string_view("GET") : method;
+  std::vector<std::string> arguments;
+  for (const auto& route : table) {
+    // The page's route answers for what no other pattern names, but never for the API's own folders.
+    if (takes_rest(route) && (!match.allowed.empty() || reserved(path))) break;
+    if (!fits(route.pattern, path, arguments)) continue;
+    if (route.method == wanted) {
+      match.route = &route;
+      match.arguments = std::move(arguments);
+      return match;
+    }
+    if (!match.allowed.empty()) match.allowed += ", ";
+    match.allowed += route.method;
+    if (route.method == "GET") match.allowed += ", HEAD";
+  }
+  return match;
+}
+
+std::vector<std::string_view> pattern_names(std::string_view pattern) {
+  std::vector<std::string_view> names;
+  for (auto open = pattern.find('{'); open != std::string_view::npos; open = pattern.find('{', open + 1)) {
+    names.push_back(pattern.substr(open + 1, pattern.find('}', open) - open - 1));
+  }
+  return names;
+}
+
+}  // namespace lectern::api

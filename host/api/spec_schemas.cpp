@@ -1,0 +1,95 @@
+// The JSON shapes that routes take and answer. Text, because that is how they are read.
+#include <stdexcept>
+
+#include "api/spec.hpp"
+
+namespace lectern::api {
+namespace {
+
+constexpr std::string_view components = R"json({
+"Error": {"type":"object","required":["error"],"properties":{"error":{"type":"object","required":["code","message"],
+  "properties":{"code":{"type":"string","description":"stable, for programs"},
+    "message":{"type":"string","description":"what was wrong and where"},
+    "hint":{"type":"string","description":"what to do"},"details":{"type":"object"}}}}},
+"Health": {"type":"object","required":["status"],"properties":{"status":{"type":"string","enum":["ok"]}}},
+"Info": {"type":"object","required":["version","protocol","device_name","plugins","policy","limits"],"properties":{
+  "version":{"type":"string"},"protocol":{"type":"string"},"device_name":{"type":"string"},
+  "started_at":{"type":"string","format":"date-time"},"root":{"type":"string"},
+  "plugins":{"type":"array","items":{"type":"object","required":["id","state"],"properties":{"id":{"type":"string"},
+    "kind":{"type":"string"},"version":{"type":"string"},"state":{"type":"string"}}}},
+  "policy":{"$ref":"#/components/schemas/Policy"},
+  "runtimes":{"type":"array","items":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},
+    "display_name":{"type":"string"},"language":{"type":"string"}}}},
+  "limits":{"type":"object"}}},
+"ConnectionInfo": {"type":"object","required":["protocol","notebook_id","session_id","path","format","cell_count",
+  "needs_trust_approval","connect_url"],"properties":{"protocol":{"type":"string"},"notebook_id":{"type":"string"},
+  "session_id":{"type":"string"},"path":{"type":"string"},"format":{"type":"string"},"cell_count":{"type":"integer"},
+  "needs_trust_approval":{"type":"boolean"},"connect_url":{"type":"string"}}},
+"OpenRequest": {"type":"object","required":["path"],"properties":{
+  "path":{"type":"string","description":"relative to the served root, or absolute inside it"}}},
+"CreateRequest": {"type":"object","required":["runtime"],"properties":{
+  "runtime":{"type":"string","description":"<plugin>/<kernel>, or the kernel's name where only one plugin has it"},
+  "working_dir":{"type":"string"},"path":{"type":"string"},"package_manager":{"type":"string"},
+  "dependencies":{"type":"array","items":{"type":"string"}},"ephemeral":{"type":"boolean"}}},
+"FileList": {"type":"object","required":["path","entries"],"properties":{"path":{"type":"string"},
+  "root":{"type":"string"},"entries":{"type":"array","items":{"type":"object","required":["name","path","type"],
+    "properties":{"name":{"type":"string"},"path":{"type":"string"},"type":{"type":"string","enum":["folder","file"]},
+      "size":{"type":"integer"},"modified":{"type":"string","format":"date-time"}}}}}},
+"SessionSummary": {"type":"object","required":["session_id","path","epoch","members"],"properties":{
+  "session_id":{"type":"string"},"notebook_id":{"type":"string"},"path":{"type":"string"},"title":{"type":"string"},
+  "format":{"type":"string"},"runtime":{"type":"string"},"kernel_state":{"type":"string"},
+  "editor":{"type":["string","null"]},"epoch":{"type":"integer"},"members":{"type":"integer"},
+  "cell_count":{"type":"integer"},"started_at":{"type":"string","format":"date-time"},
+  "updated_at":{"type":"string","format":"date-time"},"needs_input":{"type":"boolean"},
+  "running":{"type":"boolean"}}},
+"SessionList": {"type":"object","required":["sessions"],"properties":{
+  "sessions":{"type":"array","items":{"$ref":"#/components/schemas/SessionSummary"}}}},
+"Session": {"type":"object","description":"connection info, room, kernel, policy, save state and counters"},
+"NewClientRequest": {"type":"object","properties":{"label":{"type":"string"},"kind":{"type":"string"},
+  "view_only":{"type":"boolean"}}},
+"Capabilities": {"type":"object","required":["edit","interact"],"properties":{"edit":{"type":"boolean"},
+  "interact":{"type":"boolean"}}},
+"Room": {"type":"object","description":"as the event room-state"},
+"NewClient": {"type":"object","required":["client","ticket","consumer_capabilities","room"],"properties":{
+  "client":{"type":"object","required":["id","secret"],"properties":{"id":{"type":"string"},
+    "secret":{"type":"string"}}},"ticket":{"type":"string","description":"single use, valid 30 s"},
+  "consumer_capabilities":{"$ref":"#/components/schemas/Capabilities"},"room":{"$ref":"#/components/schemas/Room"}}},
+"TakeoverRequest": {"type":"object","properties":{"if_epoch":{"type":"integer"},"reason":{"type":"string"}}},
+"Takeover": {"type":"object","description":"200: epoch, editor, consumer_capabilities; 202: asked, request_id, deadline_ms",
+  "properties":{"epoch":{"type":"integer"},"editor":{"type":["object","null"]},
+  "consumer_capabilities":{"$ref":"#/components/schemas/Capabilities"},"asked":{"type":"object"},
+  "request_id":{"type":"integer"},"deadline_ms":{"type":"integer"}}},
+"TakeoverStatus": {"type":"object","required":["request_id","state"],"properties":{"request_id":{"type":"integer"},
+  "state":{"type":"string","enum":["open","allowed","denied","withdrawn","expired"]},"reason":{"type":"string"},
+  "epoch":{"type":"integer"}}},
+"CommandBody": {"type":"object"},
+"CommandResult": {"type":"object"},
+"PolicyRequest": {"type":"object","required":["policy"],"properties":{"policy":{"type":"string"},
+  "config":{"type":"object"}}},
+"Policy": {"type":"object","required":["policy","config"],"properties":{"policy":{"type":"string"},
+  "config":{"type":"object"},"multi_editor":{"type":"boolean"},"generation":{"type":"integer"}}},
+"PolicySwap": {"type":"object","required":["policy","sessions"],"properties":{"policy":{"type":"string"},
+  "sessions":{"type":"array","items":{"type":"object","required":["session_id","ok"],"properties":{
+    "session_id":{"type":"string"},"ok":{"type":"boolean"}}}}}},
+"Plugin": {"type":"object","required":["id","generation","sessions"],"properties":{"id":{"type":"string"},
+  "generation":{"type":"integer"},"sessions":{"type":"array","items":{"type":"object"}}}},
+"PluginList": {"type":"object","required":["plugins","search"],"properties":{
+  "plugins":{"type":"array","items":{"type":"object"}},"search":{"type":"array","items":{"type":"string"}}}},
+"RemoteSessionList": {"type":"object","required":["sessions"],"properties":{
+  "sessions":{"type":"array","items":{"type":"object","required":["session_id","device_id","device_name"],
+    "properties":{"session_id":{"type":"string"},"device_id":{"type":"string"},"device_name":{"type":"string"},
+      "title":{"type":"string"},"status":{"type":"string"},"needs_input":{"type":"boolean"},
+      "updated_at":{"type":"string","format":"date-time"},"dialable":{"type":"boolean"}}}},
+  "backends":{"type":"array","items":{"type":"object"}},"rejected":{"type":"array","items":{"type":"object"}},
+  "revision":{"type":"integer"}}}
+})json";
+
+}  // namespace
+
+json::Value component_schemas() {
+  auto parsed = json::parse(components);
+  if (!parsed) throw std::logic_error("spec: " + parsed.error().message);
+  return std::move(*parsed);
+}
+
+}  // namespace lectern::api
