@@ -38,10 +38,9 @@ export const CellSource = memo(function CellSource({ cell, label, holder }: Cell
     () => ({
       onKey(binding) {
         if (binding === "escape") ui.leaveEdit();
-        else if (binding === "leave-up" || binding === "leave-down") {
-          ui.run(binding === "leave-up" ? "previous" : "next");
-          ui.run("edit");
-        } else ui.run(binding);
+        else if (binding === "leave-up") ui.leaveThrough("top");
+        else if (binding === "leave-down") ui.leaveThrough("bottom");
+        else ui.run(binding);
       },
     }),
     [ui],
@@ -58,6 +57,7 @@ export const CellSource = memo(function CellSource({ cell, label, holder }: Cell
         focused={focused}
         focusTick={focusTick}
         onFocus={() => ui.editing(id)}
+        onBlur={() => ui.editorLeft(id)}
         keys={keys}
       />
     </Suspense>

@@ -43,7 +43,11 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
       aria-current={active || undefined}
       tabIndex={active ? 0 : -1}
       onMouseDown={(event) => {
-        if (!(event.target as Element).closest("button, a, input, select, .editor, .outputs, .markdown a")) ui.select(id);
+        const target = event.target as Element;
+        if (target.closest("button, a, input, select")) return;
+        // Text in a reader's editor and in outputs can be selected with the mouse: the cell becomes active without taking the focus.
+        if (target.closest(".editor, .outputs")) ui.activate(id);
+        else ui.select(id);
       }}
     >
       <Gutter cell={cell} run={run} />

@@ -30,6 +30,7 @@ export interface CodeEditorProps {
   focused: boolean;
   focusTick: number;
   onFocus(): void;
+  onBlur(): void;
   keys: EditorKeys;
 }
 
@@ -71,6 +72,8 @@ export default function CodeEditor(props: CodeEditorProps) {
       EditorView.contentAttributes.of({ "aria-label": latest.current.label, spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
       EditorView.updateListener.of((update) => {
         if (update.focusChanged && update.view.hasFocus) latest.current.onFocus();
+        // A window that lost the focus gives it back to the editor later: that is no leaving.
+        if (update.focusChanged && !update.view.hasFocus && document.hasFocus()) latest.current.onBlur();
         if (!update.docChanged || update.transactions.every((transaction) => transaction.annotation(FromDocument))) return;
         sendTyping(session, cellId, update.view, update.changes);
       }),

@@ -15,8 +15,8 @@ import { NotebookUi } from "./notebook_ui";
 import { KernelPill, SaveState, Troubles } from "./StatusBar";
 import { Toolbar } from "./Toolbar";
 
-function startSession(info: ConnectionInfo): Open {
-  const session = new Session(info);
+function startSession(info: ConnectionInfo, path: string): Open {
+  const session = new Session(info, path);
   const actions = new Actions(session);
   void session.open();
   return { session, actions, ui: new NotebookUi(session, actions) };
@@ -34,7 +34,7 @@ export function NotebookPage({ path }: { path: string }) {
     api.open(path).then(
       (info) => {
         if (!current) return;
-        mine = startSession(info);
+        mine = startSession(info, path);
         setOpen(mine);
       },
       (reason: unknown) => current && setError(toWireError(reason)),

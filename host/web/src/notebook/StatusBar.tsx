@@ -54,6 +54,7 @@ export function Troubles() {
   return (
     <div className="troubles">
       <LineTrouble />
+      <Closing />
       {kernelError && (
         <div className="trouble">
           <ErrorNote error={kernelError} />
@@ -62,6 +63,16 @@ export function Troubles() {
       )}
       {saveError && <ErrorNote error={saveError} />}
       {notice && <ErrorNote error={notice.error} onDismiss={() => session.dismissNotice(notice.id)} />}
+    </div>
+  );
+}
+
+function Closing() {
+  const reason = useSession((state) => (state.phase === "open" ? state.closing : null));
+  if (reason === null) return null;
+  return (
+    <div className="trouble" role="status">
+      The host is about to close this session ({reason}). What you sent is safe.
     </div>
   );
 }

@@ -55,6 +55,25 @@ export class NotebookUi {
     this.announceFocus(id);
   }
 
+  /** Makes a cell the active one and leaves the focus where it is. */
+  activate(id: string): void {
+    if (this.store.get().active !== id) this.select(id, "command", false);
+  }
+
+  /** The keyboard left a cell's editor for something that is no editor. */
+  editorLeft(id: string): void {
+    this.store.update((state) => (state.active === id && state.mode === "edit" ? { ...state, mode: "command" } : state));
+  }
+
+  /** An arrow key left a cell through its top or bottom. */
+  leaveThrough(side: "top" | "bottom"): void {
+    const before = this.store.get().active;
+    this.run(side === "top" ? "previous" : "next");
+    const { active, open } = this.store.get();
+    const rendered = this.cell(active)?.cell_type === "markdown" && active !== null && !open.has(active);
+    if (active === before || !rendered) this.run("edit");
+  }
+
   /** The keyboard went into a cell's editor by a click or a tab. */
   editing(id: string): void {
     this.select(id, "edit", false);

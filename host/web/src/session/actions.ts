@@ -14,6 +14,10 @@ export class Actions {
     if (runnable.length === 0) return;
     const place = `cell:${runnable[0]!}` as const;
     this.session.clearNotices(place);
+    if (this.session.store.get().phase !== "open") {
+      this.session.notice(place, { code: "offline", message: "Not connected to the host, so nothing was run.", hint: "It reconnects by itself." });
+      return;
+    }
     // A run must see the text on the screen, so it waits until the host has it.
     if (!(await this.session.document.settle())) return;
     this.report(place, await this.session.command("execute", { cell_ids: runnable }));

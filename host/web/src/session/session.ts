@@ -22,7 +22,6 @@ export class Session {
   private readonly connection: Connection;
   private stream = "";
   private lastSeq = -1;
-  private claimed: string | null = null;
   private lastEpoch: number | null = null;
   private started = false;
   private noticeCounter = 0;
@@ -32,7 +31,10 @@ export class Session {
     if (document.visibilityState === "visible") this.onWake();
   };
 
-  constructor(readonly info: ConnectionInfo) {
+  constructor(
+    private info: ConnectionInfo,
+    private readonly path: string,
+  ) {
     this.store = createStore({ ...initialState(info.session_id), drafts: loadDrafts(info.notebook_id) });
     this.document = new NotebookDocument({
       notebook: () => this.store.get().notebook,
@@ -45,11 +47,11 @@ export class Session {
       failed: (error) => this.documentFailed(error),
     });
     this.connection = new Connection(() => this.target(), {
-      phase: (phase, retryInMs) =>
-        this.store.update((state) => ({ ...state, phase, retryAt: phase === "waiting" ? Date.now() + retryInMs : null })),
+      phase: (phase) => this.store.update((state) => ({ ...state, phase })),
       event: (op, seq, data) => this.onEvent({ op, seq, data } as WireEvent),
       frame: (frame) => this.onFrame(frame),
       closed: (info) => this.onClosed(info),
+      reopen: () => this.reopen(),
       batchEnd: () => this.store.flush(),
     });
   }
@@ -60,7 +62,7 @@ export class Session {
     window.addEventListener("online", this.onWake);
     document.addEventListener("visibilitychange", this.onVisible);
     const key = readKey(this.info.session_id);
-    if (key && !(await this.claim(clientIdOf(key)))) dropKey(this.info.session_id);
+    if (key && !(await claimClient(clientIdOf(key)))) dropKey(this.info.session_id);
     this.connection.open();
   }
 
@@ -112,13 +114,6 @@ export class Session {
     this.store.flush();
   }
 
-  private async claim(id: string): Promise<boolean> {
-    if (this.claimed === id) return true;
-    const mine = await claimClient(id);
-    if (mine) this.claimed = id;
-    return mine;
-  }
-
   private target(): ConnectTarget {
     const url = new URL(this.info.connect_url || `/api/v1/sessions/${this.info.session_id}/connect`, window.location.href);
     url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
@@ -131,6 +126,20 @@ export class Session {
     url.searchParams.set("client_id", clientIdOf(key));
     if (this.stream && this.lastSeq >= 0) url.searchParams.set("resume", `${this.stream}.${this.lastSeq}`);
     return { url: url.toString(), firstFrame: { client: key } };
+  }
+
+  /** A host that was restarted knows the session again only once its notebook is opened. */
+  private async reopen(): Promise<boolean> {
+    try {
+      const info = await api.open(this.path);
+      if (info.session_id !== this.info.session_id) this.stream = "";
+      this.info = info;
+      return true;
+    } catch (error) {
+      const known = toWireError(error);
+      if (known.status !== undefined && known.status >= 400 && known.status < 500) this.notice("bar", known);
+      return false;
+    }
   }
 
   private onEvent(event: WireEvent): void {
@@ -151,7 +160,7 @@ export class Session {
   private onReady(ready: KernelReady, before: SessionState): void {
     const { client } = ready;
     if (client.secret) writeKey(this.info.session_id, client.id, client.secret);
-    void this.claim(client.id);
+    void claimClient(client.id);
     if (before.clientId && before.clientId !== client.id) this.document.newIdentity();
     if (this.stream !== ready.stream || ready.replay === "snapshot") this.lastSeq = ready.seq ?? -1;
     this.stream = ready.stream;

@@ -14,7 +14,7 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     ...state,
     phase: "open",
     ended: null,
-    retryAt: null,
+    closing: null,
     clientId: ready.client.id,
     deviceName: ready.device_name,
     capabilities: ready.consumer_capabilities,
@@ -113,6 +113,8 @@ export function reduce(state: SessionState, event: WireEvent): SessionState {
       return { ...state, models: onModel(state.models, event.data) };
     case "save-state":
       return { ...state, save: event.data };
+    case "closing":
+      return { ...state, closing: event.data.reason };
     case "takeover-request":
       return { ...state, asks: [...state.asks.filter((ask) => ask.request_id !== event.data.request_id), event.data] };
     case "takeover-answer":

@@ -63,7 +63,8 @@ export interface SessionState {
   phase: ConnectionPhase;
   /** Why the line is closed for good. */
   ended: { code: number; reason: string } | null;
-  retryAt: number | null;
+  /** The host said it is about to close this line, and why. */
+  closing: string | null;
   sessionId: string;
   clientId: string | null;
   deviceName: string;
@@ -95,7 +96,7 @@ export function initialState(sessionId: string): SessionState {
   return {
     phase: "connecting",
     ended: null,
-    retryAt: null,
+    closing: null,
     sessionId,
     clientId: null,
     deviceName: "",

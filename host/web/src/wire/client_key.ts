@@ -24,15 +24,19 @@ export function clientIdOf(key: string): string {
   return key.slice(0, key.lastIndexOf("."));
 }
 
+/** Ids this page holds: a lock is not granted twice, not even to its holder. */
+const held = new Set<string>();
+
 /** Holds the id for the life of the page. False when another tab of this browser has it: this tab is a copy and needs a new client. */
 export function claimClient(id: string): Promise<boolean> {
-  if (!("locks" in navigator)) return Promise.resolve(true);
+  if (!("locks" in navigator) || held.has(id)) return Promise.resolve(true);
   return new Promise((resolve) => {
     const waiting = new AbortController();
     const timer = setTimeout(() => waiting.abort(), LOCK_WAIT_MS);
     navigator.locks
       .request(`lectern-client-${id}`, { signal: waiting.signal }, () => {
         clearTimeout(timer);
+        held.add(id);
         resolve(true);
         return new Promise<void>(() => undefined);
       })

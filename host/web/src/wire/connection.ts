@@ -10,11 +10,13 @@ export interface CloseInfo {
 
 /** What the connection tells its owner. Every call comes from the same task queue, in the order of the wire. */
 export interface ConnectionEvents {
-  phase(phase: ConnectionPhase, retryInMs: number): void;
+  phase(phase: ConnectionPhase): void;
   event(op: string, seq: number | null, data: unknown): void;
   frame(frame: Frame): void;
   /** Return "retry" to come back by itself, "stop" to stay closed. */
   closed(info: CloseInfo): "retry" | "stop";
+  /** Called before dialing again when the host refused the last dial; false: not yet, try later. */
+  reopen(): Promise<boolean>;
   batchEnd(): void;
 }
 
@@ -41,6 +43,8 @@ export class Connection {
   private retryTimer: ReturnType<typeof setTimeout> | null = null;
   private stopped = false;
   private ready = false;
+  /** The last dial ended before the host's first frame. */
+  private refused = false;
   private readonly pending = new Map<string, Pending>();
   private readonly inbox: (() => void)[] = [];
   private readonly turn = new MessageChannel();
@@ -58,7 +62,7 @@ export class Connection {
     if (this.stopped) return;
     this.clearRetry();
     this.ready = false;
-    this.events.phase("connecting", 0);
+    this.events.phase("connecting");
     const { url, firstFrame } = this.target();
     const socket = new WebSocket(url, "lectern.v1");
     socket.binaryType = "arraybuffer";
@@ -73,8 +77,9 @@ export class Connection {
   /** The first frame of the host has arrived: commands may flow, and what was unanswered is asked again. */
   markReady(): void {
     this.ready = true;
+    this.refused = false;
     this.attempt = 0;
-    this.events.phase("open", 0);
+    this.events.phase("open");
     for (const waiting of this.pending.values()) this.transmit(waiting);
   }
 
@@ -105,8 +110,9 @@ export class Connection {
   retryNow(): void {
     if (this.stopped || this.ready) return;
     this.attempt = 0;
+    this.clearRetry();
     this.detach();
-    this.open();
+    void this.dialAgain();
   }
 
   /** Asks the host for a sign of life, after the machine slept or the network changed; no answer means dialing again. */
@@ -119,13 +125,6 @@ export class Connection {
     const silent = new Promise<null>((resolve) => setTimeout(() => resolve(null), PROBE_MS));
     const answer = await Promise.race([this.command("room", {}), silent]);
     if (answer !== null || this.socket !== socket || this.stopped) return;
-    this.detach();
-    this.open();
-  }
-
-  /** Dials anew although the line is fine: the tab takes a new client. */
-  restart(): void {
-    this.failPending();
     this.detach();
     this.open();
   }
@@ -188,6 +187,7 @@ export class Connection {
   }
 
   private lost(info: CloseInfo): void {
+    this.refused = !this.ready;
     this.ready = false;
     this.socket = null;
     for (const [id, waiting] of this.pending) {
@@ -197,14 +197,25 @@ export class Connection {
     }
     if (this.stopped || this.events.closed(info) === "stop") {
       this.failPending();
-      this.events.phase("closed", 0);
+      this.events.phase("closed");
       return;
     }
-    if (this.socket) return;
+    this.retryLater();
+  }
+
+  private retryLater(): void {
+    if (this.stopped) return;
     const delay = BACKOFF_MS[Math.min(this.attempt, BACKOFF_MS.length - 1)]! * (0.8 + Math.random() * 0.4);
     this.attempt += 1;
-    this.events.phase("waiting", Math.round(delay));
-    this.retryTimer = setTimeout(() => this.open(), delay);
+    this.events.phase("waiting");
+    this.retryTimer = setTimeout(() => void this.dialAgain(), delay);
+  }
+
+  private async dialAgain(): Promise<void> {
+    this.retryTimer = null;
+    if (this.refused && !(await this.events.reopen())) {
+      if (this.retryTimer === null && this.socket === null) this.retryLater();
+    } else if (this.socket === null) this.open();
   }
 
   private detach(): void {

@@ -1,0 +1,216 @@
+// A real Chromium on a real host: tabs, what a person does in them, and a line that can be cut.
+import { chromium, type Browser, type BrowserContext, type Frame, type Locator, type Page } from 'playwright-core';
+import http from 'node:http';
+import net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { expect } from 'vitest';
+import { until, type Host } from '../support/host';
+
+const CHROMIUM = process.env.LECTERN_CHROMIUM ?? '/usr/bin/chromium';
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** Between a browser context and the host: an HTTP proxy whose every connection can be cut, and which then refuses new ones. */
+export class Line {
+  private readonly sockets = new Set<net.Socket>();
+  private open = true;
+
+  private constructor(private readonly server: http.Server) {}
+
+  static async create(): Promise<Line> {
+    const server = http.createServer();
+    const line = new Line(server);
+    server.on('connection', (socket) => {
+      line.keep(socket);
+      if (!line.open) socket.destroy();
+    });
+    server.on('request', (request, response) => {
+      const target = new URL(request.url!);
+      const onward = http.request(
+        { host: target.hostname, port: target.port, path: target.pathname + target.search, method: request.method, headers: request.headers },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(response);
+        },
+      );
+      onward.on('error', () => response.destroy());
+      request.pipe(onward);
+    });
+    server.on('connect', (request, socket: net.Socket, head) => {
+      const [host, port] = request.url!.split(':');
+      const onward = net.connect(Number(port), host, () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        onward.write(head);
+        onward.pipe(socket);
+        socket.pipe(onward);
+      });
+      line.keep(onward);
+      onward.on('error', () => socket.destroy());
+      onward.on('close', () => socket.destroy());
+      socket.on('error', () => onward.destroy());
+      socket.on('close', () => onward.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return line;
+  }
+
+  get proxy() {
+    return { server: `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`, bypass: '<-loopback>' };
+  }
+
+  cut(): void {
+    this.open = false;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.open = true;
+  }
+
+  close(): void {
+    this.cut();
+    this.server.close();
+  }
+
+  private keep(socket: net.Socket): void {
+    this.sockets.add(socket);
+    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('error', () => undefined);
+  }
+}
+
+/** One tab, and the hands of a person in it. */
+export class Tab {
+  readonly problems: string[] = [];
+
+  private constructor(readonly page: Page) {
+    page.on('pageerror', (error) => this.problems.push(`page error: ${error.message}`));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.problems.push(`console: ${message.text()}`);
+    });
+  }
+
+  static async blank(context: BrowserContext): Promise<Tab> {
+    return new Tab(await context.newPage());
+  }
+
+  /** Opens a notebook; the token is given once, as a person's first link does. */
+  static async open(context: BrowserContext, host: Host, notebook: string, query: Record<string, string> = {}): Promise<Tab> {
+    const tab = await Tab.blank(context);
+    await tab.goto(host, notebook, query);
+    return tab;
+  }
+
+  async goto(host: Host, notebook: string, query: Record<string, string> = {}): Promise<void> {
+    const search = new URLSearchParams({ ...(host.token ? { token: host.token } : {}), path: notebook, ...query });
+    await this.page.goto(`${host.url}/?${search}`);
+    await this.ready();
+  }
+
+  /** The cells are shown and the first events are in. */
+  async ready(): Promise<void> {
+    await this.page.getByTestId('cells').waitFor();
+    await until('the tab is connected', () => this.page.evaluate(() => !document.querySelector('[data-testid=offline]') && document.querySelector('[data-testid=members]') !== null));
+  }
+
+  cell(id: string): Locator {
+    return this.page.locator(`[data-cell-id="${id}"]`);
+  }
+
+  order(): Promise<string[]> {
+    return this.page.getByTestId('cell').evaluateAll((cells) => cells.map((cell) => cell.getAttribute('data-cell-id') ?? ''));
+  }
+
+  /** The cell's text as it stands on the screen. */
+  source(id: string): Promise<string> {
+    return this.cell(id)
+      .getByTestId('source')
+      .evaluate((source) => {
+        const lines = source.querySelectorAll('.cm-line');
+        return lines.length > 0 ? [...lines].map((line) => line.textContent).join('\n') : (source.textContent ?? '').replace('\u200b', '');
+      });
+  }
+
+  output(id: string): Promise<string> {
+    return this.cell(id).evaluate((cell) => cell.querySelector('[data-testid=outputs]')?.textContent ?? '');
+  }
+
+  async shows(id: string, text: string): Promise<void> {
+    await until(`cell ${id} reads ${JSON.stringify(text)}`, async () => (await this.source(id)) === text).catch(async (error: Error) => {
+      throw new Error(`${error.message}; it reads ${JSON.stringify(await this.source(id))}`);
+    });
+  }
+
+  async showsOutput(id: string, text: string | RegExp): Promise<void> {
+    const found = async () => {
+      const output = await this.output(id);
+      return typeof text === 'string' ? output.includes(text) : text.test(output);
+    };
+    await until(`the output of ${id} has ${text}`, found, 30_000).catch(async (error: Error) => {
+      throw new Error(`${error.message}; it has ${JSON.stringify(await this.output(id))}`);
+    });
+  }
+
+  /** Puts the cursor at the end of a cell's text. */
+  async enter(id: string): Promise<void> {
+    await this.cell(id).locator('.cm-content').click();
+    await this.page.keyboard.press('Control+End');
+  }
+
+  async type(id: string, text: string): Promise<void> {
+    await this.enter(id);
+    await this.page.keyboard.type(text);
+  }
+
+  /** Selects a cell in command mode. */
+  async select(id: string): Promise<void> {
+    await this.enter(id);
+    await this.page.keyboard.press('Escape');
+    await until(`cell ${id} is active`, () => this.cell(id).evaluate((cell) => cell.classList.contains('cell-command') && document.activeElement === cell));
+  }
+
+  get banner(): Locator {
+    return this.page.getByTestId('reader-banner');
+  }
+
+  isReader(): Promise<boolean> {
+    return this.banner.isVisible();
+  }
+
+  async becomesReader(): Promise<void> {
+    await this.banner.waitFor({ timeout: 10_000 });
+    await until('the editors are read-only', () => this.page.evaluate(() => [...document.querySelectorAll('.cm-content')].every((editor) => editor.getAttribute('contenteditable') === 'false')));
+  }
+
+  async becomesEditor(): Promise<void> {
+    await this.banner.waitFor({ state: 'detached', timeout: 10_000 });
+    await until('an editor can be typed in', () => this.page.evaluate(() => [...document.querySelectorAll('.cm-content')].some((editor) => editor.getAttribute('contenteditable') === 'true')));
+  }
+
+  async takeOver(): Promise<void> {
+    await this.page.getByTestId('takeover-button').click();
+    await this.becomesEditor();
+  }
+
+  async allSent(): Promise<void> {
+    await until('everything typed is sent', async () => (await this.page.getByTestId('save-state').getAttribute('data-unsent')) === 'false');
+  }
+
+  async kernel(state: string): Promise<void> {
+    await until(`the kernel is ${state}`, async () => (await this.page.getByTestId('kernel-state').getAttribute('data-state')) === state, 30_000);
+  }
+
+  /** The frame of a cell's nth HTML output. */
+  async outputFrame(id: string, nth = 0): Promise<Frame> {
+    const element = await this.cell(id).getByTestId('output-frame').nth(nth).elementHandle();
+    const frame = await element!.contentFrame();
+    return frame!;
+  }
+
+  /** Nothing went wrong that a person could find in the console. */
+  expectNoProblems(): void {
+    expect(this.problems).toEqual([]);
+  }
+}
