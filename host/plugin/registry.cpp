@@ -1,0 +1,348 @@
+#include "plugin/registry.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "plugin/library.hpp"
+#include "plugin/staging.hpp"
+
+namespace lectern::plugin {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view suffix = ".plugin.json";
+
+bool is_manifest(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.size() > suffix.size() && name.ends_with(suffix);
+}
+
+std::vector<fs::path> sorted_entries(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end;
+       !error && at != end; at.increment(error)) {
+    entries.push_back(at->path());
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+Found inspect(const fs::path& manifest_path) {
+  Found found;
+  found.path = manifest_path;
+  const std::string name = manifest_path.filename().string();
+  found.id = name.substr(0, name.size() - suffix.size());
+  auto manifest = read_manifest(manifest_path);
+  if (!manifest) {
+    found.refused = std::move(manifest).error();
+    return found;
+  }
+  found.id = manifest->id;
+  found.manifest = std::move(*manifest);
+  const fs::path library = found.manifest->library_path();
+  if (auto status = check_library_file(library, library); !status) found.refused = std::move(status).error();
+  return found;
+}
+
+/// A folder with a library and no manifest is somebody's plugin that went wrong; any other folder is none of ours.
+std::optional<Found> without_manifest(const fs::path& folder) {
+  for (const fs::path& entry : sorted_entries(folder)) {
+    if (entry.extension() != ".so") continue;
+    Found found;
+    found.path = entry;
+    found.id = entry.stem().string();
+    found.refused = Error{422,
+                          "missing_manifest",
+                          entry.string() + " has no manifest beside it",
+                          "Install " + found.id + std::string(suffix) + " too; lectern_add_plugin() writes it.",
+                          {}};
+    return found;
+  }
+  return std::nullopt;
+}
+
+void look_into(const fs::path& folder, std::vector<Found>& out) {
+  for (const fs::path& entry : sorted_entries(folder)) {
+    std::error_code error;
+    if (is_manifest(entry)) {
+      out.push_back(inspect(entry));
+    } else if (fs::is_directory(entry, error)) {
+      const auto before = out.size();
+      for (const fs::path& inner : sorted_entries(entry)) {
+        if (is_manifest(inner)) out.push_back(inspect(inner));
+      }
+      if (out.size() == before) {
+        if (auto found = without_manifest(entry)) out.push_back(std::move(*found));
+      }
+    }
+  }
+}
+
+std::string join(const std::vector<std::string>& words, const std::string& none) {
+  std::string out;
+  for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out.empty() ? none : out;
+}
+
+}  // namespace
+
+struct Registry::Inner {
+  RegistryOptions options;
+
+  std::mutex mutex;  // of what follows
+  std::uint64_t next_number = 1;
+  std::vector<std::weak_ptr<Generation>> live;
+  struct Kept {
+    std::string id;
+    GenerationReport report;
+  };
+  std::vector<Kept> kept;  // ended, but mapped for ever
+
+  // Apart from `mutex`: the last holder may let go anywhere, even inside a function that holds that.
+  std::mutex dead_mutex;
+  std::vector<std::unique_ptr<Generation>> dead;
+
+  void bury(Generation* generation) {
+    const std::scoped_lock lock(dead_mutex);
+    dead.emplace_back(generation);
+  }
+
+  /// [control] Needs `mutex`.
+  void reap() {
+    std::vector<std::unique_ptr<Generation>> ending;
+    {
+      const std::scoped_lock lock(dead_mutex);
+      ending.swap(dead);
+    }
+    for (auto& generation : ending) {
+      const bool faulty = generation->state() == GenerationState::quarantined;
+      std::string why = generation->end();
+      if (why.empty()) {
+        log::debug("plugins",
+                   generation->id() + " generation " + std::to_string(generation->number()) + " is unloaded");
+        continue;
+      }
+      Kept entry{generation->id(), generation->report()};
+      entry.report.state = GenerationState::quarantined;
+      if (!faulty) entry.report.why = std::move(why);
+      kept.push_back(std::move(entry));
+    }
+    std::erase_if(live, [](const auto& weak) { return weak.expired(); });
+  }
+
+  /// The one of that content that is loaded; an error when that content is known to be bad.
+  Result<GenerationPtr> loaded(const std::string& id, const std::string& sha256) {
+    const auto refuse = [&](const std::string& why) {
+      return fail(409, "quarantined", id + " is quarantined: " + why,
+                  "Install a mended build; the same one is not loaded again.");
+    };
+    GenerationPtr found;
+    for (const auto& weak : live) {
+      auto generation = weak.lock();
+      if (generation == nullptr || generation->id() != id || generation->sha256() != sha256) continue;
+      if (generation->state() == GenerationState::quarantined) return refuse(generation->report().why);
+      found = std::move(generation);
+    }
+    for (const auto& entry : kept) {
+      if (entry.id == id && entry.report.sha256 == sha256 && entry.report.failures != 0)
+        return refuse(entry.report.why);
+    }
+    return found;
+  }
+};
+
+Registry::Registry(RegistryOptions options) : inner_(std::make_shared<Inner>()) {
+  inner_->options = std::move(options);
+}
+
+Registry::~Registry() {
+  reap();
+}
+
+const RegistryOptions& Registry::options() const {
+  return inner_->options;
+}
+
+std::vector<Found> Registry::discover() const {
+  std::vector<Found> all;
+  std::map<std::string, fs::path> first;
+  for (const fs::path& folder : inner_->options.search) {
+    std::vector<Found> here;
+    look_into(folder, here);
+    for (Found& found : here) {
+      // A refused one shadows nothing: a broken copy in an early folder must not hide a good one.
+      if (!found.refused) {
+        const auto [at, is_first] = first.emplace(found.id, found.path);
+        if (!is_first) {
+          found.refused = Error{409,
+                                "shadowed",
+                                found.id + " is found earlier, at " + at->second.string(),
+                                "Remove one of the two, or change the order of the search path.",
+                                {}};
+        }
+      }
+      all.push_back(std::move(found));
+    }
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.id < b.id; });
+  return all;
+}
+
+std::vector<std::string> Registry::ids(Kind kind) const {
+  std::vector<std::string> out;
+  for (const Found& found : discover()) {
+    if (!found.refused && found.manifest->kind == kind) out.push_back(found.id);
+  }
+  return out;
+}
+
+namespace {
+
+tl::unexpected<Error> plugin_missing(Kind kind, std::string_view id, const std::vector<Found>& all,
+                                     const RegistryOptions& options) {
+  std::vector<std::string> same_kind, folders;
+  for (const Found& found : all) {
+    if (!found.refused && found.manifest->kind == kind) same_kind.push_back(found.id);
+  }
+  for (const fs::path& folder : options.search) folders.push_back(folder.string());
+  const std::string kind_text(kind_name(kind));
+  const std::string near = text::nearest(id, same_kind);
+  return fail(404, "plugin_missing",
+              "no " + kind_text + " plugin \"" + text::label(id, 64) + "\" in " +
+                  join(folders, "an empty search path") + "; there: " + join(same_kind, "no " + kind_text + " at all"),
+              near.empty() ? "Install it into one of these folders, or name its folder with --plugin-path."
+                           : "Did you mean \"" + near + "\"?");
+}
+
+Result<Manifest> choose(Kind kind, std::string_view id, const std::vector<Found>& all, const RegistryOptions& options) {
+  const Found* refused = nullptr;
+  const Found* other_kind = nullptr;
+  for (const Found& found : all) {
+    if (found.id != id) continue;
+    if (found.refused) {
+      if (found.refused->code != "shadowed") refused = &found;
+    } else if (found.manifest->kind != kind) {
+      other_kind = &found;
+    } else {
+      return *found.manifest;
+    }
+  }
+  if (refused != nullptr) return fail(*refused->refused);
+  if (other_kind != nullptr) {
+    return fail(404, "plugin_missing",
+                std::string(id) + " is a " + std::string(kind_name(other_kind->manifest->kind)) + ", not a " +
+                    std::string(kind_name(kind)),
+                "`lectern plugins` lists what there is.");
+  }
+  return plugin_missing(kind, id, all, options);
+}
+
+}  // namespace
+
+Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
+  LECTERN_TRY(Manifest manifest, choose(kind, id, discover(), inner_->options));
+  const std::scoped_lock lock(inner_->mutex);
+  inner_->reap();
+  LECTERN_TRY(const Staged staged, stage_library(manifest.library_path(), inner_->options.staging, manifest.sha256));
+  LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256));
+  if (known != nullptr) return known;
+  LECTERN_TRY(auto made, Generation::load(std::move(manifest), staged.path, staged.sha256, inner_->next_number));
+  ++inner_->next_number;
+  log::debug("plugins",
+             made->id() + " generation " + std::to_string(made->number()) + " is loaded from " + staged.path.string());
+  GenerationPtr shared(made.release(), [inner = inner_](Generation* generation) { inner->bury(generation); });
+  inner_->live.push_back(shared);
+  return shared;
+}
+
+void Registry::reap() {
+  const std::scoped_lock lock(inner_->mutex);
+  inner_->reap();
+}
+
+std::vector<PluginReport> Registry::report() {
+  std::vector<PluginReport> out;
+  for (Found& found : discover()) out.push_back({std::move(found), {}});
+  const std::scoped_lock lock(inner_->mutex);
+  inner_->reap();
+  const auto add = [&](const std::string& id, GenerationReport generation) {
+    auto at = std::find_if(out.begin(), out.end(), [&](const PluginReport& one) {
+      return one.found.id == id && !(one.found.refused && one.found.refused->code == "shadowed");
+    });
+    if (at == out.end()) {
+      Found gone;
+      gone.id = id;
+      gone.refused = Error{404,
+                           "not_found",
+                           id + " is loaded, but no longer in the search path",
+                           "What runs goes on; a restart will miss it.",
+                           {}};
+      at = out.insert(out.end(), {std::move(gone), {}});
+    }
+    at->generations.push_back(std::move(generation));
+  };
+  for (const auto& entry : inner_->kept) add(entry.id, entry.report);
+  for (const auto& weak : inner_->live) {
+    if (const auto generation = weak.lock()) add(generation->id(), generation->report());
+  }
+  for (auto& one : out) {
+    std::sort(one.generations.begin(), one.generations.end(),
+              [](const auto& a, const auto& b) { return a.number < b.number; });
+  }
+  return out;
+}
+
+namespace {
+
+void write_generation(json::Writer& to, const GenerationReport& report) {
+  to.begin_object();
+  to.member("number", report.number).member("state", state_name(report.state));
+  if (!report.why.empty()) to.member("why", report.why);
+  to.member("sha256", report.sha256).member("build", report.build).member("loaded_at", report.loaded_at);
+  to.member("load_us", report.load_us).member("calls", report.calls).member("failures", report.failures);
+  to.member("slowest_us", report.slowest_us);
+  if (!report.last_failure.empty()) to.member("last_failure", report.last_failure);
+  to.end_object();
+}
+
+void write_plugin(json::Writer& to, const PluginReport& report) {
+  const Found& found = report.found;
+  to.begin_object().member("id", found.id).member("path", found.path.string());
+  if (found.manifest) {
+    const Manifest& manifest = *found.manifest;
+    to.member("kind", kind_name(manifest.kind)).member("name", manifest.name).member("version", manifest.version);
+    to.member("description", manifest.description).member("unloadable", manifest.unloadable);
+  }
+  const bool running = !report.generations.empty() && report.generations.back().state != GenerationState::quarantined;
+  to.member("state", found.refused ? "refused" : running ? "loaded" : "available");
+  if (found.refused) {
+    to.key("refused").begin_object().member("code", found.refused->code).member("message", found.refused->message);
+    to.member("hint", found.refused->hint).end_object();
+  }
+  to.key("generations").begin_array();
+  for (const auto& generation : report.generations) write_generation(to, generation);
+  to.end_array().end_object();
+}
+
+}  // namespace
+
+std::string Registry::report_json() {
+  std::string out;
+  json::Writer to(out);
+  to.begin_object().key("plugins").begin_array();
+  for (const auto& one : report()) write_plugin(to, one);
+  to.end_array().key("search").begin_array();
+  for (const auto& folder : inner_->options.search) to.string(folder.string());
+  to.end_array().end_object();
+  return out;
+}
+
+}  // namespace lectern::plugin
