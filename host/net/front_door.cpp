@@ -1,0 +1,230 @@
+#include "net/front_door.hpp"
+
+#include <Poco/Net/Context.h>
+#include <Poco/Net/NetSSL.h>
+#include <Poco/Net/SecureServerSocket.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/TCPServer.h>
+#include <Poco/Net/TCPServerConnectionFactory.h>
+#include <Poco/Net/TCPServerParams.h>
+#include <Poco/ThreadPool.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/log.hpp"
+#include "net/door.hpp"
+#include "net/exchange.hpp"
+#include "net/http_answer.hpp"
+
+namespace lectern::net {
+namespace {
+
+using Poco::Net::ServerSocket;
+using Poco::Net::SocketAddress;
+using Poco::Net::StreamSocket;
+
+constexpr int port_attempts = 50;
+constexpr std::size_t kept_files = 256;  // descriptors left for kernels, journals, notebooks
+constexpr int refusals_at_once = 512;    // sockets that are being told 429 or 503
+
+class ExchangeFactory final : public Poco::Net::TCPServerConnectionFactory {
+ public:
+  explicit ExchangeFactory(Door& door) : door_(door) {}
+  Poco::Net::TCPServerConnection* createConnection(const StreamSocket& socket) override {
+    return new Exchange(socket, door_);  // Poco owns it
+  }
+
+ private:
+  Door& door_;
+};
+
+/// Admission, on the accepting thread. Poco's own answer to a full queue is a reset.
+class Admission final : public Poco::Net::TCPServerConnectionFilter {
+ public:
+  explicit Admission(Door& door) : door_(door), most_(most_connections(door.options.limits.connections)) {}
+
+  bool accept(const StreamSocket& socket) override {
+    const auto& limits = door_.options.limits;
+    const auto address = socket.peerAddress().host();
+    const auto present = door_.peers.count();
+    const auto busy = door_.busy.load();
+    const auto waiting = present - std::min(present, busy);
+    const auto all = present + door_.links->count() + static_cast<std::size_t>(door_.answers.open());
+    if (all >= most_ || waiting >= limits.waiting) {
+      return refuse(socket, {503, "busy", "the host has all the connections it can take", "Try again shortly.", {}});
+    }
+    const auto per_peer = address.isLoopback() ? limits.per_local_peer : limits.per_peer;
+    if (!door_.peers.enter(socket.impl(), address.toString(), per_peer)) {
+      return refuse(socket, {429,
+                             "too_many_connections",
+                             "this address has too many connections open",
+                             "Close some, or reuse them.",
+                             {}});
+    }
+    return true;
+  }
+
+ private:
+  static std::size_t most_connections(std::size_t wanted) {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
+    const auto available = static_cast<std::size_t>(files.rlim_cur);
+    return std::min(wanted, available > 2 * kept_files ? available - kept_files : available / 2);
+  }
+
+  bool refuse(const StreamSocket& socket, const Error& error) {
+    ++door_.refused;
+    if (door_.answers.open() > refusals_at_once) return false;
+    auto response = api::error_response(error);
+    door_.answers.send(Wire(socket), response_head(response, false) + response.body, nullptr);
+    return false;
+  }
+
+  Door& door_;
+  const std::size_t most_;
+};
+
+/// Counts users of OpenSSL through Poco.
+struct SslUse {
+  SslUse() { Poco::Net::initializeSSL(); }
+  ~SslUse() { Poco::Net::uninitializeSSL(); }
+};
+
+Poco::Net::Context::Ptr tls_context(const FrontDoorOptions& options) {
+  Poco::Net::Context::Params params;
+  params.privateKeyFile = options.tls_key;
+  params.certificateFile = options.tls_certificate;
+  params.verificationMode = Poco::Net::Context::VERIFY_NONE;
+  params.loadDefaultCAs = false;
+  params.cipherList = "HIGH:!aNULL:!MD5:!RC4:!3DES";
+  Poco::Net::Context::Ptr context = new Poco::Net::Context(Poco::Net::Context::TLS_SERVER_USE, params);
+  context->requireMinimumProtocol(Poco::Net::Context::PROTO_TLSV1_2);
+  context->enableSessionCache(false);
+  return context;
+}
+
+}  // namespace
+
+struct FrontDoor::State {
+  State(FrontDoorOptions given, api::Handler& handler)
+      : options(std::move(given)), door(std::make_shared<Door>(options, handler)) {}
+
+  Result<std::uint16_t> bind();
+  bool try_bind(std::uint16_t port);
+
+  const FrontDoorOptions options;
+  std::unique_ptr<SslUse> ssl;
+  Poco::Net::Context::Ptr context;
+  std::unique_ptr<ServerSocket> socket;
+  std::shared_ptr<Door> door;
+  std::unique_ptr<Poco::ThreadPool> pool;
+  std::unique_ptr<Poco::Net::TCPServer> server;
+};
+
+bool FrontDoor::State::try_bind(std::uint16_t port) {
+  try {
+    auto fresh = context ? std::make_unique<Poco::Net::SecureServerSocket>(context) : std::make_unique<ServerSocket>();
+    const SocketAddress address(options.bind, port);
+    if (address.family() == SocketAddress::IPv6) {
+      fresh->bind6(address, true, false, false);
+    } else {
+      fresh->bind(address, true, false);
+    }
+    fresh->listen(1024);
+    socket = std::move(fresh);
+    return true;
+  } catch (const Poco::Exception&) {
+    return false;
+  }
+}
+
+Result<std::uint16_t> FrontDoor::State::bind() {
+  Poco::Net::IPAddress address;
+  if (!Poco::Net::IPAddress::tryParse(options.bind, address)) {
+    return fail(400, "bad_bind", "\"" + options.bind + "\" is not an IP address",
+                "Give an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1.");
+  }
+  const int attempts = options.exact_port || options.port == 0 ? 1 : port_attempts;
+  for (int attempt = 0; attempt < attempts && options.port + attempt <= 65535; ++attempt) {
+    if (try_bind(static_cast<std::uint16_t>(options.port + attempt))) return socket->address().port();
+  }
+  const auto where = options.bind + ":" + std::to_string(options.port);
+  if (attempts == 1) {
+    return fail(409, "port_taken", "cannot listen on " + where + ": it is taken, or the address is not this machine's",
+                "Give another port, or leave it out to take the next free one.");
+  }
+  return fail(409, "port_taken", "none of the " + std::to_string(attempts) + " ports from " + where + " on is free",
+              "Give another port.");
+}
+
+FrontDoor::FrontDoor(FrontDoorOptions options, api::Handler& handler)
+    : state_(std::make_unique<State>(std::move(options), handler)) {}
+
+FrontDoor::~FrontDoor() {
+  stop();
+}
+
+Result<std::uint16_t> FrontDoor::start() {
+  auto& state = *state_;
+  struct sigaction current {};
+  if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+  if (!state.options.tls_certificate.empty() || !state.options.tls_key.empty()) {
+    try {
+      state.ssl = std::make_unique<SslUse>();
+      state.context = tls_context(state.options);
+    } catch (const Poco::Exception& error) {
+      return fail(400, "bad_tls", "the TLS certificate or key cannot be used: " + error.displayText(),
+                  "Give PEM files: the certificate with its chain, and its unencrypted key.");
+    }
+  }
+  LECTERN_TRY(const auto port, state.bind());
+  const auto workers = static_cast<int>(std::max(1u, state.options.limits.workers));
+  state.pool = std::make_unique<Poco::ThreadPool>("http", 1, workers + 1, 30);
+  Poco::Net::TCPServerParams::Ptr params = new Poco::Net::TCPServerParams;
+  params->setMaxThreads(workers);
+  params->setMaxQueued(1 << 16);  // Admission refuses long before
+  params->setThreadIdleTime(Poco::Timespan(10, 0));
+  state.server =
+      std::make_unique<Poco::Net::TCPServer>(new ExchangeFactory(*state.door), *state.pool, *state.socket, params);
+  state.server->setConnectionFilter(new Admission(*state.door));
+  state.server->start();
+  return port;
+}
+
+void FrontDoor::drain() {
+  state_->door->draining = true;
+}
+
+void FrontDoor::stop() {
+  auto& state = *state_;
+  if (!state.server) return;
+  drain();
+  state.socket->close();
+  state.door->stop.raise();
+  state.server->stop();
+  state.pool->joinAll();
+  state.server.reset();
+  state.pool.reset();
+  if (!state.door->links->close_all(state.options.limits.link_close + std::chrono::seconds(1))) {
+    log::warning("net", "some connections did not end; their reactors may have stopped too early");
+  }
+  state.door->loop.stop();
+}
+
+FrontDoorFigures FrontDoor::figures() const {
+  const auto& door = *state_->door;
+  FrontDoorFigures figures;
+  figures.requests = door.requests;
+  figures.refused = door.refused;
+  const auto present = door.peers.count();
+  figures.workers_busy = door.busy;
+  figures.waiting = present - std::min(present, figures.workers_busy);
+  figures.links = door.links->count();
+  figures.detached_answers = static_cast<std::size_t>(std::max(0, door.answers.open()));
+  return figures;
+}
+
+}  // namespace lectern::net

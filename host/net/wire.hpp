@@ -1,0 +1,60 @@
+// One accepted socket, plain or TLS, always non-blocking. Whoever holds the Wire holds the socket: a worker that polls
+// with a deadline, then perhaps a reactor. Every operation tries first and waits only for what it was told to: OpenSSL
+// may hold decrypted bytes of which epoll knows nothing.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace Poco::Net {
+class StreamSocket;
+}
+
+namespace lectern::net {
+
+enum class Want { nothing, read, write };
+
+struct Io {
+  std::size_t bytes = 0;
+  Want want = Want::nothing;  // with bytes 0: try again when the socket is ready for this
+  bool end = false;           // the peer sent FIN (or close_notify)
+  bool failed = false;        // reset, timed out, TLS broken
+};
+
+/// One thread at a time, any thread.
+class Wire {
+ public:
+  Wire();
+  /// Takes over: makes the socket non-blocking, sets TCP_NODELAY.
+  explicit Wire(const Poco::Net::StreamSocket& socket);
+  ~Wire();
+  Wire(Wire&&) noexcept;
+  Wire& operator=(Wire&&) noexcept;
+
+  [[nodiscard]] bool open() const { return state_ != nullptr; }
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] bool secure() const { return secure_; }
+
+  Io read(char* to, std::size_t size);
+  /// Plain: all of `parts` in one system call. TLS: copies up to one record; after `want` the same bytes must be
+  /// offered again, which a caller does by itself as long as it only ever appends.
+  Io write(std::span<const iovec> parts);
+  /// Ends the sending side: close_notify, FIN.
+  void finish();
+  /// Closes without a word. A plain socket with unread input sends RST.
+  void close();
+
+ private:
+  struct State;
+  Io read_secure(char* to, std::size_t size);
+  Io write_secure(std::span<const iovec> parts);
+  std::unique_ptr<State> state_;
+  int fd_ = -1;
+  bool secure_ = false;
+};
+
+}  // namespace lectern::net
