@@ -174,7 +174,8 @@ class NotebookDocument {
   /// Applies raw change chunks, all or none. `author`: the only actor that new changes may name;
   /// nullopt trusts them (the host's own journal). Chunks the document has are ignored, whoever
   /// sends them. Errors: 422 malformed_change, 403 foreign_actor, 409 unknown_dependency (each with
-  /// details.hashes), 413 too_large, 500 document_failed (the document is rebuilt without them).
+  /// details.hashes), 413 too_large. A change that makes the engine fail is malformed_change too: the document is
+  /// rebuilt without it; 500 document_failed when even that fails.
   Result<AppliedChanges> apply_changes(std::span<const std::string> chunks, std::optional<std::string_view> author);
 
   // ---- sync sessions, for clients whose heads the host does not know [reactor] --------------------

@@ -1,0 +1,286 @@
+#include "document/live_cells.hpp"
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "base/text.hpp"
+#include "document/json_text.hpp"
+
+namespace lectern::document {
+namespace {
+
+bool comes_before(const Cell* a, const Cell* b) {
+  return std::tie(a->position, a->id) < std::tie(b->position, b->id);
+}
+
+// Sources without multi-byte characters, the common case, need no walk.
+std::size_t byte_at(const Cell& cell, std::uint64_t index) {
+  return cell.source.size() == cell.source_length ? index : text::byte_offset(cell.source, index);
+}
+
+std::size_t back_to_boundary(std::string_view text, std::size_t at) {
+  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) --at;
+  return at;
+}
+
+}  // namespace
+
+bool same_json(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  std::string left, right;
+  return Engine::normalize_json(a, left) && Engine::normalize_json(b, right) && left == right;
+}
+
+void LiveCells::reset(std::vector<Cell> cells, std::string metadata_json) {
+  by_id_.clear();
+  order_.clear();
+  metadata_ = std::move(metadata_json);
+  for (auto& cell : cells) {
+    auto id = cell.id;
+    auto owned = std::make_unique<Cell>(std::move(cell));
+    order_.push_back(owned.get());
+    by_id_.insert_or_assign(std::move(id), std::move(owned));
+  }
+  std::sort(order_.begin(), order_.end(), comes_before);
+}
+
+const Cell* LiveCells::find(std::string_view id) const {
+  const auto it = by_id_.find(std::string(id));
+  return it == by_id_.end() ? nullptr : it->second.get();
+}
+
+const std::string* LiveCells::metadata_of(std::string_view cell_id) const {
+  if (cell_id.empty()) return &metadata_;
+  const auto* cell = find(cell_id);
+  return cell == nullptr ? nullptr : &cell->metadata_json;
+}
+
+void LiveCells::set_attachments(std::string_view cell_id, std::string text) {
+  if (const auto it = by_id_.find(std::string(cell_id)); it != by_id_.end()) {
+    it->second->attachments_json = std::move(text);
+  }
+}
+
+void LiveCells::set_metadata_text(std::string_view cell_id, std::string text) {
+  if (cell_id.empty()) {
+    metadata_ = std::move(text);
+  } else if (const auto it = by_id_.find(std::string(cell_id)); it != by_id_.end()) {
+    it->second->metadata_json = std::move(text);
+  }
+}
+
+bool LiveCells::apply(const std::vector<Patch>& patches, const StagedMetadata& staged, std::uint64_t version,
+                      std::vector<Change>& changes, DocumentWork& work) {
+  work.patches += patches.size();
+  return std::all_of(patches.begin(), patches.end(),
+                     [&](const Patch& patch) { return apply_one(patch, staged, version, changes, work); });
+}
+
+bool LiveCells::apply_one(const Patch& patch, const StagedMetadata& staged, std::uint64_t version,
+                          std::vector<Change>& changes, DocumentWork& work) {
+  switch (patch.kind) {
+    case LAM_PATCH_CELL_PUT:
+      put(*patch.cell, staged, version, changes, work);
+      return true;
+    case LAM_PATCH_CELL_REMOVED:
+      remove(patch.cell_id, changes);
+      return true;
+    case LAM_PATCH_SPLICE:
+      return splice(patch, version, changes, work);
+    case LAM_PATCH_SOURCE:
+      if (const auto it = by_id_.find(patch.cell_id); it != by_id_.end()) {
+        auto& cell = *it->second;
+        cell.source = patch.text.value_or("");
+        cell.source_length = text::code_points(cell.source);
+        cell.source_version = version;
+        work.source_bytes += cell.source.size();
+        ++work.materialised;
+        changes.push_back(SetSource{cell.id, cell.source, std::nullopt});
+      }
+      return true;
+    case LAM_PATCH_FIELD:
+      field(patch, changes);
+      return true;
+    case LAM_PATCH_METADATA:
+      metadata_key(patch, staged, changes);
+      return true;
+    case LAM_PATCH_METADATA_ALL:
+      metadata_all(patch.cell_id, patch.text.value_or("{}"), staged, changes);
+      return true;
+    default:
+      return false;
+  }
+}
+
+void LiveCells::put(const Cell& made, const StagedMetadata& staged, std::uint64_t version, std::vector<Change>& changes,
+                    DocumentWork& work) {
+  remove(made.id, changes);
+  auto owned = std::make_unique<Cell>(made);
+  owned->source_version = version;
+  if (const auto it = staged.find(made.id); it != staged.end() && same_json(it->second, made.metadata_json)) {
+    owned->metadata_json = it->second;
+  }
+  work.source_bytes += owned->source.size();
+  ++work.materialised;
+  const auto* cell = owned.get();
+  by_id_.insert_or_assign(made.id, std::move(owned));
+  insert_in_order(cell);
+  auto [before, after] = anchors(cell);
+  changes.push_back(
+      CreateCell{cell->id, cell->cell_type, cell->source, std::move(before), std::move(after), cell->metadata_json});
+}
+
+void LiveCells::remove(std::string_view id, std::vector<Change>& changes) {
+  const auto it = by_id_.find(std::string(id));
+  if (it == by_id_.end()) return;
+  changes.push_back(DeleteCell{it->first});
+  erase_from_order(it->second.get());
+  by_id_.erase(it);
+}
+
+bool LiveCells::splice(const Patch& patch, std::uint64_t version, std::vector<Change>& changes, DocumentWork& work) {
+  const auto it = by_id_.find(patch.cell_id);
+  if (it == by_id_.end()) return false;
+  auto& cell = *it->second;
+  if (patch.index > cell.source_length || patch.delete_count > cell.source_length - patch.index) return false;
+  const auto& insert = patch.text ? *patch.text : std::string();
+  const auto begin = byte_at(cell, patch.index);
+  const auto end = patch.delete_count == 0 ? begin : byte_at(cell, patch.index + patch.delete_count);
+  cell.source.replace(begin, end - begin, insert);
+  cell.source_length += text::code_points(insert) - patch.delete_count;
+  cell.source_version = version;
+  work.source_bytes += insert.size() + (end - begin);
+  changes.push_back(SpliceSource{cell.id, patch.index, patch.delete_count, insert});
+  return true;
+}
+
+void LiveCells::field(const Patch& patch, std::vector<Change>& changes) {
+  const auto it = by_id_.find(patch.cell_id);
+  if (it == by_id_.end()) return;
+  auto& cell = *it->second;
+  auto value = patch.text.value_or("");
+  if (patch.key == "position" && value != cell.position) {
+    const auto old_place = std::find(order_.begin(), order_.end(), &cell) - order_.begin();
+    erase_from_order(&cell);
+    cell.position = std::move(value);
+    insert_in_order(&cell);
+    if (order_[static_cast<std::size_t>(old_place)] == &cell) return;  // renumbered, but where it was
+    auto [before, after] = anchors(&cell);
+    changes.push_back(MoveCell{cell.id, std::move(before), std::move(after)});
+  } else if (patch.key == "cell_type" && value != cell.cell_type) {
+    cell.cell_type = std::move(value);
+    changes.push_back(SetCellType{cell.id, cell.cell_type});
+  } else if (patch.key == "execution_count") {
+    cell.execution_count_json = std::move(value);
+  }
+}
+
+void LiveCells::metadata_key(const Patch& patch, const StagedMetadata& staged, std::vector<Change>& changes) {
+  const auto* current = metadata_of(patch.cell_id);
+  if (current == nullptr) return;
+  const auto it = staged.find(patch.cell_id);
+  const std::string& base = it == staged.end() ? *current : it->second;
+  const std::array<std::string, 1> path{patch.key};
+  const auto known = json_text::find(base, patch.key);
+  std::string next = base;
+  if (!patch.text) {
+    next = json_text::without(base, path);
+  } else if (!known || !same_json(*known, *patch.text)) {
+    next = json_text::with(base, path, *patch.text);
+  }
+  if (next == *current) return;
+  std::optional<std::string> value;
+  if (const auto now = json_text::find(next, patch.key)) value = std::string(*now);
+  SetMetadata change;
+  if (!patch.cell_id.empty()) change.cell_id = patch.cell_id;
+  change.path = {patch.key};
+  change.value_json = std::move(value);
+  set_metadata_text(patch.cell_id, std::move(next));
+  changes.push_back(std::move(change));
+}
+
+void LiveCells::metadata_all(std::string_view cell_id, const std::string& json, const StagedMetadata& staged,
+                             std::vector<Change>& changes) {
+  const auto* current = metadata_of(cell_id);
+  if (current == nullptr) return;
+  std::vector<Patch> keys;
+  auto note = [&](std::string key, std::optional<std::string> value) {
+    Patch patch;
+    patch.kind = LAM_PATCH_METADATA;
+    patch.cell_id = cell_id;
+    patch.key = std::move(key);
+    patch.text = std::move(value);
+    keys.push_back(std::move(patch));
+  };
+  for (auto& member : json_text::members(*current)) {
+    if (!json_text::find(json, member.key)) note(std::move(member.key), std::nullopt);
+  }
+  for (auto& member : json_text::members(json)) {
+    const auto known = json_text::find(*current, member.key);
+    if (!known || !same_json(*known, member.value)) note(std::move(member.key), std::string(member.value));
+  }
+  for (const auto& patch : keys) metadata_key(patch, staged, changes);
+}
+
+void LiveCells::resync(std::vector<Cell> cells, const std::string& metadata_json, std::uint64_t version,
+                       std::vector<Change>& changes, DocumentWork& work) {
+  std::unordered_map<std::string_view, const Cell*> wanted;
+  for (const auto& cell : cells) wanted.emplace(cell.id, &cell);
+  std::vector<std::string> gone;
+  for (const auto* cell : order_) {
+    if (!wanted.contains(cell->id)) gone.push_back(cell->id);
+  }
+  for (const auto& id : gone) remove(id, changes);
+  for (auto& cell : cells) {
+    ++work.materialised;
+    const auto* known = find(cell.id);
+    if (known != nullptr && known->source == cell.source && known->cell_type == cell.cell_type &&
+        known->position == cell.position) {
+      metadata_all(cell.id, cell.metadata_json, {}, changes);
+      continue;
+    }
+    auto attachments = known == nullptr ? std::string("{}") : known->attachments_json;
+    const auto id = cell.id;
+    put(cell, {}, version, changes, work);
+    set_attachments(id, std::move(attachments));
+  }
+  metadata_all("", metadata_json, {}, changes);
+}
+
+void LiveCells::insert_in_order(const Cell* cell) {
+  order_.insert(std::lower_bound(order_.begin(), order_.end(), cell, comes_before), cell);
+}
+
+void LiveCells::erase_from_order(const Cell* cell) {
+  order_.erase(std::find(order_.begin(), order_.end(), cell));
+}
+
+std::pair<std::optional<std::string>, std::optional<std::string>> LiveCells::anchors(const Cell* cell) const {
+  const auto at =
+      static_cast<std::size_t>(std::lower_bound(order_.begin(), order_.end(), cell, comes_before) - order_.begin());
+  if (at > 0) return {std::nullopt, order_[at - 1]->id};
+  if (order_.size() > 1) return {order_[1]->id, std::nullopt};
+  return {};
+}
+
+std::vector<SpliceSource> LiveCells::difference(const std::string& cell_id, std::string_view from,
+                                                std::string_view to) {
+  if (from == to) return {};
+  const auto shorter = std::min(from.size(), to.size());
+  std::size_t head = 0;
+  while (head < shorter && from[head] == to[head]) ++head;
+  head = std::min(back_to_boundary(from, head), back_to_boundary(to, head));
+  std::size_t tail = 0;
+  while (tail < shorter - head && from[from.size() - 1 - tail] == to[to.size() - 1 - tail]) ++tail;
+  // A suffix that begins inside a character shrinks until it begins with one.
+  while (tail > 0 && (static_cast<unsigned char>(from[from.size() - tail]) & 0xc0U) == 0x80U) --tail;
+  SpliceSource splice;
+  splice.cell_id = cell_id;
+  splice.index = text::code_points(from.substr(0, head));
+  splice.delete_count = text::code_points(from.substr(head, from.size() - head - tail));
+  splice.insert = std::string(to.substr(head, to.size() - head - tail));
+  return {splice};
+}
+
+}  // namespace lectern::document

@@ -1,0 +1,69 @@
+// The notebook as readers see it: cells in order, their text in C++ strings moved by the engine's patches, metadata as
+// the JSON text it came with. Every patch is also told as the edit it is, for clients that follow by events.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "document/engine.hpp"
+
+namespace lectern::document {
+
+/// Metadata text that a transaction of our own is about to put in place, by cell id ("" for the notebook): the engine
+/// tells the value back in its own spelling, and the author's spelling wins when both mean the same.
+using StagedMetadata = std::map<std::string, std::string, std::less<>>;
+
+/// [reactor] or, while being built, [worker]: whoever owns the document.
+class LiveCells {
+ public:
+  /// Replaces everything. Cells may come in any order.
+  void reset(std::vector<Cell> cells, std::string metadata_json);
+
+  [[nodiscard]] const std::vector<const Cell*>& ordered() const { return order_; }
+  [[nodiscard]] const Cell* find(std::string_view id) const;
+  [[nodiscard]] const std::string& metadata_json() const { return metadata_; }
+  /// The metadata text of a cell, of the notebook for "".
+  [[nodiscard]] const std::string* metadata_of(std::string_view cell_id) const;
+
+  void set_attachments(std::string_view cell_id, std::string text);
+  void set_metadata_text(std::string_view cell_id, std::string text);
+
+  /// Applies patches in order and appends the edits they are. False when they do not fit what is here (or the engine
+  /// says so): the caller then reads everything anew with resync().
+  bool apply(const std::vector<Patch>& patches, const StagedMetadata& staged, std::uint64_t version,
+             std::vector<Change>& changes, DocumentWork& work);
+  /// Becomes what the engine says, cell by cell, and appends the edits that lead there.
+  void resync(std::vector<Cell> cells, const std::string& metadata_json, std::uint64_t version,
+              std::vector<Change>& changes, DocumentWork& work);
+
+  /// The edits that lead from one source to another: empty, or one splice between common prefix and suffix.
+  static std::vector<SpliceSource> difference(const std::string& cell_id, std::string_view from, std::string_view to);
+
+ private:
+  bool apply_one(const Patch& patch, const StagedMetadata& staged, std::uint64_t version, std::vector<Change>& changes,
+                 DocumentWork& work);
+  void put(const Cell& cell, const StagedMetadata& staged, std::uint64_t version, std::vector<Change>& changes,
+           DocumentWork& work);
+  void remove(std::string_view id, std::vector<Change>& changes);
+  bool splice(const Patch& patch, std::uint64_t version, std::vector<Change>& changes, DocumentWork& work);
+  void field(const Patch& patch, std::vector<Change>& changes);
+  void metadata_key(const Patch& patch, const StagedMetadata& staged, std::vector<Change>& changes);
+  void metadata_all(std::string_view cell_id, const std::string& json, const StagedMetadata& staged,
+                    std::vector<Change>& changes);
+  void insert_in_order(const Cell* cell);
+  void erase_from_order(const Cell* cell);
+  [[nodiscard]] std::pair<std::optional<std::string>, std::optional<std::string>> anchors(const Cell* cell) const;
+
+  std::unordered_map<std::string, std::unique_ptr<Cell>> by_id_;
+  std::vector<const Cell*> order_;
+  std::string metadata_ = "{}";
+};
+
+/// [any] Whether two JSON texts mean the same to the engine.
+bool same_json(std::string_view a, std::string_view b);
+
+}  // namespace lectern::document

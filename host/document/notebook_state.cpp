@@ -1,0 +1,217 @@
+#include "document/notebook_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <unordered_set>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+
+namespace lectern::document {
+namespace {
+
+constexpr std::size_t kRecentBytes = 4U << 20U;
+// The front of an actor that the engine derives for edits at earlier heads.
+constexpr std::string_view kConcurrentActor = "13b22309";
+
+bool authored_by(std::string_view actor, std::string_view author) {
+  return actor == author || (actor.starts_with(kConcurrentActor) && actor.ends_with(author) && !author.empty());
+}
+
+template <class Hashes>
+std::string hash_details(const Hashes& hashes) {
+  std::string details;
+  json::Writer writer(details);
+  writer.begin_object().key("hashes").begin_array();
+  for (const auto& hash : hashes) writer.string(hash.hex());
+  writer.end_array().end_object();
+  return details;
+}
+
+std::string hash_list(const std::vector<ChangeHash>& hashes) {
+  std::string text;
+  for (std::size_t i = 0; i < hashes.size() && i < 4; ++i) text += (i == 0 ? "" : ", ") + hashes[i].hex();
+  return hashes.size() > 4 ? text + " and others" : text;
+}
+
+}  // namespace
+
+Status NotebookDocument::State::refresh_heads() {
+  if (const auto outcome = engine.heads(heads); !outcome) return fail(500, "document_failed", outcome.message);
+  return {};
+}
+
+void NotebookDocument::State::remember(std::vector<Chunk> chunks) {
+  for (auto& chunk : chunks) {
+    recent_bytes += chunk.bytes.size();
+    recent.push_back(std::move(chunk.bytes));
+  }
+  if (recent_bytes < kRecentBytes + base.size()) return;
+  std::string saved;
+  if (!engine.save(saved)) return;  // the next call that needs the engine rebuilds from what is kept
+  base = std::move(saved);
+  recent.clear();
+  recent_bytes = 0;
+}
+
+Status NotebookDocument::State::advance(std::vector<Chunk> chunks) {
+  ++version;
+  remember(std::move(chunks));
+  LECTERN_CHECK(refresh_heads());
+  versions.push_back(heads);
+  if (versions.size() > kVersionsKept) versions.pop_front();
+  return {};
+}
+
+Status NotebookDocument::State::rebuild() {
+  ++work.rebuilds;
+  std::string error;
+  auto fresh = base.empty() ? Engine::create(error) : Engine::load(base, error);
+  if (!fresh) return fail(500, "document_failed", "the document could not be rebuilt: " + error);
+  const std::vector<std::string_view> chunks(recent.begin(), recent.end());
+  // What the engine made itself may pass bounds that are meant for strangers.
+  DocumentLimits own;
+  own.max_chunk_bytes = own.max_inflated_bytes = own.max_ops_per_change = UINT64_MAX / 2;
+  if (const auto outcome = fresh->apply(chunks, own, nullptr); !outcome) {
+    return fail(500, "document_failed", "the document could not be rebuilt: " + outcome.message);
+  }
+  engine = std::move(*fresh);
+  return {};
+}
+
+tl::unexpected<Error> NotebookDocument::State::recovered(const Outcome& outcome, std::string_view doing) {
+  if (auto status = rebuild(); !status) return fail(std::move(status).error());
+  return fail(500, "document_failed", std::string(doing) + " failed inside the document engine: " + outcome.message,
+              "nothing was applied; the document is as it was");
+}
+
+Status NotebookDocument::State::show(const std::vector<Patch>& patches, const StagedMetadata& staged,
+                                     std::vector<Change>& changes) {
+  if (cells.apply(patches, staged, version + 1, changes, work)) return {};
+  std::vector<Cell> all;
+  std::string metadata;
+  for (const auto& outcome : {engine.snapshot(all), engine.notebook_metadata(metadata)}) {
+    if (!outcome) return recovered(outcome, "reading the document");
+  }
+  cells.resync(std::move(all), metadata, version + 1, changes, work);
+  return {};
+}
+
+// ---- transactions ---------------------------------------------------------------------------------------------------
+
+Outcome NotebookDocument::State::run(const EngineOp& op) {
+  if (const auto* create = std::get_if<CreateOp>(&op)) return engine.create_cell(create->cell);
+  if (const auto* gone = std::get_if<DeleteOp>(&op)) return engine.delete_cell(gone->cell_id);
+  if (const auto* field = std::get_if<FieldOp>(&op)) return engine.set_field(field->cell_id, field->key, field->value);
+  if (const auto* splice = std::get_if<SpliceSource>(&op)) {
+    return engine.splice(splice->cell_id, splice->index, splice->delete_count, splice->insert);
+  }
+  const auto& metadata = std::get<MetadataOp>(op);
+  return engine.set_metadata(metadata.cell_id, metadata.path, metadata.value);
+}
+
+Status NotebookDocument::State::splice_late(std::string_view actor_bytes, TransactionPlan& plan,
+                                            std::uint64_t base_version, std::vector<Chunk>& chunks,
+                                            std::vector<Patch>& patches) {
+  const auto& at = versions[versions.size() - 1 - (version - base_version)];
+  if (const auto outcome = engine.begin(actor_bytes, at); !outcome) return recovered(outcome, "the transaction");
+  for (const auto& [index, splice] : plan.late) {
+    const auto outcome = engine.splice(splice.cell_id, splice.index, splice.delete_count, splice.insert);
+    if (outcome) continue;
+    if (outcome.status == LAM_NOT_FOUND) {
+      plan.dropped.push_back({index, "the cell was not there at base_version"});
+      continue;
+    }
+    if (outcome.status != LAM_OUT_OF_RANGE) return recovered(outcome, "the transaction");
+    engine.rollback();
+    return fail(
+        422, "out_of_range",
+        "changes[" + std::to_string(index) + "]: at version " + std::to_string(base_version) + ": " + outcome.message);
+  }
+  if (const auto outcome = engine.commit(chunks, &patches); !outcome) return recovered(outcome, "the transaction");
+  return {};
+}
+
+Result<AppliedTransaction> NotebookDocument::State::transact(std::string_view actor_bytes, TransactionPlan plan,
+                                                             std::optional<std::uint64_t> base_version) {
+  std::vector<Chunk> chunks;
+  std::vector<Patch> late_patches, patches;
+  if (!plan.late.empty()) LECTERN_CHECK(splice_late(actor_bytes, plan, *base_version, chunks, late_patches));
+  if (!plan.ops.empty()) {
+    auto outcome = engine.begin(actor_bytes, {});
+    for (auto op = plan.ops.begin(); outcome && op != plan.ops.end(); ++op) outcome = run(*op);
+    if (outcome) outcome = engine.commit(chunks, &patches);
+    // The late splices are in the engine already; only making it anew takes them out again.
+    if (!outcome) return recovered(outcome, "the transaction");
+  }
+  AppliedTransaction done;
+  done.dropped = std::move(plan.dropped);
+  std::sort(done.dropped.begin(), done.dropped.end(),
+            [](const DroppedChange& a, const DroppedChange& b) { return a.index < b.index; });
+  if (!chunks.empty()) {
+    LECTERN_CHECK(show(late_patches, {}, done.applied));
+    std::vector<Change> told;  // the plan says the same in the author's words
+    LECTERN_CHECK(show(patches, plan.staged, told));
+    for (auto& [owner, text] : plan.staged) cells.set_metadata_text(owner, std::move(text));
+    std::move(plan.applied.begin(), plan.applied.end(), std::back_inserter(done.applied));
+    for (const auto& chunk : chunks) {
+      done.hashes.push_back(chunk.hash);
+      done.chunks.push_back(chunk.bytes);
+    }
+    LECTERN_CHECK(advance(std::move(chunks)));
+  }
+  done.version = version;
+  return done;
+}
+
+// ---- changes of others ----------------------------------------------------------------------------------------------
+
+Result<AppliedChanges> NotebookDocument::State::apply(std::span<const std::string> chunks,
+                                                      std::optional<std::string_view> author) {
+  LECTERN_TRY(const auto infos, inspect_changes(chunks, limits));
+  AppliedChanges done;
+  done.version = version;
+  std::vector<std::string_view> fresh;
+  std::vector<ChangeHash> foreign;
+  std::unordered_set<std::string_view> seen;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const auto& info = infos[i];
+    const std::string_view name(reinterpret_cast<const char*>(info.hash.bytes.data()), info.hash.bytes.size());
+    if (engine.contains(info.hash)) {
+      done.known.push_back(info.hash);
+    } else if (seen.insert(name).second) {
+      if (author && !authored_by(info.actor, *author)) foreign.push_back(info.hash);
+      fresh.push_back(chunks[i]);
+      done.hashes.push_back(info.hash);
+    }
+  }
+  if (!foreign.empty()) {
+    return fail(403, "foreign_actor", "changes by an actor that was not issued to this client: " + hash_list(foreign),
+                "return to the host's heads and author edits under the actor it issued", hash_details(foreign));
+  }
+  if (fresh.empty()) return done;
+
+  std::vector<Patch> patches;
+  const auto outcome = engine.apply(fresh, limits, &patches);
+  if (outcome.status == LAM_MISSING_DEPENDENCY) {
+    return fail(409, "unknown_dependency", "changes build on some that are not here: " + hash_list(outcome.missing),
+                "send the changes they build on too, or start a sync session", hash_details(outcome.missing));
+  }
+  if (outcome.broken()) LECTERN_CHECK(rebuild());
+  if (!outcome) {
+    return fail(outcome.status == LAM_TOO_LARGE ? 413 : 422,
+                outcome.status == LAM_TOO_LARGE ? "too_large" : "malformed_change", outcome.message,
+                "return to the host's heads", hash_details(done.hashes));
+  }
+  LECTERN_CHECK(show(patches, {}, done.changes));
+  std::vector<Chunk> kept;
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    kept.push_back({done.hashes[i], std::string(fresh[i])});
+    done.chunks.emplace_back(fresh[i]);
+  }
+  LECTERN_CHECK(advance(std::move(kept)));
+  done.version = version;
+  return done;
+}
+
+}  // namespace lectern::document
