@@ -106,7 +106,7 @@ void echo(const Options& options, Report& report) {
 
 void fanout(const Options& options, Report& report) {
   for (const int readers : {1, 100, 1000}) {
-    Host host(options.binary, {"--autosave-ms", "0"});
+    Host host(options.binary, {"--autosave-at-most-ms", "0"});
     host.write("n.ipynb", notebook("1"));
     const auto session = host.open("n.ipynb");
     Socket editor(host, session);
@@ -150,7 +150,7 @@ Samples fsync_floor(const std::string& folder, int rounds) {
 void keystroke(const Options& options, Report& report) {
   using lectern::document::NotebookDocument;
   for (const bool paced : {false, true}) {
-    Host host(options.binary, {"--autosave-ms", "0"});
+    Host host(options.binary, {"--autosave-at-most-ms", "0"});
     host.write("n.ipynb", notebook("1"));
     const auto session = host.open("n.ipynb");
     if (!paced) report.add("floor: fdatasync of 256 preallocated bytes", fsync_floor(host.folder(), 300));
@@ -233,7 +233,7 @@ void takeover(const Options& options, Report& report) {
 
 void execute(const Options& options, Report& report) {
   KernelFloor floor(options.python);
-  Host host(options.binary, {"--autosave-ms", "0"});
+  Host host(options.binary, {"--autosave-at-most-ms", "0"});
   host.write("n.ipynb", notebook("1+1"));
   const auto session = host.open("n.ipynb");
   Socket client(host, session);
@@ -258,7 +258,7 @@ void execute(const Options& options, Report& report) {
 }
 
 void large(const Options& options, Report& report) {
-  Host host(options.binary, {"--autosave-ms", "0"});
+  Host host(options.binary, {"--autosave-at-most-ms", "0"});
   const std::string image(40'000, 'A');
   const std::string outputs =
       "[\n    {\n     \"data\": {\n      \"image/png\": \"" + image +

@@ -16,6 +16,8 @@ export interface HostOptions {
   root?: string;
   /** Keeps state, settings and runtime files: for a second host on the same machine state. */
   home?: string;
+  /** Another executable: one whose plugins lie elsewhere. */
+  binary?: string;
 }
 
 export interface Answer<T = any> {
@@ -69,7 +71,7 @@ export class Host {
     };
     const root = options.root ?? folder('root');
     const home = options.home ?? folder('home');
-    const child = spawn(LECTERN, ['serve', root, '--port', '0', '--no-browser', ...(options.args ?? [])], {
+    const child = spawn(options.binary ?? LECTERN, ['serve', root, '--port', '0', '--no-browser', ...(options.args ?? [])], {
       env: {
         ...process.env,
         LECTERN_VENV: process.env.LECTERN_VENV ?? path.join(ROOT, '.venv'),

@@ -153,7 +153,7 @@ describe('a notebook written by Jupyter', () => {
   });
 
   it('is not overwritten when somebody else changed it', async () => {
-    const host = await Host.start({ args: ['--autosave-ms', '0'] });
+    const host = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
     try {
       const file = path.join(host.root, 'j.ipynb');
       fs.writeFileSync(file, text);

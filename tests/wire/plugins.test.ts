@@ -9,20 +9,18 @@ import { Host, LECTERN } from '../support/host';
 
 const BUILT = path.resolve(path.dirname(LECTERN), '../plugins');
 
-/** A copy of the built plugins without `missing`. */
-function pluginsWithout(missing: string): string {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-plugins-'));
+/** An installation of its own: the same executable, with the built plugins except `missing` beside it. */
+function installWithout(missing: string): { folder: string; binary: string; plugins: string } {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-install-'));
+  const binary = path.join(folder, 'bin/lectern');
+  const plugins = path.join(folder, 'plugins');
+  fs.mkdirSync(path.dirname(binary));
+  fs.copyFileSync(LECTERN, binary);
   for (const id of fs.readdirSync(BUILT)) {
     if (id === missing || !fs.existsSync(path.join(BUILT, id, `${id}.plugin.json`))) continue;
-    fs.cpSync(path.join(BUILT, id), path.join(folder, id), { recursive: true });
+    fs.cpSync(path.join(BUILT, id), path.join(plugins, id), { recursive: true });
   }
-  return folder;
-}
-
-async function hostWithout(missing: string, args: string[] = []): Promise<{ host: Host; folder: string }> {
-  const folder = pluginsWithout(missing);
-  const host = await Host.start({ args: [...args], env: { LECTERN_PLUGIN_PATH: folder } });
-  return { host, folder };
+  return { folder, binary, plugins };
 }
 
 describe('taking a plugin away', () => {
@@ -31,7 +29,8 @@ describe('taking a plugin away', () => {
     for (const task of cleanup) await task();
   });
   async function start(missing: string, args: string[] = []) {
-    const { host, folder } = await hostWithout(missing, args);
+    const { folder, binary } = installWithout(missing);
+    const host = await Host.start({ args, binary });
     cleanup.push(async () => {
       await host.stop();
       fs.rmSync(folder, { recursive: true });
@@ -96,10 +95,10 @@ describe('taking a plugin away', () => {
   });
 
   it('local-takeover: a host told to use it says what is missing', async () => {
-    const folder = pluginsWithout('local-takeover');
+    const { folder, binary } = installWithout('local-takeover');
     try {
-      await expect(Host.start({ args: ['--policy', 'local-takeover'], env: { LECTERN_PLUGIN_PATH: folder } })).rejects.toThrow(/local-takeover/);
-      const host = await Host.start({ args: ['--policy', 'collaborative'], env: { LECTERN_PLUGIN_PATH: folder } });
+      await expect(Host.start({ args: ['--policy', 'local-takeover'], binary })).rejects.toThrow(/local-takeover/);
+      const host = await Host.start({ args: ['--policy', 'collaborative'], binary });
       const swapped = await host.put('/api/v1/policy', { policy: 'local-takeover' });
       expect(swapped.status).toBeGreaterThanOrEqual(400);
       names(swapped.body, 'local-takeover');
@@ -121,10 +120,12 @@ describe('taking a plugin away', () => {
 });
 
 describe('bad plugins', () => {
+  let install: ReturnType<typeof installWithout>;
   let folder: string;
   let host: Host;
   beforeAll(async () => {
-    folder = pluginsWithout('');
+    install = installWithout('');
+    folder = install.plugins;
     const bad = path.resolve(path.dirname(LECTERN), '../plugins-bad');
     if (fs.existsSync(bad)) for (const id of fs.readdirSync(bad)) fs.cpSync(path.join(bad, id), path.join(folder, id), { recursive: true });
     const text = path.join(folder, 'text-file');
@@ -135,11 +136,11 @@ describe('bad plugins', () => {
       path.join(text, 'text-file.plugin.json'),
       JSON.stringify({ ...manifest, id: 'text-file', library: 'text-file.so', sha256: undefined }),
     );
-    host = await Host.start({ env: { LECTERN_PLUGIN_PATH: folder } });
+    host = await Host.start({ binary: install.binary });
   });
   afterAll(async () => {
     await host.stop();
-    fs.rmSync(folder, { recursive: true });
+    fs.rmSync(install.folder, { recursive: true });
   });
 
   it('each is refused with a reason, and the host and its sessions go on', async () => {
@@ -166,12 +167,12 @@ describe('bad plugins', () => {
   });
 
   it('`lectern plugins` lists what was found, what was refused and why', () => {
-    const result = spawnSync(LECTERN, ['plugins', '--json', '--plugin-path', folder], { encoding: 'utf8' });
+    const result = spawnSync(install.binary, ['plugins', '--json'], { encoding: 'utf8' });
     const listed = JSON.parse(result.stdout);
     const text = JSON.stringify(listed);
     expect(text).toContain('local-takeover');
     expect(text).toContain('text-file');
-    const plain = execFileSync(LECTERN, ['plugins', '--plugin-path', folder], { encoding: 'utf8' });
+    const plain = execFileSync(install.binary, ['plugins'], { encoding: 'utf8' });
     expect(plain).toMatch(/text-file.*\n?.*(refused|not)/i);
   });
 });
