@@ -94,8 +94,8 @@ export class NotebookDocument {
       this.historyId = historyId;
     }
     if (!this.replica) {
+      // Changes that came before stay: what the bytes already hold is ignored when it is applied again.
       this.bytes = bytes;
-      this.early = [];
       this.tryReady();
       return;
     }
@@ -166,8 +166,15 @@ export class NotebookDocument {
     const batch = [...this.replica.unsent];
     const reply = await this.host.submit(batch, { epoch });
     this.flushing = false;
-    if (reply.ok) this.confirm(batch);
-    else if (reply.error?.code !== "offline" && this.hasUnsent) this.giveUp(reply, freshActor(reply) ?? this.actor);
+    if (reply.ok) {
+      this.confirm(batch);
+      this.pump();
+    } else if (reply.error?.code !== "offline" && this.hasUnsent) this.giveUp(reply, freshActor(reply) ?? this.actor);
+  }
+
+  /** The pen is here (again): what waits may go. */
+  granted(): void {
+    this.pump();
   }
 
   onText(cellId: string, listener: TextListener): () => void {

@@ -31,6 +31,8 @@ export function NotebookPage({ path }: { path: string }) {
     let mine: Open | null = null;
     setOpen(null);
     setError(null);
+    // The editor's code travels while the host opens the file.
+    void import("./CodeEditor");
     api.open(path).then(
       (info) => {
         if (!current) return;

@@ -1,5 +1,6 @@
 import { closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { python } from "@codemirror/lang-python";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, type KeyBinding } from "@codemirror/view";
@@ -96,6 +97,6 @@ export function keysOf(keys: EditorKeys): Extension {
 
 export async function languageFor(name: string): Promise<Extension> {
   if (name === "markdown") return (await import("@codemirror/lang-markdown")).markdown();
-  if (/^(i?python\d?)$/i.test(name)) return (await import("@codemirror/lang-python")).python();
+  if (/^(i?python\d?)$/i.test(name)) return python();
   return [];
 }

@@ -168,6 +168,7 @@ export class Session {
     const snapshot = ready.notebook ? fromSnapshot(ready.notebook) : null;
     this.document.connected(ready.actor, ready.history_id, snapshot);
     if (this.document.isReady) void this.catchUp(ready.history_id);
+    else if (ready.replay === "gap") void this.fetchDocument(ready.history_id);
     if (!ready.consumer_capabilities.edit) void this.document.demoted(this.lastEpoch);
     this.forgetArrivedDrafts();
     if (this.started) return;
@@ -179,7 +180,10 @@ export class Session {
   /** States what this copy has; where the host does not know it, the whole document is fetched and merged. */
   private async catchUp(historyId: string): Promise<void> {
     const reply = await this.connection.command("sync", { heads: this.document.knownHeads(), history_id: historyId });
-    if (!reply.ok || reply.known !== false) return;
+    if (reply.ok && reply.known === false) await this.fetchDocument(historyId);
+  }
+
+  private async fetchDocument(historyId: string): Promise<void> {
     try {
       const bytes = await api.document(this.info.session_id);
       this.document.takeDocument(bytes, historyId);
@@ -189,7 +193,9 @@ export class Session {
   }
 
   private onCapabilities(before: SessionState): void {
-    if (before.capabilities.edit && !this.store.get().capabilities.edit) void this.document.demoted(before.epoch ?? this.lastEpoch);
+    const { edit } = this.store.get().capabilities;
+    if (edit) this.document.granted();
+    else if (before.capabilities.edit) void this.document.demoted(before.epoch ?? this.lastEpoch);
   }
 
   private onFrame(frame: Frame): void {
