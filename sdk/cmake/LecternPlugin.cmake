@@ -1,9 +1,11 @@
 # lectern_add_plugin(<id> KIND <kind> SOURCES <file>...
 #                    [NAME <for people>] [VERSION <1.2.3>] [DESCRIPTION <text>] [LICENSE <spdx>]
-#                    [LINK <library>...] [RESIDENT] [OPTIONAL] [TARGET <cmake target>])
+#                    [LINK <library>...] [RESIDENT] [OPTIONAL] [TARGET <cmake target>]
+#                    [OUTPUT_DIRECTORY <folder>] [NO_INSTALL])
 #
 # Builds one plugin as ${CMAKE_BINARY_DIR}/plugins/<id>/<id>.so with its manifest <id>.plugin.json beside it, and installs
-# both to lib/lectern/plugins/<id>/ (component "plugins"). The target is called plugin-<id> unless TARGET says otherwise.
+# both to lib/lectern/plugins/<id>/ (component "plugins"). The target is called plugin-<id> unless TARGET says otherwise;
+# OUTPUT_DIRECTORY takes the place of ${CMAKE_BINARY_DIR}/plugins.
 #
 # KIND      policy, transport, format, presence or runtime
 # RESIDENT  the library must stay in memory once loaded: say it when a library you link keeps threads, exit handlers or
@@ -19,7 +21,7 @@ function(_lectern_json_string out text)
 endfunction()
 
 function(lectern_add_plugin id)
-  cmake_parse_arguments(ARG "RESIDENT;OPTIONAL" "KIND;NAME;VERSION;DESCRIPTION;LICENSE;TARGET" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "RESIDENT;OPTIONAL;NO_INSTALL" "KIND;NAME;VERSION;DESCRIPTION;LICENSE;TARGET;OUTPUT_DIRECTORY" "SOURCES;LINK")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "lectern_add_plugin(${id}): what is ${ARG_UNPARSED_ARGUMENTS}?")
   endif()
@@ -42,7 +44,10 @@ function(lectern_add_plugin id)
   if(NOT ARG_TARGET)
     set(ARG_TARGET plugin-${id})
   endif()
-  set(folder ${CMAKE_BINARY_DIR}/plugins/${id})
+  if(NOT ARG_OUTPUT_DIRECTORY)
+    set(ARG_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+  endif()
+  set(folder ${ARG_OUTPUT_DIRECTORY}/${id})
 
   add_library(${ARG_TARGET} MODULE ${ARG_SOURCES})
   target_link_libraries(${ARG_TARGET} PRIVATE lectern::sdk ${ARG_LINK})
@@ -94,6 +99,9 @@ function(lectern_add_plugin id)
 ")
   file(GENERATE OUTPUT ${folder}/${id}.plugin.json CONTENT "${manifest}")
 
+  if(ARG_NO_INSTALL)
+    return()
+  endif()
   set(destination lib/lectern/plugins/${id}) # where a host looks: ../lib/lectern/plugins from its own binary
   install(TARGETS ${ARG_TARGET} LIBRARY DESTINATION ${destination} COMPONENT plugins)
   install(FILES ${folder}/${id}.plugin.json DESTINATION ${destination} COMPONENT plugins)

@@ -1,0 +1,127 @@
+#include "plugin/presence.hpp"
+
+#include <mutex>
+#include <utility>
+
+#include "base/text.hpp"
+#include "lectern/abi/draft/presence.h"
+#include "plugin/call.hpp"
+
+namespace lectern::plugin {
+
+namespace {
+
+constexpr std::size_t max_records = 10'000;
+constexpr std::uint64_t max_record = 1u << 20;
+
+lectern_status take(PresenceSnapshot& to, lectern_str origin, lectern_str record) {
+  if (!sane(origin, UINT64_MAX) || !sane(record, UINT64_MAX)) return LECTERN_INVALID;
+  std::string from = text::label(view(origin).substr(0, 4096), 400);
+  if (to.records.size() >= max_records) return LECTERN_TOO_LARGE;
+  if (record.n > max_record) {
+    to.rejected.push_back({std::move(from), "it has " + std::to_string(record.n) + " bytes, 1 MiB is the most"});
+  } else if (!text::valid_utf8(view(record))) {
+    to.rejected.push_back({std::move(from), "it is not UTF-8"});
+  } else {
+    to.records.push_back({std::move(from), std::string(view(record))});
+  }
+  return LECTERN_OK;
+}
+
+lectern_status on_record(void* ctx, lectern_str origin, lectern_str record) noexcept {
+  try {
+    return take(*static_cast<PresenceSnapshot*>(ctx), origin, record);
+  } catch (...) {
+    return LECTERN_INTERNAL;
+  }
+}
+lectern_status on_rejected(void* ctx, lectern_str origin, lectern_str reason) noexcept {
+  try {
+    auto& to = *static_cast<PresenceSnapshot*>(ctx);
+    if (!sane(origin, UINT64_MAX) || !sane(reason, UINT64_MAX)) return LECTERN_INVALID;
+    if (to.rejected.size() >= max_records) return LECTERN_TOO_LARGE;
+    to.rejected.push_back(
+        {text::label(view(origin).substr(0, 4096), 400), text::label(view(reason).substr(0, 4096), 400)});
+    return LECTERN_OK;
+  } catch (...) {
+    return LECTERN_INTERNAL;
+  }
+}
+
+}  // namespace
+
+struct Presence::Inner {
+  GenerationPtr generation;
+  lectern_presence abi{};
+  void* self = nullptr;
+
+  template <class Body>
+  Status call(std::string_view doing, Body&& body) {
+    lectern_error error = empty_error();
+    const auto status = guarded(*generation, doing, error, [&] { return body(error); });
+    if (status == LECTERN_OK) return {};
+    return fail(call_error(*generation, doing, status, error, 422, "presence_failed"));
+  }
+};
+
+Presence::Presence(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+
+Presence::~Presence() {
+  const std::scoped_lock lock(control_mutex());
+  guarded_void(*inner_->generation, "close", [&] { may_throw(inner_->abi.close)(inner_->self); });
+}
+
+Result<std::shared_ptr<Presence>> Presence::open(GenerationPtr generation, std::string_view config_json) {
+  auto inner = std::make_unique<Inner>();
+  inner->abi = read_struct(static_cast<const lectern_presence*>(generation->interface()));
+  inner->generation = std::move(generation);
+  const std::scoped_lock lock(control_mutex());
+  lectern_error error = empty_error();
+  void* self = nullptr;
+  const auto status = guarded(*inner->generation, "open", error,
+                              [&] { return may_throw(inner->abi.open)(to_abi(config_json), &self, &error); });
+  if (status != LECTERN_OK) {
+    Error failed = call_error(*inner->generation, "open", status, error, 400, "bad_config");
+    if (failed.status == 503) failed.code = "presence_unavailable";
+    return fail(std::move(failed));
+  }
+  inner->self = self;
+  return std::shared_ptr<Presence>(new Presence(std::move(inner)));
+}
+
+Status Presence::publish(std::string_view device_id, std::string_view instance_id, std::string_view record) {
+  return inner_->call("publish", [&](lectern_error& error) {
+    return may_throw(inner_->abi.publish)(inner_->self, to_abi(device_id), to_abi(instance_id), to_abi(record), &error);
+  });
+}
+
+Status Presence::remove(std::string_view device_id, std::string_view instance_id) {
+  return inner_->call("remove a record", [&](lectern_error& error) {
+    return may_throw(inner_->abi.remove)(inner_->self, to_abi(device_id), to_abi(instance_id), &error);
+  });
+}
+
+Result<PresenceSnapshot> Presence::snapshot() {
+  PresenceSnapshot found;
+  const lectern_presence_sink sink{sizeof(lectern_presence_sink), 0, &found, &on_record, &on_rejected};
+  LECTERN_CHECK(inner_->call("list its records", [&](lectern_error& error) {
+    const auto status = may_throw(inner_->abi.snapshot)(inner_->self, &sink, &error);
+    return found.records.size() >= max_records && status == LECTERN_TOO_LARGE ? lectern_status{LECTERN_OK} : status;
+  }));
+  return found;
+}
+
+const std::string& Presence::id() const {
+  return inner_->generation->id();
+}
+std::uint64_t Presence::lag_ms() const {
+  return inner_->abi.lag_ms;
+}
+std::uint64_t Presence::min_period_ms() const {
+  return inner_->abi.min_period_ms;
+}
+const GenerationPtr& Presence::generation() const {
+  return inner_->generation;
+}
+
+}  // namespace lectern::plugin

@@ -1,0 +1,230 @@
+#include "plugin/runtime.hpp"
+
+#include <mutex>
+#include <utility>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "lectern/abi/draft/runtime.h"
+#include "plugin/call.hpp"
+
+namespace lectern::plugin {
+
+namespace {
+
+constexpr std::uint64_t max_part = 512ull << 20;
+constexpr std::uint32_t max_buffers = 100'000;
+
+/// Kernels print what they like: bytes that are no UTF-8 become U+FFFD, so that one of them costs a character and not
+/// the output.
+std::string repaired(std::string_view from) {
+  std::string to;
+  to.reserve(from.size() + 16);
+  for (std::size_t i = 0; i < from.size();) {
+    std::size_t n = 1;
+    while (n <= 4 && i + n <= from.size() && !text::valid_utf8(from.substr(i, n))) ++n;
+    if (n <= 4 && i + n <= from.size()) {
+      to.append(from, i, n);
+      i += n;
+    } else {
+      to += "\xEF\xBF\xBD";
+      ++i;
+    }
+  }
+  return to;
+}
+
+bool copy_to(lectern_str from, std::string& to) {
+  if (!sane(from, max_part)) return false;
+  to = text::valid_utf8(view(from)) ? std::string(view(from)) : repaired(view(from));
+  return true;
+}
+
+bool value_fits(const lectern_runtime_event& event) {
+  switch (event.kind) {
+    case LECTERN_RUN_STATE:
+      return event.value >= LECTERN_KERNEL_STARTING && event.value <= LECTERN_KERNEL_UNREACHABLE;
+    case LECTERN_RUN_FINISHED:
+      return event.value >= LECTERN_FINISHED_OK && event.value <= LECTERN_FINISHED_ABORTED;
+    default:
+      return true;
+  }
+}
+
+/// Empty text = fine; else what is wrong with the event.
+std::string convert(const lectern_runtime_event* raw, RuntimeEvent& to) {
+  if (raw == nullptr) return "sent no event where one was announced";
+  const lectern_runtime_event event = read_struct(raw);
+  if (event.kind < LECTERN_RUN_STATE || event.kind > LECTERN_RUN_COMM_CLOSE)
+    return "sent an event of kind " + std::to_string(event.kind);
+  if (!value_fits(event))
+    return "sent an event of kind " + std::to_string(event.kind) + " with value " + std::to_string(event.value);
+  if (event.n_buffers > max_buffers || (event.n_buffers != 0 && event.buffers == nullptr))
+    return "sent " + std::to_string(event.n_buffers) + " buffers";
+  to.kind = static_cast<RuntimeEventKind>(event.kind);
+  to.value = event.value;
+  to.execution = event.execution;
+  to.request = event.request;
+  const bool texts = copy_to(event.name, to.name) && copy_to(event.text, to.text) && copy_to(event.json, to.json) &&
+                     copy_to(event.metadata, to.metadata);
+  if (!texts) return "sent an event of kind " + std::to_string(event.kind) + " with text that is too long";
+  to.buffers.reserve(event.n_buffers);
+  for (std::uint32_t i = 0; i < event.n_buffers; ++i) {
+    if (!sane(event.buffers[i], max_part)) return "sent a buffer of " + std::to_string(event.buffers[i].n) + " bytes";
+    to.buffers.emplace_back(view(event.buffers[i]));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Runtime::Inner {
+  GenerationPtr generation;
+  lectern_runtime abi{};
+  void* self = nullptr;
+  OnEvent on_event;
+  lectern_runtime_out out{};  // the plugin keeps a pointer to it until destroy
+
+  static void event(void* ctx, std::uint64_t kernel, const lectern_runtime_event* raw) noexcept {
+    auto& inner = *static_cast<Inner*>(ctx);
+    try {
+      RuntimeEvent made;
+      made.kernel = kernel;
+      if (const std::string garbage = convert(raw, made); !garbage.empty()) {
+        inner.generation->count_failure("tell what happens: " + garbage);
+        return;
+      }
+      inner.on_event(std::move(made));
+    } catch (const std::exception& problem) {
+      inner.dropped(problem.what());
+    } catch (...) {
+      inner.dropped("unknown exception");
+    }
+  }
+  void dropped(const char* why) noexcept {
+    try {
+      generation->count_failure(std::string("have an event taken: ") + why);
+    } catch (...) {  // not even memory for the report
+    }
+  }
+
+  template <class Body>
+  Status call(std::string_view doing, std::string_view unavailable, Body&& body) {
+    lectern_error error = empty_error();
+    const auto status = guarded(*generation, doing, error, [&] { return body(error); });
+    if (status == LECTERN_OK) return {};
+    Error failed = call_error(*generation, doing, status, error, 400, "bad_request");
+    if (failed.code == "not_found") failed.code = "unknown_kernel";
+    if (failed.code == "unavailable") failed.code = std::string(unavailable);
+    return fail(std::move(failed));
+  }
+  template <class Body>
+  Status hand_over(std::string_view doing, Body&& body) {
+    return call(doing, "kernel_unavailable", [&](lectern_error&) { return body(); });
+  }
+};
+
+Runtime::Runtime(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+
+Runtime::~Runtime() {
+  const std::scoped_lock lock(control_mutex());
+  guarded_void(*inner_->generation, "stop its kernels", [&] { may_throw(inner_->abi.destroy)(inner_->self); });
+}
+
+Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::string_view config_json,
+                                                 OnEvent on_event) {
+  auto inner = std::make_unique<Inner>();
+  inner->abi = read_struct(static_cast<const lectern_runtime*>(generation->interface()));
+  inner->generation = std::move(generation);
+  inner->on_event = std::move(on_event);
+  inner->out = {sizeof(lectern_runtime_out), 0, inner.get(), &Inner::event};
+  const std::scoped_lock lock(control_mutex());
+  lectern_error error = empty_error();
+  void* self = nullptr;
+  const auto status = guarded(*inner->generation, "take these settings", error, [&] {
+    return may_throw(inner->abi.create)(to_abi(config_json), &inner->out, &self, &error);
+  });
+  if (status != LECTERN_OK) {
+    Error failed = call_error(*inner->generation, "take these settings", status, error, 400, "bad_config");
+    if (failed.code == "unavailable") failed.code = "runtime_unavailable";
+    return fail(std::move(failed));
+  }
+  inner->self = self;
+  return std::shared_ptr<Runtime>(new Runtime(std::move(inner)));
+}
+
+Result<std::string> Runtime::kernels() {
+  std::string list;
+  const auto append = [](void* ctx, lectern_str bytes) noexcept -> lectern_status {
+    try {
+      auto& to = *static_cast<std::string*>(ctx);
+      if (!sane(bytes, 16u << 20) || to.size() + bytes.n > 16u << 20) return LECTERN_TOO_LARGE;
+      to.append(view(bytes));
+      return LECTERN_OK;
+    } catch (...) {
+      return LECTERN_INTERNAL;
+    }
+  };
+  const lectern_sink sink{sizeof(lectern_sink), 0, &list, append};
+  LECTERN_CHECK(inner_->call("list its kernels", "runtime_unavailable", [&](lectern_error& error) {
+    return may_throw(inner_->abi.kernels)(inner_->self, &sink, &error);
+  }));
+  const auto parsed = json::parse(list);
+  if (!parsed || parsed->as_array() == nullptr) {
+    const std::string what = "list its kernels: wrote no JSON array";
+    inner_->generation->count_failure(what);
+    return fail(500, "plugin_failed", id() + " could not " + what, "This is a fault of the runtime plugin.");
+  }
+  return list;
+}
+
+Status Runtime::start(std::uint64_t kernel, std::string_view name, std::string_view options_json) {
+  return inner_->call("start a kernel", "runtime_unavailable", [&](lectern_error& error) {
+    return may_throw(inner_->abi.start)(inner_->self, kernel, to_abi(name), to_abi(options_json), &error);
+  });
+}
+
+Status Runtime::execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags) {
+  return inner_->hand_over(
+      "run code", [&] { return may_throw(inner_->abi.execute)(inner_->self, kernel, execution, to_abi(code), flags); });
+}
+Status Runtime::interrupt(std::uint64_t kernel) {
+  return inner_->hand_over("interrupt", [&] { return may_throw(inner_->abi.interrupt)(inner_->self, kernel); });
+}
+Status Runtime::restart(std::uint64_t kernel) {
+  return inner_->hand_over("restart", [&] { return may_throw(inner_->abi.restart)(inner_->self, kernel); });
+}
+Status Runtime::shutdown(std::uint64_t kernel) {
+  return inner_->hand_over("shut down", [&] { return may_throw(inner_->abi.shutdown)(inner_->self, kernel); });
+}
+Status Runtime::input(std::uint64_t kernel, std::string_view value) {
+  return inner_->hand_over("pass a line on",
+                           [&] { return may_throw(inner_->abi.input)(inner_->self, kernel, to_abi(value)); });
+}
+Status Runtime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
+                        std::string_view content_json) {
+  return inner_->hand_over("ask the kernel", [&] {
+    return may_throw(inner_->abi.request)(inner_->self, kernel, request, to_abi(kind), to_abi(content_json));
+  });
+}
+
+Status Runtime::comm(std::uint64_t kernel, const CommMessage& message) {
+  std::vector<lectern_str> buffers;
+  buffers.reserve(message.buffers.size());
+  for (const auto buffer : message.buffers) buffers.push_back(to_abi(buffer));
+  const lectern_comm flat{sizeof(lectern_comm),     static_cast<std::uint32_t>(buffers.size()),
+                          to_abi(message.kind),     to_abi(message.comm_id),
+                          to_abi(message.target),   to_abi(message.data),
+                          to_abi(message.metadata), buffers.data()};
+  return inner_->hand_over("pass a comm message on",
+                           [&] { return may_throw(inner_->abi.comm)(inner_->self, kernel, &flat); });
+}
+
+const std::string& Runtime::id() const {
+  return inner_->generation->id();
+}
+const GenerationPtr& Runtime::generation() const {
+  return inner_->generation;
+}
+
+}  // namespace lectern::plugin

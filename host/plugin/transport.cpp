@@ -1,0 +1,216 @@
+#include "plugin/transport.hpp"
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "lectern/abi/draft/transport.h"
+#include "plugin/call.hpp"
+
+namespace lectern::plugin {
+
+namespace {
+
+constexpr std::uint64_t max_message = 512ull << 20;
+constexpr std::uint32_t max_sizes = 100'000;
+
+struct Receiver {
+  const std::function<Status(const Inbound&)>& visitor;
+  std::optional<Error> refused;  // the visitor's
+  std::string garbage;
+
+  lectern_status garbled(std::string what) {
+    garbage = std::move(what);
+    return LECTERN_INVALID;
+  }
+
+  lectern_status take(const lectern_inbound* raw) {
+    if (raw == nullptr) return garbled("handed over no message where one was announced");
+    const lectern_inbound message = read_struct(raw);
+    if (message.kind < LECTERN_IN_HELLO || message.kind > LECTERN_IN_MALFORMED)
+      return garbled("handed over a message of kind " + std::to_string(message.kind));
+    if (message.document > LECTERN_DOCUMENT_MODELS)
+      return garbled("handed over a message on document " + std::to_string(message.document));
+    for (const lectern_str part : {message.id, message.name, message.body, message.payload}) {
+      if (!sane(part, max_message)) return garbled("handed over a text of " + std::to_string(part.n) + " bytes");
+    }
+    if (message.n_sizes > max_sizes || (message.n_sizes != 0 && message.sizes == nullptr))
+      return garbled("handed over " + std::to_string(message.n_sizes) + " sizes");
+    const std::span<const std::uint64_t> sizes(message.sizes, message.n_sizes);
+    if (!sizes.empty() && !adds_up(sizes, message.payload.n))
+      return garbled("handed over sizes that do not add up to the payload");
+    const Inbound inbound{static_cast<InboundKind>(message.kind),
+                          static_cast<DocumentKind>(message.document),
+                          (message.flags & LECTERN_IN_FLUSH) != 0,
+                          message.has_epoch != 0,
+                          message.epoch,
+                          view(message.id),
+                          view(message.name),
+                          view(message.body),
+                          view(message.payload),
+                          sizes};
+    if (auto status = visitor(inbound); !status) {
+      refused = std::move(status).error();
+      return LECTERN_UNAVAILABLE;
+    }
+    return LECTERN_OK;
+  }
+
+  static bool adds_up(std::span<const std::uint64_t> sizes, std::uint64_t total) {
+    for (const auto size : sizes) {
+      if (size > total) return false;
+      total -= size;
+    }
+    return total == 0;
+  }
+};
+
+lectern_status on_message(void* ctx, const lectern_inbound* message) noexcept {
+  try {
+    return static_cast<Receiver*>(ctx)->take(message);
+  } catch (const std::exception& problem) {
+    static_cast<Receiver*>(ctx)->refused = Error{500, "internal", problem.what(), {}, {}};
+    return LECTERN_INTERNAL;
+  } catch (...) {
+    return LECTERN_INTERNAL;
+  }
+}
+
+struct Frames {
+  std::vector<EncodedFrame> frames;
+  std::string garbage;
+};
+
+lectern_status on_frame(void* ctx, std::uint32_t kind, lectern_str bytes) noexcept {
+  auto& to = *static_cast<Frames*>(ctx);
+  try {
+    if ((kind != LECTERN_FRAME_TEXT && kind != LECTERN_FRAME_BINARY) || !sane(bytes, max_message)) {
+      to.garbage = "wrote a frame of kind " + std::to_string(kind) + " and " + std::to_string(bytes.n) + " bytes";
+      return LECTERN_INVALID;
+    }
+    to.frames.push_back({kind == LECTERN_FRAME_BINARY, std::string(view(bytes))});
+    return LECTERN_OK;
+  } catch (...) {
+    return LECTERN_INTERNAL;
+  }
+}
+
+Error garbage_error(Generation& generation, std::string_view doing, const std::string& garbage) {
+  generation.count_failure(std::string(doing) + ": " + garbage);
+  return {500,
+          "transport_failed",
+          generation.id() + " could not " + std::string(doing) + ": it " + garbage,
+          "This is a fault of the transport plugin.",
+          {}};
+}
+
+}  // namespace
+
+struct Transport::Inner {
+  GenerationPtr generation;
+  lectern_transport abi{};
+  void* self = nullptr;
+  std::vector<Binding> bindings;
+};
+
+Transport::Transport(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+
+Transport::~Transport() {
+  guarded_void(*inner_->generation, "destroy a transport", [&] { may_throw(inner_->abi.destroy)(inner_->self); });
+}
+
+Result<std::shared_ptr<Transport>> Transport::create(GenerationPtr generation, std::string_view config_json) {
+  auto inner = std::make_unique<Inner>();
+  inner->abi = read_struct(static_cast<const lectern_transport*>(generation->interface()));
+  inner->generation = std::move(generation);
+  const char* at = reinterpret_cast<const char*>(inner->abi.bindings);
+  const std::size_t stride = inner->abi.bindings->struct_size;
+  for (std::uint32_t i = 0; i < inner->abi.n_bindings; ++i, at += stride) {
+    const lectern_binding binding = read_struct(reinterpret_cast<const lectern_binding*>(at));
+    if (binding.struct_size != stride || stride < sizeof(lectern_binding) ||
+        binding.carrier < LECTERN_CARRIER_WS_MESSAGE || binding.carrier > LECTERN_CARRIER_HTTP_EXCHANGE ||
+        !sane(binding.route, 64) || !sane(binding.name, 128)) {
+      return fail(422, "bad_entry", inner->generation->id() + ": binding " + std::to_string(i + 1) + " makes no sense",
+                  "Compare it with lectern_binding in lectern/abi/draft/transport.h.");
+    }
+    inner->bindings.push_back(
+        {static_cast<Carrier>(binding.carrier), std::string(view(binding.route)), std::string(view(binding.name))});
+  }
+  const std::scoped_lock lock(control_mutex());
+  lectern_error error = empty_error();
+  void* self = nullptr;
+  const auto status = guarded(*inner->generation, "take these settings", error,
+                              [&] { return may_throw(inner->abi.create)(to_abi(config_json), &self, &error); });
+  if (status != LECTERN_OK)
+    return fail(call_error(*inner->generation, "take these settings", status, error, 400, "bad_config"));
+  inner->self = self;
+  return std::shared_ptr<Transport>(new Transport(std::move(inner)));
+}
+
+Result<std::uint64_t> Transport::open(std::uint64_t connection, std::uint32_t binding, std::string_view query_json) {
+  lectern_error error = empty_error();
+  std::uint64_t encoding = 0;
+  const auto status = guarded(*inner_->generation, "open a connection", error, [&] {
+    return may_throw(inner_->abi.open)(inner_->self, connection, binding, to_abi(query_json), &encoding, &error);
+  });
+  if (status != LECTERN_OK)
+    return fail(call_error(*inner_->generation, "open a connection", status, error, 400, "bad_request"));
+  return encoding;
+}
+
+Status Transport::receive(std::uint64_t connection, bool binary, std::string_view bytes,
+                          const std::function<Status(const Inbound&)>& visitor) {
+  lectern_error error = empty_error();
+  Receiver receiver{visitor, {}, {}};
+  const lectern_inbound_sink sink{sizeof(lectern_inbound_sink), 0, &receiver, &on_message};
+  const auto status = guarded(*inner_->generation, "read a frame", error, [&] {
+    return may_throw(inner_->abi.receive)(inner_->self, connection, binary ? LECTERN_FRAME_BINARY : LECTERN_FRAME_TEXT,
+                                          to_abi(bytes), &sink, &error);
+  });
+  if (receiver.refused) return fail(std::move(*receiver.refused));
+  if (!receiver.garbage.empty()) return fail(garbage_error(*inner_->generation, "read a frame", receiver.garbage));
+  if (status != LECTERN_OK)
+    return fail(call_error(*inner_->generation, "read a frame", status, error, 400, "bad_frame"));
+  return {};
+}
+
+Result<std::vector<EncodedFrame>> Transport::encode(std::uint64_t encoding, const Outbound& message) {
+  lectern_outbound out{};
+  out.struct_size = sizeof out;
+  out.kind = static_cast<std::uint32_t>(message.kind);
+  out.document = static_cast<std::uint32_t>(message.document);
+  out.n_sizes = static_cast<std::uint32_t>(message.sizes.size());
+  out.has_seq = message.has_seq ? 1 : 0;
+  out.seq = message.seq;
+  out.op = to_abi(message.op);
+  out.data = to_abi(message.data);
+  out.payload = to_abi(message.payload);
+  out.stream = to_abi(message.stream);
+  out.sizes = message.sizes.data();
+  lectern_error error = empty_error();
+  Frames frames;
+  const lectern_frame_sink sink{sizeof(lectern_frame_sink), 0, &frames, &on_frame};
+  const auto status = guarded(*inner_->generation, "encode a message", error,
+                              [&] { return may_throw(inner_->abi.encode)(inner_->self, encoding, &out, &sink); });
+  if (!frames.garbage.empty()) return fail(garbage_error(*inner_->generation, "encode a message", frames.garbage));
+  if (status != LECTERN_OK)
+    return fail(call_error(*inner_->generation, "encode a message", status, error, 500, "transport_failed"));
+  return std::move(frames.frames);
+}
+
+void Transport::close(std::uint64_t connection) {
+  guarded_void(*inner_->generation, "close a connection",
+               [&] { may_throw(inner_->abi.close)(inner_->self, connection); });
+}
+
+const std::string& Transport::id() const {
+  return inner_->generation->id();
+}
+const std::vector<Binding>& Transport::bindings() const {
+  return inner_->bindings;
+}
+const GenerationPtr& Transport::generation() const {
+  return inner_->generation;
+}
+
+}  // namespace lectern::plugin
