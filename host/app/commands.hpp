@@ -1,0 +1,22 @@
+// The subcommands. Each returns the process's exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace lectern::app {
+
+enum ExitCode { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_unreachable = 3, exit_denied = 4 };
+
+int run_serve(const std::vector<std::string>& arguments);
+/// `open create ls takeover policy plugins version`
+int run_tool(const std::string& command, const std::vector<std::string>& arguments);
+
+/// Shows an error on standard error, as text or (with `json`) as the API's error body; returns its exit code.
+int report(const Error& error, bool json);
+/// Starts the desktop's browser, if there is a desktop; never waits for it.
+void open_browser(const std::string& url);
+
+}  // namespace lectern::app

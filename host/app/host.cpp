@@ -1,0 +1,383 @@
+#include "app/host.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <latch>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "api/router.hpp"
+#include "app/addresses.hpp"
+#include "app/paths.hpp"
+#include "app/running.hpp"
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "base/workers.hpp"
+#include "document/journal.hpp"
+#include "document/notebook_store.hpp"
+#include "document/path_policy.hpp"
+#include "net/front_door.hpp"
+#include "plugin/presence.hpp"
+#include "plugin/registry.hpp"
+#include "plugin/transport.hpp"
+#include "presence/device.hpp"
+#include "presence/service.hpp"
+#include "runtime/service.hpp"
+#include "session/directory.hpp"
+
+namespace lectern::app {
+namespace {
+
+constexpr std::size_t most_reactors = 8;
+constexpr std::chrono::seconds time_to_save{20};
+
+std::size_t cores() {
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+std::size_t worker_threads() {
+  return std::max<std::size_t>(4, cores());
+}
+
+plugin::RegistryOptions registry_options(const ServeOptions& options) {
+  plugin::RegistryOptions out;
+  for (const auto& path : options.plugin_path) out.search.emplace_back(path);
+  for (auto& path : default_plugin_path()) out.search.push_back(std::move(path));
+  out.staging = options.state_dir;
+  return out;
+}
+
+// What a plugin would do is missing without it; everything else goes on.
+std::vector<plugin::TransportPtr> load_transports(plugin::Registry& registry) {
+  std::vector<plugin::TransportPtr> out;
+  for (const auto& id : registry.ids(plugin::Kind::transport)) {
+    auto generation = registry.load(plugin::Kind::transport, id);
+    auto transport = generation ? plugin::Transport::create(*generation, "{}") : fail(generation.error());
+    if (transport) {
+      out.push_back(std::move(*transport));
+    } else {
+      log::warning("plugins", "'" + id + "' is left out: " + transport.error().message);
+    }
+  }
+  return out;
+}
+
+std::string remote_error(const Error& error) {
+  return error.message + (error.hint.empty() ? "" : "; " + error.hint);
+}
+
+}  // namespace
+
+// In the order they are made; they go in the opposite order.
+struct Host::Parts {
+  ServeOptions options;
+  std::string url, token;
+  std::uint16_t port = 0;
+  std::unique_ptr<plugin::Registry> registry;
+  std::unique_ptr<document::PathPolicy> paths;
+  std::unique_ptr<document::JournalWriter> journals;
+  std::unique_ptr<document::NotebookStore> store;
+  std::unique_ptr<Workers> workers;
+  std::vector<std::unique_ptr<Loop>> loops;
+  std::unique_ptr<runtime::Service> runtime;
+  std::unique_ptr<presence::Service> presence;
+  Error presence_missing;  // why there is none
+  std::unique_ptr<api::HostEvents> host_events;
+  api::Metrics metrics;
+  std::unique_ptr<session::Directory> directory;
+  std::unique_ptr<api::Router> router;
+  std::unique_ptr<net::FrontDoor> door;
+  RunningEntry running;
+  bool down = false;
+
+  Status build();
+  Status build_storage();
+  void build_presence();
+  void build_sessions(const std::string& device_name);
+  Status listen(const std::string& device_name);
+  api::Parts api_parts(const std::string& device_name);
+  void publish_endpoints(const std::string& address);
+  void publish_sessions();
+  std::map<std::string, double> figures() const;
+  Status announce();
+  void end_sessions();
+  void finish_work();
+};
+
+Status Host::Parts::build_storage() {
+  if (options.state_dir.empty()) options.state_dir = default_state_dir();
+  LECTERN_TRY(auto policy, document::PathPolicy::create(options.root));
+  paths = std::make_unique<document::PathPolicy>(std::move(policy));
+  journals = std::make_unique<document::JournalWriter>();
+  document::NotebookStore::Options store_options;
+  store_options.state_dir = options.state_dir;
+  LECTERN_TRY(store, document::NotebookStore::create(std::move(store_options), *journals));
+  return {};
+}
+
+void Host::Parts::build_presence() {
+  const auto missing = [&](Error error) {
+    log::warning("presence", remote_error(error));
+    presence_missing = std::move(error);
+  };
+  presence::ServiceOptions service;
+  auto device = presence::device_id(options.state_dir);
+  if (!device) return missing(device.error());
+  service.device_id = std::move(*device);
+  service.device_name = options.device_name;
+  service.machine = presence::machine_hash();
+  auto made = std::make_unique<presence::Service>(std::move(service));
+  if (!options.presence_folder.empty()) {
+    auto generation = registry->load(plugin::Kind::presence, "presence-folder");
+    if (!generation) return missing(generation.error());
+    json::Value config;
+    config.set("folder", options.presence_folder);
+    auto backend = plugin::Presence::open(*generation, json::write(config));
+    if (!backend) return missing(backend.error());
+    made->add_backend(std::move(*backend));
+  }
+  presence = std::move(made);
+  presence->on_changed([events = host_events.get()] { events->changed("remote-sessions"); });
+}
+
+void Host::Parts::build_sessions(const std::string& device_name) {
+  session::Services services;
+  services.registry = registry.get();
+  services.store = store.get();
+  services.journals = journals.get();
+  services.paths = paths.get();
+  services.runtime = runtime.get();
+  services.workers = workers.get();
+  services.device_name = device_name;
+  services.state_dir = options.state_dir;
+  std::vector<Loop*> reactors;
+  for (const auto& loop : loops) reactors.push_back(loop.get());
+  directory = std::make_unique<session::Directory>(services, options.session, std::move(reactors));
+  directory->on_changed([this] {
+    host_events->changed("sessions-changed");
+    publish_sessions();
+  });
+}
+
+void Host::Parts::publish_sessions() {
+  if (!presence) return;
+  std::vector<presence::SessionEntry> entries;
+  for (auto& row : directory->list()) {
+    presence::SessionEntry entry;
+    entry.id = row.session_id;
+    entry.lineage = {row.notebook_id};
+    entry.title = row.title;
+    entry.status = row.kernel_state;
+    entry.needs_input = row.needs_input;
+    entry.updated_at_ms = row.updated_ms;
+    entries.push_back(std::move(entry));
+  }
+  presence->set_sessions(std::move(entries));
+}
+
+void Host::Parts::publish_endpoints(const std::string& address) {
+  if (!presence) return;
+  presence::Endpoint endpoint;
+  endpoint.scheme = options.tls_cert.empty() ? "ws" : "wss";
+  endpoint.scope = is_loopback(address) ? "loopback" : "lan";
+  endpoint.auth = {options.no_token ? "none" : "token"};
+  std::vector<presence::Endpoint> endpoints;
+  if (is_wildcard(address)) {
+    for (const auto& name : answered_names(address, address, {})) {
+      const bool v4 = name.find_first_not_of("0123456789.") == std::string::npos;
+      if (!v4 || is_loopback(name) || is_wildcard(name)) continue;
+      endpoint.address = with_port(name, port);
+      endpoints.push_back(endpoint);
+    }
+  } else {
+    endpoint.address = with_port(address, port);
+    endpoints.push_back(endpoint);
+  }
+  presence->set_endpoints(std::move(endpoints));
+}
+
+std::map<std::string, double> Host::Parts::figures() const {
+  const auto journal = journals->figures();
+  const auto front = door->figures();
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  return {{"journal_fsyncs_total", number(journal.fsyncs)},
+          {"journal_records_total", number(journal.records)},
+          {"journal_bytes_total", number(journal.bytes)},
+          {"journal_failures_total", number(journal.failures)},
+          {"http_requests_total", number(front.requests)},
+          {"http_turned_away_total", number(front.refused)},
+          {"http_workers_busy", number(front.workers_busy)},
+          {"http_waiting", number(front.waiting)},
+          {"links", number(front.links)}};
+}
+
+api::Parts Host::Parts::api_parts(const std::string& device_name) {
+  api::Parts out;
+  out.directory = directory.get();
+  out.registry = registry.get();
+  out.paths = paths.get();
+  out.workers = workers.get();
+  out.loop = loops.front().get();
+  out.host_events = host_events.get();
+  out.metrics = &metrics;
+  out.device_name = device_name;
+  out.web_dir = options.web_dir.empty() ? default_web_dir().string() : options.web_dir;
+  out.transports = load_transports(*registry);
+  out.presence = [this]() -> Result<std::string> {
+    if (!presence) return fail(presence_missing);
+    return presence->json();
+  };
+  out.figures = [this] { return figures(); };
+  out.runtimes = [this] {
+    json::Array rows;
+    for (const auto& kernel : runtime->catalog().list()) {
+      json::Value row;
+      row.set("name", kernel.name);
+      row.set("display_name", kernel.display_name);
+      row.set("language", kernel.language);
+      rows.push_back(std::move(row));
+    }
+    return json::Value(std::move(rows));
+  };
+  out.blob = [this](const std::string& sha256) -> Result<api::Parts::Blob> {
+    LECTERN_TRY(auto blob, runtime->blobs().get(sha256));
+    return api::Parts::Blob{std::move(blob.bytes), std::move(blob.media_type)};
+  };
+  host_events->declare("sessions-changed", [this] { return json::write(api::session_list(*directory)); });
+  host_events->declare("remote-sessions", [this] { return presence ? presence->json() : std::string("{}"); });
+  host_events->declare("plugins-changed", [] { return std::string("{}"); });
+  return out;
+}
+
+Status Host::Parts::listen(const std::string& device_name) {
+  LECTERN_TRY(const auto address, bind_address(options.bind));
+  api::GateOptions gate;
+  gate.token = token;
+  gate.hosts = answered_names(options.bind, address, options.host_names);
+  router = std::make_unique<api::Router>(std::move(gate), api_parts(device_name));
+  net::FrontDoorOptions front;
+  front.bind = address;
+  front.port = options.port;
+  front.exact_port = options.port_given;
+  front.tls_certificate = options.tls_cert;
+  front.tls_key = options.tls_key;
+  door = std::make_unique<net::FrontDoor>(std::move(front), *router);
+  LECTERN_TRY(port, door->start());
+  // A wildcard is not an address to visit; loopback is what the person at this machine can use.
+  const auto visit = address == "0.0.0.0" ? "127.0.0.1" : address == "::" ? "::1" : address;
+  url = (options.tls_cert.empty() ? "http://" : "https://") + with_port(visit, port);
+  publish_endpoints(address);
+  return {};
+}
+
+Status Host::Parts::announce() {
+  RunningServer entry;
+  entry.url = url;
+  entry.token = token;
+  entry.root = paths->root();
+  entry.tls_cert = options.tls_cert;
+  entry.started_at = clock::rfc3339_now();
+  auto written = RunningEntry::write(std::move(entry));
+  if (written) {
+    running = std::move(*written);
+  } else {
+    // Only the other commands need the list; the server does not.
+    log::warning("app", remote_error(written.error()) + "; 'lectern open' will not find this server");
+  }
+  return {};
+}
+
+Status Host::Parts::build() {
+  options.device_name = presence::device_name(options.device_name);
+  if (!options.no_token) token = options.token.empty() ? crypto::random_token(32) : options.token;
+  LECTERN_CHECK(build_storage());
+  registry = std::make_unique<plugin::Registry>(registry_options(options));
+  workers = std::make_unique<Workers>(worker_threads());
+  for (std::size_t i = 0; i < std::min(most_reactors, cores()); ++i) {
+    loops.push_back(std::make_unique<Loop>("reactor-" + std::to_string(i)));
+  }
+  runtime = std::make_unique<runtime::Service>(*registry, *workers, options.state_dir);
+  host_events = std::make_unique<api::HostEvents>(*loops.front());
+  build_presence();
+  build_sessions(options.device_name);
+  LECTERN_CHECK(listen(options.device_name));
+  if (presence) presence->start();
+  return announce();
+}
+
+void Host::Parts::end_sessions() {
+  if (!directory) return;
+  struct Done {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool done = false;
+  };
+  auto done = std::make_shared<Done>();  // may be called after we gave up waiting
+  directory->end_all("SHUTDOWN", [done] {
+    const std::lock_guard lock(done->mutex);
+    done->done = true;
+    done->changed.notify_all();
+  });
+  std::unique_lock lock(done->mutex);
+  if (!done->changed.wait_for(lock, time_to_save, [&] { return done->done; })) {
+    log::error("app", "sessions did not end in 20 s; their edits are in the journal and come back with the next start");
+  }
+}
+
+// Workers start their tasks in order, so when all of them are in one of ours, everything submitted before has ended.
+void Host::Parts::finish_work() {
+  if (!workers) return;
+  const auto threads = static_cast<std::ptrdiff_t>(worker_threads());
+  auto all_here = std::make_shared<std::latch>(threads + 1);
+  for (std::ptrdiff_t i = 0; i < threads; ++i) {
+    workers->submit([all_here] { all_here->arrive_and_wait(); });
+  }
+  all_here->arrive_and_wait();
+}
+
+Host::Host() : parts_(std::make_unique<Parts>()) {}
+Host::~Host() {
+  shutdown();
+}
+
+Result<std::unique_ptr<Host>> Host::start(ServeOptions options) {
+  std::unique_ptr<Host> host(new Host);
+  host->parts_->options = std::move(options);
+  LECTERN_CHECK(host->parts_->build());
+  return host;
+}
+
+void Host::shutdown() {
+  auto& parts = *parts_;
+  if (std::exchange(parts.down, true)) return;
+  parts.running = RunningEntry();
+  if (parts.door) parts.door->drain();
+  if (parts.presence) parts.presence->set_draining();
+  if (parts.host_events) parts.host_events->close_all("SHUTDOWN");
+  parts.end_sessions();
+  if (parts.door) parts.door->stop();
+  parts.finish_work();
+  parts.directory.reset();
+  parts.presence.reset();
+  parts.runtime.reset();
+  // What workers still run refers to the router, and what loops still run to the event streams.
+  parts.workers.reset();
+  for (auto& loop : parts.loops) loop->stop();
+  parts.router.reset();
+}
+
+const std::string& Host::url() const {
+  return parts_->url;
+}
+const std::string& Host::token() const {
+  return parts_->token;
+}
+std::uint16_t Host::port() const {
+  return parts_->port;
+}
+
+}  // namespace lectern::app

@@ -1,0 +1,60 @@
+// The settings of `lectern serve`: flag over LECTERN_* in the environment over lectern.conf over the default.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "session/settings.hpp"
+
+namespace lectern::app {
+
+struct ServeOptions {
+  std::string root;      // served folder; default: the current one
+  std::string notebook;  // opened first, relative to root; may be empty
+  std::string bind = "127.0.0.1";
+  std::uint16_t port = 8899;
+  bool port_given = false;  // then a taken port is an error
+  std::string token;        // empty: random, unless no_token
+  bool no_token = false;
+  std::string presence_folder, device_name, state_dir, web_dir, tls_cert, tls_key, config;
+  std::vector<std::string> plugin_path, host_names;
+  bool insecure_plaintext = false, no_browser = false, json = false, verbose = false;
+  session::Settings session;
+};
+
+/// Result of reading a command line: options, or a text to show and leave (help).
+template <class T>
+struct Parsed {
+  T options;
+  std::string help;  // not empty: show it and end with 0
+};
+
+/// [control] `arguments` follow the word "serve". 400 `usage` naming the option and the nearest known one.
+Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& arguments);
+/// [control] The rules of protocol 1 about what may listen where. 400 `refused_to_listen`.
+Status check_listening(const ServeOptions& options);
+/// [any] True for 127.0.0.0/8, ::1 and "localhost".
+bool is_loopback(const std::string& bind);
+
+/// What the other commands take.
+struct ToolOptions {
+  std::vector<std::string> positional;
+  std::string server;  // "http://host:port"; default: the running one
+  std::string token;   // for `server`
+  std::string policy, config, session, reason, runtime, path;
+  std::vector<std::string> plugin_path;
+  std::uint64_t if_epoch = 0;
+  int wait_ms = 0;
+  bool has_epoch = false, json = false, no_browser = false, ephemeral = false;
+};
+
+/// [control] Flags of one of `open create ls takeover policy plugins version`.
+Result<Parsed<ToolOptions>> parse_tool(const std::string& command, const std::vector<std::string>& arguments);
+/// [any] `lectern --help`.
+std::string overview();
+/// [any] The subcommands.
+const std::vector<std::string>& command_names();
+
+}  // namespace lectern::app

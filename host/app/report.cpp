@@ -1,0 +1,56 @@
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "api/http.hpp"
+#include "app/commands.hpp"
+
+extern char** environ;
+
+namespace lectern::app {
+namespace {
+
+int code_of(const Error& error) {
+  if (error.code == "usage" || error.code == "refused_to_listen" || error.code == "bad_bind") return exit_usage;
+  switch (error.status) {
+    case 0:
+      return exit_unreachable;
+    case 401:
+    case 403:
+    case 409:
+    case 423:
+      return exit_denied;
+    default:
+      return exit_failed;
+  }
+}
+
+}  // namespace
+
+int report(const Error& error, bool json) {
+  if (json) {
+    std::cerr << api::error_response(error).body << "\n";
+  } else {
+    std::cerr << "lectern: " << error.message << "\n";
+    if (!error.hint.empty()) std::cerr << "  " << error.hint << "\n";
+  }
+  return code_of(error);
+}
+
+void open_browser(const std::string& url) {
+  const bool desktop = std::getenv("DISPLAY") || std::getenv("WAYLAND_DISPLAY");
+  if (!desktop || !::isatty(STDOUT_FILENO)) return;
+  // The grandchild belongs to init, so nobody has to wait for the browser.
+  const std::string script = "xdg-open \"$1\" >/dev/null 2>&1 </dev/null &";
+  const char* const arguments[] = {"sh", "-c", script.c_str(), "sh", url.c_str(), nullptr};
+  pid_t child = 0;
+  if (::posix_spawnp(&child, "sh", nullptr, nullptr, const_cast<char* const*>(arguments), environ) == 0) {
+    ::waitpid(child, nullptr, 0);
+  }
+}
+
+}  // namespace lectern::app

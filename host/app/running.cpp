@@ -1,0 +1,117 @@
+#include "app/running.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "app/paths.hpp"
+#include "base/json.hpp"
+
+namespace lectern::app {
+namespace fs = std::filesystem;
+namespace {
+
+// Field 22 of /proc/<pid>/stat; the second field may hold anything, so counting starts behind its last ')'.
+std::string process_start(std::int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  const auto end = text.rfind(')');
+  if (end == std::string::npos) return {};
+  std::size_t at = end + 1;
+  for (int field = 3; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+  if (at == std::string::npos) return {};
+  return text.substr(at + 1, text.find(' ', at + 1) - at - 1);
+}
+
+Result<fs::path> folder() {
+  LECTERN_TRY(const auto base, runtime_dir());
+  const auto path = base / "servers";
+  std::error_code error;
+  fs::create_directory(path, error);
+  if (error) return fail(500, "runtime_dir", "the folder '" + path.string() + "' cannot be made: " + error.message());
+  return path;
+}
+
+std::string text_of(const json::Value& object, std::string_view key) {
+  const auto* member = object.find(key);
+  const auto* text = member ? member->as_string() : nullptr;
+  return text ? *text : std::string();
+}
+
+std::optional<RunningServer> read(const fs::path& path) {
+  std::ifstream file(path);
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  const auto parsed = json::parse(text);
+  if (!parsed) return std::nullopt;
+  RunningServer out;
+  const auto* pid = parsed->find("pid");
+  out.pid = pid ? pid->as_int().value_or(0) : 0;
+  out.start_time = text_of(*parsed, "start_time");
+  out.url = text_of(*parsed, "url");
+  out.token = text_of(*parsed, "token");
+  out.root = text_of(*parsed, "root");
+  out.tls_cert = text_of(*parsed, "tls_cert");
+  out.started_at = text_of(*parsed, "started_at");
+  if (out.pid <= 0 || out.url.empty()) return std::nullopt;
+  return out;
+}
+
+}  // namespace
+
+RunningEntry::~RunningEntry() {
+  std::error_code ignored;
+  if (!path_.empty()) fs::remove(path_, ignored);
+}
+
+Result<RunningEntry> RunningEntry::write(RunningServer server) {
+  LECTERN_TRY(const auto dir, folder());
+  server.pid = ::getpid();
+  json::Value out;
+  out.set("pid", server.pid);
+  out.set("start_time", process_start(server.pid));
+  out.set("url", server.url);
+  out.set("token", server.token);
+  out.set("root", server.root);
+  out.set("tls_cert", server.tls_cert);
+  out.set("started_at", server.started_at);
+  const auto text = json::write(out);
+  const auto path = dir / (std::to_string(server.pid) + ".json");
+  const auto temporary = path.string() + ".new";
+  std::error_code ignored;
+  fs::remove(temporary, ignored);
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const auto why = std::string(std::strerror(errno));
+  if (fd >= 0) ::close(fd);
+  if (!written || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return fail(500, "runtime_dir", "'" + path.string() + "' cannot be written: " + why);
+  }
+  RunningEntry entry;
+  entry.path_ = path;
+  return entry;
+}
+
+Result<std::vector<RunningServer>> running_servers() {
+  LECTERN_TRY(const auto dir, folder());
+  std::vector<RunningServer> found;
+  std::error_code error;
+  for (const auto& item : fs::directory_iterator(dir, error)) {
+    if (item.path().extension() != ".json") continue;
+    auto server = read(item.path());
+    if (server && !server->start_time.empty() && process_start(server->pid) == server->start_time) {
+      found.push_back(std::move(*server));
+    } else {
+      fs::remove(item.path(), error);
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.started_at > b.started_at; });
+  return found;
+}
+
+}  // namespace lectern::app

@@ -1,0 +1,130 @@
+// The flags of the commands that talk to a running server.
+#include <boost/program_options.hpp>
+#include <map>
+#include <sstream>
+
+#include "app/options.hpp"
+#include "base/text.hpp"
+
+namespace lectern::app {
+namespace po = boost::program_options;
+namespace {
+
+struct Tool {
+  std::string usage, about;
+  std::size_t least, most;  // positional arguments
+};
+
+const std::map<std::string, Tool>& tools() {
+  static const std::map<std::string, Tool> all = {
+      {"open", {"lectern open NOTEBOOK", "Opens a notebook on the running server and prints its address.", 1, 1}},
+      {"create",
+       {"lectern create RUNTIME [PATH]",
+        "Creates a notebook (RUNTIME is <plugin>/<kernel>, as jupyter/python3) and opens it.", 1, 2}},
+      {"ls", {"lectern ls", "Lists the running servers and their live sessions.", 0, 0}},
+      {"takeover",
+       {"lectern takeover SESSION|NOTEBOOK", "Takes the pen of a session, or asks for it where the policy wants that.",
+        1, 1}},
+      {"policy", {"lectern policy [ID]", "Shows the policy, or swaps it for ID; nobody is disconnected.", 0, 1}},
+      {"plugins", {"lectern plugins", "Lists what was found, what was refused and why; needs no server.", 0, 0}},
+      {"version", {"lectern version", "Prints the version.", 0, 0}},
+  };
+  return all;
+}
+
+constexpr std::string_view exit_codes =
+    "\nExit codes: 0 done; 1 failed; 2 wrong usage; 3 no server reachable; 4 the server said no.\n";
+
+void add_flags(const std::string& command, po::options_description& all, ToolOptions& out) {
+  if (command != "plugins" && command != "version") {
+    all.add_options()  //
+        ("server", po::value(&out.server)->value_name("URL"), "the server; default: the running one")(
+            "token", po::value(&out.token)->value_name("TEXT"), "its token; default: as known of the running one");
+  }
+  if (command == "open" || command == "create") {
+    all.add_options()("no-browser", po::bool_switch(&out.no_browser), "only print the address");
+  }
+  if (command == "create") {
+    all.add_options()("ephemeral", po::bool_switch(&out.ephemeral), "no file until it is saved somewhere");
+  }
+  if (command == "takeover") {
+    all.add_options()("if-epoch", po::value(&out.if_epoch)->value_name("N"), "only if the room's epoch is still N")(
+        "reason", po::value(&out.reason)->value_name("TEXT"), "shown to whoever is asked")(
+        "wait-ms", po::value(&out.wait_ms)->value_name("MS")->default_value(30'000),
+        "how long to wait for an answer (at most 60000)");
+  }
+  if (command == "policy") {
+    all.add_options()("session", po::value(&out.session)->value_name("ID"), "of this session only")(
+        "config", po::value(&out.config)->value_name("JSON"), "settings of the policy");
+  }
+  if (command == "plugins") {
+    all.add_options()("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
+                      "one more folder with plugins, searched first; repeatable");
+  }
+  all.add_options()("json", po::bool_switch(&out.json), "machine-readable output")("help", "show this");
+}
+
+}  // namespace
+
+const std::vector<std::string>& command_names() {
+  static const std::vector<std::string> names = {"serve",    "open",   "create",  "ls",
+                                                 "takeover", "policy", "plugins", "version"};
+  return names;
+}
+
+std::string overview() {
+  std::string out =
+      "Lectern, a notebook session host.\n\n  lectern serve [ROOT|NOTEBOOK]\n      Serves the notebooks "
+      "in a folder and prints one URL.\n";
+  for (const auto& name : command_names()) {
+    const auto it = tools().find(name);
+    if (it != tools().end()) out += "  " + it->second.usage + "\n      " + it->second.about + "\n";
+  }
+  return out + "\nEach has --help and --json.\n" + std::string(exit_codes.substr(1));
+}
+
+Result<Parsed<ToolOptions>> parse_tool(const std::string& command, const std::vector<std::string>& arguments) {
+  const auto& tool = tools().at(command);
+  Parsed<ToolOptions> out;
+  po::options_description visible("Options", 100);
+  add_flags(command, visible, out.options);
+  po::options_description all;
+  all.add(visible).add_options()("argument", po::value(&out.options.positional), "");
+  po::positional_options_description positional;
+  positional.add("argument", -1);
+  const auto see = "see lectern " + command + " --help";
+  try {
+    namespace style = po::command_line_style;
+    po::variables_map values;
+    po::store(po::command_line_parser(arguments)
+                  .options(all)
+                  .positional(positional)
+                  .style(style::default_style & ~style::allow_guessing)
+                  .run(),
+              values);
+    if (values.count("help")) {
+      std::ostringstream text;
+      text << tool.usage << " [options]\n" << tool.about << "\n\n" << visible << exit_codes;
+      out.help = text.str();
+      return out;
+    }
+    po::notify(values);
+    out.options.has_epoch = values.count("if-epoch") > 0;
+  } catch (const po::unknown_option& error) {
+    std::vector<std::string> names;
+    for (const auto& option : visible.options()) names.push_back(option->long_name());
+    auto name = error.get_option_name();
+    name.erase(0, name.find_first_not_of('-'));
+    const auto near = text::nearest(name, names);
+    return fail(400, "usage", "unknown option '--" + name + "'", near.empty() ? see : "did you mean '--" + near + "'?");
+  } catch (const po::error& error) {
+    return fail(400, "usage", error.what(), see);
+  }
+  const auto given = out.options.positional.size();
+  if (given < tool.least || given > tool.most) {
+    return fail(400, "usage", given < tool.least ? "an argument is missing" : "too many arguments", tool.usage);
+  }
+  return out;
+}
+
+}  // namespace lectern::app

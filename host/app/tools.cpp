@@ -1,0 +1,310 @@
+// The commands that talk to a running server, and `plugins` and `version`, which need none.
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "api/endpoints.hpp"
+#include "api/url.hpp"
+#include "app/client.hpp"
+#include "app/commands.hpp"
+#include "app/options.hpp"
+#include "app/paths.hpp"
+#include "plugin/registry.hpp"
+
+namespace lectern::app {
+namespace fs = std::filesystem;
+namespace {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+std::string text_of(const json::Value& object, std::string_view key) {
+  const auto* member = object.find(key);
+  if (!member) return {};
+  if (const auto* text = member->as_string()) return *text;
+  return member->is_null() ? std::string() : json::write(*member);
+}
+
+const json::Array& array_of(const json::Value& object, std::string_view key) {
+  static const json::Array none;
+  const auto* member = object.find(key);
+  const auto* array = member ? member->as_array() : nullptr;
+  return array ? *array : none;
+}
+
+bool contains(const std::string& root, const std::string& path) {
+  return path.size() > root.size() && path.compare(0, root.size(), root) == 0 &&
+         (root.back() == '/' || path[root.size()] == '/');
+}
+
+// The server named, else the running one: that which serves `path` first, the newest otherwise.
+Result<Client> find_server(const ToolOptions& options, const std::string& path = {}) {
+  LECTERN_TRY(auto running, running_servers());
+  if (!options.server.empty()) {
+    RunningServer named;
+    for (const auto& one : running) {
+      if (one.url == options.server) named = one;
+    }
+    named.url = options.server;
+    if (!options.token.empty()) named.token = options.token;
+    return Client::to(std::move(named));
+  }
+  if (running.empty()) {
+    return fail(0, "unreachable", "no server of yours is running", "start one with 'lectern serve'");
+  }
+  auto chosen = running.front();
+  for (const auto& one : running) {
+    if (!path.empty() && contains(one.root, path)) {
+      chosen = one;
+      break;
+    }
+  }
+  if (!options.token.empty()) chosen.token = options.token;
+  return Client::to(std::move(chosen));
+}
+
+// A path given on this command line is meant from here, not from the server's root, when there is such a file.
+std::string local_path(const std::string& given) {
+  std::error_code error;
+  const auto path = fs::weakly_canonical(fs::absolute(given), error);
+  return error || !fs::exists(path.parent_path(), error) ? given : path.string();
+}
+
+std::string page_url(const Client& client, const std::string& path) {
+  const auto& server = client.server();
+  const auto shown =
+      contains(server.root, path) ? path.substr(server.root.size() + (server.root == "/" ? 0 : 1)) : path;
+  auto base = server.url.substr(0, server.url.find('?'));
+  while (!base.empty() && base.back() == '/') base.pop_back();
+  auto url = base + "/?path=" + api::percent_encode(shown, true);
+  if (!server.token.empty()) url += "&token=" + api::percent_encode(server.token);
+  return url;
+}
+
+void show_opened(const Client& client, json::Value info, const ToolOptions& options) {
+  const auto url = page_url(client, text_of(info, "path"));
+  if (options.json) {
+    info.set("url", url);
+    std::cout << json::write(info) << "\n";
+  } else {
+    std::cout << url << "\n";
+  }
+  if (!options.no_browser) open_browser(url);
+}
+
+Status run_open(const ToolOptions& options) {
+  const auto path = local_path(options.positional[0]);
+  LECTERN_TRY(auto client, find_server(options, path));
+  json::Value body;
+  body.set("path", path);
+  LECTERN_TRY(auto answer, client.request("POST", "/api/v1/notebooks/open", body));
+  show_opened(client, std::move(answer.body), options);
+  return {};
+}
+
+Status run_create(const ToolOptions& options) {
+  const auto path = options.positional.size() > 1 ? local_path(options.positional[1]) : std::string();
+  LECTERN_TRY(auto client, find_server(options, path));
+  json::Value body;
+  body.set("runtime", options.positional[0]);
+  if (!path.empty()) body.set("path", path);
+  if (options.ephemeral) body.set("ephemeral", true);
+  LECTERN_TRY(auto answer, client.request("POST", "/api/v1/notebooks/create", body));
+  show_opened(client, std::move(answer.body), options);
+  return {};
+}
+
+void print_sessions(const json::Value& sessions) {
+  for (const auto& row : array_of(sessions, "sessions")) {
+    const auto editor = text_of(row, "editor");
+    std::cout << "  " << text_of(row, "session_id") << "  " << text_of(row, "path") << "  kernel "
+              << text_of(row, "kernel_state") << ", " << text_of(row, "members") << " here, "
+              << (editor.empty() ? "nobody edits" : editor + " edits") << "\n";
+  }
+}
+
+Status run_ls(const ToolOptions& options) {
+  std::vector<Client> clients;
+  if (!options.server.empty()) {
+    LECTERN_TRY(auto client, find_server(options));
+    clients.push_back(std::move(client));
+  } else {
+    LECTERN_TRY(const auto running, running_servers());
+    for (const auto& server : running) {
+      LECTERN_TRY(auto client, Client::to(server));
+      clients.push_back(std::move(client));
+    }
+  }
+  json::Array servers;
+  for (auto& client : clients) {
+    LECTERN_TRY(auto answer, client.request("GET", "/api/v1/sessions"));
+    if (options.json) {
+      json::Value row;
+      row.set("url", client.server().url);
+      row.set("pid", client.server().pid);
+      row.set("root", client.server().root);
+      row.set("started_at", client.server().started_at);
+      row.set("sessions", array_of(answer.body, "sessions"));
+      servers.push_back(std::move(row));
+    } else {
+      std::cout << client.server().url << "  " << client.server().root << "  (pid " << client.server().pid << ")\n";
+      print_sessions(answer.body);
+    }
+  }
+  if (options.json) {
+    json::Value out;
+    out.set("servers", std::move(servers));
+    std::cout << json::write(out) << "\n";
+  } else if (clients.empty()) {
+    std::cout << "No server of yours is running.\n";
+  }
+  return {};
+}
+
+Result<std::string> session_id(Client& client, const std::string& named, const std::string& path) {
+  LECTERN_TRY(const auto answer, client.request("GET", "/api/v1/sessions"));
+  for (const auto& row : array_of(answer.body, "sessions")) {
+    if (text_of(row, "session_id") == named || text_of(row, "path") == path) return text_of(row, "session_id");
+  }
+  return fail(404, "session_not_found", "no live session '" + named + "'", "'lectern ls' lists them");
+}
+
+// Asks until the request has ended or the time is up; the host holds each answer back until then.
+Result<json::Value> wait_for_answer(Client& client, const std::string& path, const Headers& headers, int wait_ms) {
+  LECTERN_TRY(auto answer,
+              client.request("GET", path + "?wait_ms=" + std::to_string(std::clamp(wait_ms, 0, 60'000)), {}, headers));
+  const auto state = text_of(answer.body, "state");
+  if (state == "allowed") return std::move(answer.body);
+  auto reason = text_of(answer.body, "reason");
+  return fail(403, state == "open" ? "no_answer" : "denied",
+              state == "open" ? "nobody answered yet"
+                              : "the takeover was not allowed: " + state + (reason.empty() ? "" : " (" + reason + ")"));
+}
+
+Status run_takeover(const ToolOptions& options) {
+  const auto& named = options.positional[0];
+  const auto path = local_path(named);
+  LECTERN_TRY(auto client, find_server(options, path));
+  LECTERN_TRY(const auto id, session_id(client, named, path));
+  const auto base = "/api/v1/sessions/" + api::percent_encode(id);
+  json::Value who;
+  who.set("label", "lectern takeover");
+  who.set("kind", "program");
+  LECTERN_TRY(const auto made, client.request("POST", base + "/clients", who));
+  const auto* identity = made.body.find("client");
+  if (!identity) return fail(500, "failed", "the server's answer names no client");
+  const Headers headers = {{"Lectern-Client", text_of(*identity, "id") + "." + text_of(*identity, "secret")}};
+  json::Value body{json::Object{}};
+  if (options.has_epoch) body.set("if_epoch", options.if_epoch);
+  if (!options.reason.empty()) body.set("reason", options.reason);
+  LECTERN_TRY(auto answer, client.request("POST", base + "/takeover", body, headers));
+  auto result = std::move(answer.body);
+  if (answer.status == 202) {
+    LECTERN_TRY(result,
+                wait_for_answer(client, base + "/takeover/" + text_of(result, "request_id"), headers, options.wait_ms));
+  }
+  if (options.json) {
+    result.set("session_id", id);
+    result.set("client", *identity);
+    std::cout << json::write(result) << "\n";
+  } else {
+    std::cout << "The pen of " << id << " is yours, epoch " << text_of(result, "epoch") << ".\n"
+              << "Lectern-Client: " << headers[0].second << "\n";
+  }
+  return {};
+}
+
+void print_policy(const json::Value& answer) {
+  std::cout << text_of(answer, "policy");
+  if (const auto config = text_of(answer, "config"); !config.empty() && config != "{}") std::cout << "  " << config;
+  std::cout << "\n";
+  for (const auto& row : array_of(answer, "sessions")) {
+    std::cout << "  " << text_of(row, "session_id") << "  "
+              << (text_of(row, "ok") == "true" ? "swapped" : "kept its policy: " + text_of(row, "error")) << "\n";
+  }
+}
+
+Status run_policy(const ToolOptions& options) {
+  LECTERN_TRY(auto client, find_server(options));
+  const auto path = options.session.empty() ? std::string("/api/v1/policy")
+                                            : "/api/v1/sessions/" + api::percent_encode(options.session) + "/policy";
+  json::Value body;
+  if (!options.positional.empty()) {
+    body.set("policy", options.positional[0]);
+    if (!options.config.empty()) {
+      auto config = json::parse(options.config);
+      if (!config || !config->is_object()) return fail(400, "usage", "--config is not a JSON object");
+      body.set("config", std::move(*config));
+    }
+  }
+  LECTERN_TRY(const auto answer, client.request(body.is_null() ? "GET" : "PUT", path, body));
+  if (options.json) {
+    std::cout << json::write(answer.body) << "\n";
+  } else {
+    print_policy(answer.body);
+  }
+  return {};
+}
+
+void print_found(const plugin::Found& found) {
+  std::cout << (found.refused ? "refused  " : "ok       ") << found.id;
+  if (found.manifest) {
+    std::cout << "  " << plugin::kind_name(found.manifest->kind) << "  " << found.manifest->version;
+  }
+  std::cout << "  " << found.path.string() << "\n";
+  if (!found.refused) return;
+  std::cout << "           " << found.refused->message << "\n";
+  if (!found.refused->hint.empty()) std::cout << "           " << found.refused->hint << "\n";
+}
+
+Status run_plugins(const ToolOptions& options) {
+  plugin::RegistryOptions places;
+  for (const auto& path : options.plugin_path) places.search.emplace_back(path);
+  for (auto& path : default_plugin_path()) places.search.push_back(std::move(path));
+  places.staging = default_state_dir();
+  plugin::Registry registry(std::move(places));
+  if (options.json) {
+    std::cout << registry.report_json() << "\n";
+    return {};
+  }
+  std::cout << "Searched:\n";
+  for (const auto& path : registry.options().search) std::cout << "  " << path.string() << "\n";
+  for (const auto& found : registry.discover()) print_found(found);
+  return {};
+}
+
+Status run_version(const ToolOptions& options) {
+  if (options.json) {
+    json::Value out;
+    out.set("version", api::host_version());
+    out.set("protocol", "lectern.v1");
+    std::cout << json::write(out) << "\n";
+  } else {
+    std::cout << "lectern " << api::host_version() << "\n";
+  }
+  return {};
+}
+
+Status run(const std::string& command, const ToolOptions& options) {
+  if (command == "open") return run_open(options);
+  if (command == "create") return run_create(options);
+  if (command == "ls") return run_ls(options);
+  if (command == "takeover") return run_takeover(options);
+  if (command == "policy") return run_policy(options);
+  if (command == "plugins") return run_plugins(options);
+  return run_version(options);
+}
+
+}  // namespace
+
+int run_tool(const std::string& command, const std::vector<std::string>& arguments) {
+  auto parsed = parse_tool(command, arguments);
+  if (!parsed) return report(parsed.error(), false);
+  if (!parsed->help.empty()) {
+    std::cout << parsed->help;
+    return exit_ok;
+  }
+  auto done = run(command, parsed->options);
+  return done ? exit_ok : report(done.error(), parsed->options.json);
+}
+
+}  // namespace lectern::app
