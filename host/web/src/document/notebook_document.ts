@@ -62,6 +62,10 @@ export class NotebookDocument {
     return this.replica !== null;
   }
 
+  get history(): string {
+    return this.historyId;
+  }
+
   /** What to tell the host after a reconnect, so that it sends only what is missing. */
   knownHeads(): string[] {
     return this.replica?.confirmedHeads() ?? [];

@@ -8,6 +8,7 @@ import { Connection, type CloseInfo, type ConnectTarget } from "../wire/connecti
 import { FRAME, splitPayload, type ChangesHeader, type DocumentHeader, type Frame } from "../wire/frames";
 import { api, toWireError } from "../wire/http";
 import type { ConnectionInfo, KernelReady, Reply, WireError, WireEvent } from "../wire/types";
+import { browserLabel } from "../ui/browser_label";
 import { isKiosk } from "../ui/route";
 
 /** Another connection of the same client took over: never come back under that name. */
@@ -121,10 +122,16 @@ export class Session {
     url.searchParams.set("models", "events");
     url.searchParams.set("buffers", "base64");
     if (isKiosk()) url.searchParams.set("view_only", "true");
+    url.searchParams.set("kind", "browser");
+    url.searchParams.set("label", browserLabel(navigator.userAgent));
     const key = readKey(this.info.session_id);
     if (!key) return { url: url.toString(), firstFrame: null };
     url.searchParams.set("client_id", clientIdOf(key));
     if (this.stream && this.lastSeq >= 0) url.searchParams.set("resume", `${this.stream}.${this.lastSeq}`);
+    if (this.document.isReady) {
+      url.searchParams.set("heads", this.document.knownHeads().join(","));
+      url.searchParams.set("history_id", this.document.history);
+    }
     return { url: url.toString(), firstFrame: { client: key } };
   }
 
@@ -167,8 +174,8 @@ export class Session {
     this.connection.markReady();
     const snapshot = ready.notebook ? fromSnapshot(ready.notebook) : null;
     this.document.connected(ready.actor, ready.history_id, snapshot);
-    if (this.document.isReady) void this.catchUp(ready.history_id);
-    else if (ready.replay === "gap") void this.fetchDocument(ready.history_id);
+    // With a document, the heads were stated in the address, and what is missing follows by itself.
+    if (!this.document.isReady && ready.replay === "gap") void this.fetchDocument(ready.history_id);
     if (!ready.consumer_capabilities.edit) void this.document.demoted(this.lastEpoch);
     this.forgetArrivedDrafts();
     if (this.started) return;
@@ -177,12 +184,7 @@ export class Session {
     requestAnimationFrame(() => requestAnimationFrame(() => void this.document.start()));
   }
 
-  /** States what this copy has; where the host does not know it, the whole document is fetched and merged. */
-  private async catchUp(historyId: string): Promise<void> {
-    const reply = await this.connection.command("sync", { heads: this.document.knownHeads(), history_id: historyId });
-    if (reply.ok && reply.known === false) await this.fetchDocument(historyId);
-  }
-
+  /** For a line that was cut before this tab had its document. */
   private async fetchDocument(historyId: string): Promise<void> {
     try {
       const bytes = await api.document(this.info.session_id);
