@@ -14,6 +14,8 @@ std::int64_t now_us();
 std::int64_t wall_ms();
 /// [any] RFC 3339 in UTC with milliseconds.
 std::string rfc3339(std::int64_t wall_milliseconds);
-inline std::string rfc3339_now() { return rfc3339(wall_ms()); }
+inline std::string rfc3339_now() {
+  return rfc3339(wall_ms());
+}
 
 }  // namespace lectern::clock

@@ -11,14 +11,26 @@
 
 namespace lectern::crypto {
 namespace {
-const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
-EVP_MD_CTX* context_of(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+unsigned char* bytes_of(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
+EVP_MD_CTX* context_of(void* context) {
+  return static_cast<EVP_MD_CTX*>(context);
+}
 }  // namespace
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_of(context_), EVP_sha256(), nullptr); }
-Sha256::~Sha256() { EVP_MD_CTX_free(context_of(context_)); }
-void Sha256::update(std::string_view bytes) { EVP_DigestUpdate(context_of(context_), bytes.data(), bytes.size()); }
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  EVP_DigestInit_ex(context_of(context_), EVP_sha256(), nullptr);
+}
+Sha256::~Sha256() {
+  EVP_MD_CTX_free(context_of(context_));
+}
+void Sha256::update(std::string_view bytes) {
+  EVP_DigestUpdate(context_of(context_), bytes.data(), bytes.size());
+}
 std::string Sha256::finish() {
   std::string digest(32, '\0');
   EVP_DigestFinal_ex(context_of(context_), bytes_of(digest), nullptr);
@@ -30,7 +42,9 @@ std::string sha256(std::string_view bytes) {
   hash.update(bytes);
   return hash.finish();
 }
-std::string sha256_hex(std::string_view bytes) { return text::to_hex(sha256(bytes)); }
+std::string sha256_hex(std::string_view bytes) {
+  return text::to_hex(sha256(bytes));
+}
 
 std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   std::string digest(32, '\0');

@@ -131,8 +131,8 @@ std::string place_of(std::string_view text, std::size_t offset) {
 Result<Value> parse(std::string_view text, const Limits& limits) {
   if (text.size() > limits.bytes) {
     return fail(413, "too_large",
-                "The JSON text has " + std::to_string(text.size()) + " bytes; at most " +
-                    std::to_string(limits.bytes) + " are read here.");
+                "The JSON text has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(limits.bytes) +
+                    " are read here.");
   }
   rapidjson::MemoryStream stream(text.data(), text.size());
   Builder builder(limits);
@@ -180,9 +180,15 @@ std::optional<T> parse_number(const Number* number) {
 }
 }  // namespace
 
-std::optional<std::int64_t> Value::as_int() const { return parse_number<std::int64_t>(as_number()); }
-std::optional<std::uint64_t> Value::as_uint() const { return parse_number<std::uint64_t>(as_number()); }
-std::optional<double> Value::as_double() const { return parse_number<double>(as_number()); }
+std::optional<std::int64_t> Value::as_int() const {
+  return parse_number<std::int64_t>(as_number());
+}
+std::optional<std::uint64_t> Value::as_uint() const {
+  return parse_number<std::uint64_t>(as_number());
+}
+std::optional<double> Value::as_double() const {
+  return parse_number<double>(as_number());
+}
 
 const Value* Value::find(std::string_view key) const {
   const auto* object = as_object();
@@ -192,7 +198,9 @@ const Value* Value::find(std::string_view key) const {
   }
   return nullptr;
 }
-Value* Value::find(std::string_view key) { return const_cast<Value*>(std::as_const(*this).find(key)); }
+Value* Value::find(std::string_view key) {
+  return const_cast<Value*>(std::as_const(*this).find(key));
+}
 
 void Value::set(std::string_view key, Value value) {
   if (is_null()) data_ = Object{};
@@ -213,14 +221,29 @@ void write_string(std::string_view text, std::string& out) {
     out.append(text, from, i - from);
     from = i + 1;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      default: out += "\\u00", out += hex[c >> 4], out += hex[c & 15];
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      default:
+        out += "\\u00", out += hex[c >> 4], out += hex[c & 15];
     }
   }
   out.append(text, from, text.size() - from);
@@ -292,10 +315,18 @@ Writer& Writer::string(std::string_view text) {
   write_string(text, out_);
   return *this;
 }
-Writer& Writer::integer(std::int64_t number) { return raw(std::to_string(number)); }
-Writer& Writer::unsigned_integer(std::uint64_t number) { return raw(std::to_string(number)); }
-Writer& Writer::boolean(bool flag) { return raw(flag ? "true" : "false"); }
-Writer& Writer::null() { return raw("null"); }
+Writer& Writer::integer(std::int64_t number) {
+  return raw(std::to_string(number));
+}
+Writer& Writer::unsigned_integer(std::uint64_t number) {
+  return raw(std::to_string(number));
+}
+Writer& Writer::boolean(bool flag) {
+  return raw(flag ? "true" : "false");
+}
+Writer& Writer::null() {
+  return raw("null");
+}
 Writer& Writer::value(const Value& tree) {
   separate();
   write(tree, out_);
@@ -307,12 +338,15 @@ Writer& Writer::raw(std::string_view json) {
   return *this;
 }
 
-std::string Fields::path_of(std::string_view key) const { return path_ + "." + std::string(key); }
+std::string Fields::path_of(std::string_view key) const {
+  return path_ + "." + std::string(key);
+}
 
 namespace {
 tl::unexpected<Error> wrong_type(const std::string& path, std::string_view wanted, const Value& got) {
-  return fail(400, "bad_request", path + " must be " + std::string(wanted) + ", got " + std::string(got.type_name()) +
-                                      ".", {}, R"({"path":")" + path + "\"}");
+  return fail(400, "bad_request",
+              path + " must be " + std::string(wanted) + ", got " + std::string(got.type_name()) + ".", {},
+              R"({"path":")" + path + "\"}");
 }
 }  // namespace
 

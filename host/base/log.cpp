@@ -12,7 +12,9 @@ namespace {
 std::atomic<Level> threshold{Level::info};
 }
 
-void set_level(Level level) { threshold = level; }
+void set_level(Level level) {
+  threshold = level;
+}
 
 void write(Level level, std::string_view area, std::string_view message) {
   if (level < threshold.load(std::memory_order_relaxed)) return;

@@ -12,9 +12,17 @@ void set_level(Level level);
 /// [any] Writes one line at once; control characters in `message` are shown as '?'.
 void write(Level level, std::string_view area, std::string_view message);
 
-inline void debug(std::string_view area, std::string_view message) { write(Level::debug, area, message); }
-inline void info(std::string_view area, std::string_view message) { write(Level::info, area, message); }
-inline void warning(std::string_view area, std::string_view message) { write(Level::warning, area, message); }
-inline void error(std::string_view area, std::string_view message) { write(Level::error, area, message); }
+inline void debug(std::string_view area, std::string_view message) {
+  write(Level::debug, area, message);
+}
+inline void info(std::string_view area, std::string_view message) {
+  write(Level::info, area, message);
+}
+inline void warning(std::string_view area, std::string_view message) {
+  write(Level::warning, area, message);
+}
+inline void error(std::string_view area, std::string_view message) {
+  write(Level::error, area, message);
+}
 
 }  // namespace lectern::log

@@ -40,7 +40,9 @@ Loop::Loop(std::string name) : state_(std::make_unique<State>()) {
   });
 }
 
-Loop::~Loop() { stop(); }
+Loop::~Loop() {
+  stop();
+}
 
 void Loop::post(Task task) {
   // Asio wants copyable-looking handlers only for some paths; post() accepts move-only ones.
@@ -55,9 +57,13 @@ void Loop::dispatch(Task task) {
   }
 }
 
-void Loop::at_turn_end(Task task) { state_->turn_end.push_back(std::move(task)); }
+void Loop::at_turn_end(Task task) {
+  state_->turn_end.push_back(std::move(task));
+}
 
-bool Loop::here() const { return std::this_thread::get_id() == state_->thread.get_id(); }
+bool Loop::here() const {
+  return std::this_thread::get_id() == state_->thread.get_id();
+}
 
 void Loop::stop() {
   state_->work.reset();
@@ -65,7 +71,9 @@ void Loop::stop() {
   if (state_->thread.joinable()) state_->thread.join();
 }
 
-asio::io_context& Loop::context() { return state_->context; }
+asio::io_context& Loop::context() {
+  return state_->context;
+}
 
 struct Timer::State {
   explicit State(asio::io_context& context) : timer(context) {}
@@ -106,6 +114,8 @@ void Timer::cancel() {
   state_->timer.cancel();
 }
 
-bool Timer::armed() const { return state_->armed; }
+bool Timer::armed() const {
+  return state_->armed;
+}
 
 }  // namespace lectern

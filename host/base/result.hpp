@@ -24,10 +24,11 @@ using Status = tl::expected<void, Error>;
 /// [any] Makes the failing side of any Result.
 inline tl::unexpected<Error> fail(int status, std::string code, std::string message, std::string hint = {},
                                   std::string details = {}) {
-  return tl::unexpected<Error>(
-      Error{status, std::move(code), std::move(message), std::move(hint), std::move(details)});
+  return tl::unexpected<Error>(Error{status, std::move(code), std::move(message), std::move(hint), std::move(details)});
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace lectern
 
@@ -39,7 +40,7 @@ inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(st
   auto name = (expression);                                   \
   if (!name) return ::lectern::fail(std::move(name).error()); \
   declaration = std::move(*name)
-#define LECTERN_CHECK(expression)                                                                       \
-  do {                                                                                                  \
+#define LECTERN_CHECK(expression)                                                                      \
+  do {                                                                                                 \
     if (auto check_result = (expression); !check_result) return ::lectern::fail(check_result.error()); \
   } while (false)

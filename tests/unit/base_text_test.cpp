@@ -28,7 +28,10 @@ TEST(Text, Base64IsStrict) {
 }
 
 TEST(Text, LabelsAreSafeToShow) {
-  EXPECT_EQ(text::label("a\x1b[31m\xe2\x80\xae" "b", 10), "a[31mb");
+  EXPECT_EQ(text::label("a\x1b[31m\xe2\x80\xae"
+                        "b",
+                        10),
+            "a[31mb");
   EXPECT_EQ(text::label("😀😀😀", 2), "😀😀");
 }
 
