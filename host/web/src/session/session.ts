@@ -157,6 +157,7 @@ export class Session {
     this.store.update((state) => reduce(state, event));
     if (event.op === "kernel-ready") this.onReady(event.data, before);
     if (event.op === "consumer-capabilities") this.onCapabilities(before);
+    if (event.op === "notice") this.notice("bar", { code: "notice", message: event.data.text });
     if (event.op === "takeover-answer" && before.asking && !event.data.allowed) {
       this.notice("banner", { code: "denied", message: event.data.reason || `${before.asking.asked} kept the pen.` });
     }
@@ -174,24 +175,12 @@ export class Session {
     this.connection.markReady();
     const snapshot = ready.notebook ? fromSnapshot(ready.notebook) : null;
     this.document.connected(ready.actor, ready.history_id, snapshot);
-    // With a document, the heads were stated in the address, and what is missing follows by itself.
-    if (!this.document.isReady && ready.replay === "gap") void this.fetchDocument(ready.history_id);
     if (!ready.consumer_capabilities.edit) void this.document.demoted(this.lastEpoch);
     this.forgetArrivedDrafts();
     if (this.started) return;
     this.started = true;
     // Two frames: the first cells are painted before the wasm competes for the line and the processor.
     requestAnimationFrame(() => requestAnimationFrame(() => void this.document.start()));
-  }
-
-  /** For a line that was cut before this tab had its document. */
-  private async fetchDocument(historyId: string): Promise<void> {
-    try {
-      const bytes = await api.document(this.info.session_id);
-      this.document.takeDocument(bytes, historyId);
-    } catch (error) {
-      this.notice("bar", toWireError(error));
-    }
   }
 
   private onCapabilities(before: SessionState): void {

@@ -21,7 +21,7 @@ async function readError(response: Response): Promise<WireError> {
   return { code: `http_${response.status}`, message: `The host answered ${response.status} ${response.statusText}`.trim() };
 }
 
-async function send(method: string, path: string, body?: unknown): Promise<Response> {
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -34,11 +34,6 @@ async function send(method: string, path: string, body?: unknown): Promise<Respo
     throw new ApiError(0, { code: "unreachable", message: "The Lectern host does not answer.", hint: "Check that it is still running, then try again." });
   }
   if (!response.ok) throw new ApiError(response.status, await readError(response));
-  return response;
-}
-
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const response = await send(method, path, body);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
@@ -72,10 +67,6 @@ export const api = {
   },
   open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path }),
   create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),
-  async document(sessionId: string): Promise<Uint8Array> {
-    const response = await send("GET", `/api/v1/sessions/${encodeURIComponent(sessionId)}/document`);
-    return new Uint8Array(await response.arrayBuffer());
-  },
 };
 
 export function toWireError(error: unknown): WireError {

@@ -172,6 +172,7 @@ export interface EventMap {
   conflict: { path: string; choices: string[] };
   "policy-changed": { policy: string; multi_editor: boolean };
   closing: { reason: string; in_ms: number };
+  notice: { text: string };
 }
 
 export type WireEvent = { [K in keyof EventMap]: { op: K; seq: number | null; data: EventMap[K] } }[keyof EventMap];
