@@ -48,8 +48,9 @@ class SessionRuntime {
   ~SessionRuntime();
 
   // -- kernel
-  /// Looks `runtime` up (worker) and starts it. `done` when the process was started or could not be: the errors of
-  /// Catalog::resolve, 409 kernel_running, what the plugin says. An empty `runtime` starts the best for `language`.
+  /// Looks `runtime` up (worker) and starts it; with a `language`, or an empty `runtime`, Catalog::best chooses. `done`
+  /// when the process was started or could not be: the errors of Catalog::resolve, 409 kernel_running, what the plugin
+  /// says. A kernel that died by itself is replaced.
   void start(std::string runtime, std::string language, StartOptions options, Callback<KernelInfo> done);
   /// 409 `no_kernel` from interrupt, restart and shutdown while there is none. A dead kernel may be restarted.
   Status interrupt();
@@ -88,6 +89,11 @@ class SessionRuntime {
   std::string cell_snapshot(const std::string& cell_id);
   /// `data` of open input requests.
   [[nodiscard]] std::vector<std::string> open_inputs() const;
+  /// Of the last run of the cell in this session; empty when it has not run.
+  [[nodiscard]] std::optional<std::int64_t> execution_count(const std::string& cell_id) const {
+    const auto it = cells_.find(cell_id);
+    return it == cells_.end() ? std::nullopt : it->second.execution_count;
+  }
 
   [[nodiscard]] OutputStore& outputs() { return outputs_; }
   [[nodiscard]] ModelStore& model_store() { return models_; }
@@ -102,19 +108,24 @@ class SessionRuntime {
     Callback<std::string> done;
     std::unique_ptr<Timer> deadline;
   };
+  void start_found(Result<KernelInfo> found, const StartOptions& options, std::shared_ptr<Callback<KernelInfo>> done);
   void on_events(std::vector<plugin::RuntimeEvent>& events);
   void on_event(plugin::RuntimeEvent& event);
   void on_state(plugin::RuntimeEvent& event);
+  void on_output(plugin::RuntimeEvent& event);
   void on_comm(plugin::RuntimeEvent& event);
-  void on_finished(plugin::RuntimeEvent& event);
-  void on_input(plugin::RuntimeEvent& event);
-  void set_state(KernelState state, std::string why);
-  void kernel_lost(std::string_view reason);
+  void on_input(const plugin::RuntimeEvent& event);
+  void on_reply(plugin::RuntimeEvent& event);
+  void set_state(KernelState state, std::string why = {});
+  void tell_state();
+  void kernel_lost(std::string_view name, std::string_view reason);
+  void end_input();
   void execution_changed(const Execution& execution, std::string_view reason);
   void flush_outputs();
-  void emit(const std::string& cell_id, const CellState& state, std::string ops, std::string_view reason);
-  const std::string* target_cell(std::uint64_t execution);
-  void emit_models(const std::vector<ModelEvent>& events);
+  void tell_cell(const std::string& cell_id, const CellState& state, std::string_view ops, bool with_execution,
+                 std::string_view reason = {});
+  const std::string* target_cell(std::uint64_t execution) const;
+  void tell_models(const std::vector<ModelEvent>& events);
 
   Loop& loop_;
   Service& service_;
@@ -125,10 +136,12 @@ class SessionRuntime {
   std::unique_ptr<Kernel> kernel_;
   KernelInfo info_;
   KernelState state_ = KernelState::none;
-  std::string why_;
+  std::string why_, told_;
+  bool state_changed_ = false;
   std::unordered_map<std::string, CellState> cells_;
   std::unordered_map<std::uint64_t, Waiting> requests_;
   std::uint64_t next_request_ = 1;
+  std::uint64_t next_input_ = 1;
   std::string input_id_, input_data_;
   std::string last_cell_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone
