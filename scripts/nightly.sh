@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The long runs behind `./test.sh --nightly`: no budget, each fails loudly.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+export LECTERN_VENV="$ROOT/.venv"
+export LECTERN_BIN="$ROOT/build/dev/bin/lectern"
+
+say "== differential fuzz of the document engine against the stock crate =="
+need_cargo
+CARGO="$CARGO_BIN" "$ROOT/tests/fuzz/automerge-differential.sh" "${LECTERN_FUZZ_SEEDS:-400}"
+
+say "== crash loop: kill -9 after an acknowledged edit =="
+for round in $(seq "${LECTERN_CRASH_ROUNDS:-25}"); do
+  (cd "$ROOT/tests" && npx vitest run wire/durability.test.ts >/tmp/lectern-crash.log 2>&1) || {
+    tail -40 /tmp/lectern-crash.log
+    die "the crash loop failed in round $round"
+  }
+done
+
+say "== every wire test, five times over =="
+for round in $(seq 5); do
+  (cd "$ROOT/tests" && npx vitest run wire/ >/tmp/lectern-soak.log 2>&1) || {
+    tail -60 /tmp/lectern-soak.log
+    die "the wire tests failed in round $round"
+  }
+done
+
+say "== load =="
+build release -DLECTERN_BENCH=ON
+"$ROOT/build/release/bin/lectern-load" --bin "$ROOT/build/release/bin/lectern" --python "$ROOT/.venv/bin/python"
