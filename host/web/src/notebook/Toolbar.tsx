@@ -1,5 +1,5 @@
 import { IconButton } from "../ui/Button";
-import { KeyboardIcon, PlayIcon, PlusIcon, RestartIcon, SaveIcon, StopIcon } from "../ui/icons";
+import { KeyboardIcon, PlayAllIcon, PlayIcon, PlusIcon, RestartIcon, SaveIcon, StopIcon } from "../ui/icons";
 import type { CellType } from "../wire/types";
 import { useOpen, useSession, useUi } from "./context";
 
@@ -28,6 +28,9 @@ export function Toolbar() {
       <span className="toolbar-gap" />
       <IconButton label="Run and go to the next cell" keys="Shift+Enter" onClick={() => ui.run("run-advance")} disabled={off} testId="run">
         <PlayIcon />
+      </IconButton>
+      <IconButton label="Run all cells" onClick={() => ui.runAll()} disabled={off} testId="run-all">
+        <PlayAllIcon />
       </IconButton>
       <IconButton label="Interrupt the kernel" keys="i i" onClick={() => void actions.interrupt()} disabled={off} testId="interrupt">
         <StopIcon />

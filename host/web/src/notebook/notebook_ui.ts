@@ -176,6 +176,10 @@ export class NotebookUi {
     else if (this.canEdit) void this.actions.execute([id]);
   }
 
+  runAll(): void {
+    if (this.canEdit) void this.actions.execute(this.order);
+  }
+
   private runEditing(shortcut: Shortcut, active: string | null): boolean {
     if (shortcut.startsWith("run-")) {
       if (active === null) return true;

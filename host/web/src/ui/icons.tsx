@@ -9,6 +9,7 @@ function Icon({ children, fill }: { children: ReactNode; fill?: boolean }) {
 }
 
 export const PlayIcon = () => <Icon fill><path d="M6 4.2v11.6a.6.6 0 0 0 .92.5l8.9-5.8a.6.6 0 0 0 0-1L6.92 3.7A.6.6 0 0 0 6 4.2z" /></Icon>;
+export const PlayAllIcon = () => <Icon fill><path d="M3.5 5v10a.5.5 0 0 0 .78.42L10 11.6V15a.5.5 0 0 0 .78.42l7.2-5a.5.5 0 0 0 0-.84l-7.2-5A.5.5 0 0 0 10 5v3.4L4.28 4.58A.5.5 0 0 0 3.5 5z" /></Icon>;
 export const StopIcon = () => <Icon fill><rect x="5" y="5" width="10" height="10" rx="1.6" /></Icon>;
 export const RestartIcon = () => <Icon><path d="M15.5 8A6 6 0 1 0 16 11.2" /><path d="M16 4v4h-4" /></Icon>;
 export const PlusIcon = () => <Icon><path d="M10 4.5v11M4.5 10h11" /></Icon>;
