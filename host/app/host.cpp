@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <latch>
-#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -102,7 +101,7 @@ struct Host::Parts {
   api::Parts api_parts(const std::string& device_name);
   void publish_endpoints(const std::string& address);
   void publish_sessions();
-  std::map<std::string, double> figures() const;
+  std::vector<api::Metrics::Figure> figures() const;
   Status announce();
   void end_sessions();
   void finish_work();
@@ -136,7 +135,7 @@ void Host::Parts::build_presence() {
     if (!generation) return missing(generation.error());
     json::Value config;
     config.set("folder", options.presence_folder);
-    auto backend = plugin::Presence::open(*generation, json::write(config));
+    auto backend = plugin::PresenceBackend::open(*generation, json::write(config));
     if (!backend) return missing(backend.error());
     made->add_backend(std::move(*backend));
   }
@@ -200,19 +199,19 @@ void Host::Parts::publish_endpoints(const std::string& address) {
   presence->set_endpoints(std::move(endpoints));
 }
 
-std::map<std::string, double> Host::Parts::figures() const {
+std::vector<api::Metrics::Figure> Host::Parts::figures() const {
   const auto journal = journals->figures();
   const auto front = door->figures();
   const auto number = [](auto value) { return static_cast<double>(value); };
-  return {{"journal_fsyncs_total", number(journal.fsyncs)},
-          {"journal_records_total", number(journal.records)},
-          {"journal_bytes_total", number(journal.bytes)},
-          {"journal_failures_total", number(journal.failures)},
-          {"http_requests_total", number(front.requests)},
-          {"http_turned_away_total", number(front.refused)},
-          {"http_workers_busy", number(front.workers_busy)},
-          {"http_waiting", number(front.waiting)},
-          {"links", number(front.links)}};
+  return {{"journal_fsyncs_total", "Syncs of journals to disk.", number(journal.fsyncs)},
+          {"journal_records_total", "Records written to journals.", number(journal.records)},
+          {"journal_bytes_total", "Bytes written to journals.", number(journal.bytes)},
+          {"journal_failures_total", "Journal writes or syncs that failed.", number(journal.failures)},
+          {"http_requests_total", "Requests parsed.", number(front.requests)},
+          {"http_turned_away_total", "Requests answered 429 or 503 at the door.", number(front.refused)},
+          {"http_workers_busy", "HTTP workers with a request.", number(front.workers_busy)},
+          {"http_waiting", "Accepted sockets without a worker.", number(front.waiting)},
+          {"links", "WebSockets and event streams.", number(front.links)}};
 }
 
 api::Parts Host::Parts::api_parts(const std::string& device_name) {

@@ -50,7 +50,7 @@ lectern_status on_rejected(void* ctx, lectern_str origin, lectern_str reason) no
 
 }  // namespace
 
-struct Presence::Inner {
+struct PresenceBackend::Inner {
   GenerationPtr generation;
   lectern_presence abi{};
   void* self = nullptr;
@@ -64,14 +64,14 @@ struct Presence::Inner {
   }
 };
 
-Presence::Presence(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+PresenceBackend::PresenceBackend(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
 
-Presence::~Presence() {
+PresenceBackend::~PresenceBackend() {
   const std::scoped_lock lock(control_mutex());
   guarded_void(*inner_->generation, "close", [&] { may_throw(inner_->abi.close)(inner_->self); });
 }
 
-Result<std::shared_ptr<Presence>> Presence::open(GenerationPtr generation, std::string_view config_json) {
+Result<std::shared_ptr<PresenceBackend>> PresenceBackend::open(GenerationPtr generation, std::string_view config_json) {
   auto inner = std::make_unique<Inner>();
   inner->abi = read_struct(static_cast<const lectern_presence*>(generation->interface()));
   inner->generation = std::move(generation);
@@ -86,22 +86,22 @@ Result<std::shared_ptr<Presence>> Presence::open(GenerationPtr generation, std::
     return fail(std::move(failed));
   }
   inner->self = self;
-  return std::shared_ptr<Presence>(new Presence(std::move(inner)));
+  return std::shared_ptr<PresenceBackend>(new PresenceBackend(std::move(inner)));
 }
 
-Status Presence::publish(std::string_view device_id, std::string_view instance_id, std::string_view record) {
+Status PresenceBackend::publish(std::string_view device_id, std::string_view instance_id, std::string_view record) {
   return inner_->call("publish", [&](lectern_error& error) {
     return may_throw(inner_->abi.publish)(inner_->self, to_abi(device_id), to_abi(instance_id), to_abi(record), &error);
   });
 }
 
-Status Presence::remove(std::string_view device_id, std::string_view instance_id) {
+Status PresenceBackend::remove(std::string_view device_id, std::string_view instance_id) {
   return inner_->call("remove a record", [&](lectern_error& error) {
     return may_throw(inner_->abi.remove)(inner_->self, to_abi(device_id), to_abi(instance_id), &error);
   });
 }
 
-Result<PresenceSnapshot> Presence::snapshot() {
+Result<PresenceSnapshot> PresenceBackend::snapshot() {
   PresenceSnapshot found;
   const lectern_presence_sink sink{sizeof(lectern_presence_sink), 0, &found, &on_record, &on_rejected};
   LECTERN_CHECK(inner_->call("list its records", [&](lectern_error& error) {
@@ -111,16 +111,16 @@ Result<PresenceSnapshot> Presence::snapshot() {
   return found;
 }
 
-const std::string& Presence::id() const {
+const std::string& PresenceBackend::id() const {
   return inner_->generation->id();
 }
-std::uint64_t Presence::lag_ms() const {
+std::uint64_t PresenceBackend::lag_ms() const {
   return inner_->abi.lag_ms;
 }
-std::uint64_t Presence::min_period_ms() const {
+std::uint64_t PresenceBackend::min_period_ms() const {
   return inner_->abi.min_period_ms;
 }
-const GenerationPtr& Presence::generation() const {
+const GenerationPtr& PresenceBackend::generation() const {
   return inner_->generation;
 }
 

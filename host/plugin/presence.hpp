@@ -27,14 +27,14 @@ struct PresenceSnapshot {
 
 /// Calls may block and may run side by side; the caller puts a deadline on them and keeps this object alive meanwhile
 /// (shared for that reason).
-class Presence {
+class PresenceBackend {
  public:
   /// [control] 400 `bad_config`, 503 `presence_unavailable` with the backend's words.
-  static Result<std::shared_ptr<Presence>> open(GenerationPtr generation, std::string_view config_json);
+  static Result<std::shared_ptr<PresenceBackend>> open(GenerationPtr generation, std::string_view config_json);
   /// [control] Closes the backend.
-  ~Presence();
-  Presence(const Presence&) = delete;
-  Presence& operator=(const Presence&) = delete;
+  ~PresenceBackend();
+  PresenceBackend(const PresenceBackend&) = delete;
+  PresenceBackend& operator=(const PresenceBackend&) = delete;
 
   [[nodiscard]] const std::string& id() const;            // [any]
   [[nodiscard]] std::uint64_t lag_ms() const;             // [any]
@@ -50,7 +50,7 @@ class Presence {
 
  private:
   struct Inner;
-  explicit Presence(std::unique_ptr<Inner> inner);
+  explicit PresenceBackend(std::unique_ptr<Inner> inner);
   std::unique_ptr<Inner> inner_;
 };
 

@@ -41,7 +41,7 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   /// [control] Before start().
-  void add_backend(std::shared_ptr<plugin::Presence> backend);
+  void add_backend(std::shared_ptr<plugin::PresenceBackend> backend);
   /// [control] Without backends nothing runs and the list stays empty.
   void start();
 
