@@ -52,7 +52,8 @@ struct Door : std::enable_shared_from_this<Door> {
   const FrontDoorOptions options;
   const HeadLimits head_limits{};
   api::Handler& handler;
-  Loop loop;  // late and large answers
+  ssl_ctx_st* tls = nullptr;  // set before the first connection; null: plain
+  Loop loop;                  // late and large answers
   DetachedAnswers answers;
   std::unordered_map<const void*, Timer> deadlines;  // of detached Deferreds; on `loop` only
   std::shared_ptr<Links> links = std::make_shared<Links>();

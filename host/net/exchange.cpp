@@ -36,7 +36,11 @@ Error ended(Waited waited, std::string_view what) {
 }  // namespace
 
 Exchange::Exchange(const Poco::Net::StreamSocket& taken, Door& door)
-    : TCPServerConnection(taken), door_(door), wire_(taken), reader_(wire_, door.stop), identity_(taken.impl()) {
+    : TCPServerConnection(taken),
+      door_(door),
+      wire_(taken, door.tls),
+      reader_(wire_, door.stop),
+      identity_(taken.impl()) {
   ++door_.busy;
   try {
     const auto address = taken.peerAddress();

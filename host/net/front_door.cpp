@@ -2,13 +2,13 @@
 
 #include <Poco/Net/Context.h>
 #include <Poco/Net/NetSSL.h>
-#include <Poco/Net/SecureServerSocket.h>
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/TCPServer.h>
 #include <Poco/Net/TCPServerConnectionFactory.h>
 #include <Poco/Net/TCPServerParams.h>
 #include <Poco/ThreadPool.h>
+#include <openssl/ssl.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -79,7 +79,7 @@ class Admission final : public Poco::Net::TCPServerConnectionFilter {
     ++door_.refused;
     if (door_.answers.open() > refusals_at_once) return false;
     auto response = api::error_response(error);
-    door_.answers.send(Wire(socket), response_head(response, false) + response.body, nullptr);
+    door_.answers.send(Wire(socket, door_.tls), response_head(response, false) + response.body, nullptr);
     return false;
   }
 
@@ -103,6 +103,11 @@ Poco::Net::Context::Ptr tls_context(const FrontDoorOptions& options) {
   Poco::Net::Context::Ptr context = new Poco::Net::Context(Poco::Net::Context::TLS_SERVER_USE, params);
   context->requireMinimumProtocol(Poco::Net::Context::PROTO_TLSV1_2);
   context->enableSessionCache(false);
+  auto* const native = context->sslContext();
+  SSL_CTX_set_mode(native,
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  // A peer that sends FIN without close_notify has ended; what it sent is bounded by its own framing, not by the end.
+  SSL_CTX_set_options(native, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
   return context;
 }
 
@@ -126,7 +131,7 @@ struct FrontDoor::State {
 
 bool FrontDoor::State::try_bind(std::uint16_t port) {
   try {
-    auto fresh = context ? std::make_unique<Poco::Net::SecureServerSocket>(context) : std::make_unique<ServerSocket>();
+    auto fresh = std::make_unique<ServerSocket>();
     const SocketAddress address(options.bind, port);
     if (address.family() == SocketAddress::IPv6) {
       fresh->bind6(address, true, false, false);
@@ -175,6 +180,7 @@ Result<std::uint16_t> FrontDoor::start() {
     try {
       state.ssl = std::make_unique<SslUse>();
       state.context = tls_context(state.options);
+      state.door->tls = state.context->sslContext();
     } catch (const Poco::Exception& error) {
       return fail(400, "bad_tls", "the TLS certificate or key cannot be used: " + error.displayText(),
                   "Give PEM files: the certificate with its chain, and its unencrypted key.");
@@ -186,7 +192,8 @@ Result<std::uint16_t> FrontDoor::start() {
   Poco::Net::TCPServerParams::Ptr params = new Poco::Net::TCPServerParams;
   params->setMaxThreads(workers);
   params->setMaxQueued(1 << 16);  // Admission refuses long before
-  params->setThreadIdleTime(Poco::Timespan(10, 0));
+  // Poco 1.11 wakes one idle thread at stop; the others find out when this time is over.
+  params->setThreadIdleTime(Poco::Timespan(1, 0));
   state.server =
       std::make_unique<Poco::Net::TCPServer>(new ExchangeFactory(*state.door), *state.pool, *state.socket, params);
   state.server->setConnectionFilter(new Admission(*state.door));

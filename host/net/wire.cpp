@@ -1,11 +1,11 @@
 #include "net/wire.hpp"
 
 #include <Poco/Exception.h>
-#include <Poco/Net/SecureStreamSocket.h>
 #include <Poco/Net/StreamSocket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t tls_record = 16384;
 
 /// A peer that vanished without a FIN is given up when it acknowledges nothing for this long.
-constexpr unsigned user_timeout_ms = 45'000;
+constexpr int user_timeout_ms = 45'000;
 constexpr int probe_after_s = 20;
 
 void set_option(int fd, int level, int name, int value) {
@@ -35,15 +35,34 @@ Io from_errno(Want want) {
 
 struct Wire::State {
   explicit State(const Poco::Net::StreamSocket& taken) : socket(taken) {}
+  ~State() { SSL_free(ssl); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  /// What OpenSSL says about a call that returned `result` <= 0.
+  [[nodiscard]] Io explain(int result) const {
+    switch (SSL_get_error(ssl, result)) {
+      case SSL_ERROR_WANT_READ:
+        return {.want = Want::read};
+      case SSL_ERROR_WANT_WRITE:
+        return {.want = Want::write};
+      case SSL_ERROR_ZERO_RETURN:
+        return {.end = true};
+      default:
+        return {.failed = true};
+    }
+  }
+
   Poco::Net::StreamSocket socket;
+  SSL* ssl = nullptr;
   std::string record;  // TLS: bytes OpenSSL was offered and must be offered again, unmoved
   std::size_t offered = 0;
 };
 
 Wire::Wire() = default;
 
-Wire::Wire(const Poco::Net::StreamSocket& socket)
-    : state_(std::make_unique<State>(socket)), fd_(socket.impl()->sockfd()), secure_(socket.secure()) {
+Wire::Wire(const Poco::Net::StreamSocket& socket, ssl_ctx_st* tls)
+    : state_(std::make_unique<State>(socket)), fd_(socket.impl()->sockfd()), secure_(tls != nullptr) {
   try {
     state_->socket.setBlocking(false);
   } catch (const Poco::Exception&) {
@@ -53,7 +72,14 @@ Wire::Wire(const Poco::Net::StreamSocket& socket)
   set_option(fd_, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(fd_, IPPROTO_TCP, TCP_KEEPIDLE, probe_after_s);
   set_option(fd_, IPPROTO_TCP, TCP_KEEPINTVL, probe_after_s);
-  set_option(fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(user_timeout_ms));
+  set_option(fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms);
+  if (!secure_) return;
+  state_->ssl = SSL_new(tls);
+  if (state_->ssl == nullptr || SSL_set_fd(state_->ssl, fd_) != 1) {
+    close();
+    return;
+  }
+  SSL_set_accept_state(state_->ssl);
 }
 
 Wire::~Wire() {
@@ -86,14 +112,8 @@ Io Wire::read(char* to, std::size_t size) {
 
 Io Wire::read_secure(char* to, std::size_t size) {
   ERR_clear_error();  // a stale error of another connection on this thread would be taken for ours
-  try {
-    const int count = state_->socket.receiveBytes(to, static_cast<int>(std::min<std::size_t>(size, 1u << 30)));
-    if (count > 0) return {.bytes = static_cast<std::size_t>(count)};
-    if (count == 0) return {.end = true};
-    return {.want = count == Poco::Net::SecureStreamSocket::ERR_SSL_WANT_WRITE ? Want::write : Want::read};
-  } catch (const std::exception&) {
-    return {.failed = true};
-  }
+  const int count = SSL_read(state_->ssl, to, static_cast<int>(std::min<std::size_t>(size, 1u << 30)));
+  return count > 0 ? Io{.bytes = static_cast<std::size_t>(count)} : state_->explain(count);
 }
 
 Io Wire::write(std::span<const iovec> parts) {
@@ -122,28 +142,23 @@ Io Wire::write_secure(std::span<const iovec> parts) {
     state_->offered = record.size();
   }
   ERR_clear_error();
-  try {
-    const int count = state_->socket.sendBytes(record.data(), static_cast<int>(state_->offered));
-    if (count > 0) {
-      state_->offered = 0;
-      if (parts.size() == 1 && parts[0].iov_len <= static_cast<std::size_t>(count)) record = {};
-      return {.bytes = static_cast<std::size_t>(count)};
-    }
-    if (count == 0) return {.failed = true};
-    return {.want = count == Poco::Net::SecureStreamSocket::ERR_SSL_WANT_READ ? Want::read : Want::write};
-  } catch (const std::exception&) {
-    return {.failed = true};
+  const int count = SSL_write(state_->ssl, record.data(), static_cast<int>(state_->offered));
+  if (count <= 0) {
+    auto io = state_->explain(count);
+    // A write that fails after the peer's close_notify is reported as the end of reading.
+    io.failed = io.failed || std::exchange(io.end, false);
+    return io;
   }
+  state_->offered = 0;
+  if (parts.size() == 1 && parts[0].iov_len <= static_cast<std::size_t>(count)) record = {};  // idle again
+  return {.bytes = static_cast<std::size_t>(count)};
 }
 
 void Wire::finish() {
   if (!state_) return;
-  if (secure_) {
-    try {
-      state_->socket.shutdown();  // of a non-blocking TLS socket: close_notify alone
-    } catch (const std::exception&) {
-      // close_notify is a courtesy; the FIN below says enough.
-    }
+  if (secure_ && SSL_is_init_finished(state_->ssl) == 1) {
+    ERR_clear_error();
+    SSL_shutdown(state_->ssl);  // a courtesy; the FIN below says enough when it does not fit
   }
   ::shutdown(fd_, SHUT_WR);
 }
@@ -153,7 +168,7 @@ void Wire::close() {
   try {
     state_->socket.close();
   } catch (const std::exception&) {
-    // Closing a TLS socket says goodbye first, which fails when the peer is gone. The descriptor is closed either way.
+    // Nothing is left to do about it; the descriptor is closed either way.
   }
   state_.reset();
   fd_ = -1;

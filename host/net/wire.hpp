@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+struct ssl_ctx_st;
 namespace Poco::Net {
 class StreamSocket;
 }
@@ -29,8 +30,10 @@ struct Io {
 class Wire {
  public:
   Wire();
-  /// Takes over: makes the socket non-blocking, sets TCP_NODELAY.
-  explicit Wire(const Poco::Net::StreamSocket& socket);
+  /// Takes over: makes the socket non-blocking, sets TCP_NODELAY. With `tls` it speaks TLS as the server; the handshake
+  /// is part of the first reads and writes. TLS is OpenSSL's own over the plain socket: Poco 1.11's SecureStreamSocket
+  /// throws a TimeoutException from a non-blocking handshake and does not say what it waits for.
+  explicit Wire(const Poco::Net::StreamSocket& socket, ssl_ctx_st* tls = nullptr);
   ~Wire();
   Wire(Wire&&) noexcept;
   Wire& operator=(Wire&&) noexcept;
