@@ -52,6 +52,7 @@ export const CellSource = memo(function CellSource({ cell, label, holder }: Cell
         session={session}
         cellId={id}
         languageName={name}
+        completes={cell.cell_type === "code"}
         reader={reader}
         label={label}
         focused={focused}

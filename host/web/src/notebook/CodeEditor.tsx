@@ -5,6 +5,7 @@ import { useEffect, useRef } from "react";
 import type { Edit } from "../document/edits";
 import { diffText, type Splice } from "../document/text";
 import type { Session } from "../session/session";
+import { kernelCompletion } from "./completion";
 import { behaviour, common, editable, keysOf, language, languageFor, readOnly, type EditorKeys } from "./editor_setup";
 
 /** Marks what came from the document, so that it is not sent back. */
@@ -25,6 +26,8 @@ export interface CodeEditorProps {
   session: Session;
   cellId: string;
   languageName: string;
+  /** The kernel completes code, not prose. */
+  completes: boolean;
   reader: boolean;
   label: string;
   focused: boolean;
@@ -68,6 +71,7 @@ export default function CodeEditor(props: CodeEditorProps) {
       behaviour.of(keysOf({ onKey: (binding) => latest.current.keys.onKey(binding) })),
       common,
       language.of([]),
+      ...(latest.current.completes ? [kernelCompletion(session)] : []),
       editable.of(readOnly(latest.current.reader)),
       EditorView.contentAttributes.of({ "aria-label": latest.current.label, spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
       EditorView.updateListener.of((update) => {
@@ -96,7 +100,7 @@ export default function CodeEditor(props: CodeEditorProps) {
       view.destroy();
       viewRef.current = null;
     };
-  }, [session, cellId]);
+  }, [session, cellId, props.completes]);
 
   useEffect(() => {
     let current = true;

@@ -19,6 +19,7 @@ function useShortcuts(): void {
         if (reader.anywhere(press) === "save" && ui.run("save")) event.preventDefault();
         return;
       }
+      if (ui.isStillTyping(event.timeStamp) && !event.ctrlKey && !event.metaKey) return;
       // A focused button keeps its own Enter and Space.
       if (event.key === "Enter" && target?.closest("button, a") && !event.shiftKey && !event.ctrlKey && !event.altKey) return;
       const shortcut = reader.command(press, event.timeStamp);

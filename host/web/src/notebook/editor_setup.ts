@@ -1,10 +1,13 @@
-import { closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
+import { closeBrackets, closeBracketsKeymap, completionStatus } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { python } from "@codemirror/lang-python";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, type KeyBinding } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+
+/** Keys that belong to an open list of completions while it is open. */
+const isCompleting = (view: EditorView) => completionStatus(view.state) !== null;
 
 const highlighting = HighlightStyle.define([
   { tag: [tags.keyword, tags.controlKeyword, tags.moduleKeyword, tags.operatorKeyword], color: "var(--syn-keyword)" },
@@ -30,6 +33,11 @@ const theme = EditorView.theme({
   ".cm-line": { padding: "0 var(--code-pad-x)" },
   ".cm-cursor": { borderLeftColor: "var(--text)", borderLeftWidth: "1.5px" },
   ".cm-selectionBackground, &.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground": { backgroundColor: "var(--selection)" },
+  ".cm-tooltip": { border: "1px solid var(--border-strong)", borderRadius: "8px", backgroundColor: "var(--surface)", color: "var(--text)", boxShadow: "var(--shadow)", overflow: "hidden" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "12.5px", maxHeight: "240px" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 10px" },
+  ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent-soft)", color: "var(--text)" },
+  ".cm-completionDetail": { color: "var(--text-soft)", fontStyle: "normal", marginLeft: "1.2em" },
   ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--match)", outline: "none" },
 });
 
@@ -50,8 +58,9 @@ function notebookKeys(keys: EditorKeys): KeyBinding[] {
     keys.onKey(binding);
     return true;
   };
+  const unlessCompleting = (run: () => boolean) => (view: EditorView) => !isCompleting(view) && run();
   const leaves = (side: "top" | "bottom", binding: "leave-up" | "leave-down") => (view: EditorView) => {
-    if (!atEdge(view, side)) return false;
+    if (isCompleting(view) || !atEdge(view, side)) return false;
     keys.onKey(binding);
     return true;
   };
@@ -61,7 +70,7 @@ function notebookKeys(keys: EditorKeys): KeyBinding[] {
     { key: "Ctrl-Enter", run: does("run-stay") },
     { key: "Alt-Enter", run: does("run-insert") },
     { key: "Mod-s", run: does("save"), preventDefault: true },
-    { key: "Escape", run: does("escape") },
+    { key: "Escape", run: unlessCompleting(does("escape")) },
     { key: "ArrowUp", run: leaves("top", "leave-up") },
     { key: "ArrowDown", run: leaves("bottom", "leave-down") },
   ];

@@ -22,6 +22,7 @@ interface Deleted {
 
 const UNDO_LIMIT = 50;
 const FOCUS_DELAY_MS = 150;
+const TYPING_ON_MS = 2000;
 
 /** Which cell is active, in which mode, and what the keys do there. What it changes in the notebook goes through the document. */
 export class NotebookUi {
@@ -29,11 +30,23 @@ export class NotebookUi {
   private readonly deleted: Deleted[] = [];
   private focusTimer: ReturnType<typeof setTimeout> | null = null;
   private announcedFocus: string | null = null;
+  private demotedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly session: Session,
     private readonly actions: Actions,
-  ) {}
+  ) {
+    let could = this.canEdit;
+    session.store.subscribe(() => {
+      if (could && !this.canEdit && this.store.get().mode === "edit") this.demotedAt = performance.now();
+      could = this.canEdit;
+    });
+  }
+
+  /** Somebody was typing when the pen went: for a moment the keys still mean text, not commands. */
+  isStillTyping(at: number): boolean {
+    return at - this.demotedAt < TYPING_ON_MS;
+  }
 
   get canEdit(): boolean {
     return this.session.store.get().capabilities.edit;
