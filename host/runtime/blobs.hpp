@@ -48,8 +48,8 @@ class BlobStore {
   [[nodiscard]] Result<Blob> get(std::string_view sha256) const;
   /// [any] The blob if it is in memory; null bytes otherwise. Never touches the disk.
   [[nodiscard]] Blob cached(std::string_view sha256) const;
-  /// [worker] Deletes files that nobody put or read for `days`.
-  void collect(int days);
+  /// [worker] Deletes blobs under `directory` that nobody put or read for `days`.
+  static void collect(const std::filesystem::path& directory, int days);
 
  private:
   struct State;

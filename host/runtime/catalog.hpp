@@ -34,8 +34,8 @@ class Catalog {
   /// `unknown_runtime` (hint lists the known ones, details `{"known":[…]}`), 400 `ambiguous_runtime`, 503
   /// `no_runtime_plugin` when no runtime plugin is loaded at all.
   [[nodiscard]] Result<KernelInfo> resolve(std::string_view name);
-  /// [worker] For a notebook: the kernel of that name, else one of the same language, else the first; the errors of
-  /// resolve when there is none. `kernel` and `language` may be empty.
+  /// [worker] For a notebook: the kernel of that name, else one of the same language; when both are empty, the first
+  /// there is. Otherwise the errors of resolve.
   [[nodiscard]] Result<KernelInfo> best(std::string_view kernel, std::string_view language);
 
  private:

@@ -42,9 +42,10 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
-  /// Starts `which` on a worker. Events tell the rest: starting, then idle, or dead with the reason. 409
-  /// `kernel_running` when one runs already.
-  Status start(const KernelInfo& which, StartOptions options);
+  /// Starts `which` on a worker; `done` comes on the loop when its process was started, or could not be (404
+  /// `unknown_kernel`, 503). Events tell the rest: starting, then idle, or dead with the reason. 409 `kernel_running`
+  /// when one was started before and not shut down.
+  Status start(const KernelInfo& which, const StartOptions& options, UniqueFunction<void(Status)> done);
   /// 409 `no_kernel` from all of these while no kernel runs.
   Status execute(std::uint64_t execution, std::string_view code, std::uint32_t flags = 0);
   Status interrupt();
@@ -54,15 +55,21 @@ class Kernel {
   Status request(std::uint64_t request, std::string_view kind, std::string_view content_json);
   Status comm(const plugin::CommMessage& message);
 
-  [[nodiscard]] bool running() const;
-  [[nodiscard]] std::uint64_t number() const { return number_; }
+  /// From the success of start until the event that says it was shut down; a kernel that died by itself counts, because
+  /// it can be restarted.
+  [[nodiscard]] bool attached() const { return runtime_ != nullptr; }
 
  private:
+  void drain();
+  [[nodiscard]] Result<plugin::Runtime*> runtime() const;
+
   Hub& hub_;
   Loop& loop_;
+  OnEvents on_events_;
+  std::uint64_t number_ = 0;  // 0 = none
   std::shared_ptr<Mailbox> mailbox_;
-  std::uint64_t number_ = 0;
-  std::string plugin_;
+  std::shared_ptr<plugin::Runtime> runtime_;  // shared with every kernel of that plugin
+  std::shared_ptr<bool> alive_;               // false once this object is gone: what was posted looks at it
 };
 
 }  // namespace lectern::runtime

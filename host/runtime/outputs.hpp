@@ -31,8 +31,12 @@ class SavedOutputs {
 
  private:
   friend class OutputStore;
+  struct Piece {
+    std::shared_ptr<const std::string> text;
+    bool verbatim = false;  // the file's own text of one output; else as shown, blobs by reference
+  };
   std::shared_ptr<const std::string> raw_;
-  std::vector<std::shared_ptr<const std::string>> outputs_;  // shown texts, blobs by reference
+  std::vector<Piece> pieces_;
 };
 
 class OutputStore {
@@ -82,13 +86,17 @@ class OutputStore {
   [[nodiscard]] bool has_blob(std::string_view sha256) const { return blob_refs_.contains(std::string(sha256)); }
 
  private:
+  struct Output;
   struct Cell;
   Cell& cell(std::string_view cell_id);
   Cell* find(std::string_view cell_id) const;
   void show(Cell& cell);
-  void apply_pending_clear(Cell& cell);
-  void note_changed(std::string_view cell_id, Cell& cell);
-  bool admit(std::string_view cell_id, Cell& cell, std::size_t bytes);
+  void touch(Cell& cell);
+  void wipe(Cell& cell);
+  bool admit(Cell& cell, std::size_t bytes);
+  void append(Cell& cell, Output output);
+  void note_changed(Cell& cell);
+  std::shared_ptr<const std::string> as_shown(std::string_view output);
 
   BlobStore& blobs_;
   OutputLimits limits_;

@@ -1,0 +1,145 @@
+#include "runtime/executions.hpp"
+
+#include <algorithm>
+
+#include "base/crypto.hpp"
+
+namespace lectern::runtime {
+namespace {
+constexpr std::size_t remembered = 256;
+}
+
+std::string_view run_status_name(RunStatus status) {
+  switch (status) {
+    case RunStatus::queued:
+      return "queued";
+    case RunStatus::running:
+      return "running";
+    case RunStatus::idle:
+      return "idle";
+    case RunStatus::error:
+      return "error";
+    case RunStatus::cancelled:
+      break;
+  }
+  return "cancelled";
+}
+
+Executions::Executions(Hooks hooks) : hooks_(std::move(hooks)) {}
+
+Result<std::vector<Execution>> Executions::enqueue(std::vector<CellRun> runs, std::string by) {
+  if (waiting_.size() + runs.size() > max_waiting) {
+    return fail(429, "queue_full", std::to_string(waiting_.size()) + " cells wait already",
+                "let some finish, or interrupt");
+  }
+  std::vector<Execution> result, fresh;
+  const auto batch = next_batch_++;
+  for (auto& run : runs) {
+    const auto same = std::find_if(waiting_.begin(), waiting_.end(),
+                                   [&](const Execution& waiting) { return waiting.cell_id == run.cell_id; });
+    // A run without a cell has nothing that a second one could replace.
+    if (same != waiting_.end() && !run.cell_id.empty()) {
+      same->code = std::move(run.code);
+      result.push_back(*same);
+      continue;
+    }
+    Execution execution;
+    execution.number = next_number_++;
+    execution.id = crypto::uuid();
+    execution.cell_id = std::move(run.cell_id);
+    execution.code = std::move(run.code);
+    execution.batch = batch;
+    execution.by = by;
+    waiting_.push_back(execution);
+    result.push_back(execution);
+    fresh.push_back(std::move(execution));
+  }
+  for (const auto& execution : fresh) hooks_.changed(execution, {});
+  next();
+  return result;
+}
+
+void Executions::set_ready(bool ready) {
+  ready_ = ready;
+  next();
+}
+
+void Executions::next() {
+  if (!ready_ || running_ || waiting_.empty()) return;
+  running_ = std::move(waiting_.front());
+  waiting_.pop_front();
+  running_->status = RunStatus::running;
+  hooks_.changed(*running_, {});
+  if (running_) hooks_.send(*running_);
+}
+
+void Executions::started(std::uint64_t number, std::int64_t execution_count) {
+  if (!running_ || running_->number != number) return;
+  running_->execution_count = execution_count;
+  hooks_.changed(*running_, {});
+}
+
+void Executions::finished(std::uint64_t number, Finish finish, std::string_view) {
+  if (!running_ || running_->number != number) return;
+  auto execution = std::move(*running_);
+  running_.reset();
+  execution.status = finish == Finish::ok      ? RunStatus::idle
+                     : finish == Finish::error ? RunStatus::error
+                                               : RunStatus::cancelled;
+  ended_.emplace_back(execution.number, execution.cell_id);
+  if (ended_.size() > remembered) ended_.pop_front();
+  hooks_.changed(execution, {});
+  if (finish != Finish::ok) {
+    cancel([batch = execution.batch](const Execution& waiting) { return waiting.batch == batch; },
+           "a cell before it failed");
+  }
+  next();
+}
+
+void Executions::cancel(const std::function<bool(const Execution&)>& which, std::string_view reason) {
+  std::deque<Execution> kept;
+  std::vector<Execution> gone;
+  for (auto& execution : waiting_) {
+    if (which(execution)) {
+      execution.status = RunStatus::cancelled;
+      gone.push_back(std::move(execution));
+    } else {
+      kept.push_back(std::move(execution));
+    }
+  }
+  waiting_ = std::move(kept);
+  for (const auto& execution : gone) hooks_.changed(execution, reason);
+}
+
+void Executions::interrupt() {
+  if (!running_) {
+    // Nothing runs yet (the kernel is starting): what waits is what the interrupt is about.
+    cancel([](const Execution&) { return true; }, "interrupted");
+    return;
+  }
+  cancel([batch = running_->batch](const Execution& waiting) { return waiting.batch == batch; }, "interrupted");
+}
+
+void Executions::cancel_all(std::string_view reason) {
+  cancel([](const Execution&) { return true; }, reason);
+  if (!running_) return;
+  auto execution = std::move(*running_);
+  running_.reset();
+  execution.status = RunStatus::error;
+  ended_.emplace_back(execution.number, execution.cell_id);
+  if (ended_.size() > remembered) ended_.pop_front();
+  hooks_.changed(execution, reason);
+}
+
+void Executions::cancel_cell(std::string_view cell_id, std::string_view reason) {
+  cancel([cell_id](const Execution& waiting) { return waiting.cell_id == cell_id; }, reason);
+}
+
+const std::string* Executions::cell_of(std::uint64_t number) const {
+  if (running_ && running_->number == number) return &running_->cell_id;
+  const auto it =
+      std::find_if(ended_.rbegin(), ended_.rend(), [&](const auto& entry) { return entry.first == number; });
+  return it == ended_.rend() ? nullptr : &it->second;
+}
+
+}  // namespace lectern::runtime

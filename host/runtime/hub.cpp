@@ -1,0 +1,106 @@
+#include "runtime/hub.hpp"
+
+#include "base/log.hpp"
+#include "base/workers.hpp"
+#include "plugin/registry.hpp"
+
+namespace lectern::runtime {
+
+namespace {
+constexpr std::size_t max_merged_text = 1u << 20;
+}
+
+void Mailbox::put(plugin::RuntimeEvent&& event) {
+  const std::scoped_lock lock(mutex);
+  if (closed) return;
+  if (event.kind == plugin::RuntimeEventKind::stream && !waiting.empty()) {
+    auto& last = waiting.back();
+    if (last.kind == event.kind && last.execution == event.execution && last.name == event.name &&
+        last.text.size() < max_merged_text) {
+      last.text += event.text;
+      return;
+    }
+  }
+  waiting.push_back(std::move(event));
+  if (posted) return;
+  posted = true;
+  loop.post(drain);
+}
+
+std::vector<plugin::RuntimeEvent> Mailbox::take() {
+  const std::scoped_lock lock(mutex);
+  posted = false;
+  return std::exchange(waiting, {});
+}
+
+void Mailbox::close() {
+  const std::scoped_lock lock(mutex);
+  closed = true;
+  waiting.clear();
+}
+
+Hub::Hub(plugin::Registry& registry, Workers& workers, std::string config)
+    : registry_(registry), workers_(workers), config_(std::move(config)) {}
+
+Hub::~Hub() {
+  std::unique_lock lock(routes_);
+  no_tasks_.wait(lock, [&] { return tasks_ == 0; });
+  lock.unlock();
+  runtimes_.clear();
+}
+
+void Hub::submit(Task task) {
+  {
+    const std::scoped_lock lock(routes_);
+    ++tasks_;
+  }
+  workers_.submit([this, task = std::move(task)]() mutable {
+    task();
+    const std::scoped_lock lock(routes_);
+    if (--tasks_ == 0) no_tasks_.notify_all();
+  });
+}
+
+std::string Hub::short_name(std::string_view plugin_id) {
+  constexpr std::string_view prefix = "runtime-";
+  return std::string(plugin_id.starts_with(prefix) ? plugin_id.substr(prefix.size()) : plugin_id);
+}
+
+std::vector<std::string> Hub::plugins() const {
+  return registry_.ids(plugin::Kind::runtime);
+}
+
+Result<std::shared_ptr<plugin::Runtime>> Hub::runtime(const std::string& plugin_id) {
+  const std::scoped_lock lock(making_);
+  if (const auto it = runtimes_.find(plugin_id); it != runtimes_.end()) return it->second;
+  LECTERN_TRY(auto generation, registry_.load(plugin::Kind::runtime, plugin_id));
+  LECTERN_TRY(auto made, plugin::Runtime::create(std::move(generation), config_,
+                                                 [this](plugin::RuntimeEvent&& event) { route(std::move(event)); }));
+  runtimes_[plugin_id] = made;
+  return made;
+}
+
+std::uint64_t Hub::attach(std::shared_ptr<Mailbox> mailbox) {
+  const std::scoped_lock lock(routes_);
+  const auto number = next_number_++;
+  mailboxes_[number] = std::move(mailbox);
+  return number;
+}
+
+void Hub::detach(std::uint64_t number) {
+  const std::scoped_lock lock(routes_);
+  mailboxes_.erase(number);
+}
+
+void Hub::route(plugin::RuntimeEvent&& event) {
+  std::shared_ptr<Mailbox> mailbox;
+  {
+    const std::scoped_lock lock(routes_);
+    const auto it = mailboxes_.find(event.kernel);
+    if (it == mailboxes_.end()) return;
+    mailbox = it->second;
+  }
+  mailbox->put(std::move(event));
+}
+
+}  // namespace lectern::runtime

@@ -1,0 +1,85 @@
+// The runtime plugins of the host, each made when it is first needed, and the way of their events to the kernels'
+// mailboxes.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "plugin/runtime.hpp"
+
+namespace lectern {
+class Workers;
+namespace plugin {
+class Registry;
+}
+}  // namespace lectern
+
+namespace lectern::runtime {
+
+/// Where the events of one kernel wait for its session's loop. Pieces of one stream that wait together become one.
+struct Mailbox {
+  Mailbox(Loop& loop_, std::function<void()> drain_) : loop(loop_), drain(std::move(drain_)) {}
+  /// [any]
+  void put(plugin::RuntimeEvent&& event);
+  /// [reactor] What waits, and nothing more comes after close().
+  std::vector<plugin::RuntimeEvent> take();
+  void close();
+
+  Loop& loop;
+  std::function<void()> drain;  // posted to the loop
+  std::mutex mutex;             // of what follows
+  std::vector<plugin::RuntimeEvent> waiting;
+  bool posted = false;
+  bool closed = false;
+};
+
+class Hub {
+ public:
+  Hub(plugin::Registry& registry, Workers& workers, std::string config);
+  /// [control] Ends the plugins' objects, and with them every kernel.
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  /// "runtime-jupyter" is "jupyter" in the names of kernels.
+  static std::string short_name(std::string_view plugin_id);
+
+  /// [worker] Ids of the runtime plugins that are there.
+  [[nodiscard]] std::vector<std::string> plugins() const;
+  /// [worker] The object of a plugin. 404 `plugin_missing`, or what loading it says.
+  Result<std::shared_ptr<plugin::Runtime>> runtime(const std::string& plugin_id);
+
+  /// [any] Events of the returned number go into `mailbox` from now on.
+  std::uint64_t attach(std::shared_ptr<Mailbox> mailbox);
+  /// [any]
+  void detach(std::uint64_t number);
+  /// [any] Runs `task` on a worker; the hub does not end before it has run.
+  void submit(Task task);
+
+ private:
+  void route(plugin::RuntimeEvent&& event);
+
+  plugin::Registry& registry_;
+  Workers& workers_;
+  std::string config_;
+  std::mutex making_;  // of runtimes_
+  std::mutex routes_;  // of what follows
+  std::unordered_map<std::uint64_t, std::shared_ptr<Mailbox>> mailboxes_;
+  std::uint64_t next_number_ = 1;
+  std::size_t tasks_ = 0;
+  std::condition_variable no_tasks_;
+  std::map<std::string, std::shared_ptr<plugin::Runtime>> runtimes_;  // ends first: its threads use the routes
+};
+
+}  // namespace lectern::runtime

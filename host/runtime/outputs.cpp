@@ -1,0 +1,349 @@
+#include "runtime/outputs.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "lectern/sdk/json_slice.hpp"
+#include "runtime/output_text.hpp"
+#include "runtime/terminal.hpp"
+
+namespace lectern::runtime {
+namespace slice = sdk::json;
+
+using Text = std::shared_ptr<const std::string>;
+
+struct OutputStore::Output {
+  Text shown;                          // JSON; null for a stream of ours, whose text is the terminal's
+  Text original;                       // the file's own text, when it came from there
+  std::unique_ptr<Terminal> terminal;  // a stream of ours
+  std::string name;                    // its channel
+  std::string display_id;
+  std::optional<std::size_t> new_from;  // viewers know the text up to here
+  bool replaced = false;                // viewers know an older one
+
+  [[nodiscard]] std::string json() const { return shown ? *shown : stream_output(name, terminal->text()); }
+};
+
+struct OutputStore::Cell {
+  std::string id;
+  Text raw;            // the file's outputs, as long as nothing touched them
+  bool opened = true;  // raw was looked into: `outputs` shows it
+  std::vector<Output> outputs;
+  std::size_t known = 0;  // so many of them the viewers have
+  std::size_t bytes = 0;
+  bool full = false;
+  bool clear_next = false;  // clear_output(wait=True)
+  bool cleared = false;     // viewers do not know yet
+  bool changed = false;     // is in changed_
+};
+
+OutputStore::OutputStore(BlobStore& blobs, OutputLimits limits) : blobs_(blobs), limits_(limits) {}
+OutputStore::~OutputStore() = default;
+
+OutputStore::Cell& OutputStore::cell(std::string_view cell_id) {
+  auto& slot = cells_[std::string(cell_id)];
+  if (!slot) {
+    slot = std::make_unique<Cell>();
+    slot->id = cell_id;
+  }
+  return *slot;
+}
+
+OutputStore::Cell* OutputStore::find(std::string_view cell_id) const {
+  const auto it = cells_.find(std::string(cell_id));
+  return it == cells_.end() ? nullptr : it->second.get();
+}
+
+void OutputStore::note_changed(Cell& cell) {
+  if (cell.changed) return;
+  cell.changed = true;
+  changed_.push_back(cell.id);
+}
+
+void OutputStore::load(std::string_view cell_id, Text outputs_json) {
+  auto& target = cell(cell_id);
+  target = Cell{};
+  target.id = cell_id;
+  if (!outputs_json || slice::trim(*outputs_json) == "[]") return;
+  target.raw = std::move(outputs_json);
+  target.opened = false;
+}
+
+Text OutputStore::as_shown(std::string_view output) {
+  std::vector<std::string> names;
+  auto shown = std::make_shared<const std::string>(shrink_output(output, blobs_, limits_.blob_over, names));
+  for (auto& name : names) blob_refs_.insert(std::move(name));
+  return shown;
+}
+
+/// Looks into what the file held.
+void OutputStore::show(Cell& cell) {
+  if (cell.opened) return;
+  cell.opened = true;
+  if (!slice::valid(*cell.raw) || !text::valid_utf8(*cell.raw)) return;
+  slice::each_item(*cell.raw, [&](std::string_view item) {
+    if (!slice::is_object(item)) return true;
+    Output output;
+    output.shown = as_shown(item);
+    cell.bytes += output.shown->size();
+    cell.outputs.push_back(std::move(output));
+    return true;
+  });
+  cell.known = cell.outputs.size();
+}
+
+/// The outputs stop being the file's as a whole; each keeps its own original.
+void OutputStore::touch(Cell& cell) {
+  if (!cell.raw) return;
+  show(cell);
+  std::size_t at = 0;
+  slice::each_item(*cell.raw, [&](std::string_view item) {
+    if (slice::is_object(item) && at < cell.outputs.size()) {
+      cell.outputs[at++].original = std::make_shared<const std::string>(item);
+    }
+    return true;
+  });
+  cell.raw.reset();
+}
+
+void OutputStore::wipe(Cell& cell) {
+  for (const auto& output : cell.outputs) {
+    if (const auto it = displays_.find(output.display_id); it != displays_.end()) {
+      it->second.erase(cell.id);
+      if (it->second.empty()) displays_.erase(it);
+    }
+  }
+  const bool had = !cell.outputs.empty() || cell.raw;
+  cell.raw.reset();
+  cell.opened = true;
+  cell.outputs.clear();
+  cell.known = cell.bytes = 0;
+  cell.full = cell.clear_next = false;
+  if (!had) return;
+  cell.cleared = true;
+  note_changed(cell);
+}
+
+void OutputStore::begin(std::string_view cell_id) {
+  wipe(cell(cell_id));
+}
+
+void OutputStore::clear(std::string_view cell_id, bool wait) {
+  if (wait) {
+    cell(cell_id).clear_next = true;
+  } else if (auto* target = find(cell_id)) {
+    wipe(*target);
+  }
+}
+
+void OutputStore::erase(std::string_view cell_id) {
+  auto* target = find(cell_id);
+  if (target == nullptr) return;
+  wipe(*target);
+  std::erase(changed_, target->id);
+  cells_.erase(std::string(cell_id));
+}
+
+/// False when the cell takes no more; says so in the cell, once.
+bool OutputStore::admit(Cell& cell, std::size_t bytes) {
+  if (cell.full) return false;
+  if (cell.bytes + bytes <= limits_.cell_bytes && cell.outputs.size() < limits_.cell_outputs) {
+    cell.bytes += bytes;
+    return true;
+  }
+  cell.full = true;
+  Output notice;
+  notice.shown = std::make_shared<const std::string>(stream_output(
+      "stderr", "\n[Lectern: this cell's output passed " + std::to_string(limits_.cell_bytes >> 20) + " MiB or " +
+                    std::to_string(limits_.cell_outputs) + " pieces; what follows is not kept]\n"));
+  append(cell, std::move(notice));
+  return false;
+}
+
+void OutputStore::append(Cell& cell, Output output) {
+  if (!output.display_id.empty()) displays_[output.display_id].insert(cell.id);
+  cell.outputs.push_back(std::move(output));
+  note_changed(cell);
+}
+
+void OutputStore::stream(std::string_view cell_id, std::string_view name, std::string_view text) {
+  if (text.empty()) return;
+  auto& target = cell(cell_id);
+  if (target.clear_next) wipe(target);
+  touch(target);
+  std::string clean;
+  if (!text::valid_utf8(text)) {
+    for (const char c : text) clean += static_cast<unsigned char>(c) < 0x80 ? c : '?';
+    text = clean;
+  }
+  if (!admit(target, text.size())) return;
+  auto* last = target.outputs.empty() ? nullptr : &target.outputs.back();
+  if (last == nullptr || !last->terminal || last->name != name) {
+    Output fresh;
+    fresh.name = name == "stderr" ? "stderr" : "stdout";
+    fresh.terminal = std::make_unique<Terminal>();
+    append(target, std::move(fresh));
+    last = &target.outputs.back();
+  }
+  const auto before = last->terminal->text().size();
+  const bool only_grew = last->terminal->write(text);
+  const auto after = last->terminal->text().size();
+  if (after < before) target.bytes -= std::min(target.bytes, before - after);
+  if (target.outputs.size() <= target.known) {
+    if (!only_grew) {
+      last->replaced = true;
+    } else if (!last->new_from) {
+      last->new_from = before;
+    }
+  }
+  note_changed(target);
+}
+
+Status OutputStore::add(std::string_view cell_id, std::string_view output, std::string_view display_id) {
+  if (!slice::is_object(slice::trim(output)) || !slice::valid(output) || !text::valid_utf8(output)) {
+    return fail(400, "malformed_output", "an output of cell " + std::string(cell_id) + " is not a JSON object");
+  }
+  auto& target = cell(cell_id);
+  if (target.clear_next) wipe(target);
+  touch(target);
+  Output fresh;
+  fresh.shown = as_shown(slice::trim(output));
+  fresh.display_id = display_id;
+  if (admit(target, fresh.shown->size())) append(target, std::move(fresh));
+  return {};
+}
+
+std::vector<std::string> OutputStore::update_display(std::string_view display_id, std::string_view output) {
+  const auto it = displays_.find(std::string(display_id));
+  if (it == displays_.end() || !slice::valid(output) || !text::valid_utf8(output)) return {};
+  const auto data = slice::member(output, "data");
+  const auto metadata = slice::member(output, "metadata");
+  if (!slice::is_object(data) || !slice::is_object(metadata)) return {};
+  std::vector<std::string> touched(it->second.begin(), it->second.end());
+  for (const auto& cell_id : touched) {
+    auto& target = cell(cell_id);
+    for (std::size_t i = 0; i < target.outputs.size(); ++i) {
+      auto& old = target.outputs[i];
+      if (old.display_id != display_id) continue;
+      const auto type = slice::text(slice::member(*old.shown, "output_type"));
+      const auto count = slice::member(*old.shown, "execution_count");
+      std::string next =
+          R"({"output_type":")" + type + R"(","data":)" + std::string(data) + R"(,"metadata":)" + std::string(metadata);
+      if (!count.empty()) next += R"(,"execution_count":)" + std::string(count);
+      auto shown = as_shown(next + "}");
+      target.bytes = target.bytes - std::min(target.bytes, old.shown->size()) + shown->size();
+      old.shown = std::move(shown);
+      old.original.reset();
+      if (i < target.known) old.replaced = true;
+    }
+    note_changed(target);
+  }
+  return touched;
+}
+
+std::string OutputStore::take_ops(std::string_view cell_id) {
+  auto* target = find(cell_id);
+  if (target == nullptr || !target->changed) return {};
+  std::string ops;
+  json::Writer writer(ops);
+  writer.begin_array();
+  if (target->cleared) writer.begin_object().member("op", "clear").end_object();
+  for (std::size_t i = 0; i < target->outputs.size(); ++i) {
+    auto& output = target->outputs[i];
+    if (i >= target->known) {
+      writer.begin_object().member("op", "append").member_raw("output", output.json()).end_object();
+    } else if (output.replaced) {
+      writer.begin_object().member("op", "replace").member("index", std::uint64_t{i});
+      writer.member_raw("output", output.json()).end_object();
+    } else if (output.new_from) {
+      writer.begin_object().member("op", "append_text").member("index", std::uint64_t{i});
+      writer.member("text", std::string_view(output.terminal->text()).substr(*output.new_from)).end_object();
+    }
+    output.replaced = false;
+    output.new_from.reset();
+  }
+  writer.end_array();
+  target->known = target->outputs.size();
+  target->cleared = target->changed = false;
+  std::erase(changed_, target->id);
+  return ops == "[]" ? std::string() : ops;
+}
+
+std::vector<std::string> OutputStore::changed_cells() const {
+  return changed_;
+}
+
+std::string OutputStore::shown(std::string_view cell_id) {
+  auto* target = find(cell_id);
+  if (target == nullptr) return "[]";
+  show(*target);
+  std::string out = "[";
+  for (const auto& output : target->outputs) {
+    if (out.size() > 1) out += ',';
+    out += output.json();
+  }
+  return out += ']';
+}
+
+std::string OutputStore::snapshot_ops(std::string_view cell_id) {
+  auto* target = find(cell_id);
+  if (target == nullptr) return {};
+  show(*target);
+  if (target->outputs.empty()) return {};
+  std::string ops;
+  json::Writer writer(ops);
+  writer.begin_array().begin_object().member("op", "clear").end_object();
+  for (const auto& output : target->outputs) {
+    writer.begin_object().member("op", "append").member_raw("output", output.json()).end_object();
+  }
+  writer.end_array();
+  return ops;
+}
+
+bool OutputStore::has_outputs(std::string_view cell_id) const {
+  const auto* target = find(cell_id);
+  return target != nullptr && (target->raw || !target->outputs.empty());
+}
+
+std::vector<std::string> OutputStore::cells() const {
+  std::vector<std::string> out;
+  for (const auto& [id, cell] : cells_) {
+    if (cell->raw || !cell->outputs.empty()) out.push_back(id);
+  }
+  return out;
+}
+
+SavedOutputs OutputStore::to_nbformat(std::string_view cell_id) const {
+  SavedOutputs saved;
+  const auto* target = find(cell_id);
+  if (target == nullptr) return saved;
+  saved.raw_ = target->raw;
+  if (saved.raw_) return saved;
+  for (const auto& output : target->outputs) {
+    if (output.original) {
+      saved.pieces_.push_back({output.original, true});
+    } else {
+      saved.pieces_.push_back({output.shown ? output.shown : std::make_shared<const std::string>(output.json())});
+    }
+  }
+  return saved;
+}
+
+Result<std::string> SavedOutputs::text(const BlobStore& blobs) const {
+  if (raw_) return *raw_;
+  std::string out = "[";
+  for (const auto& piece : pieces_) {
+    if (out.size() > 1) out += ',';
+    if (piece.verbatim) {
+      out += *piece.text;
+    } else {
+      LECTERN_TRY(const auto text, output_for_file(*piece.text, blobs));
+      out += text;
+    }
+  }
+  return out += ']';
+}
+
+}  // namespace lectern::runtime

@@ -1,0 +1,23 @@
+#include "runtime/service.hpp"
+
+#include "base/workers.hpp"
+#include "runtime/hub.hpp"
+
+namespace lectern::runtime {
+
+namespace {
+constexpr int keep_blobs_days = 30;
+}
+
+Service::Service(plugin::Registry& registry, Workers& workers, const std::filesystem::path& state_dir,
+                 std::string config)
+    : workers_(workers),
+      blobs_(std::make_unique<BlobStore>(state_dir / "blobs", workers)),
+      hub_(std::make_unique<Hub>(registry, workers, std::move(config))),
+      catalog_(std::make_unique<Catalog>(*hub_)) {
+  workers_.submit([directory = state_dir / "blobs"] { BlobStore::collect(directory, keep_blobs_days); });
+}
+
+Service::~Service() = default;
+
+}  // namespace lectern::runtime

@@ -1,0 +1,231 @@
+#include "runtime.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <future>
+
+#include "lectern/sdk/json_slice.hpp"
+#include "lectern/sdk/plugin.hpp"
+
+namespace jupyter {
+namespace json = lectern::sdk::json;
+using lectern::sdk::Failure;
+namespace {
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+JupyterRuntime::JupyterRuntime(std::string_view config, lectern::sdk::RuntimeEvents events)
+    : events_(events), connection_dir_(json::text(json::member(config, "connection_dir"))), context_(1) {
+  json::each_item(json::member(config, "near"), [&](std::string_view item) {
+    near_.emplace_back(json::text(item));
+    return true;
+  });
+  wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_ < 0) throw Failure(LECTERN_UNAVAILABLE, std::string("no event descriptor: ") + std::strerror(errno));
+  thread_ = std::thread([this] { run(); });
+}
+
+JupyterRuntime::~JupyterRuntime() {
+  post([this] {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    for (auto& [number, kernel] : kernels_) kernel->stop(false);
+  });
+  thread_.join();
+  ::close(wake_);
+}
+
+void JupyterRuntime::post(Job job) {
+  {
+    const std::scoped_lock lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  const std::uint64_t one = 1;
+  (void)!::write(wake_, &one, sizeof one);  // full means it is readable already
+}
+
+JupyterRuntime::KernelPtr JupyterRuntime::find(std::uint64_t kernel, bool must_live) {
+  const std::scoped_lock lock(mutex_);
+  const auto it = kernels_.find(kernel);
+  if (it == kernels_.end()) throw Failure(LECTERN_NOT_FOUND, "no kernel " + std::to_string(kernel));
+  if (must_live && !it->second->alive) throw Failure(LECTERN_UNAVAILABLE, "the kernel is dead");
+  return it->second;
+}
+
+void JupyterRuntime::kernels(const lectern::sdk::Sink& out) {
+  std::string text = "[";
+  for (const auto& spec : find_kernelspecs(near_)) {
+    if (text.size() > 1) text += ',';
+    text += "{\"name\":" + json::quoted(spec.name) + ",\"display_name\":" + json::quoted(spec.display_name) +
+            ",\"language\":" + json::quoted(spec.language) +
+            ",\"interrupt_mode\":" + json::quoted(spec.interrupt_mode) +
+            ",\"path\":" + json::quoted(spec.directory.string()) + "}";
+  }
+  out.write(text + "]");
+}
+
+StartPlan JupyterRuntime::plan(std::string_view name, std::string_view options) const {
+  StartPlan plan;
+  plan.cwd = json::text(json::member(options, "cwd"));
+  json::each_member(json::member(options, "env"), [&](std::string_view key, std::string_view value) {
+    plan.env.emplace(json::text(key), json::text(value));
+    return true;
+  });
+  auto near = near_;
+  if (!plan.cwd.empty()) near.insert(near.begin(), plan.cwd);
+  std::string known;
+  bool found = false;
+  for (auto& spec : find_kernelspecs(near)) {
+    if (spec.name == name) {
+      plan.spec = std::move(spec);
+      found = true;
+      break;
+    }
+    known += known.empty() ? spec.name : ", " + spec.name;
+  }
+  if (!found) {
+    throw Failure(LECTERN_NOT_FOUND, "there is no kernelspec \"" + std::string(name) + "\"",
+                  known.empty() ? "install one, such as ipykernel" : "there are: " + known)
+        .code("unknown_kernel");
+  }
+  auto folder = json::text(json::member(options, "connection_dir"));
+  plan.connection_folder = connection_folder(folder.empty() ? connection_dir_ : folder);
+  return plan;
+}
+
+void JupyterRuntime::start(std::uint64_t number, std::string_view name, std::string_view options) {
+  auto kernel = std::make_shared<Kernel>(number, plan(name, options), context_, events_);
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) throw Failure(LECTERN_UNAVAILABLE, "the runtime is ending");
+    const auto it = kernels_.find(number);
+    if (it != kernels_.end() && it->second->alive) {
+      throw Failure(LECTERN_CONFLICT, "kernel " + std::to_string(number) + " runs already");
+    }
+  }
+  // On the I/O thread, because the child ends with the thread that made it.
+  auto done = std::make_shared<std::promise<void>>();
+  auto answer = done->get_future();
+  post([this, number, kernel, done] {
+    try {
+      kernel->start();
+      const std::scoped_lock lock(mutex_);
+      kernels_[number] = kernel;
+      done->set_value();
+    } catch (...) {
+      done->set_exception(std::current_exception());
+    }
+  });
+  answer.get();
+}
+
+void JupyterRuntime::execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code,
+                             std::uint32_t flags) {
+  post([kernel = find(kernel), execution, code = std::string(code), flags]() mutable {
+    kernel->execute(execution, std::move(code), flags);
+  });
+}
+
+void JupyterRuntime::interrupt(std::uint64_t kernel) {
+  post([kernel = find(kernel)] { kernel->interrupt(); });
+}
+
+void JupyterRuntime::restart(std::uint64_t kernel) {
+  auto found = find(kernel, false);
+  found->alive = true;  // from here on it may be sent to: what comes waits for the new process
+  post([found] { found->stop(true); });
+}
+
+void JupyterRuntime::shutdown(std::uint64_t kernel) {
+  post([kernel = find(kernel, false)] { kernel->stop(false); });
+}
+
+void JupyterRuntime::input(std::uint64_t kernel, std::string_view value) {
+  post([kernel = find(kernel), value = std::string(value)] { kernel->input(value); });
+}
+
+void JupyterRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
+                             std::string_view content) {
+  constexpr std::string_view kinds[] = {"complete", "inspect", "is_complete", "history"};
+  if (std::find(std::begin(kinds), std::end(kinds), kind) == std::end(kinds)) {
+    throw Failure(LECTERN_UNSUPPORTED, "no request \"" + std::string(kind) + "\"");
+  }
+  if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
+  post([kernel = find(kernel), request, kind = std::string(kind), content = std::string(content)] {
+    kernel->request(request, kind, content);
+  });
+}
+
+void JupyterRuntime::comm(std::uint64_t kernel, const lectern::sdk::Comm& message) {
+  if (message.kind != "open" && message.kind != "msg" && message.kind != "close") {
+    throw Failure(LECTERN_UNSUPPORTED, "no comm message \"" + std::string(message.kind) + "\"");
+  }
+  if (!json::valid(message.data)) throw Failure(LECTERN_INVALID, "the comm message's data is not JSON");
+  CommCopy copy{std::string(message.kind), std::string(message.comm_id),  std::string(message.target),
+                std::string(message.data), std::string(message.metadata), {}};
+  for (const auto buffer : message.buffers) copy.buffers.emplace_back(buffer);
+  post([kernel = find(kernel), copy = std::move(copy)] { kernel->comm(copy); });
+}
+
+void JupyterRuntime::run_jobs() {
+  std::uint64_t count = 0;
+  (void)!::read(wake_, &count, sizeof count);
+  std::vector<Job> jobs;
+  {
+    const std::scoped_lock lock(mutex_);
+    jobs.swap(jobs_);
+  }
+  for (auto& job : jobs) {
+    try {
+      job();
+    } catch (const std::exception& problem) {
+      lectern::sdk::log_error(std::string("a command to a kernel failed: ") + problem.what());
+    }
+  }
+}
+
+void JupyterRuntime::poll(std::vector<std::pair<std::uint64_t, KernelPtr>>& all) {
+  std::vector<zmq_pollitem_t> items(1 + all.size() * Kernel::poll_slots);
+  items[0] = {nullptr, wake_, ZMQ_POLLIN, 0};
+  int wait = -1;
+  const auto now = now_ms();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const int next = all[i].second->tick(now);
+    if (next >= 0 && (wait < 0 || next < wait)) wait = next;
+    all[i].second->poll_items(&items[1 + i * Kernel::poll_slots]);
+  }
+  ::zmq_poll(items.data(), static_cast<int>(items.size()), wait);
+  for (std::size_t i = 0; i < all.size(); ++i) all[i].second->handle(&items[1 + i * Kernel::poll_slots]);
+}
+
+void JupyterRuntime::run() {
+  ::pthread_setname_np(::pthread_self(), "jupyter-io");
+  std::vector<std::pair<std::uint64_t, KernelPtr>> all;
+  while (true) {
+    run_jobs();
+    {
+      const std::scoped_lock lock(mutex_);
+      std::erase_if(kernels_, [](const auto& entry) { return entry.second->gone(); });
+      all.assign(kernels_.begin(), kernels_.end());
+      if (stopping_ && all.empty()) return;
+    }
+    try {
+      poll(all);
+    } catch (const std::exception& problem) {
+      lectern::sdk::log_error(std::string("reading from a kernel failed: ") + problem.what());
+    }
+    all.clear();
+  }
+}
+
+}  // namespace jupyter

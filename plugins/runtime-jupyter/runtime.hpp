@@ -1,0 +1,57 @@
+// The plugin's object: all kernels of one host, one I/O thread that polls all their sockets.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+#include <zmq.hpp>
+
+#include "kernel.hpp"
+#include "lectern/sdk/runtime.hpp"
+
+namespace jupyter {
+
+class JupyterRuntime final : public lectern::sdk::Runtime {
+ public:
+  /// `config`: {"near": ["folder"…] to look for `.venv` in and above, "connection_dir": "…"}.
+  JupyterRuntime(std::string_view config, lectern::sdk::RuntimeEvents events);
+  ~JupyterRuntime() override;
+
+  void kernels(const lectern::sdk::Sink& out) override;
+  void start(std::uint64_t kernel, std::string_view name, std::string_view options) override;
+  void execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags) override;
+  void interrupt(std::uint64_t kernel) override;
+  void restart(std::uint64_t kernel) override;
+  void shutdown(std::uint64_t kernel) override;
+  void input(std::uint64_t kernel, std::string_view value) override;
+  void request(std::uint64_t kernel, std::uint64_t request, std::string_view kind, std::string_view content) override;
+  void comm(std::uint64_t kernel, const lectern::sdk::Comm& message) override;
+
+ private:
+  using Job = std::function<void()>;
+  using KernelPtr = std::shared_ptr<Kernel>;  // shared: the I/O thread owns it, callers look at `alive`
+
+  void post(Job job);
+  KernelPtr find(std::uint64_t kernel, bool must_live = true);
+  void run();
+  void run_jobs();
+  void poll(std::vector<std::pair<std::uint64_t, KernelPtr>>& all);
+  [[nodiscard]] StartPlan plan(std::string_view name, std::string_view options) const;
+
+  lectern::sdk::RuntimeEvents events_;
+  std::vector<std::filesystem::path> near_;
+  std::string connection_dir_;
+  zmq::context_t context_;
+  int wake_ = -1;
+  std::mutex mutex_;  // of what follows
+  std::vector<Job> jobs_;
+  std::map<std::uint64_t, KernelPtr> kernels_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses all the others
+};
+
+}  // namespace jupyter

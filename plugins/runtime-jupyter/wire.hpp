@@ -1,0 +1,46 @@
+// Jupyter's message format: frames, signature, headers (messaging protocol 5.3).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <zmq.hpp>
+
+namespace jupyter {
+
+/// A received message. Views point into `frames`.
+struct Message {
+  std::vector<zmq::message_t> frames;
+  std::string_view header, parent, metadata, content;
+  std::vector<std::string_view> buffers;
+  std::string type;       // of the header
+  std::string parent_id;  // msg_id of the parent; empty when there is none
+};
+
+/// Signs and checks with one key, numbers messages of one session. Not thread-safe.
+class Wire {
+ public:
+  Wire(std::string key, std::string session);
+  /// Sends [delimiter, signature, header, parent, metadata, content, buffers…].
+  void send(zmq::socket_t& socket, std::string_view type, std::string_view id, std::string_view parent,
+            std::string_view content, std::string_view metadata = {}, const std::vector<std::string>& buffers = {});
+  /// Takes one message without waiting. Empty when there is none; a message with a wrong signature or shape is dropped
+  /// and counted.
+  std::optional<Message> receive(zmq::socket_t& socket);
+
+  [[nodiscard]] const std::string& session() const { return session_; }
+  [[nodiscard]] std::size_t dropped() const { return dropped_; }
+
+ private:
+  [[nodiscard]] std::string sign(std::string_view header, std::string_view parent, std::string_view metadata,
+                                 std::string_view content) const;
+  bool read(Message& message) const;
+  std::string key_, session_;
+  std::size_t dropped_ = 0;
+};
+
+/// `count` random bytes as hex.
+std::string random_hex(std::size_t count);
+
+}  // namespace jupyter
