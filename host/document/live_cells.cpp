@@ -19,11 +19,6 @@ std::size_t byte_at(const Cell& cell, std::uint64_t index) {
   return cell.source.size() == cell.source_length ? index : text::byte_offset(cell.source, index);
 }
 
-std::size_t back_to_boundary(std::string_view text, std::size_t at) {
-  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) --at;
-  return at;
-}
-
 }  // namespace
 
 bool same_json(std::string_view a, std::string_view b) {
@@ -34,10 +29,12 @@ bool same_json(std::string_view a, std::string_view b) {
 
 void LiveCells::reset(std::vector<Cell> cells, std::string metadata_json) {
   by_id_.clear();
+  histories_.clear();
   order_.clear();
   metadata_ = std::move(metadata_json);
   for (auto& cell : cells) {
     auto id = cell.id;
+    histories_.insert_or_assign(id, SourceHistory(cell.source_version));
     auto owned = std::make_unique<Cell>(std::move(cell));
     order_.push_back(owned.get());
     by_id_.insert_or_assign(std::move(id), std::move(owned));
@@ -54,6 +51,11 @@ const std::string* LiveCells::metadata_of(std::string_view cell_id) const {
   if (cell_id.empty()) return &metadata_;
   const auto* cell = find(cell_id);
   return cell == nullptr ? nullptr : &cell->metadata_json;
+}
+
+const SourceHistory* LiveCells::history_of(std::string_view cell_id) const {
+  const auto it = histories_.find(std::string(cell_id));
+  return it == histories_.end() ? nullptr : &it->second;
 }
 
 void LiveCells::set_attachments(std::string_view cell_id, std::string text) {
@@ -94,6 +96,7 @@ bool LiveCells::apply_one(const Patch& patch, const StagedMetadata& staged, std:
         cell.source = patch.text.value_or("");
         cell.source_length = text::code_points(cell.source);
         cell.source_version = version;
+        histories_.insert_or_assign(cell.id, SourceHistory(version));
         work.source_bytes += cell.source.size();
         ++work.materialised;
         changes.push_back(SetSource{cell.id, cell.source, std::nullopt});
@@ -125,6 +128,7 @@ void LiveCells::put(const Cell& made, const StagedMetadata& staged, std::uint64_
   ++work.materialised;
   const auto* cell = owned.get();
   by_id_.insert_or_assign(made.id, std::move(owned));
+  histories_.insert_or_assign(made.id, SourceHistory(version));
   insert_in_order(cell);
   auto [before, after] = anchors(cell);
   changes.push_back(
@@ -136,6 +140,7 @@ void LiveCells::remove(std::string_view id, std::vector<Change>& changes) {
   if (it == by_id_.end()) return;
   changes.push_back(DeleteCell{it->first});
   erase_from_order(it->second.get());
+  histories_.erase(it->first);
   by_id_.erase(it);
 }
 
@@ -148,8 +153,10 @@ bool LiveCells::splice(const Patch& patch, std::uint64_t version, std::vector<Ch
   const auto begin = byte_at(cell, patch.index);
   const auto end = patch.delete_count == 0 ? begin : byte_at(cell, patch.index + patch.delete_count);
   cell.source.replace(begin, end - begin, insert);
-  cell.source_length += text::code_points(insert) - patch.delete_count;
+  const auto inserted = text::code_points(insert);
+  cell.source_length += inserted - patch.delete_count;
   cell.source_version = version;
+  histories_[cell.id].record(version, patch.index, patch.delete_count, inserted);
   work.source_bytes += insert.size() + (end - begin);
   changes.push_back(SpliceSource{cell.id, patch.index, patch.delete_count, insert});
   return true;
@@ -262,25 +269,6 @@ std::pair<std::optional<std::string>, std::optional<std::string>> LiveCells::anc
   if (at > 0) return {std::nullopt, order_[at - 1]->id};
   if (order_.size() > 1) return {order_[1]->id, std::nullopt};
   return {};
-}
-
-std::vector<SpliceSource> LiveCells::difference(const std::string& cell_id, std::string_view from,
-                                                std::string_view to) {
-  if (from == to) return {};
-  const auto shorter = std::min(from.size(), to.size());
-  std::size_t head = 0;
-  while (head < shorter && from[head] == to[head]) ++head;
-  head = std::min(back_to_boundary(from, head), back_to_boundary(to, head));
-  std::size_t tail = 0;
-  while (tail < shorter - head && from[from.size() - 1 - tail] == to[to.size() - 1 - tail]) ++tail;
-  // A suffix that begins inside a character shrinks until it begins with one.
-  while (tail > 0 && (static_cast<unsigned char>(from[from.size() - tail]) & 0xc0U) == 0x80U) --tail;
-  SpliceSource splice;
-  splice.cell_id = cell_id;
-  splice.index = text::code_points(from.substr(0, head));
-  splice.delete_count = text::code_points(from.substr(head, from.size() - head - tail));
-  splice.insert = std::string(to.substr(head, to.size() - head - tail));
-  return {splice};
 }
 
 }  // namespace lectern::document

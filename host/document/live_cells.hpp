@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "document/engine.hpp"
+#include "document/source_history.hpp"
 
 namespace lectern::document {
 
@@ -29,6 +30,9 @@ class LiveCells {
   /// The metadata text of a cell, of the notebook for "".
   [[nodiscard]] const std::string* metadata_of(std::string_view cell_id) const;
 
+  /// How the source of a cell came to be what it is; null for a stranger.
+  [[nodiscard]] const SourceHistory* history_of(std::string_view cell_id) const;
+
   void set_attachments(std::string_view cell_id, std::string text);
   void set_metadata_text(std::string_view cell_id, std::string text);
 
@@ -39,9 +43,6 @@ class LiveCells {
   /// Becomes what the engine says, cell by cell, and appends the edits that lead there.
   void resync(std::vector<Cell> cells, const std::string& metadata_json, std::uint64_t version,
               std::vector<Change>& changes, DocumentWork& work);
-
-  /// The edits that lead from one source to another: empty, or one splice between common prefix and suffix.
-  static std::vector<SpliceSource> difference(const std::string& cell_id, std::string_view from, std::string_view to);
 
  private:
   bool apply_one(const Patch& patch, const StagedMetadata& staged, std::uint64_t version, std::vector<Change>& changes,
@@ -59,6 +60,7 @@ class LiveCells {
   [[nodiscard]] std::pair<std::optional<std::string>, std::optional<std::string>> anchors(const Cell* cell) const;
 
   std::unordered_map<std::string, std::unique_ptr<Cell>> by_id_;
+  std::unordered_map<std::string, SourceHistory> histories_;
   std::vector<const Cell*> order_;
   std::string metadata_ = "{}";
 };

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "document/json_text.hpp"
 #include "document/position.hpp"
+#include "document/source_difference.hpp"
 
 namespace lectern::document {
 namespace {
@@ -33,6 +34,9 @@ class Planner {
       : cells_(cells), limits_(limits), base_version_(base_version) {}
 
   Result<TransactionPlan> run(const std::vector<Change>& changes) {
+    for (const auto& change : changes) {
+      if (const auto* splice = std::get_if<SpliceSource>(&change)) ++splices_of_[splice->cell_id];
+    }
     for (index_ = 0; index_ < changes.size(); ++index_) {
       LECTERN_CHECK(std::visit([this](const auto& change) { return plan(change); }, changes[index_]));
     }
@@ -297,10 +301,9 @@ class Planner {
       auto hash = crypto::sha256_hex(now);
       if (hash != *change.base_hash) return stale_base(change.cell_id, now, hash);
     }
-    for (auto& splice : LiveCells::difference(change.cell_id, now, change.source)) {
-      plan_.ops.emplace_back(std::move(splice));
-      plan_.applied.emplace_back(SetSource{change.cell_id, change.source, std::nullopt});
-    }
+    auto splices = source_difference(change.cell_id, now, change.source);
+    if (!splices.empty()) plan_.applied.emplace_back(SetSource{change.cell_id, change.source, std::nullopt});
+    std::move(splices.begin(), splices.end(), std::back_inserter(plan_.ops));
     slot->source = change.source;
     return {};
   }
@@ -329,20 +332,41 @@ class Planner {
         return fail(400, "base_required", here() + ": splice_source needs the transaction's base_version",
                     "name the version whose source the index counts in");
       }
-      if (slot->live->source_version > *base_version_) {
-        plan_.late.push_back({index_, change});
+      if (slot->live->source_version > *base_version_) return plan_late(change, *slot);
+    }
+    return plan_splice(change, *slot);
+  }
+
+  // The source changed since. A lone splice is carried over by arithmetic; several on one source, which count in each
+  // other's result, are made by the engine at that version.
+  Status plan_late(const SpliceSource& change, Slot& slot) {
+    if (splices_of_[change.cell_id] == 1) {
+      bool in_range = true;
+      const auto carried =
+          cells_.history_of(change.cell_id)->carry(change, *base_version_, slot.live->source_length, in_range);
+      if (!in_range) return out_of_range(change, "which was shorter at version " + std::to_string(*base_version_));
+      if (carried) {
+        for (const auto& splice : *carried) LECTERN_CHECK(plan_splice(splice, slot));
         return {};
       }
     }
-    if (change.index > slot->length || change.delete_count > slot->length - change.index) {
-      return fail(422, "out_of_range",
-                  here() + ": a splice at " + std::to_string(change.index) + " deleting " +
-                      std::to_string(change.delete_count) + " in cell " + change.cell_id + ", whose source has " +
-                      std::to_string(slot->length) + " code points");
+    plan_.late.push_back({index_, change});
+    return {};
+  }
+
+  Status out_of_range(const SpliceSource& change, const std::string& why) const {
+    return fail(422, "out_of_range",
+                here() + ": a splice at " + std::to_string(change.index) + " deleting " +
+                    std::to_string(change.delete_count) + " in cell " + change.cell_id + ", " + why);
+  }
+
+  Status plan_splice(const SpliceSource& change, Slot& slot) {
+    if (change.index > slot.length || change.delete_count > slot.length - change.index) {
+      return out_of_range(change, "whose source has " + std::to_string(slot.length) + " code points");
     }
-    slot->length += text::code_points(change.insert) - change.delete_count;
-    slot->bytes += change.insert.size();
-    if (slot->bytes > limits_.max_source_bytes) return too_large("the source grows past what is allowed");
+    slot.length += text::code_points(change.insert) - change.delete_count;
+    slot.bytes += change.insert.size();
+    if (slot.bytes > limits_.max_source_bytes) return too_large("the source grows past what is allowed");
     if (change.delete_count == 0 && change.insert.empty()) return {};
     plan_.ops.emplace_back(change);
     plan_.applied.emplace_back(change);
@@ -392,6 +416,7 @@ class Planner {
   std::optional<std::uint64_t> base_version_;
   std::size_t index_ = 0;
   TransactionPlan plan_;
+  std::unordered_map<std::string, std::size_t> splices_of_;
   std::unordered_map<std::string, std::unique_ptr<Slot>> slots_;
   std::vector<Slot*> order_;
   bool ordered_ = false;

@@ -283,11 +283,22 @@ TEST(NotebookChanges, AKeystrokeInALongTextTouchesOnlyItself) {
   EXPECT_EQ(host.find_cell("a")->source.substr(100'000, 101), std::string(100, 'k') + "x");
 }
 
-TEST(NotebookChanges, TheKeptChangesAreFoldedIntoASaveAndStillRebuild) {
-  auto host = notebook({code("a", "")});
-  for (int i = 0; i < 12; ++i) must(host.apply_transaction(kAnn, {SetSource{"a", crypto::random_token(700'000), {}}}));
+TEST(NotebookChanges, ARebuildAfterASaveStartsFromTheSave) {
+  auto host = abc();
+  must(host.apply_transaction(kAnn, {SetSource{"a", "before", {}}}));
   ASSERT_TRUE(host.save());
   must(host.apply_transaction(kAnn, {SetSource{"a", "after", {}}}));
+  EXPECT_EQ(code_of(host.apply_changes(std::vector<std::string>{hostile_chunk()}, std::nullopt)),
+            "422 malformed_change");
+  EXPECT_EQ(host.work().rebuilds, 1U);
+  expect_true_to_engine(host);
+}
+
+TEST(NotebookChanges, KeptChangesAreFoldedIntoASaveWhenTheyGrow) {
+  auto host = abc();
+  for (int i = 0; i < 8; ++i) {  // incompressible, past the 4 MiB kept as single changes
+    must(host.apply_transaction(kAnn, {SetMetadata{"a", {"k"}, '"' + crypto::random_token(700'000) + '"'}}));
+  }
   EXPECT_EQ(code_of(host.apply_changes(std::vector<std::string>{hostile_chunk()}, std::nullopt)),
             "422 malformed_change");
   expect_true_to_engine(host);
