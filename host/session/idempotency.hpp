@@ -20,6 +20,7 @@ class Idempotency {
   /// [reactor] True when `id` is new and shall run; its reply must come through settle(). Otherwise `reply` gets the
   /// first reply, now or when it is there. An empty id is always new and never remembered.
   bool begin(std::string_view id, Reply<CommandReply>& reply) {
+    if (id.empty()) return true;
     for (auto& entry : entries_) {
       if (entry.id != id) continue;
       if (entry.answer) {

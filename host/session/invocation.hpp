@@ -16,6 +16,7 @@ struct Invocation {
   const CommandSpec* spec = nullptr;
   std::uint64_t member = 0;      // the sender's number in the room
   std::uint64_t connection = 0;  // the one it came by; 0 = HTTP
+  std::uint32_t scope = 3;       // of the token it came with
   std::string id;                // idempotency id; may be empty
   std::optional<std::uint64_t> epoch;
   json::Value body;

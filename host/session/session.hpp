@@ -12,7 +12,6 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
-#include "plugin/transport.hpp"
 #include "session/link.hpp"
 
 namespace lectern::session {
@@ -72,10 +71,8 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  [[nodiscard]] virtual const std::string& id() const = 0;  ///< [any]
-  [[nodiscard]] virtual Loop& loop() const = 0;             ///< [any] where sockets go
-  /// [any] Route and name of the transport bindings that exist are the registry's; this says only what the session
-  /// knows.
+  [[nodiscard]] virtual const std::string& id() const = 0;           ///< [any]
+  [[nodiscard]] virtual Loop& loop() const = 0;                      ///< [any] where sockets go
   [[nodiscard]] virtual ConnectionInfo connection_info() const = 0;  ///< [any] as of the last change
 
   /// [reactor] A socket of this session was moved here. Null when it is refused at once; link.close() was called with

@@ -1,0 +1,286 @@
+#include "session/attendance.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "session/live_session.hpp"
+#include "session/policy_driver.hpp"
+#include "session/snapshot.hpp"
+#include "session/takeovers.hpp"
+
+namespace lectern::session {
+
+using plugin::EventKind;
+using plugin::Presence;
+
+Attendance::Attendance(LiveSession& session) : session_(session), clock_(session.loop()) {}
+
+void Attendance::push(EventKind kind, MemberId who, std::uint64_t timer) {
+  PolicyDriver::Entry entry;
+  entry.event.kind = kind;
+  entry.event.who = who;
+  entry.event.timer = timer;
+  session_.policies().push(std::move(entry));
+}
+
+Member Attendance::make_member(const Client& client, std::uint32_t scope, bool headless) const {
+  Member member;
+  member.id = client.number;
+  member.client_id = client.id;
+  member.kind = client.kind;
+  member.label = client.label;
+  member.device = session_.services().device_name;
+  member.principal = client.principal;
+  member.scope = scope & (cap_edit | cap_interact);
+  if (client.view_only) member.flags |= plugin::member_view_only;
+  if (client.kind == "agent") member.flags |= plugin::member_agent;
+  if (headless) {
+    member.flags |= plugin::member_headless;
+    member.expires_ms = clock::now_ms() + session_.settings().client_without_socket_ms;
+  }
+  member.joined_ms = member.seen_ms = clock::now_ms();
+  return member;
+}
+
+void Attendance::arrive(Connection& connection, Client& client) {
+  auto* older = session_.connections().find(client.connection);
+  client.connection = connection.id();
+  connection.incarnation = ++client.incarnation;
+  connection.belongs_to(client);
+  if (older != nullptr && older != &connection) older->close(4001, "REPLACED");
+  const auto& options = connection.options();
+  if (!options.label.empty()) client.label = options.label;
+  if (!options.kind.empty()) client.kind = options.kind;
+  client.view_only = client.view_only || options.view_only;
+  session_.ledger().client(client);
+  if (auto* member = session_.room().find(client.number)) return come_back(connection, client, *member);
+  join(connection, client);
+}
+
+void Attendance::join(Connection& connection, Client& client) {
+  PolicyDriver::Entry entry;
+  entry.reason = "joined";
+  entry.event.kind = EventKind::joined;
+  entry.event.who = client.number;
+  const auto is_here = [this, id = connection.id()] {
+    auto* found = session_.connections().find(id);
+    return found != nullptr && !found->closing() ? found : nullptr;
+  };
+  entry.prepare = [this, is_here, number = client.number](plugin::PolicyEvent&) -> Status {
+    auto* here = is_here();
+    if (here == nullptr) return fail(410, "gone", "the connection closed before its turn");
+    if (session_.room().find(number) != nullptr) return fail(409, "here_already", "the client is in the room");
+    if (session_.room().members().size() >= session_.settings().max_members) {
+      here->close(1013, "the session is full");
+      return fail(429, "session_full", "the session is full");
+    }
+    session_.room().add(make_member(*here->client(), here->request().scope, false));
+    return {};
+  };
+  entry.settled = [this, is_here](const Result<Applied>&) {
+    // Also when the policy failed: the first frame always comes, and says what the client may do (nothing).
+    if (auto* here = is_here(); here != nullptr && !here->live()) start_connection(session_, *here, false);
+    session_.connections().room_changed();
+    session_.check_idle();
+  };
+  session_.policies().push(std::move(entry));
+}
+
+void Attendance::come_back(Connection& connection, Client& client, Member& member) {
+  auto& room = session_.room();
+  const auto flags_before = member.flags;
+  const auto scope_before = member.scope;
+  member.presence = Presence::present;
+  member.reserved_until_ms = member.expires_ms = 0;
+  member.seen_ms = clock::now_ms();
+  member.label = client.label;
+  member.scope = connection.request().scope & (cap_edit | cap_interact);
+  member.flags &= ~static_cast<std::uint32_t>(plugin::member_headless);
+  if (client.view_only) member.flags |= plugin::member_view_only;
+  room.touch();
+  if (member.grant != 0 && !member.may_hold_the_pen()) release(member, "scope");
+  if (member.grant == 0) member.caps &= member.scope;
+  start_connection(session_, connection, true);
+  push(EventKind::returned, member.id);
+  if (flags_before != member.flags || scope_before != member.scope) push(EventKind::changed, member.id);
+  session_.connections().room_changed();
+  session_.check_idle();
+  arm_clock();
+}
+
+void Attendance::arrive_without_socket(Client& client, std::uint32_t scope, UniqueFunction<void(Status)> done) {
+  session_.ledger().client(client);
+  PolicyDriver::Entry entry;
+  entry.reason = "joined";
+  entry.event.kind = EventKind::joined;
+  entry.event.who = client.number;
+  entry.prepare = [this, number = client.number, scope](plugin::PolicyEvent&) -> Status {
+    const auto* known = session_.clients().by_number(number);
+    if (known == nullptr) return fail(410, "gone", "the client was forgotten");
+    if (session_.room().members().size() >= session_.settings().max_members) {
+      return fail(429, "session_full",
+                  "the session has " + std::to_string(session_.settings().max_members) + " members and takes no more",
+                  "try again later");
+    }
+    session_.room().add(make_member(*known, scope, true));
+    return {};
+  };
+  entry.settled = [this, number = client.number, done = std::move(done)](const Result<Applied>& result) mutable {
+    session_.connections().room_changed();
+    session_.check_idle();
+    arm_clock();
+    const bool here = session_.room().find(number) != nullptr;
+    done(here ? Status()
+              : Status(fail(result ? Error{500, "internal", "the client did not join", "", ""} : result.error())));
+  };
+  session_.policies().push(std::move(entry));
+}
+
+void Attendance::connection_gone(Connection& connection, bool clean) {
+  auto* client = connection.client();
+  if (client == nullptr || client->connection != connection.id()) return;  // replaced by a newer one
+  client->connection = 0;
+  if (session_.ended()) return;
+  if (auto* member = session_.room().find(client->number)) lose(*member, clean);
+}
+
+void Attendance::lose(Member& member, bool clean) {
+  const auto id = member.id;
+  const auto& settings = session_.settings();
+  if (member.grant == 0 && clean) return leave(id);
+  const auto now = clock::now_ms();
+  const auto until = now + (clean ? settings.reservation_closed_ms : settings.reservation_lost_ms);
+  member.presence = Presence::lost;
+  (member.grant != 0 ? member.reserved_until_ms : member.expires_ms) = until;
+  session_.room().touch();
+  session_.takeovers().cannot_answer(id);
+  push(EventKind::lost, id);
+  session_.connections().room_changed();
+  arm_clock();
+}
+
+void Attendance::seen(Member& member) {
+  member.seen_ms = clock::now_ms();
+  if (!member.headless()) return;
+  member.expires_ms = member.seen_ms + session_.settings().client_without_socket_ms;
+  if (member.presence == Presence::lost) {
+    member.presence = Presence::present;
+    member.reserved_until_ms = 0;
+    session_.room().touch();
+    push(EventKind::returned, member.id);
+    session_.connections().room_changed();
+  }
+  arm_clock();
+}
+
+void Attendance::edited(Member& member) {
+  const auto now = clock::now_ms();
+  const bool was_idle = now - member.edited_ms > 1000;
+  member.edited_ms = now;
+  if (was_idle) push(EventKind::activity, member.id);
+}
+
+void Attendance::release(Member& member, std::string_view reason) {
+  const auto id = member.id;
+  Applied applied;
+  RightsChange change;
+  change.member = id;
+  change.caps_before = member.caps;
+  change.revoked = member.grant;
+  session_.room().revoke(member, cap_interact, clock::now_ms());
+  change.caps_after = member.caps;
+  applied.rights.push_back(change);
+  announce(session_, applied, reason);
+  push(EventKind::released, id);
+}
+
+void Attendance::leave(MemberId id) {
+  auto* member = session_.room().find(id);
+  if (member == nullptr) return;
+  if (member->grant != 0) release(*member, "left");
+  session_.takeovers().left(id);
+  session_.room().remove(id);
+  push(EventKind::left, id);
+  session_.connections().room_changed();
+  session_.check_idle();
+  arm_clock();
+}
+
+void Attendance::reservation_over(Member& member) {
+  const auto id = member.id;
+  release(member, "expired");
+  leave(id);
+}
+
+void Attendance::revoke(const std::string& principal) {
+  std::vector<MemberId> theirs;
+  for (const auto& [id, member] : session_.room().members()) {
+    if (member.principal == principal) theirs.push_back(id);
+  }
+  for (const auto id : theirs) {
+    auto* client = session_.clients().by_number(id);
+    auto* connection = client == nullptr ? nullptr : session_.connections().find(client->connection);
+    if (connection != nullptr) connection->close(1008, "UNAUTHORIZED");
+    leave(id);
+  }
+}
+
+void Attendance::arm_clock() {
+  if (std::exchange(arming_, true)) return;
+  session_.loop().at_turn_end([weak = session_.weak_from_this()] {
+    const auto session = weak.lock();
+    if (!session || session->ended()) return;
+    auto& self = session->attendance();
+    self.arming_ = false;
+    auto next = std::numeric_limits<std::int64_t>::max();
+    const auto consider = [&next](std::int64_t at) {
+      if (at != 0) next = std::min(next, at);
+    };
+    for (const auto& [id, member] : session->room().members()) {
+      consider(member.reserved_until_ms);
+      consider(member.expires_ms);
+    }
+    for (const auto& [timer, at] : session->room().timers()) consider(at);
+    consider(session->takeovers().next_deadline());
+    if (next == std::numeric_limits<std::int64_t>::max()) return self.clock_.cancel();
+    const auto wait = std::max<std::int64_t>(0, next - clock::now_ms());
+    self.clock_.start(std::chrono::milliseconds(wait), [&self] { self.on_clock(); });
+  });
+}
+
+void Attendance::on_clock() {
+  const auto now = clock::now_ms();
+  std::vector<MemberId> reserved, expired;
+  for (const auto& [id, member] : session_.room().members()) {
+    if (member.reserved_until_ms != 0 && member.reserved_until_ms <= now) {
+      reserved.push_back(id);
+    } else if (member.expires_ms != 0 && member.expires_ms <= now) {
+      expired.push_back(id);
+    }
+  }
+  for (const auto id : reserved) reservation_over(*session_.room().find(id));
+  for (const auto id : expired) {
+    auto& member = *session_.room().find(id);
+    member.expires_ms = 0;
+    if (member.grant != 0) {
+      lose(member, false);
+    } else {
+      leave(id);
+    }
+  }
+  std::vector<std::uint64_t> due;
+  for (const auto& [timer, at] : session_.room().timers()) {
+    if (at <= now) due.push_back(timer);
+  }
+  for (const auto timer : due) {
+    session_.room().timers().erase(timer);
+    push(EventKind::timer, 0, timer);
+  }
+  session_.takeovers().on_clock(now);
+  arm_clock();
+}
+
+}  // namespace lectern::session

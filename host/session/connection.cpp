@@ -1,0 +1,243 @@
+#include "session/connection.hpp"
+
+#include <charconv>
+#include <utility>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "session/attendance.hpp"
+#include "session/inbound.hpp"
+#include "session/live_session.hpp"
+#include "session/snapshot.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr std::size_t link_full = 64u << 10;  // net's links tell when they have drained from here
+constexpr std::size_t early_limit = 1u << 20;
+constexpr auto resync_patience = std::chrono::seconds(10);
+
+std::string text_of(const json::Value& query, std::string_view key) {
+  const auto* value = query.find(key);
+  return value != nullptr && value->is_string() ? *value->as_string() : std::string();
+}
+
+std::optional<ResumeToken> parse_resume(std::string_view token) {
+  const auto dot = token.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  ResumeToken parsed{std::string(token.substr(0, dot)), 0};
+  const auto digits = token.substr(dot + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed.seq);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return parsed;
+}
+
+Result<bool> choice(const json::Value& query, std::string_view key, std::string_view no, std::string_view yes) {
+  const auto value = text_of(query, key);
+  if (value.empty() || value == no) return false;
+  if (value == yes) return true;
+  return fail(400, "bad_request", "the query's " + std::string(key) + " is '" + text::label(value, 40) + "'",
+              "use " + std::string(no) + " or " + std::string(yes));
+}
+
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> items;
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (comma != 0) items.emplace_back(list.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return items;
+}
+
+}  // namespace
+
+Result<ConnectOptions> parse_options(const ConnectRequest& request) {
+  json::Value query;
+  if (!request.query_json.empty()) {
+    LECTERN_TRY(query, json::parse(request.query_json));
+  }
+  ConnectOptions options;
+  options.client_id = text_of(query, "client_id");
+  options.label = text::label(text_of(query, "label"), 80);
+  options.kind = text::label(text_of(query, "kind"), 40);
+  options.history_id = text_of(query, "history_id");
+  const auto view_only = text_of(query, "view_only");
+  options.view_only = view_only == "1" || view_only == "true";
+  LECTERN_TRY(options.document_changes, choice(query, "document", "events", "changes"));
+  LECTERN_TRY(options.models_document, choice(query, "models", "events", "document"));
+  LECTERN_TRY(options.binary_buffers, choice(query, "buffers", "base64", "binary"));
+  if (query.find("heads") != nullptr) options.heads = split(text_of(query, "heads"));
+  const auto resume = request.last_event_id.empty() ? text_of(query, "resume") : request.last_event_id;
+  // A token nobody can read is as good as none: the client gets a snapshot.
+  if (!resume.empty()) options.resume = parse_resume(resume);
+  return options;
+}
+
+Connection::Connection(std::shared_ptr<LiveSession> session, Link& link, ConnectRequest request, ConnectOptions options,
+                       Wiring wiring)
+    : session_(std::move(session)),
+      link_(link),
+      request_(std::move(request)),
+      options_(std::move(options)),
+      wiring_(std::move(wiring)),
+      timer_(session_->loop()),
+      keepalive_(session_->loop()) {
+  session_->connections().add(*this);
+  if (wiring_.byte_stream) keep_alive();
+}
+
+Connection::~Connection() {
+  if (!gone_) on_closed(false);
+}
+
+void Connection::keep_alive() {
+  keepalive_.start(std::chrono::milliseconds(session_->settings().keepalive_ms), [this] {
+    if (closing_) return;
+    if (live_ && queue_.empty() && link_.queued_bytes() == 0) {
+      auto message = std::make_shared<Message>();
+      message->kind = plugin::OutboundKind::keepalive;
+      push(message);
+    }
+    keep_alive();
+  });
+}
+
+void Connection::await_hello() {
+  timer_.start(std::chrono::milliseconds(session_->settings().hello_ms), [this] { close(1008, "UNAUTHORIZED"); });
+}
+
+void Connection::on_frame(bool binary, std::string_view bytes) {
+  if (closing_) return;
+  if (client_ == nullptr || live_) return receive(binary, bytes);
+  early_bytes_ += bytes.size();
+  if (early_bytes_ > early_limit) return close(1009, "too much before kernel-ready");
+  early_.emplace_back(binary, std::string(bytes));
+}
+
+void Connection::handle_early_frames() {
+  timer_.cancel();
+  auto early = std::move(early_);
+  early_.clear();
+  early_bytes_ = 0;
+  for (const auto& [binary, bytes] : early) {
+    if (closing_) return;
+    receive(binary, bytes);
+  }
+}
+
+void Connection::receive(bool binary, std::string_view bytes) {
+  const auto received = wiring_.transport->receive(wiring_.id, binary, bytes,
+                                                   [this](const plugin::Inbound& message) { return inbound(message); });
+  // Close reasons are at most 123 bytes of UTF-8 (RFC 6455 5.5).
+  if (!received) close(1008, text::label(received.error().message, 30));
+}
+
+Status Connection::inbound(const plugin::Inbound& message) {
+  if (closing_) return {};
+  handle_inbound(*session_, *this, message);
+  return {};
+}
+
+void Connection::on_closed(bool clean) {
+  if (gone_) return;
+  gone_ = closing_ = true;
+  live_ = false;
+  timer_.cancel();
+  keepalive_.cancel();
+  queue_.clear();
+  wiring_.transport->close(wiring_.id);
+  session_->connections().remove(*this);
+  session_->attendance().connection_gone(*this, clean);
+}
+
+void Connection::close(std::uint16_t code, std::string reason) {
+  if (closing_) return;
+  pump();
+  closing_ = true;
+  timer_.cancel();
+  keepalive_.cancel();
+  link_.close(code, std::move(reason));
+}
+
+void Connection::send(const MessagePtr& message) {
+  if (closing_) return;
+  const bool for_it_alone =
+      message->kind == plugin::OutboundKind::event && event_spec(message->op).audience == Audience::one;
+  if (slow_ && !for_it_alone) return;
+  push(message);
+  if (counted_ > session_->settings().queue_bytes) become_slow();
+}
+
+void Connection::push(const MessagePtr& message) {
+  if (message->kind == plugin::OutboundKind::event && event_spec(message->op).coalesces) {
+    auto& newest = newest_[static_cast<std::size_t>(message->op)];
+    if (newest > queue_base_) {
+      auto& older = queue_[newest - 1 - queue_base_].message;
+      if (older && older->counts) counted_ -= older->bytes();
+      older.reset();
+    }
+    newest = queue_base_ + queue_.size() + 1;
+  }
+  queue_.push_back({message});
+  if (message->counts) counted_ += message->bytes();
+  pump();
+}
+
+void Connection::pump() {
+  if (pumping_ || closing_) return;
+  pumping_ = true;
+  while (!queue_.empty() && link_.queued_bytes() < link_full) {
+    auto message = std::move(queue_.front().message);
+    queue_.pop_front();
+    ++queue_base_;
+    if (!message) continue;
+    if (message->counts) counted_ -= message->bytes();
+    for (const auto& frame : message->frames(*wiring_.transport, wiring_.encoding, options_.binary_buffers,
+                                             session_->connections().stream())) {
+      link_.send(frame);
+    }
+    if (message->op == Op::replay_complete && message->kind == plugin::OutboundKind::event) in_snapshot_ = false;
+  }
+  pumping_ = false;
+  if (slow_ && queue_.empty() && link_.queued_bytes() < link_full / 2) resync();
+}
+
+void Connection::become_slow() {
+  if (in_snapshot_ || slow_) {
+    session_->counters().too_slow += 1;
+    return close(1013, "TOO_SLOW");
+  }
+  slow_ = true;
+  std::deque<Slot> kept;
+  for (auto& slot : queue_) {
+    const bool alone = slot.message && slot.message->kind == plugin::OutboundKind::event &&
+                       event_spec(slot.message->op).audience == Audience::one;
+    if (alone) kept.push_back(std::move(slot));
+  }
+  queue_ = std::move(kept);
+  counted_ = 0;
+  for (const auto& slot : queue_) counted_ += slot.message->counts ? slot.message->bytes() : 0;
+  newest_.fill(0);
+  document_ready = false;
+  timer_.start(resync_patience, [this] {
+    session_->counters().too_slow += 1;
+    close(1013, "TOO_SLOW");
+  });
+  pump();
+}
+
+void Connection::resync() {
+  if (std::exchange(resync_asked_, true)) return;
+  send_resync(*session_, *this);
+}
+
+void Connection::resync_begins() {
+  slow_ = resync_asked_ = false;
+  in_snapshot_ = true;
+  timer_.cancel();
+  session_->counters().resyncs += 1;
+}
+
+}  // namespace lectern::session

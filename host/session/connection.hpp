@@ -1,0 +1,117 @@
+// One socket of one client: its codec, its bounded queue, and what its owner chose to be told.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "document/notebook_document.hpp"
+#include "plugin/transport.hpp"
+#include "session/link.hpp"
+#include "session/message.hpp"
+#include "session/replay_ring.hpp"
+
+namespace lectern::session {
+
+class LiveSession;
+struct Client;
+
+/// The query of a connection (protocol 2, GET …/connect).
+struct ConnectOptions {
+  std::string client_id, label, kind;
+  std::optional<ResumeToken> resume;
+  bool view_only = false;
+  bool document_changes = false;                  // document=changes
+  bool models_document = false;                   // models=document
+  bool binary_buffers = false;                    // buffers=binary
+  std::optional<std::vector<std::string>> heads;  // what a returning client's document has
+  std::string history_id;
+};
+/// [any] Unknown keys are ignored; 400 `bad_request` for wrong values of known ones.
+Result<ConnectOptions> parse_options(const ConnectRequest& request);
+
+class Connection final : public LinkEvents {
+ public:
+  struct Wiring {
+    std::uint64_t id = 0;
+    plugin::TransportPtr transport;
+    std::uint64_t encoding = 0;
+    bool byte_stream = false;
+  };
+  /// [reactor] `link` outlives the connection.
+  Connection(std::shared_ptr<LiveSession> session, Link& link, ConnectRequest request, ConnectOptions options,
+             Wiring wiring);
+  ~Connection() override;
+
+  void on_frame(bool binary, std::string_view bytes) override;
+  void on_drained() override { pump(); }
+  void on_closed(bool clean) override;
+
+  /// [reactor] Waits for a client key, `hello_ms` long.
+  void await_hello();
+  /// [reactor] It belongs to `client` from now on; frames that come before it is live are kept, up to a bound.
+  void belongs_to(Client& client) { client_ = &client; }
+  /// [reactor] kernel-ready is the next thing to be sent; what came in meanwhile is handled after this turn's snapshot.
+  void go_live() { live_ = true; }
+  void handle_early_frames();
+  /// [reactor] The fresh snapshot comes next; events count again.
+  void resync_begins();
+
+  /// [reactor] Queues a message. Dropped while the connection waits for a fresh snapshot, unless it is for it alone.
+  void send(const MessagePtr& message);
+  /// [reactor] Closes; nothing is sent after it.
+  void close(std::uint16_t code, std::string reason);
+
+  [[nodiscard]] std::uint64_t id() const { return wiring_.id; }
+  [[nodiscard]] Client* client() const { return client_; }
+  [[nodiscard]] const ConnectOptions& options() const { return options_; }
+  [[nodiscard]] const ConnectRequest& request() const { return request_; }
+  [[nodiscard]] bool live() const { return live_ && !closing_; }
+  [[nodiscard]] bool closing() const { return closing_; }
+  [[nodiscard]] bool waiting_for_resync() const { return slow_; }
+
+  /// Whether `03` may be sent: the client has a document they apply to.
+  bool document_ready = false;
+  /// Its sync conversation, made at the first `01`.
+  std::optional<document::SyncSession> sync;
+  /// Of a client that was issued just now: goes out in kernel-ready, once.
+  std::string secret;
+  /// Its incarnation among the client's connections.
+  std::uint64_t incarnation = 0;
+
+ private:
+  void receive(bool binary, std::string_view bytes);
+  Status inbound(const plugin::Inbound& message);
+  void pump();
+  void become_slow();
+  void resync();
+  void push(const MessagePtr& message);
+  void keep_alive();
+
+  struct Slot {
+    MessagePtr message;  // null: a newer one took its place
+  };
+  std::shared_ptr<LiveSession> session_;  // shared: keeps the session until its last socket is gone
+  Link& link_;
+  ConnectRequest request_;
+  ConnectOptions options_;
+  Wiring wiring_;
+  Client* client_ = nullptr;
+  bool live_ = false, closing_ = false, gone_ = false;
+  bool slow_ = false, resync_asked_ = false, in_snapshot_ = false, pumping_ = false;
+  std::deque<Slot> queue_;
+  std::uint64_t queue_base_ = 0;            // how many have left: absolute place of queue_.front()
+  std::size_t counted_ = 0;                 // bytes in queue_ that count against the bound
+  std::array<std::uint64_t, 32> newest_{};  // absolute place + 1 of the newest message of each coalescing op
+  std::deque<std::pair<bool, std::string>> early_;
+  std::size_t early_bytes_ = 0;
+  Timer timer_;  // hello, then the patience with a slow one
+  Timer keepalive_;
+};
+
+}  // namespace lectern::session

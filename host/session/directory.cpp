@@ -1,0 +1,420 @@
+#include "session/directory.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "base/workers.hpp"
+#include "document/path_policy.hpp"
+#include "session/editing.hpp"
+#include "session/live_session.hpp"
+#include "session/preparing.hpp"
+#include "session/referee.hpp"
+#include "session/saver.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr auto patience_at_the_end = std::chrono::seconds(20);
+
+Error draining() {
+  return {503, "draining", "the server is shutting down", "try again when it is back", ""};
+}
+
+}  // namespace
+
+// Guarded by a mutex, not by a loop of its own: what is looked up here is asked from HTTP threads, reactors and workers
+// alike, and nothing is done while it is held.
+struct Directory::State : std::enable_shared_from_this<State> {
+  State(Services services_, Settings settings_, std::vector<Loop*> reactors_)
+      : services(std::move(services_)),
+        settings(settings_),
+        reactors(std::move(reactors_)),
+        referee(std::make_shared<Referee>()),
+        policy{settings.policy, settings.policy_config, false} {}
+
+  struct Slot {
+    std::shared_ptr<LiveSession> session;
+    SessionSummary summary;
+    std::string path;
+    std::uint64_t order = 0;
+    bool ending = false;
+    bool shown = false;  // its first summary has come
+  };
+  struct Opening {
+    std::vector<Reply<SessionPtr>> replies;
+  };
+
+  const Services services;
+  const Settings settings;
+  const std::vector<Loop*> reactors;
+  const std::shared_ptr<Referee> referee;
+  mutable std::mutex mutex;
+  std::condition_variable fewer;
+  std::map<std::string, Slot, std::less<>> slots;
+  std::map<std::string, Opening> openings;                          // by path: one open for all who want it
+  std::map<std::string, std::vector<Reply<SessionPtr>>> after_end;  // by path: waiting for the old one to end
+  PolicyChoice policy;
+  std::function<void()> changed;
+  std::uint64_t next = 0;
+  std::size_t alive = 0;  // LiveSession objects
+  bool drain = false;
+
+  void tell_changed() {
+    std::function<void()> callback;
+    {
+      const std::scoped_lock lock(mutex);
+      callback = changed;
+    }
+    if (callback) callback();
+  }
+
+  Home home() {
+    Home made;
+    made.referee = referee;
+    made.summary = [weak = weak_from_this()](const SessionSummary& row) {
+      if (const auto self = weak.lock()) self->summarize(row);
+    };
+    made.ending = [weak = weak_from_this()](const std::string& id) {
+      const auto self = weak.lock();
+      if (!self) return;
+      const std::scoped_lock lock(self->mutex);
+      if (const auto it = self->slots.find(id); it != self->slots.end()) it->second.ending = true;
+    };
+    made.ended = [weak = weak_from_this()](const std::string& id) {
+      if (const auto self = weak.lock()) self->forget(id);
+    };
+    return made;
+  }
+
+  void summarize(const SessionSummary& row) {
+    {
+      const std::scoped_lock lock(mutex);
+      const auto it = slots.find(row.session_id);
+      if (it == slots.end()) return;
+      it->second.summary = row;
+      it->second.shown = true;
+    }
+    tell_changed();
+  }
+
+  void forget(const std::string& id) {
+    std::shared_ptr<LiveSession> last;  // let go outside the lock
+    std::vector<Reply<SessionPtr>> again;
+    std::string path;
+    {
+      const std::scoped_lock lock(mutex);
+      const auto it = slots.find(id);
+      if (it == slots.end()) return;
+      path = it->second.path;
+      last = std::move(it->second.session);
+      slots.erase(it);
+      if (const auto waiting = after_end.find(path); waiting != after_end.end()) {
+        again = std::move(waiting->second);
+        after_end.erase(waiting);
+      }
+    }
+    for (auto& reply : again) open(path, std::move(reply));
+    tell_changed();
+  }
+
+  // A session's parts are of its loop, so its last holder, on whatever thread, sends it there to die.
+  std::shared_ptr<LiveSession> make_session() {
+    Loop* loop = nullptr;
+    std::uint64_t order = 0;
+    {
+      const std::scoped_lock lock(mutex);
+      order = next++;
+      loop = reactors[order % reactors.size()];
+      ++alive;
+    }
+    auto made = std::make_unique<LiveSession>(crypto::uuid(), *loop, services, settings, home());
+    return {made.release(), [loop, self = shared_from_this()](LiveSession* session) {
+              loop->post([gone = std::unique_ptr<LiveSession>(session), self]() mutable {
+                gone.reset();
+                const std::scoped_lock lock(self->mutex);
+                --self->alive;
+                self->fewer.notify_all();
+              });
+            }};
+  }
+
+  void open(std::string path, Reply<SessionPtr> reply) {
+    services.workers->submit([self = shared_from_this(), path = std::move(path), reply = std::move(reply)]() mutable {
+      self->open_on_worker(path, std::move(reply));
+    });
+  }
+
+  Result<document::ResolvedPath> resolve(const std::string& path) const {
+    LECTERN_TRY(auto where, services.paths->resolve(path));
+    if (where.kind == document::PathKind::missing) {
+      return fail(404, "not_found", "there is no file " + where.relative, "look at GET /api/v1/files, or create it");
+    }
+    return where;
+  }
+
+  void open_on_worker(const std::string& path, Reply<SessionPtr> reply) {
+    auto where = resolve(path);
+    if (!where) return reply(fail(where.error()));
+    SessionPtr found;
+    {
+      const std::scoped_lock lock(mutex);
+      if (drain) return reply(fail(draining()));
+      for (auto& [id, slot] : slots) {
+        if (slot.path != where->path) continue;
+        if (slot.ending) {
+          after_end[where->path].push_back(std::move(reply));
+          return;
+        }
+        found = slot.session;
+      }
+      if (!found) {
+        auto& opening = openings[where->path];
+        opening.replies.push_back(std::move(reply));
+        if (opening.replies.size() > 1) return;
+      }
+    }
+    if (found) return reply(std::move(found));
+    begin(where->path, prepare_open(services, settings, default_policy(), *where), {});
+  }
+
+  PolicyChoice default_policy() const {
+    const std::scoped_lock lock(mutex);
+    return policy;
+  }
+
+  void answer_openings(const std::string& path, const Result<SessionPtr>& result) {
+    std::vector<Reply<SessionPtr>> replies;
+    {
+      const std::scoped_lock lock(mutex);
+      if (const auto it = openings.find(path); it != openings.end()) {
+        replies = std::move(it->second.replies);
+        openings.erase(it);
+      }
+    }
+    for (auto& reply : replies) reply(result);
+  }
+
+  // `created` is set for a new notebook: it is answered when its file is there.
+  void begin(const std::string& path, Result<Prepared> prepared, Reply<SessionPtr> created) {
+    const auto give_up = [&](Error error) {
+      if (created) return created(fail(std::move(error)));
+      answer_openings(path, fail(std::move(error)));
+    };
+    if (!prepared) return give_up(prepared.error());
+    auto session = make_session();
+    {
+      const std::scoped_lock lock(mutex);
+      if (!drain) {
+        auto& slot = slots[session->id()];
+        slot.session = session;
+        slot.path = path;
+        slot.order = next;
+      }
+    }
+    if (!find(session->id())) return give_up(draining());
+    auto& loop = session->loop();
+    loop.post([self = shared_from_this(), session = std::move(session), path, prepared = std::move(*prepared),
+               created = std::move(created)]() mutable {
+      session->begin(std::move(prepared));
+      if (!created) return self->answer_openings(path, SessionPtr(session));
+      self->finish_creation(session, std::move(created));
+    });
+  }
+
+  static void finish_creation(const std::shared_ptr<LiveSession>& session, Reply<SessionPtr> created) {
+    session->editing().when_built([session, created = std::move(created)](Status status) mutable {
+      auto saved = [session, created = std::move(created)](Status written) mutable {
+        if (written) return created(SessionPtr(session));
+        auto* dying = session.get();  // a create that fails leaves no session behind
+        dying->end("SESSION_ENDED", [created = std::move(created), error = written.error()](Result<bool>) mutable {
+          created(fail(std::move(error)));
+        });
+      };
+      if (!status) return saved(std::move(status));
+      session->saver().document_built();
+      session->saver().flush(std::move(saved));
+    });
+  }
+
+  void create(CreateRequest request, Reply<SessionPtr> reply) {
+    services.workers->submit(
+        [self = shared_from_this(), request = std::move(request), reply = std::move(reply)]() mutable {
+          auto prepared = prepare_create(self->services, self->settings, self->default_policy(), request);
+          const auto path = prepared ? prepared->notebook.path : std::string();
+          self->begin(path, std::move(prepared), std::move(reply));
+        });
+  }
+
+  std::shared_ptr<LiveSession> find(std::string_view id) const {
+    const std::scoped_lock lock(mutex);
+    const auto it = slots.find(id);
+    return it == slots.end() ? nullptr : it->second.session;
+  }
+
+  std::vector<std::shared_ptr<LiveSession>> all() const {
+    const std::scoped_lock lock(mutex);
+    std::vector<const Slot*> order;
+    for (const auto& [id, slot] : slots) order.push_back(&slot);
+    std::sort(order.begin(), order.end(), [](const Slot* a, const Slot* b) { return a->order < b->order; });
+    std::vector<std::shared_ptr<LiveSession>> out;
+    for (const auto* slot : order) out.push_back(slot->session);
+    return out;
+  }
+};
+
+Directory::Directory(Services services, Settings settings, std::vector<Loop*> reactors)
+    : state_(std::make_shared<State>(std::move(services), std::move(settings), std::move(reactors))) {}
+
+Directory::~Directory() {
+  on_changed({});
+  end_all("SHUTDOWN", [] {});
+  std::unique_lock lock(state_->mutex);
+  const bool gone = state_->fewer.wait_for(lock, patience_at_the_end, [this] { return state_->alive == 0; });
+  if (!gone)
+    log::error("session", std::to_string(state_->alive) + " sessions did not end in time; their journals are whole");
+}
+
+void Directory::open(std::string path, Reply<SessionPtr> reply) {
+  state_->open(std::move(path), std::move(reply));
+}
+
+void Directory::create(CreateRequest request, Reply<SessionPtr> reply) {
+  {
+    const std::scoped_lock lock(state_->mutex);
+    if (state_->drain) return reply(fail(draining()));
+  }
+  state_->create(std::move(request), std::move(reply));
+}
+
+SessionPtr Directory::find(std::string_view session_id) const {
+  return state_->find(session_id);
+}
+
+std::vector<SessionSummary> Directory::list() const {
+  const std::scoped_lock lock(state_->mutex);
+  std::vector<const State::Slot*> order;
+  for (const auto& [id, slot] : state_->slots) {
+    if (slot.shown) order.push_back(&slot);
+  }
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->order < b->order; });
+  std::vector<SessionSummary> out;
+  for (const auto* slot : order) out.push_back(slot->summary);
+  return out;
+}
+
+std::vector<SessionPtr> Directory::sessions() const {
+  std::vector<SessionPtr> out;
+  for (auto& session : state_->all()) out.push_back(std::move(session));
+  return out;
+}
+
+void Directory::end(std::string_view session_id, std::string reason, Reply<bool> reply) {
+  const auto session = state_->find(session_id);
+  if (!session) {
+    return reply(fail(404, "session_not_found", "there is no session '" + std::string(session_id.substr(0, 80)) + "'",
+                      "GET /api/v1/sessions lists them"));
+  }
+  session->end(std::move(reason), std::move(reply));
+}
+
+void Directory::end_all(std::string reason, Task done) {
+  {
+    const std::scoped_lock lock(state_->mutex);
+    state_->drain = true;
+  }
+  struct Countdown {
+    std::atomic<std::size_t> left;
+    Task done;
+  };
+  auto all = state_->all();
+  auto countdown = std::make_shared<Countdown>();  // shared by every session's answer
+  countdown->left = all.size() + 1;
+  countdown->done = std::move(done);
+  const auto one_less = [countdown] {
+    if (--countdown->left == 0) countdown->done();
+  };
+  for (const auto& session : all) session->end(reason, [one_less](Result<bool>) { one_less(); });
+  one_less();
+}
+
+PolicyChoice Directory::default_policy() const {
+  return state_->default_policy();
+}
+
+namespace {
+
+struct Swapping {
+  std::mutex mutex;
+  PolicyChoice choice;
+  json::Array rows;
+  std::size_t left = 0, done = 0;
+  std::optional<Error> first_error;
+  Reply<json::Value> reply;
+};
+
+json::Value row_of(const std::string& id, const Result<json::Value>& result) {
+  json::Value row;
+  row.set("session_id", id);
+  row.set("ok", result.has_value());
+  if (!result) {
+    std::string text;
+    json::Writer writer(text);
+    write_error(writer, result.error(), true);
+    row.set("error", json::Raw{text});
+  }
+  return row;
+}
+
+}  // namespace
+
+void Directory::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
+  state_->services.workers->submit([state = state_, choice = std::move(choice), reply = std::move(reply)]() mutable {
+    auto checked = load_policy(*state->services.registry, choice);
+    if (!checked) return reply(fail(checked.error()));
+    const auto all = state->all();
+    auto swapping = std::make_shared<Swapping>();  // shared by every session's answer
+    swapping->choice = choice;
+    swapping->left = all.size();
+    swapping->reply = std::move(reply);
+    const auto finish = [state, swapping, total = all.size()] {
+      if (total != 0 && swapping->done == 0) return swapping->reply(fail(*swapping->first_error));
+      {
+        const std::scoped_lock lock(state->mutex);
+        state->policy = swapping->choice;
+      }
+      json::Value out;
+      out.set("policy", swapping->choice.policy);
+      out.set("config", json::Raw{swapping->choice.config.empty() ? "{}" : swapping->choice.config});
+      out.set("sessions", std::move(swapping->rows));
+      swapping->reply(std::move(out));
+    };
+    if (all.empty()) return finish();
+    for (const auto& session : all) {
+      session->set_policy(choice, [id = session->id(), swapping, finish](Result<json::Value> result) {
+        bool last = false;
+        {
+          const std::scoped_lock lock(swapping->mutex);
+          swapping->rows.push_back(row_of(id, result));
+          if (result) ++swapping->done;
+          if (!result && !swapping->first_error) swapping->first_error = result.error();
+          last = --swapping->left == 0;
+        }
+        if (last) finish();
+      });
+    }
+  });
+}
+
+void Directory::on_changed(std::function<void()> callback) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->changed = std::move(callback);
+}
+
+}  // namespace lectern::session

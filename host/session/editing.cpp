@@ -1,0 +1,349 @@
+#include "session/editing.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/workers.hpp"
+#include "session/attendance.hpp"
+#include "session/authorization.hpp"
+#include "session/changes_json.hpp"
+#include "session/live_session.hpp"
+#include "session/notebook_import.hpp"
+#include "session/running.hpp"
+#include "session/saver.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr std::uint64_t compact_after = 4u << 20;
+constexpr auto rewrite_retry = std::chrono::seconds(1);
+
+}  // namespace
+
+Editing::Editing(LiveSession& session) : session_(session), patience_(session.loop()) {}
+
+void Editing::begin() {
+  auto& prepared = session_.prepared();
+  if (prepared.document) {
+    document_ = std::move(prepared.document);
+    prepared.document.reset();
+    return;
+  }
+  session_.services().workers->submit([weak = session_.weak_from_this(), file = prepared.notebook.file,
+                                       created = prepared.created, history = prepared.notebook.history_id,
+                                       journal = prepared.journal, &loop = session_.loop()]() mutable {
+    auto document = import_notebook(file.get(), created, history, *journal);
+    loop.post([weak, document = std::move(document)]() mutable {
+      if (const auto session = weak.lock()) session->editing().built_with(std::move(document));
+    });
+  });
+}
+
+void Editing::built_with(Result<document::NotebookDocument> document) {
+  patience_.cancel();
+  if (!document) {
+    failed_ = document.error();
+    log::error("session", "the document of " + session_.path() + " could not be built: " + failed_->message);
+    return run_waiting(fail(*failed_));
+  }
+  document_ = std::move(*document);
+  for (const auto& [id, connection] : session_.connections().all()) {
+    if (connection->live() && connection->options().document_changes && !connection->document_ready) {
+      send_document(*connection);
+    }
+  }
+  session_.saver().document_built();
+  run_waiting({});
+}
+
+void Editing::run_waiting(const Status& status) {
+  auto waiting = std::move(waiting_);
+  waiting_.clear();
+  for (auto& one : waiting) one.work(status);
+}
+
+void Editing::when_built(UniqueFunction<void(Status)> work) {
+  if (built() && quiet_waiters_.empty()) return work({});
+  if (failed_) return work(fail(*failed_));
+  if (waiting_.size() >= session_.settings().max_edits_waiting) {
+    return work(fail(503, "busy", "too many edits wait for the document to be built", "try again in a moment"));
+  }
+  waiting_.push_back({std::move(work)});
+  if (built() || patience_.armed()) return;
+  patience_.start(std::chrono::milliseconds(session_.settings().document_build_ms), [this] {
+    run_waiting(fail(504, "document_building", "the document is still being built", "try again in a moment"));
+  });
+}
+
+void Editing::when_durable(Task work) {
+  if (!staged_.empty() || flush_due_) {
+    durable_waiters_.emplace_back(batches_ + 1, std::move(work));
+  } else if (batches_written_ < batches_) {
+    durable_waiters_.emplace_back(batches_, std::move(work));
+  } else {
+    work();
+  }
+}
+
+void Editing::when_quiet(Task work) {
+  if (quiet()) return work();
+  quiet_waiters_.push_back(std::move(work));
+}
+
+void Editing::run_quiet() {
+  if (!quiet() || quiet_waiters_.empty()) return;
+  auto waiters = std::move(quiet_waiters_);
+  quiet_waiters_.clear();
+  for (auto& work : waiters) work();
+  run_waiting({});
+}
+
+std::string Editing::by_json(MemberId member) const {
+  return who_json(session_.room().find(member));
+}
+
+void Editing::transaction(Invocation invocation) {
+  auto* client = session_.clients().by_number(invocation.member);
+  const auto* list = invocation.body.find("changes")->as_array();
+  auto changes = parse_changes(*list, "body.changes");
+  if (!changes) return invocation.error(changes.error());
+  auto applied = document_->apply_transaction(client->host_actor(), *changes, invocation.number("base_version"));
+  if (!applied) {
+    // It may show the present source, part of which may not be on disk yet.
+    return when_durable([invocation = std::move(invocation), error = applied.error()]() mutable {
+      invocation.error(std::move(error));
+    });
+  }
+  std::string reply;
+  json::Writer writer(reply);
+  writer.begin_object().member("version", applied->version).member_raw("applied", changes_json(applied->applied));
+  writer.key("dropped").begin_array();
+  for (const auto& dropped : applied->dropped) {
+    writer.begin_object()
+        .member("index", static_cast<std::uint64_t>(dropped.index))
+        .member("reason", dropped.reason)
+        .end_object();
+  }
+  writer.end_array().end_object();
+  if (applied->chunks.empty()) {
+    return when_durable(
+        [invocation = std::move(invocation), reply = std::move(reply)]() mutable { invocation.ok(std::move(reply)); });
+  }
+  Staged staged;
+  staged.chunks = std::move(applied->chunks);
+  staged.changes = std::move(applied->applied);
+  staged.version = applied->version;
+  staged.source = "client";
+  staged.by = by_json(invocation.member);
+  staged.author = client->id;
+  staged.id = invocation.id;
+  staged.told = [invocation = std::move(invocation), reply = std::move(reply)](Status status) mutable {
+    status ? invocation.ok(std::move(reply)) : invocation.error(status.error());
+  };
+  if (auto* member = session_.room().find(client->number)) session_.attendance().edited(*member);
+  stage(std::move(staged));
+}
+
+void Editing::host_edit(const std::vector<document::Change>& changes, std::string_view source) {
+  static const std::string host_actor = "6c65637465726e2d686f73742d656469";  // "lectern-host-edi", any fixed 16 bytes
+  auto applied = document_->apply_transaction(host_actor, changes);
+  if (!applied) {
+    log::warning("session", "an edit of the host could not be applied: " + applied.error().message);
+    return;
+  }
+  if (applied->chunks.empty()) return;
+  Staged staged;
+  staged.chunks = std::move(applied->chunks);
+  staged.changes = std::move(applied->applied);
+  staged.version = applied->version;
+  staged.source = source;
+  staged.by = "null";
+  stage(std::move(staged));
+}
+
+void Editing::stage(Staged staged) {
+  for (const auto& change : staged.changes) {
+    if (const auto* deleted = std::get_if<document::DeleteCell>(&change))
+      session_.running().cell_deleted(deleted->cell_id);
+  }
+  staged_.push_back(std::move(staged));
+  if (std::exchange(flush_due_, true)) return;
+  session_.loop().at_turn_end([weak = session_.weak_from_this()] {
+    if (const auto session = weak.lock()) session->editing().flush();
+  });
+}
+
+void Editing::flush() {
+  flush_due_ = false;
+  ++batches_;
+  auto batch = std::exchange(staged_, {});
+  if (rewriting_) return rewrite(std::move(batch));  // its snapshot holds them; the next rewrite makes sure
+  std::vector<document::Record> records;
+  for (const auto& staged : batch) {
+    for (const auto& chunk : staged.chunks) records.push_back(document::Record::change(chunk));
+  }
+  session_.prepared().journal->append(std::move(records), [weak = session_.weak_from_this(), &loop = session_.loop(),
+                                                           batch = std::move(batch)](Status status) mutable {
+    loop.post([weak, batch = std::move(batch), status = std::move(status)]() mutable {
+      if (const auto session = weak.lock()) session->editing().written(std::move(status), std::move(batch));
+    });
+  });
+}
+
+void Editing::written(Status status, std::vector<Staged> batch) {
+  if (!status) {
+    log::error("session", "the journal of " + session_.path() + " failed: " + status.error().message);
+    return rewrite(std::move(batch));
+  }
+  ++batches_written_;
+  for (auto& staged : batch) publish(staged);
+  session_.saver().touched();
+  while (!durable_waiters_.empty() && durable_waiters_.front().first <= batches_written_) {
+    auto work = std::move(durable_waiters_.front().second);
+    durable_waiters_.pop_front();
+    work();
+  }
+  run_quiet();
+  compact();
+}
+
+void Editing::rewrite(std::vector<Staged> batch) {
+  // After a failed fsync the file cannot be trusted; memory is the truth and becomes a new journal
+  // (document/journal.hpp).
+  rewriting_ = true;
+  auto snapshot = document_->save();
+  if (!snapshot) {
+    for (auto& staged : batch) {
+      if (staged.told) staged.told(fail(snapshot.error()));
+    }
+    return;
+  }
+  session_.prepared().journal->rewrite(
+      std::move(*snapshot), document_->sidecar(), {},
+      [weak = session_.weak_from_this(), &loop = session_.loop(), batch = std::move(batch)](Status status) mutable {
+        loop.post([weak, batch = std::move(batch), status = std::move(status)]() mutable {
+          const auto session = weak.lock();
+          if (!session) return;
+          auto& self = session->editing();
+          if (status) {
+            self.rewriting_ = false;
+            return self.written({}, std::move(batch));
+          }
+          for (auto& staged : batch) {
+            if (staged.told) std::exchange(staged.told, {})(fail(status.error()));
+          }
+          session->saver().journal_failed(status.error());
+          self.patience_.start(rewrite_retry,
+                               [&self, batch = std::move(batch)]() mutable { self.rewrite(std::move(batch)); });
+        });
+      });
+}
+
+void Editing::publish(Staged& staged) {
+  auto& connections = session_.connections();
+  const auto transaction = [&](bool with_changes) {
+    std::string data;
+    json::Writer writer(data);
+    writer.begin_object().key("transaction").begin_object();
+    if (with_changes) writer.member_raw("changes", changes_json(staged.changes));
+    writer.member("source", staged.source).member("version", staged.version).member_raw("by", staged.by);
+    if (!staged.id.empty()) writer.member("id", staged.id);
+    writer.end_object().end_object();
+    return data;
+  };
+  if (!staged.changes.empty()) {
+    Publishing how;
+    how.origin = staged.author;
+    if (!staged.author.empty()) how.for_author = transaction(false);
+    connections.publish(Op::document_transaction, transaction(true), std::move(how));
+  }
+  connections.changes(staged.by, staged.version, staged.chunks, staged.sender);
+  for (const auto& [id, connection] : connections.all()) {
+    if (connection->sync && id != staged.sender) pump_sync(*connection);
+  }
+  if (staged.told) staged.told({});
+}
+
+void Editing::compact() {
+  auto& journal = *session_.prepared().journal;
+  if (rewriting_ || journal.bytes_since_rewrite() < std::max(compact_after, 4 * snapshot_bytes_)) return;
+  auto snapshot = document_->save();
+  if (!snapshot) return;
+  snapshot_bytes_ = snapshot->size();
+  journal.rewrite(std::move(*snapshot), document_->sidecar(), {}, [](Status status) {
+    if (!status) log::warning("session", "a journal could not be compacted: " + status.error().message);
+  });
+}
+
+std::vector<std::string> Editing::heads() const {
+  std::vector<std::string> out;
+  if (document_) {
+    for (const auto& head : document_->heads()) out.push_back(head.hex());
+  }
+  return out;
+}
+
+std::string Editing::heads_json() const {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_array();
+  for (const auto& head : heads()) writer.string(head);
+  writer.end_array();
+  return out;
+}
+
+std::uint64_t Editing::cell_count() const {
+  if (document_) return document_->cells().size();
+  const auto& file = session_.prepared().notebook.file;
+  return file ? file->cells.size() : session_.prepared().created.cells.size();
+}
+
+namespace {
+
+void write_cell(json::Writer& writer, std::string_view id, std::string_view type, std::string_view source,
+                std::string_view metadata) {
+  writer.begin_object()
+      .member("id", id)
+      .member("cell_type", type)
+      .member("source", source)
+      .member_raw("metadata", metadata.empty() ? std::string_view("{}") : metadata)
+      .end_object();
+}
+
+}  // namespace
+
+std::string Editing::notebook_json() {
+  const std::uint64_t version = document_ ? document_->version() : 0;
+  if (!notebook_cache_.empty() && cached_version_ == version) return notebook_cache_;
+  std::string out;
+  json::Writer writer(out);
+  const auto& file = session_.prepared().notebook.file;
+  writer.begin_object().member_raw("metadata", document_ ? std::string_view(document_->metadata_json())
+                                               : file    ? file->metadata
+                                                         : session_.prepared().created.metadata_json);
+  writer.key("cells").begin_array();
+  if (document_) {
+    for (const auto* cell : document_->cells()) {
+      write_cell(writer, cell->id, cell->cell_type, cell->source, cell->metadata_json);
+    }
+  } else if (file) {
+    for (const auto& cell : file->cells) write_cell(writer, cell.id, cell.cell_type, cell.source, cell.metadata);
+  } else {
+    for (const auto& cell : session_.prepared().created.cells) {
+      write_cell(writer, cell.id, cell.cell_type, cell.source, cell.metadata_json);
+    }
+  }
+  // 1 is the version every document begins with, also the one that is still being built.
+  writer.end_array().member_raw("heads", heads_json()).member("version", document_ ? version : 1).end_object();
+  notebook_cache_ = out;
+  cached_version_ = version;
+  return out;
+}
+
+void Editing::close() {
+  patience_.cancel();
+}
+
+}  // namespace lectern::session

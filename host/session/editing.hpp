@@ -1,0 +1,105 @@
+// The document of a session and the way an edit takes: apply, journal (one fsync for all edits of a turn), and only
+// then tell. Nobody sees an edit that a crash could take back.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "document/notebook_document.hpp"
+#include "plugin/transport.hpp"
+#include "session/connection.hpp"
+#include "session/invocation.hpp"
+#include "session/room.hpp"
+
+namespace lectern::session {
+
+class LiveSession;
+
+class Editing {
+ public:
+  explicit Editing(LiveSession& session);
+
+  /// Builds the document on a worker, or takes the one that is there already.
+  void begin();
+  [[nodiscard]] bool built() const { return document_.has_value(); }
+  /// Runs `work` when the document is built, now if it is; with the error when it cannot be, or after the patience of
+  /// the settings (504 `document_building`). 503 `busy` past the bound.
+  void when_built(UniqueFunction<void(Status)> work);
+  /// Runs `work` when everything applied so far is on disk, now if it is.
+  void when_durable(Task work);
+  /// The same for who wants to see the whole document: what is on disk is then all there is. Edits that come meanwhile
+  /// wait, one fsync at most, so that a busy room cannot keep a joiner out.
+  void when_quiet(Task work);
+
+  // All need built().
+  [[nodiscard]] document::NotebookDocument& document() { return *document_; }
+  /// Command `transaction`.
+  void transaction(Invocation invocation);
+  /// A `03`: raw changes of a client.
+  void changes(Connection& connection, const plugin::Inbound& message);
+  /// A `01`: one message of a sync conversation.
+  void sync_message(Connection& connection, const plugin::Inbound& message);
+  /// An edit of the host's own ("kernel", "file", "host"); what cannot be applied is logged.
+  void host_edit(const std::vector<document::Change>& changes, std::string_view source);
+  /// Sends the document to a `document=changes` connection: `06`, or the changes since its heads; `03` follow from now
+  /// on.
+  void send_document(Connection& connection);
+
+  [[nodiscard]] std::vector<std::string> heads() const;
+  [[nodiscard]] std::string heads_json() const;
+  /// `{"metadata","cells","heads","version"}` of what is on disk or, while the document builds, of the file.
+  [[nodiscard]] std::string notebook_json();
+  [[nodiscard]] std::uint64_t cell_count() const;
+  /// The document may be saved and compacted: nothing more will be edited.
+  void close();
+
+ private:
+  struct Staged {  // an edit that is applied and waits for the journal
+    std::vector<std::string> chunks;
+    std::vector<document::Change> changes;
+    std::uint64_t version = 0;
+    std::string source, by, author, id;  // by: JSON
+    std::uint64_t sender = 0;            // connection that has the chunks already; 0 = none
+    UniqueFunction<void(Status)> told;   // the author's reply
+  };
+  void built_with(Result<document::NotebookDocument> document);
+  void stage(Staged staged);
+  void flush();
+  void written(Status status, std::vector<Staged> batch);
+  void rewrite(std::vector<Staged> batch);
+  void publish(Staged& staged);
+  void compact();
+  void run_waiting(const Status& status);
+  [[nodiscard]] bool quiet() const { return staged_.empty() && batches_written_ == batches_; }
+  void run_quiet();
+  void refuse(Connection& connection, std::string_view id, Error error);
+  void answer_changes(Connection& connection, const std::string& id, const std::string& client_id,
+                      Result<CommandReply> answer);
+  void apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks);
+  void pump_sync(Connection& connection);
+  std::string by_json(MemberId member) const;
+
+  LiveSession& session_;
+  std::optional<document::NotebookDocument> document_;
+  std::optional<Error> failed_;  // why there is no document and never will be
+  struct Waiting {
+    UniqueFunction<void(Status)> work;
+  };
+  std::deque<Waiting> waiting_;
+  Timer patience_;
+  std::vector<Staged> staged_;
+  std::deque<std::pair<std::uint64_t, Task>> durable_waiters_;  // run when the batch with this number is written
+  std::vector<Task> quiet_waiters_;
+  std::uint64_t batches_ = 0, batches_written_ = 0;
+  bool flush_due_ = false, rewriting_ = false;
+  std::uint64_t snapshot_bytes_ = 0;
+  std::string notebook_cache_;  // notebook_json() of cached_version_
+  std::uint64_t cached_version_ = 0;
+};
+
+}  // namespace lectern::session

@@ -1,0 +1,229 @@
+// The Automerge ways into the document: raw changes (`03`), sync messages (`01`), and the whole of it on the way out.
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/json.hpp"
+#include "session/attendance.hpp"
+#include "session/authorization.hpp"
+#include "session/editing.hpp"
+#include "session/live_session.hpp"
+
+namespace lectern::session {
+namespace {
+
+std::vector<std::string> cut(std::string_view payload, std::span<const std::uint64_t> sizes) {
+  std::vector<std::string> chunks;
+  std::size_t at = 0;
+  for (const auto size : sizes) {
+    chunks.emplace_back(payload.substr(at, size));
+    at += size;
+  }
+  return chunks;
+}
+
+std::string hashes_json(const std::vector<document::ChangeHash>& hashes) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_array();
+  for (const auto& hash : hashes) writer.string(hash.hex());
+  writer.end_array();
+  return out;
+}
+
+}  // namespace
+
+// A refused submission comes with a fresh actor: the old one's numbering is now ahead of what the host has, and the
+// client starts again from the host's heads (protocol 3).
+void Editing::refuse(Connection& connection, std::string_view id, Error error) {
+  auto* client = connection.client();
+  const auto& actor = Clients::new_actor(*client);
+  session_.ledger().client(*client);
+  session_.counters().refused += 1;
+  json::Value details{json::Object{}};
+  if (auto parsed = json::parse(error.details); parsed && parsed->is_object()) details = std::move(*parsed);
+  details.set("actor", actor);
+  details.set("heads", json::Raw{heads_json()});
+  error.details = json::write(details);
+  answer_changes(connection, std::string(id), client->id, fail(std::move(error)));
+}
+
+void Editing::answer_changes(Connection& connection, const std::string& id, const std::string& client_id,
+                             Result<CommandReply> answer) {
+  if (auto* client = session_.clients().find(client_id)) client->replies.settle(id, answer);
+  session_.connections().reply(connection.id(), client_id, id, answer);
+}
+
+void Editing::changes(Connection& connection, const plugin::Inbound& message) {
+  auto* client = connection.client();
+  const std::string id(message.id);
+  const auto connection_id = connection.id();
+  Reply<CommandReply> again = [this, connection_id, client_id = client->id, id](Result<CommandReply> answer) {
+    session_.connections().reply(connection_id, client_id, id, answer);
+  };
+  if (!client->replies.begin(id, again)) return;
+  if (message.document == plugin::DocumentKind::models) {
+    return refuse(connection, id, {403, "read_only", "the models document is the host's", "use the model command", ""});
+  }
+  struct Submission {
+    std::vector<std::string> chunks;
+    Credentials credentials;
+    bool flush;
+    std::int64_t at_ms;
+  };
+  Submission submission{
+      cut(message.payload, message.sizes), {connection.request().scope, std::nullopt}, message.flush, clock::now_ms()};
+  if (message.has_epoch) submission.credentials.epoch = message.epoch;
+  when_built([this, connection_id, id, submission = std::move(submission)](Status status) mutable {
+    auto* here = session_.connections().find(connection_id);
+    if (here == nullptr) return;
+    if (!status) return refuse(*here, id, status.error());
+    auto& author = *here->client();
+    auto* member = session_.room().find(author.number);
+    if (member == nullptr) return refuse(*here, id, {400, "not_a_member", "the client is not in the room", "", ""});
+    const auto allowed = authorize_changes(session_.room(), *member, author, submission.credentials, submission.flush,
+                                           submission.at_ms, session_.settings().flush_window_ms);
+    if (!allowed) return refuse(*here, id, allowed.error());
+    apply_chunks(*here, id, std::move(submission.chunks));
+  });
+}
+
+void Editing::apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks) {
+  auto& client = *connection.client();
+  const auto infos = document::NotebookDocument::inspect_changes(chunks);
+  if (!infos) return refuse(connection, id, infos.error());
+  std::string author = client.actors.back();
+  for (const auto& info : *infos) {
+    if (document_->contains(info.hash)) continue;
+    if (client.issued(info.actor)) author = info.actor;
+    break;
+  }
+  auto applied = document_->apply_changes(chunks, std::string_view(author));
+  if (!applied) return refuse(connection, id, applied.error());
+  std::string reply;
+  json::Writer(reply)
+      .begin_object()
+      .member("version", applied->version)
+      .member_raw("hashes", hashes_json(applied->hashes))
+      .end_object();
+  Staged staged;
+  staged.told = [this, id, client_id = client.id, connection_id = connection.id(),
+                 reply = std::move(reply)](Status status) mutable {
+    Result<CommandReply> answer = CommandReply{200, std::move(reply)};
+    if (!status) answer = fail(status.error());
+    if (auto* known = session_.clients().find(client_id)) known->replies.settle(id, answer);
+    session_.connections().reply(connection_id, client_id, id, answer);
+  };
+  if (applied->chunks.empty()) {  // all known: what they say is told already, or about to be
+    return when_durable([told = std::move(staged.told)]() mutable { told({}); });
+  }
+  staged.chunks = std::move(applied->chunks);
+  staged.changes = std::move(applied->changes);
+  staged.version = applied->version;
+  staged.source = "client";
+  staged.by = by_json(client.number);
+  staged.author = client.id;
+  staged.id = id;
+  staged.sender = connection.id();
+  if (auto* member = session_.room().find(client.number)) session_.attendance().edited(*member);
+  stage(std::move(staged));
+}
+
+void Editing::sync_message(Connection& connection, const plugin::Inbound& message) {
+  if (message.document != plugin::DocumentKind::notebook) return;
+  when_built([this, connection_id = connection.id(), payload = std::string(message.payload)](Status status) {
+    auto* here = session_.connections().find(connection_id);
+    if (here == nullptr || !status) return;
+    auto& client = *here->client();
+    auto* member = session_.room().find(client.number);
+    if (member == nullptr) return;
+    if (!here->sync) here->sync = document_->open_sync();
+    // Changes in it need the pen; sync carries no epoch, so holding the grant now is what counts. Without it nothing of
+    // an author's is accepted, and a message that only asks passes.
+    const std::string author =
+        member->grant != 0 && (here->request().scope & cap_edit) != 0 ? client.actors.back() : "00";
+    auto applied = document_->sync_receive(*here->sync, payload, std::string_view(author));
+    if (!applied) {
+      session_.counters().refused += 1;
+      here->sync.reset();
+      std::string data;
+      json::Writer(data).begin_object().member("text", applied.error().message).end_object();
+      return session_.connections().tell(*here, Op::notice, std::move(data));
+    }
+    here->document_ready = false;  // it learns by sync what others edit
+    if (!applied->chunks.empty()) {
+      Staged staged;
+      staged.chunks = std::move(applied->chunks);
+      staged.changes = std::move(applied->changes);
+      staged.version = applied->version;
+      staged.source = "client";
+      staged.by = by_json(client.number);
+      staged.author = client.id;
+      staged.sender = connection_id;
+      session_.attendance().edited(*member);
+      stage(std::move(staged));
+    }
+    when_durable([this, connection_id] {
+      if (auto* still = session_.connections().find(connection_id)) pump_sync(*still);
+    });
+  });
+}
+
+void Editing::pump_sync(Connection& connection) {
+  if (!connection.sync || !connection.live()) return;
+  for (int rounds = 0; rounds < 64; ++rounds) {
+    auto out = document_->sync_generate(*connection.sync);
+    if (!out || out->empty()) break;
+    auto message = std::make_shared<Message>();
+    message->kind = plugin::OutboundKind::sync;
+    message->document = plugin::DocumentKind::notebook;
+    message->payload = std::move(*out);
+    connection.send(message);
+  }
+}
+
+void Editing::send_document(Connection& connection) {
+  const auto& options = connection.options();
+  auto& prepared = session_.prepared();
+  if (options.heads && options.history_id == prepared.notebook.history_id) {
+    std::vector<document::ChangeHash> heads;
+    for (const auto& text : *options.heads) {
+      if (auto hash = document::ChangeHash::from_hex(text)) heads.push_back(*hash);
+    }
+    if (auto missing = document_->changes_since(heads); missing && heads.size() == options.heads->size()) {
+      auto message = std::make_shared<Message>();
+      message->kind = plugin::OutboundKind::changes;
+      message->document = plugin::DocumentKind::notebook;
+      message->counts = false;
+      json::Writer(message->data)
+          .begin_object()
+          .member_raw("by", "null")
+          .member("version", document_->version())
+          .end_object();
+      for (const auto& chunk : *missing) {
+        message->payload += chunk;
+        message->sizes.push_back(chunk.size());
+      }
+      connection.document_ready = true;
+      return connection.send(message);
+    }
+  }
+  auto bytes = document_->save();
+  if (!bytes) return;
+  auto message = std::make_shared<Message>();
+  message->kind = plugin::OutboundKind::document;
+  message->document = plugin::DocumentKind::notebook;
+  message->counts = false;
+  json::Writer(message->data)
+      .begin_object()
+      .member("document", "notebook")
+      .member("history_id", prepared.notebook.history_id)
+      .member_raw("heads", heads_json())
+      .member("version", document_->version())
+      .end_object();
+  message->payload = std::move(*bytes);
+  connection.document_ready = true;
+  connection.send(message);
+}
+
+}  // namespace lectern::session

@@ -1,0 +1,97 @@
+#include "session/ledger.hpp"
+
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr std::string_view journal_name = "people";
+constexpr std::string_view client_prefix = "client:";
+constexpr std::string_view epochs_key = "epochs";
+constexpr std::string_view policy_key = "policy";
+constexpr std::string_view trust_key = "trust";
+// Further than any run can get, far from the end of 2^53, which is where JavaScript stops counting.
+constexpr std::uint64_t jump_after_damage = 1ull << 32;
+
+std::uint64_t number(const std::string& text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+LedgerState read(const document::Recovered& recovered) {
+  LedgerState state;
+  for (const auto& [key, value] : recovered.meta) {
+    if (key.starts_with(client_prefix)) {
+      state.clients[key.substr(client_prefix.size())] = value;
+    } else if (key == epochs_key) {
+      state.epochs = number(value);
+    } else if (key == policy_key) {
+      state.policy = value;
+    } else if (key == trust_key) {
+      state.trust = value;
+    }
+  }
+  return state;
+}
+
+}  // namespace
+
+Result<Ledger::Opened> Ledger::open(document::JournalWriter& writer, const std::string& dir, std::uint64_t block) {
+  auto recovered = document::Journal::recover(dir, journal_name);
+  Opened opened;
+  if (!recovered) {
+    log::error("session", "the ledger in " + dir + " is unreadable (" + recovered.error().message +
+                              "); its clients have to be taken anew");
+    opened.state.epochs = jump_after_damage;
+  } else if (*recovered) {
+    opened.state = read(**recovered);
+  }
+  const auto* past = recovered && *recovered ? &**recovered : nullptr;
+  LECTERN_TRY(auto journal, document::Journal::open(writer, dir, past, journal_name));
+  opened.reserved = opened.state.epochs + block;
+  std::vector<document::Record> records;
+  records.push_back(document::Record::meta(std::string(epochs_key), std::to_string(opened.reserved)));
+  // A rewrite at every open keeps the file as small as what it says.
+  LECTERN_CHECK(journal->rewrite_and_wait("", "", std::move(records)));
+  opened.ledger = std::unique_ptr<Ledger>(new Ledger(std::move(journal)));
+  return opened;
+}
+
+void Ledger::write(std::string_view key, std::string value) {
+  std::vector<document::Record> records;
+  records.push_back(document::Record::meta(std::string(key), std::move(value)));
+  journal_->append(
+      std::move(records),
+      [](Status status) {
+        if (!status) log::warning("session", "the ledger could not be written: " + status.error().message);
+      },
+      document::Durability::relaxed);
+}
+
+void Ledger::client(const Client& client) {
+  write(std::string(client_prefix) + client.id, Clients::to_json(client));
+}
+void Ledger::forget(std::string_view client_id) {
+  write(std::string(client_prefix) + std::string(client_id), "");
+}
+void Ledger::policy(std::string json) {
+  write(policy_key, std::move(json));
+}
+void Ledger::trust(std::string json) {
+  write(trust_key, std::move(json));
+}
+
+void Ledger::reserve_epochs(std::uint64_t upto, Loop& loop, UniqueFunction<void(Status)> done) {
+  std::vector<document::Record> records;
+  records.push_back(document::Record::meta(std::string(epochs_key), std::to_string(upto)));
+  journal_->append(std::move(records), [&loop, done = std::move(done)](Status status) mutable {
+    loop.post([done = std::move(done), status = std::move(status)]() mutable { done(std::move(status)); });
+  });
+}
+
+}  // namespace lectern::session

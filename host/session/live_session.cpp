@@ -1,0 +1,354 @@
+#include "session/live_session.hpp"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "base/workers.hpp"
+#include "plugin/registry.hpp"
+#include "session/attendance.hpp"
+#include "session/dispatch.hpp"
+#include "session/editing.hpp"
+#include "session/inbound.hpp"
+#include "session/policy_driver.hpp"
+#include "session/referee.hpp"
+#include "session/running.hpp"
+#include "session/saver.hpp"
+#include "session/takeovers.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr int clients_kept_days = 7;
+constexpr std::size_t clients_kept = 1'000;
+
+std::uint64_t next_connection() {
+  static std::atomic<std::uint64_t> last{0};  // over all sessions: a transport serves them all
+  return ++last;
+}
+
+Error gone() {
+  return {404, "session_not_found", "the session has ended", "open the notebook again", ""};
+}
+
+}  // namespace
+
+LiveSession::LiveSession(std::string id, Loop& loop, Services services, Settings settings, Home home)
+    : id_(std::move(id)),
+      loop_(loop),
+      services_(std::move(services)),
+      settings_(settings),
+      home_(std::move(home)),
+      wall_offset_ms_(clock::wall_ms() - clock::now_ms()),
+      started_wall_ms_(clock::wall_ms()),
+      idle_(loop) {}
+
+LiveSession::~LiveSession() = default;
+
+void LiveSession::begin(Prepared prepared) {
+  prepared_ = std::move(prepared);
+  auto& stored = prepared_.ledger.state;
+  for (const auto& id : clients_.load(stored.clients, clients_kept_days, clients_kept)) ledger().forget(id);
+  stored.clients.clear();
+  room_.continue_after(stored.epochs);
+  epochs_ = std::make_unique<Epochs>(
+      stored.epochs, prepared_.ledger.reserved, settings_.epoch_block, [this](std::uint64_t upto) {
+        ledger().reserve_epochs(upto, loop_, [weak = weak_from_this(), upto](Status status) {
+          const auto self = weak.lock();
+          if (!self || self->ended_) return;
+          status ? self->epochs().confirm(upto) : self->epochs().refuse();
+          self->policies().resume();
+        });
+      });
+  connections_ = std::make_unique<Connections>(*this);
+  attendance_ = std::make_unique<Attendance>(*this);
+  takeovers_ = std::make_unique<Takeovers>(*this);
+  dispatch_ = std::make_unique<Dispatch>(*this);
+  editing_ = std::make_unique<Editing>(*this);
+  running_ = std::make_unique<Running>(*this);
+  saver_ = std::make_unique<Saver>(*this);
+  policies_ = std::make_unique<PolicyDriver>(*this, prepared_.policy, stored.policy);
+  {
+    const std::scoped_lock lock(info_mutex_);
+    info_ = {id_, notebook_id(), path(), prepared_.format->id(), editing_->cell_count(), false};
+  }
+  editing_->begin();
+  if (editing_->built()) saver_->document_built();
+  publish_summary();
+  check_idle();
+}
+
+ConnectionInfo LiveSession::connection_info() const {
+  const std::scoped_lock lock(info_mutex_);
+  return info_;
+}
+
+template <class T, class F>
+void LiveSession::on_reactor(Reply<T> reply, F work) {
+  loop_.dispatch([self = shared_from_this(), reply = std::move(reply), work = std::move(work)]() mutable {
+    if (self->ended_ || !self->connections_) return reply(fail(gone()));
+    work(*self, std::move(reply));
+  });
+}
+
+std::unique_ptr<LinkEvents> LiveSession::connect(ConnectRequest request, Link& link) {
+  const auto refuse = [&link](std::uint16_t code, std::string reason) -> std::unique_ptr<LinkEvents> {
+    link.close(code, std::move(reason));
+    return nullptr;
+  };
+  if (ended_ || ending_) return refuse(1000, "SESSION_ENDED");
+  auto options = parse_options(request);
+  if (!options) return refuse(1008, options.error().message.substr(0, 120));
+  const auto wanted = request.subprotocol.empty() ? plugin::Carrier::byte_stream : plugin::Carrier::ws_message;
+  for (const auto& transport : services_.transports) {
+    const auto& bindings = transport->bindings();
+    for (std::uint32_t i = 0; i < bindings.size(); ++i) {
+      const bool named = request.subprotocol.empty() || bindings[i].name == request.subprotocol;
+      if (bindings[i].carrier != wanted || bindings[i].route != request.route || !named) continue;
+      const auto id = next_connection();
+      auto encoding = transport->open(id, i, request.query_json.empty() ? "{}" : request.query_json);
+      if (!encoding) return refuse(1008, encoding.error().message.substr(0, 120));
+      const bool stream = wanted == plugin::Carrier::byte_stream;
+      auto connection = std::make_unique<Connection>(shared_from_this(), link, std::move(request), std::move(*options),
+                                                     Connection::Wiring{id, transport, *encoding, stream});
+      idle_.cancel();
+      identify(*this, *connection);
+      return connection;
+    }
+  }
+  return refuse(1011, "no transport plugin serves this route");
+}
+
+void LiveSession::make_client(NewClient client, Reply<CommandReply> reply) {
+  on_reactor(std::move(reply), [client = std::move(client)](LiveSession& self, Reply<CommandReply> answer) mutable {
+    auto issued = self.clients_.issue(std::move(client.label), std::move(client.kind), std::move(client.principal),
+                                      client.view_only);
+    const auto number = issued.client->number;
+    self.attendance().arrive_without_socket(
+        *issued.client, client.scope,
+        [&self, number, secret = std::move(issued.secret), answer = std::move(answer)](Status status) mutable {
+          if (!status) return answer(fail(status.error()));
+          const auto* member = self.room().find(number);
+          std::string out;
+          json::Writer writer(out);
+          writer.begin_object().key("client").begin_object();
+          writer.member("id", member->client_id).member("secret", secret).end_object();
+          writer.member_raw("consumer_capabilities", capabilities_json(member->caps));
+          if (member->grant != 0) writer.member("epoch", member->grant);
+          writer.member_raw("room", room_state_json(self.room(), self.wall_offset_ms())).end_object();
+          answer(CommandReply{201, std::move(out)});
+        });
+  });
+}
+
+void LiveSession::command(CommandRequest request, Reply<CommandReply> reply) {
+  on_reactor(std::move(reply), [request = std::move(request)](LiveSession& self, Reply<CommandReply> answer) mutable {
+    auto client = self.clients_.authenticate(request.client_key);
+    if (!client) return answer(fail(client.error()));
+    Sender sender{*client, 0, request.scope, request.epoch};
+    self.dispatch().run(sender, request.name, std::move(request.id), std::move(request.body),
+                        std::move(request.buffers), std::move(answer));
+  });
+}
+
+void LiveSession::takeover_status(std::string client_key, std::uint64_t request_id, int wait_ms,
+                                  Reply<CommandReply> reply) {
+  on_reactor(std::move(reply),
+             [key = std::move(client_key), request_id, wait_ms](LiveSession& self, Reply<CommandReply> answer) {
+               auto client = self.clients_.authenticate(key);
+               if (!client) return answer(fail(client.error()));
+               if (auto* member = self.room().find((*client)->number)) self.attendance().seen(*member);
+               self.takeovers().status((*client)->id, request_id, wait_ms, std::move(answer));
+             });
+}
+
+void LiveSession::document(Reply<DocumentBytes> reply) {
+  on_reactor(std::move(reply), [](LiveSession& self, Reply<DocumentBytes> answer) {
+    self.editing().when_built([&self, answer = std::move(answer)](Status status) mutable {
+      if (!status) return answer(fail(status.error()));
+      self.editing().when_quiet([&self, answer = std::move(answer)]() mutable {
+        auto bytes = self.editing().document().save();
+        if (!bytes) return answer(fail(bytes.error()));
+        answer(DocumentBytes{std::move(*bytes), self.editing().heads()});
+      });
+    });
+  });
+}
+
+json::Value LiveSession::description() {
+  json::Value out;
+  out.set("protocol", "lectern.v1");
+  out.set("session_id", id_);
+  out.set("notebook_id", notebook_id());
+  out.set("path", path());
+  out.set("format", prepared_.format->id());
+  out.set("cell_count", editing().cell_count());
+  out.set("needs_trust_approval", false);
+  out.set("room", json::Raw{room_state_json(room_, wall_offset_ms_)});
+  out.set("kernel", json::Raw{running().kernel_status()});
+  out.set("save", json::Raw{saver().state_json()});
+  out.set("policy", policies().current()->id());
+  out.set("stream", connections().stream());
+  out.set("seq", connections().seq());
+  out.set("heads", json::Raw{editing().heads_json()});
+  out.set("document_built", editing().built());
+  out.set("started_at", clock::rfc3339(started_wall_ms_));
+  json::Value counts;
+  counts.set("commands", counters_.commands);
+  counts.set("refused", counters_.refused);
+  counts.set("effects_refused", counters_.effects_refused);
+  counts.set("grants", counters_.takeovers);
+  counts.set("resyncs", counters_.resyncs);
+  counts.set("too_slow", counters_.too_slow);
+  out.set("counters", std::move(counts));
+  return out;
+}
+
+void LiveSession::describe(Reply<json::Value> reply) {
+  on_reactor(std::move(reply), [](LiveSession& self, Reply<json::Value> answer) { answer(self.description()); });
+}
+
+namespace {
+
+json::Value policy_value(const plugin::Policy& policy) {
+  json::Value out;
+  out.set("policy", policy.id());
+  out.set("config", json::Raw{policy.config().empty() ? "{}" : policy.config()});
+  out.set("multi_editor", policy.multi_editor());
+  out.set("generation", policy.generation()->number());
+  return out;
+}
+
+}  // namespace
+
+void LiveSession::policy(Reply<json::Value> reply) {
+  on_reactor(std::move(reply),
+             [](LiveSession& self, Reply<json::Value> answer) { answer(policy_value(*self.policies().current())); });
+}
+
+void LiveSession::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
+  services_.workers->submit(
+      [self = shared_from_this(), choice = std::move(choice), reply = std::move(reply)]() mutable {
+        auto generation = self->services_.registry->load(plugin::Kind::policy, choice.policy);
+        Result<plugin::PolicyPtr> policy =
+            generation ? plugin::Policy::create(*generation, choice.config.empty() ? "{}" : choice.config)
+                       : Result<plugin::PolicyPtr>(fail(generation.error()));
+        auto& loop = self->loop_;
+        loop.post([self = std::move(self), policy = std::move(policy), reply = std::move(reply)]() mutable {
+          if (self->ended_ || !self->policies_) return reply(fail(gone()));
+          if (!policy) return reply(fail(policy.error()));
+          auto* session = self.get();
+          session->policies().swap(std::move(*policy), [session, reply = std::move(reply)](Status status) mutable {
+            if (!status) return reply(fail(status.error()));
+            reply(policy_value(*session->policies().current()));
+          });
+        });
+      });
+}
+
+void LiveSession::revoke(std::string principal) {
+  loop_.dispatch([self = shared_from_this(), principal = std::move(principal)] {
+    if (!self->ended_ && self->attendance_) self->attendance().revoke(principal);
+  });
+}
+
+void LiveSession::has_blob(std::string sha256, Reply<bool> reply) {
+  on_reactor(std::move(reply), [sha256 = std::move(sha256)](LiveSession& self, Reply<bool> answer) {
+    answer(self.running().runtime().outputs().has_blob(sha256));
+  });
+}
+
+void LiveSession::moved_to(std::string new_path) {
+  prepared_.notebook.path = std::move(new_path);
+  const std::scoped_lock lock(info_mutex_);
+  info_.path = path();
+}
+
+void LiveSession::summary_changed() {
+  if (std::exchange(summary_due_, true)) return;
+  loop_.at_turn_end([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->ended_) return;
+    self->summary_due_ = false;
+    self->publish_summary();
+  });
+}
+
+void LiveSession::publish_summary() {
+  SessionSummary row;
+  row.session_id = id_;
+  row.notebook_id = notebook_id();
+  row.path = path();
+  row.title = std::filesystem::path(path()).filename().string();
+  row.format = prepared_.format->id();
+  row.runtime = running().runtime().runtime_name();
+  if (row.runtime.empty()) row.runtime = prepared_.runtime;
+  row.kernel_state = runtime::kernel_state_name(running().runtime().state());
+  if (const auto* editor = room_.editor()) row.editor_label = editor->label;
+  row.epoch = room_.epoch();
+  row.members = room_.members().size();
+  row.cell_count = editing().cell_count();
+  row.started_ms = started_wall_ms_;
+  row.updated_ms = clock::wall_ms();
+  row.needs_input = !running().open_inputs().empty();
+  row.running = running().runtime().busy();
+  {
+    const std::scoped_lock lock(info_mutex_);
+    info_.cell_count = row.cell_count;
+  }
+  home_.summary(row);
+}
+
+void LiveSession::check_idle() {
+  if (ending_ || ended_) return;
+  const bool used = !room_.members().empty() || running().runtime().busy() || !policies().idle();
+  if (used) return idle_.cancel();
+  if (idle_.armed()) return;
+  idle_.start(std::chrono::milliseconds(settings_.session_ttl_ms), [this] {
+    const bool used_again = !room_.members().empty() || running().runtime().busy() || !policies().idle();
+    if (!used_again) end("EXPIRED", [](Result<bool>) {});
+  });
+}
+
+void LiveSession::end(std::string reason, Reply<bool> reply) {
+  on_reactor(std::move(reply), [reason = std::move(reason)](LiveSession& self, Reply<bool> answer) {
+    self.enders_.push_back(std::move(answer));
+    if (std::exchange(self.ending_, true)) return;
+    self.idle_.cancel();
+    self.home_.ending(self.id_);
+    std::string data;
+    json::Writer(data).begin_object().member("reason", reason).member("in_ms", 0).end_object();
+    self.connections().publish(Op::closing, std::move(data));
+    self.saver().flush([weak = self.weak_from_this(), reason](Status status) {
+      const auto session = weak.lock();
+      if (!session) return;
+      if (!status) {
+        // Nothing is lost: what was acknowledged is in the journal, and the next open finds it there.
+        log::warning("session", session->path() + " was not saved before its end: " + status.error().message);
+      }
+      session->editing().when_durable([weak, reason] {
+        if (const auto still = weak.lock()) still->finish_end(reason);
+      });
+    });
+  });
+}
+
+void LiveSession::finish_end(const std::string& reason) {
+  if (std::exchange(ended_, true)) return;
+  const auto self = shared_from_this();
+  auto all = connections().all();  // a copy: closing may change it
+  for (const auto& [id, connection] : all) connection->close(1000, reason);
+  (void)running().runtime().shutdown();
+  editing().close();
+  prepared_.notebook.lease = {};  // the notebook may be opened again from here on
+  home_.ended(id_);
+  auto enders = std::move(enders_);
+  // In a turn of its own: whoever ended it may still be inside a function of this session.
+  loop_.post([self, enders = std::move(enders)]() mutable {
+    for (auto& answer : enders) answer(true);
+  });
+}
+
+}  // namespace lectern::session

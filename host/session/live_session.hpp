@@ -1,0 +1,158 @@
+// One live notebook: the hub that its parts hang on. Lives on one reactor; nothing in it is locked.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "document/notebook_document.hpp"
+#include "document/notebook_store.hpp"
+#include "plugin/policy.hpp"
+#include "session/clients.hpp"
+#include "session/connections.hpp"
+#include "session/directory.hpp"
+#include "session/epochs.hpp"
+#include "session/ledger.hpp"
+#include "session/room.hpp"
+#include "session/services.hpp"
+#include "session/session.hpp"
+#include "session/settings.hpp"
+
+namespace lectern::session {
+
+class Attendance;
+class Dispatch;
+class Editing;
+class PolicyDriver;
+class Referee;
+class Running;
+class Saver;
+class Takeovers;
+
+/// What was prepared on a worker before there is a session.
+struct Prepared {
+  document::OpenedNotebook notebook;                   // its journal was moved out to:
+  std::shared_ptr<document::Journal> journal;          // shared with the workers that import and save
+  std::optional<document::NotebookDocument> document;  // built already, for a restored one
+  document::NotebookInput created;                     // what a new notebook starts with; used when there is no file
+  std::vector<std::pair<std::string, std::shared_ptr<const std::string>>> outputs;
+  Ledger::Opened ledger;
+  plugin::PolicyPtr policy;
+  document::Formats formats;
+  plugin::FormatPtr format;
+  std::string runtime;   // wanted kernel, from the metadata or the create request; may be empty
+  std::string language;  // may be empty
+  std::string cwd;       // where the kernel works; empty = beside the file
+};
+
+/// What the directory is to its sessions. [any]
+struct Home {
+  std::shared_ptr<Referee> referee;  // shared: a session may outlive the directory by some turns
+  std::function<void(const SessionSummary&)> summary;
+  std::function<void(const std::string& session_id)> ending;
+  std::function<void(const std::string& session_id)> ended;
+};
+
+struct Counters {
+  std::uint64_t commands = 0, refused = 0, effects_refused = 0, takeovers = 0, resyncs = 0, too_slow = 0;
+};
+
+class LiveSession final : public Session, public std::enable_shared_from_this<LiveSession> {
+ public:
+  /// [any] `loop`, `services` and what `home` names outlive the session. begin() comes next.
+  LiveSession(std::string id, Loop& loop, Services services, Settings settings, Home home);
+  ~LiveSession() override;
+  /// [reactor] Takes the notebook and comes to life.
+  void begin(Prepared prepared);
+
+  // The face.
+  [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] Loop& loop() const override { return loop_; }
+  [[nodiscard]] ConnectionInfo connection_info() const override;
+  std::unique_ptr<LinkEvents> connect(ConnectRequest request, Link& link) override;
+  void make_client(NewClient client, Reply<CommandReply> reply) override;
+  void command(CommandRequest request, Reply<CommandReply> reply) override;
+  void takeover_status(std::string client_key, std::uint64_t request_id, int wait_ms,
+                       Reply<CommandReply> reply) override;
+  void document(Reply<DocumentBytes> reply) override;
+  void describe(Reply<json::Value> reply) override;
+  void policy(Reply<json::Value> reply) override;
+  void set_policy(PolicyChoice choice, Reply<json::Value> reply) override;
+  void end(std::string reason, Reply<bool> reply) override;
+  void revoke(std::string principal) override;
+  void has_blob(std::string sha256, Reply<bool> reply) override;
+
+  // The parts; [reactor] from here on.
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] const Services& services() const { return services_; }
+  [[nodiscard]] Referee& referee() const { return *home_.referee; }
+  [[nodiscard]] Connections& connections() { return *connections_; }
+  [[nodiscard]] Clients& clients() { return clients_; }
+  [[nodiscard]] Room& room() { return room_; }
+  [[nodiscard]] const Room& room() const { return room_; }
+  [[nodiscard]] Epochs& epochs() { return *epochs_; }
+  [[nodiscard]] Ledger& ledger() { return *prepared_.ledger.ledger; }
+  [[nodiscard]] PolicyDriver& policies() { return *policies_; }
+  [[nodiscard]] Attendance& attendance() { return *attendance_; }
+  [[nodiscard]] Takeovers& takeovers() { return *takeovers_; }
+  [[nodiscard]] Dispatch& dispatch() { return *dispatch_; }
+  [[nodiscard]] Editing& editing() { return *editing_; }
+  [[nodiscard]] Saver& saver() { return *saver_; }
+  [[nodiscard]] Running& running() { return *running_; }
+  [[nodiscard]] Prepared& prepared() { return prepared_; }
+  [[nodiscard]] Counters& counters() { return counters_; }
+  [[nodiscard]] const std::string& path() const { return prepared_.notebook.path; }
+  [[nodiscard]] const std::string& notebook_id() const { return prepared_.notebook.notebook_id; }
+  /// What turns the monotonic clock into wall time.
+  [[nodiscard]] std::int64_t wall_offset_ms() const { return wall_offset_ms_; }
+  [[nodiscard]] bool ended() const { return ended_; }
+
+  /// The list of sessions shows something that changed; told once per turn.
+  void summary_changed();
+  /// Somebody came, went, or work ended: starts or stops the timer of an idle session.
+  void check_idle();
+  /// Saved under another path.
+  void moved_to(std::string path);
+
+ private:
+  template <class T, class F>
+  void on_reactor(Reply<T> reply, F work);
+  void finish_end(const std::string& reason);
+  void publish_summary();
+  [[nodiscard]] json::Value description();
+
+  std::string id_;
+  Loop& loop_;
+  Services services_;
+  Settings settings_;
+  Home home_;
+  Prepared prepared_;
+  std::int64_t wall_offset_ms_;
+  std::int64_t started_wall_ms_;
+  Clients clients_;
+  Room room_;
+  Counters counters_;
+  std::unique_ptr<Epochs> epochs_;
+  std::unique_ptr<Connections> connections_;
+  std::unique_ptr<PolicyDriver> policies_;
+  std::unique_ptr<Attendance> attendance_;
+  std::unique_ptr<Takeovers> takeovers_;
+  std::unique_ptr<Dispatch> dispatch_;
+  std::unique_ptr<Editing> editing_;
+  std::unique_ptr<Saver> saver_;
+  std::unique_ptr<Running> running_;
+  Timer idle_;
+  std::vector<Reply<bool>> enders_;
+  bool ending_ = false, ended_ = false, summary_due_ = false;
+  mutable std::mutex info_mutex_;  // connection_info() is asked from any thread
+  ConnectionInfo info_;
+};
+
+}  // namespace lectern::session

@@ -1,0 +1,171 @@
+#include "session/preparing.hpp"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/crypto.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "plugin/registry.hpp"
+#include "runtime/service.hpp"
+#include "session/notebook_import.hpp"
+
+namespace lectern::session {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_at(const json::Value& value, std::string_view outer, std::string_view inner) {
+  const auto* object = value.find(outer);
+  const auto* found = object == nullptr ? nullptr : object->find(inner);
+  return found != nullptr && found->is_string() ? *found->as_string() : std::string();
+}
+
+Result<plugin::FormatPtr> find_format(const document::Formats& formats, const document::OpenedNotebook& notebook) {
+  if (notebook.file && notebook.file->format) return notebook.file->format;
+  return document::format_for_path(notebook.path, formats);
+}
+
+Status finish(Prepared& prepared, const Services& services, const Settings& settings, const PolicyChoice& policy) {
+  auto& notebook = prepared.notebook;
+  prepared.journal = std::move(notebook.journal);
+  LECTERN_TRY(prepared.format, find_format(prepared.formats, notebook));
+  LECTERN_TRY(prepared.policy, load_policy(*services.registry, policy));
+  LECTERN_TRY(prepared.ledger, Ledger::open(*services.journals, notebook.state_dir, settings.epoch_block));
+  if (notebook.start == document::Start::restored) {
+    LECTERN_TRY(prepared.document, restore_notebook(notebook.restored));
+  }
+  return {};
+}
+
+void read_kernel_wish(Prepared& prepared, std::string_view metadata_json) {
+  const auto metadata = json::parse(metadata_json);
+  if (!metadata) return;
+  prepared.runtime = text_at(*metadata, "kernelspec", "name");
+  prepared.language = text_at(*metadata, "language_info", "name");
+  if (prepared.language.empty()) prepared.language = text_at(*metadata, "kernelspec", "language");
+}
+
+Result<document::ResolvedPath> free_name(const document::PathPolicy& paths, const std::string& folder,
+                                         const std::string& extension) {
+  for (int n = 0; n < 1000; ++n) {
+    const std::string name = n == 0 ? "untitled" + extension : "untitled-" + std::to_string(n) + extension;
+    LECTERN_TRY(auto where, paths.resolve(folder.empty() ? name : folder + "/" + name));
+    if (where.kind == document::PathKind::missing) return where;
+  }
+  return fail(409, "path_exists", "the folder has a thousand untitled notebooks", "give the new one a path");
+}
+
+Result<document::ResolvedPath> place_for(const Services& services, const CreateRequest& request,
+                                         const document::Formats& formats) {
+  const auto extension = [&]() -> std::string {
+    if (formats.empty() || formats.front()->extensions().empty()) return ".ipynb";
+    return formats.front()->extensions().front();
+  };
+  if (request.ephemeral && request.path.empty()) {
+    std::error_code error;
+    const auto folder = fs::path(services.state_dir) / "ephemeral";
+    fs::create_directories(folder, error);
+    if (error) return fail(500, "io_error", "cannot make " + folder.string() + ": " + error.message());
+    document::ResolvedPath where;
+    where.path = (folder / (crypto::uuid() + extension())).string();
+    where.writable = true;
+    return where;
+  }
+  if (request.path.empty()) return free_name(*services.paths, request.working_dir, extension());
+  LECTERN_TRY(auto where, services.paths->resolve(request.path));
+  if (where.kind != document::PathKind::missing) {
+    return fail(409, "path_exists", "there is something at " + where.relative + " already",
+                "open it, or choose another path");
+  }
+  return where;
+}
+
+std::string new_metadata(const runtime::KernelInfo& kernel, const CreateRequest& request) {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object()
+      .key("kernelspec")
+      .begin_object()
+      .member("display_name", kernel.display_name)
+      .member("language", kernel.language)
+      .member("name", kernel.kernel)
+      .end_object()
+      .key("language_info")
+      .begin_object()
+      .member("name", kernel.language)
+      .end_object();
+  if (!request.package_manager.empty() || !request.dependencies.empty()) {
+    writer.key("lectern").begin_object();
+    if (!request.package_manager.empty()) writer.member("package_manager", request.package_manager);
+    writer.key("dependencies").begin_array();
+    for (const auto& dependency : request.dependencies) writer.string(dependency);
+    writer.end_array().end_object();
+  }
+  writer.end_object();
+  return out;
+}
+
+}  // namespace
+
+document::Formats load_formats(plugin::Registry& registry) {
+  document::Formats formats;
+  for (const auto& id : registry.ids(plugin::Kind::format)) {
+    auto generation = registry.load(plugin::Kind::format, id);
+    auto format = generation ? plugin::Format::create(*generation) : fail(generation.error());
+    if (format) {
+      formats.push_back(std::move(*format));
+    } else {
+      log::warning("plugins", "'" + id + "' is left out: " + format.error().message);
+    }
+  }
+  return formats;
+}
+
+Result<plugin::PolicyPtr> load_policy(plugin::Registry& registry, const PolicyChoice& choice) {
+  LECTERN_TRY(auto generation, registry.load(plugin::Kind::policy, choice.policy));
+  return plugin::Policy::create(std::move(generation), choice.config.empty() ? "{}" : choice.config);
+}
+
+Result<Prepared> prepare_open(const Services& services, const Settings& settings, const PolicyChoice& policy,
+                              const document::ResolvedPath& where) {
+  Prepared prepared;
+  prepared.formats = load_formats(*services.registry);
+  LECTERN_TRY(prepared.notebook, services.store->open(where, prepared.formats));
+  if (const auto& file = prepared.notebook.file) {
+    read_kernel_wish(prepared, file->metadata);
+    for (const auto& cell : file->cells) {
+      if (cell.outputs.empty() || cell.outputs == "[]") continue;
+      prepared.outputs.emplace_back(std::string(cell.id), std::make_shared<const std::string>(cell.outputs));
+    }
+  }
+  LECTERN_CHECK(finish(prepared, services, settings, policy));
+  return prepared;
+}
+
+Result<Prepared> prepare_create(const Services& services, const Settings& settings, const PolicyChoice& policy,
+                                const CreateRequest& request) {
+  Prepared prepared;
+  prepared.formats = load_formats(*services.registry);
+  LECTERN_TRY(const auto kernel, services.runtime->catalog().resolve(request.runtime));
+  if (!request.working_dir.empty()) {
+    LECTERN_TRY(const auto folder, services.paths->resolve(request.working_dir));
+    if (folder.kind != document::PathKind::folder) {
+      return fail(404, "not_found", "there is no folder " + request.working_dir,
+                  "make it first, or leave out working_dir");
+    }
+    prepared.cwd = folder.path;
+  }
+  LECTERN_TRY(const auto where, place_for(services, request, prepared.formats));
+  LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
+  prepared.runtime = kernel.name;
+  prepared.language = kernel.language;
+  prepared.created.metadata_json = new_metadata(kernel, request);
+  auto& cell = prepared.created.cells.emplace_back();
+  cell.id = crypto::uuid().substr(0, 8);
+  cell.cell_type = "code";
+  LECTERN_CHECK(finish(prepared, services, settings, policy));
+  return prepared;
+}
+
+}  // namespace lectern::session

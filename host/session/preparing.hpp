@@ -1,0 +1,24 @@
+// What happens on a worker before there is a session: files, plugins, journals.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "document/path_policy.hpp"
+#include "session/directory.hpp"
+#include "session/live_session.hpp"
+
+namespace lectern::session {
+
+/// [worker] The format plugins there are now.
+document::Formats load_formats(plugin::Registry& registry);
+/// [worker] A policy object of the plugin that is there now. 404 `plugin_missing`, 400 `bad_config`.
+Result<plugin::PolicyPtr> load_policy(plugin::Registry& registry, const PolicyChoice& choice);
+/// [worker] Everything a session of the existing notebook at `where` begins with. The errors of NotebookStore::open.
+Result<Prepared> prepare_open(const Services& services, const Settings& settings, const PolicyChoice& policy,
+                              const document::ResolvedPath& where);
+/// [worker] The same for a new notebook. 400 `unknown_runtime`, 409 `path_exists`, 403 `outside_root`.
+Result<Prepared> prepare_create(const Services& services, const Settings& settings, const PolicyChoice& policy,
+                                const CreateRequest& request);
+
+}  // namespace lectern::session

@@ -1,0 +1,228 @@
+#include "session/running.hpp"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "session/editing.hpp"
+#include "session/live_session.hpp"
+#include "session/saver.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr int kernel_reply_ms = 10'000;
+
+std::string member_text(const json::Value& object, std::string_view key) {
+  const auto* value = object.find(key);
+  return value != nullptr && value->is_string() ? *value->as_string() : std::string();
+}
+
+}  // namespace
+
+Running::Running(LiveSession& session)
+    : session_(session), runtime_(session.loop(), *session.services().runtime, *this) {
+  for (auto& [cell_id, outputs] : session.prepared().outputs) runtime_.outputs().load(cell_id, std::move(outputs));
+  session.prepared().outputs.clear();
+}
+
+void Running::start(std::string runtime_name, UniqueFunction<void(Result<runtime::KernelInfo>)> done) {
+  runtime::StartOptions options;
+  options.cwd = session_.prepared().cwd;
+  if (options.cwd.empty()) options.cwd = std::filesystem::path(session_.path()).parent_path().string();
+  runtime_.start(std::move(runtime_name), session_.prepared().language, std::move(options), std::move(done));
+}
+
+// The first run starts the kernel: a notebook that is only read costs none. Runs wait while it starts.
+void Running::ensure_kernel() {
+  if (runtime_.state() != runtime::KernelState::none) return;
+  start(session_.prepared().runtime, [weak = session_.weak_from_this()](Result<runtime::KernelInfo> started) {
+    const auto session = weak.lock();
+    if (!session || started || session->prepared().runtime.empty()) return;
+    // The kernel the notebook names is not here: one of its language will do.
+    if (started.error().code == "unknown_runtime") {
+      session->running().start("", [](Result<runtime::KernelInfo>) {});
+    }
+  });
+}
+
+void Running::execute(Invocation invocation) {
+  const auto* ids = invocation.body.find("cell_ids");
+  const auto* code = invocation.body.find("code");
+  const bool has_ids = ids != nullptr && !ids->is_null(), has_code = code != nullptr && !code->is_null();
+  if (has_ids == has_code) {
+    return invocation.error(400, "bad_request", "body must have either cell_ids or code");
+  }
+  std::vector<runtime::CellRun> runs;
+  if (has_code) {
+    runs.push_back({"", *code->as_string()});
+  } else {
+    for (const auto& id : *ids->as_array()) {
+      const auto* cell = session_.editing().document().find_cell(*id.as_string());
+      if (cell == nullptr) {
+        return invocation.error(404, "unknown_cell", "there is no cell '" + text::label(*id.as_string(), 80) + "'");
+      }
+      if (cell->cell_type == "code") runs.push_back({cell->id, cell->source});
+    }
+  }
+  const auto* client = session_.clients().by_number(invocation.member);
+  ensure_kernel();
+  auto queued = runtime_.execute(std::move(runs), client->id);
+  if (!queued) return invocation.error(queued.error());
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().key("executions").begin_array();
+  for (const auto& execution : *queued) {
+    writer.begin_object().member("cell_id", execution.cell_id).member("execution_id", execution.id).end_object();
+  }
+  writer.end_array().end_object();
+  invocation.ok(std::move(out));
+}
+
+void Running::start_kernel(Invocation invocation) {
+  auto wanted = invocation.text("runtime");
+  if (wanted.empty()) wanted = session_.prepared().runtime;
+  start(std::move(wanted), [invocation = std::move(invocation)](Result<runtime::KernelInfo> started) mutable {
+    if (!started) return invocation.error(started.error());
+    std::string out;
+    json::Writer(out).begin_object().member("runtime", started->name).end_object();
+    invocation.ok(std::move(out));
+  });
+}
+
+void Running::kernel_request(Invocation invocation, std::string_view kind) {
+  const auto content = json::write(invocation.body);
+  runtime_.request(kind, content, kernel_reply_ms,
+                   [invocation = std::move(invocation)](Result<std::string> reply) mutable {
+                     if (!reply) return invocation.error(reply.error());
+                     invocation.ok("{\"content\":" + *reply + "}");
+                   });
+}
+
+void Running::model(Invocation invocation) {
+  const auto* message = invocation.body.find("message");
+  auto buffers = std::move(invocation.buffers);
+  if (const auto* inline_buffers = invocation.body.find("buffers");
+      inline_buffers != nullptr && inline_buffers->is_array()) {
+    const auto& list = *inline_buffers->as_array();
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      auto bytes = text::from_base64(*list[i].as_string());
+      if (!bytes) {
+        return invocation.error(400, "bad_request", "body.buffers[" + std::to_string(i) + "] is not padded base64");
+      }
+      buffers.push_back(std::move(*bytes));
+    }
+  }
+  const auto* client = session_.clients().by_number(invocation.member);
+  auto revision = runtime_.model(invocation.text("model_id"), *message, std::move(buffers), client->id);
+  if (!revision) return invocation.error(revision.error());
+  std::string out;
+  json::Writer(out).begin_object().member("revision", *revision).end_object();
+  invocation.ok(std::move(out));
+}
+
+void Running::input(Invocation invocation) {
+  auto done = runtime_.input(invocation.text("request_id"), invocation.text("value"));
+  done ? invocation.ok() : invocation.error(done.error());
+}
+
+void Running::clear_outputs(Invocation invocation) {
+  std::vector<std::string> cells;
+  if (const auto* ids = invocation.body.find("cell_ids"); ids != nullptr && ids->is_array()) {
+    for (const auto& id : *ids->as_array()) cells.push_back(*id.as_string());
+    if (cells.empty()) return invocation.ok();  // an empty list is none, not all
+  }
+  runtime_.clear_outputs(cells);
+  invocation.ok();
+}
+
+std::vector<std::string> Running::cell_snapshots() {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& cell_id) {
+    auto data = runtime_.cell_snapshot(cell_id);
+    if (!data.empty()) out.push_back(std::move(data));
+  };
+  if (session_.editing().built()) {
+    for (const auto* cell : session_.editing().document().cells()) add(cell->id);
+  } else if (const auto& file = session_.prepared().notebook.file) {
+    for (const auto& cell : file->cells) add(std::string(cell.id));
+  }
+  return out;
+}
+
+void Running::send_models(Connection& connection) {
+  for (const auto& event : runtime_.models()) {
+    auto message = event_message(Op::model_lifecycle, event.data(true));
+    message->counts = false;
+    if (!event.buffers.empty() && connection.options().binary_buffers) {
+      message->binary_data = event.data(false);
+      for (const auto& buffer : event.buffers) {
+        message->buffers += *buffer;
+        message->sizes.push_back(buffer->size());
+      }
+    }
+    connection.send(message);
+  }
+}
+
+void Running::on_cell_op(const std::string&, std::string data, bool outputs_changed) {
+  session_.connections().publish(Op::cell_op, std::move(data));
+  if (outputs_changed) session_.saver().touched();
+  session_.summary_changed();
+  session_.check_idle();
+}
+
+void Running::on_kernel_status(std::string data) {
+  session_.connections().publish(Op::kernel_status, std::move(data));
+  session_.summary_changed();
+  session_.check_idle();
+}
+
+void Running::on_input_request(const std::string&, std::string data) {
+  session_.connections().publish(Op::input_request, std::move(data));
+  session_.summary_changed();
+}
+
+void Running::on_input_done(const std::string& request_id) {
+  std::string data;
+  json::Writer(data).begin_object().member("request_id", request_id).member("answered", true).end_object();
+  session_.connections().publish(Op::input_request, std::move(data));
+  session_.summary_changed();
+}
+
+void Running::on_model(const runtime::ModelEvent& event) {
+  Publishing how;
+  how.origin = event.origin;
+  how.recorded = event.recorded();
+  if (!event.buffers.empty()) how.binary_data = event.data(false);
+  for (const auto& buffer : event.buffers) how.buffers.push_back(*buffer);
+  session_.connections().publish(Op::model_lifecycle, event.data(true), std::move(how));
+}
+
+// A notebook that names its kernel keeps what it says: a file is not rewritten because it was run elsewhere.
+void Running::on_kernel_info(const runtime::KernelInfo& kernel, std::string info_json) {
+  if (!session_.editing().built()) return;
+  const auto metadata = json::parse(session_.editing().document().metadata_json());
+  if (!metadata) return;
+  std::vector<document::Change> changes;
+  const auto* spec = metadata->find("kernelspec");
+  if (spec == nullptr || member_text(*spec, "name") != kernel.kernel) {
+    std::string text;
+    json::Writer(text)
+        .begin_object()
+        .member("display_name", kernel.display_name)
+        .member("language", kernel.language)
+        .member("name", kernel.kernel)
+        .end_object();
+    changes.push_back(document::SetMetadata{std::nullopt, {"kernelspec"}, std::move(text)});
+  }
+  const auto info = json::parse(info_json);
+  const auto* language = info ? info->find("language_info") : nullptr;
+  if (language != nullptr && metadata->find("language_info") == nullptr) {
+    changes.push_back(document::SetMetadata{std::nullopt, {"language_info"}, json::write(*language)});
+  }
+  if (!changes.empty()) session_.editing().host_edit(changes, "kernel");
+}
+
+}  // namespace lectern::session

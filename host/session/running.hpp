@@ -1,0 +1,50 @@
+// The kernel of a session as the room sees it: what the runtime says becomes events, what people ask goes to the
+// runtime.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/session_runtime.hpp"
+#include "session/connection.hpp"
+#include "session/invocation.hpp"
+
+namespace lectern::session {
+
+class LiveSession;
+
+class Running final : public runtime::RuntimeListener {
+ public:
+  explicit Running(LiveSession& session);
+
+  void execute(Invocation invocation);
+  void start_kernel(Invocation invocation);
+  void kernel_request(Invocation invocation, std::string_view kind);
+  void model(Invocation invocation);
+  void input(Invocation invocation);
+  void clear_outputs(Invocation invocation);
+
+  [[nodiscard]] runtime::SessionRuntime& runtime() { return runtime_; }
+  [[nodiscard]] std::string kernel_status() const { return runtime_.kernel_status(); }
+  [[nodiscard]] std::vector<std::string> open_inputs() const { return runtime_.open_inputs(); }
+  /// One cell-op per cell that has anything to show, in the notebook's order.
+  [[nodiscard]] std::vector<std::string> cell_snapshots();
+  void send_models(Connection& connection);
+  void cell_deleted(std::string_view cell_id) { runtime_.cell_deleted(cell_id); }
+
+  void on_cell_op(const std::string& cell_id, std::string data, bool outputs_changed) override;
+  void on_kernel_status(std::string data) override;
+  void on_input_request(const std::string& request_id, std::string data) override;
+  void on_input_done(const std::string& request_id) override;
+  void on_model(const runtime::ModelEvent& event) override;
+  void on_kernel_info(const runtime::KernelInfo& kernel, std::string info_json) override;
+
+ private:
+  void ensure_kernel();
+  void start(std::string runtime_name, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
+  LiveSession& session_;
+  runtime::SessionRuntime runtime_;
+};
+
+}  // namespace lectern::session

@@ -1,0 +1,286 @@
+#include "session/saver.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/workers.hpp"
+#include "document/path_policy.hpp"
+#include "session/editing.hpp"
+#include "session/live_session.hpp"
+#include "session/running.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr std::int64_t longest_retry_ms = 60'000;
+
+std::vector<std::string> words(const std::string& text) {
+  std::vector<std::string> out;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto end = std::min(text.find(' ', at), text.size());
+    if (end > at) out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& list) {
+  std::string out;
+  for (const auto& word : list) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+}  // namespace
+
+struct Saver::Job {
+  document::SaveRequest request;
+  std::vector<std::pair<std::size_t, runtime::SavedOutputs>> outputs;  // by place in request.cells
+  std::vector<std::string> heads;
+  std::uint64_t touches = 0;
+  std::optional<std::string> as;  // another path, as the client wrote it
+  std::string state_dir;
+  bool overwrite = false;
+  Done done;
+};
+
+Saver::Saver(LiveSession& session) : session_(session), timer_(session.loop()) {
+  saved_heads_ = words(session.prepared().notebook.saved_heads);
+}
+
+void Saver::set_state(State state) {
+  if (state_ == state && state != State::failed) return;
+  state_ = state;
+  session_.connections().publish(Op::save_state, state_json());
+}
+
+std::string Saver::state_json() const {
+  static constexpr std::string_view names[] = {"saved", "dirty", "saving", "failed"};
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().member("state", names[static_cast<std::size_t>(state_)]).member("path", session_.path());
+  if (error_) {
+    writer.key("error");
+    write_error(writer, *error_, false);
+  }
+  writer.key("heads").begin_array();
+  for (const auto& head : saved_heads_) writer.string(head);
+  writer.end_array().end_object();
+  return out;
+}
+
+void Saver::touched() {
+  ++touches_;
+  if (first_touch_ms_ == 0) first_touch_ms_ = clock::now_ms();
+  if (!saving_ && state_ != State::failed) set_state(State::dirty);
+  schedule();
+}
+
+void Saver::schedule() {
+  const auto& settings = session_.settings();
+  if (!settings.autosave || settings.autosave_at_most_ms == 0 || session_.prepared().notebook.read_only || saving_)
+    return;
+  // A file somebody else changed is not saved over, and not asked about every few seconds: a person decides.
+  if (!conflict_.empty()) return;
+  const auto now = clock::now_ms();
+  std::int64_t wait = settings.autosave_after_ms;
+  if (failures_ > 0) {
+    wait = std::min(longest_retry_ms, wait << std::min(failures_, 10));
+  } else {
+    wait = std::clamp<std::int64_t>(first_touch_ms_ + settings.autosave_at_most_ms - now, 0, wait);
+  }
+  timer_.start(std::chrono::milliseconds(wait), [this] {
+    if (!dirty()) return;
+    session_.editing().when_built([weak = session_.weak_from_this()](Status status) {
+      const auto session = weak.lock();
+      if (session && status && !session->saver().saving_) session->saver().start({}, false, std::nullopt);
+    });
+  });
+}
+
+void Saver::document_built() {
+  const auto& notebook = session_.prepared().notebook;
+  const bool ahead = notebook.start == document::Start::restored && saved_heads_ != session_.editing().heads();
+  if (notebook.file == nullptr || ahead) return touched();
+  saved_heads_ = session_.editing().heads();
+}
+
+void Saver::journal_failed(const Error& error) {
+  error_ = error;
+  set_state(State::failed);
+}
+
+void Saver::save(Invocation invocation) {
+  std::optional<std::string> as;
+  if (auto path = invocation.text("path"); !path.empty()) as = std::move(path);
+  const auto* overwrite = invocation.body.find("overwrite");
+  const bool over = overwrite != nullptr && overwrite->as_bool().value_or(false);
+  start(
+      [invocation = std::move(invocation)](Result<CommandReply> reply) mutable { invocation.reply(std::move(reply)); },
+      over, std::move(as));
+}
+
+void Saver::flush(UniqueFunction<void(Status)> done) {
+  timer_.cancel();
+  if ((!dirty() && !saving_) || session_.prepared().notebook.read_only || !conflict_.empty()) return done({});
+  session_.editing().when_built([this, done = std::move(done)](Status status) mutable {
+    if (!status) return done(std::move(status));
+    start([done = std::move(done)](
+              Result<CommandReply> reply) mutable { done(reply ? Status() : Status(fail(reply.error()))); },
+          false, std::nullopt);
+  });
+}
+
+std::shared_ptr<Saver::Job> Saver::make_job(bool overwrite, const std::optional<std::string>& as) {
+  auto& prepared = session_.prepared();
+  auto& document = session_.editing().document();
+  auto& outputs = session_.running().runtime().outputs();
+  auto job = std::make_shared<Job>();  // shared: a worker fills it, the reactor reads it
+  auto& request = job->request;
+  request.path = prepared.notebook.path;
+  request.format = prepared.format;
+  request.metadata = document.metadata_json();
+  request.language = prepared.language;
+  request.baseline = prepared.notebook.file;
+  request.last_known = prepared.notebook.last_known;
+  request.overwrite_foreign = overwrite;
+  job->heads = session_.editing().heads();
+  request.heads = joined(job->heads);
+  request.cells.reserve(document.cells().size());
+  for (const auto* cell : document.cells()) {
+    auto& content = request.cells.emplace_back();
+    content.id = cell->id;
+    content.cell_type = cell->cell_type;
+    content.source = cell->source;
+    content.metadata = cell->metadata_json;
+    content.attachments = cell->attachments_json;
+    if (cell->cell_type != "code") continue;
+    auto saved = outputs.to_nbformat(cell->id);
+    if (saved.untouched()) continue;
+    if (const auto count = session_.running().runtime().execution_count(cell->id)) content.execution_count = *count;
+    job->outputs.emplace_back(request.cells.size() - 1, std::move(saved));
+  }
+  job->touches = touches_;
+  job->as = as;
+  job->overwrite = overwrite;
+  job->state_dir = prepared.notebook.state_dir;
+  return job;
+}
+
+namespace {
+
+// Where "save as" goes: inside the root, in a format that is there, never over what exists unless asked to.
+Status redirect(document::SaveRequest& request, const std::string& as, const document::PathPolicy& paths,
+                const document::Formats& formats, bool overwrite) {
+  LECTERN_TRY(const auto where, paths.resolve(as));
+  if (where.path == request.path) return {};
+  if (where.kind == document::PathKind::file && !overwrite) {
+    return fail(409, "path_exists", "there is a file at " + where.relative,
+                "choose another name, or send \"overwrite\":true");
+  }
+  if (where.kind == document::PathKind::folder) return fail(400, "is_a_folder", where.relative + " is a folder");
+  LECTERN_TRY(request.format, document::format_for_path(where.path, formats));
+  request.path = where.path;
+  request.last_known.reset();
+  if (where.kind == document::PathKind::file) {
+    LECTERN_TRY(auto present, document::fingerprint(where.path));
+    request.last_known = present;
+  }
+  return {};
+}
+
+}  // namespace
+
+void Saver::start(Done done, bool overwrite, std::optional<std::string> as) {
+  if (saving_) {
+    queued_.push_back({std::move(done), overwrite, std::move(as)});
+    return;
+  }
+  timer_.cancel();
+  if (session_.prepared().notebook.read_only && !as) {
+    if (done)
+      done(fail(403, "permission_denied", session_.path() + " cannot be written by this server",
+                "save it under another path"));
+    return;
+  }
+  saving_ = true;
+  set_state(State::saving);
+  auto job = make_job(overwrite, as);
+  job->done = std::move(done);
+  session_.services().workers->submit([weak = session_.weak_from_this(), job, journal = session_.prepared().journal,
+                                       formats = session_.prepared().formats, paths = session_.services().paths,
+                                       blobs = &session_.services().runtime->blobs(), &loop = session_.loop()] {
+    const auto write = [&]() -> Result<document::SavedFile> {
+      for (const auto& [place, outputs] : job->outputs) {
+        LECTERN_TRY(auto text, outputs.text(*blobs));
+        job->request.cells[place].outputs = std::move(text);
+      }
+      if (job->as) {
+        LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite));
+      }
+      return document::save_notebook(*journal, job->state_dir, job->request);
+    };
+    auto saved = write();
+    loop.post([weak, job, saved = std::move(saved)]() mutable {
+      if (const auto session = weak.lock()) session->saver().finished(std::move(job), std::move(saved));
+    });
+  });
+}
+
+void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved) {
+  saving_ = false;
+  auto& notebook = session_.prepared().notebook;
+  const bool own_file = job->request.path == notebook.path;
+  if (saved) {
+    failures_ = 0;
+    error_.reset();
+    conflict_.clear();
+    if (own_file) {
+      notebook.last_known = saved->fingerprint;
+      saved_heads_ = job->heads;
+    }
+    const bool current = job->touches == touches_;
+    first_touch_ms_ = current && own_file ? 0 : clock::now_ms();
+    set_state(current && own_file ? State::saved : State::dirty);
+  } else {
+    ++failures_;
+    error_ = saved.error();
+    log::warning("session", "saving " + job->request.path + " failed: " + error_->message);
+    if (error_->code == "conflict" && own_file) {
+      conflict_.clear();
+      json::Writer(conflict_)
+          .begin_object()
+          .member("path", notebook.path)
+          .member_raw("choices", R"(["overwrite","save_as"])")
+          .member("message", error_->message)
+          .end_object();
+      session_.connections().publish(Op::conflict, conflict_);
+    }
+    set_state(State::failed);
+  }
+  if (job->done) {
+    if (saved) {
+      std::string out;
+      json::Writer writer(out);
+      writer.begin_object().member("path", job->request.path).member("bytes", saved->bytes).key("heads").begin_array();
+      for (const auto& head : job->heads) writer.string(head);
+      writer.end_array().end_object();
+      job->done(CommandReply{200, std::move(out)});
+    } else {
+      job->done(fail(saved.error()));
+    }
+  }
+  if (!queued_.empty()) {
+    auto next = std::move(queued_.front());
+    queued_.erase(queued_.begin());
+    return start(std::move(next.done), next.overwrite, std::move(next.as));
+  }
+  if (dirty()) schedule();
+  session_.check_idle();
+}
+
+}  // namespace lectern::session

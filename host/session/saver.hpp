@@ -1,0 +1,65 @@
+// When and how a session writes its file: some seconds after the last edit or output, now when somebody says so, once
+// more after a failure, and before the end.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "document/notebook_file.hpp"
+#include "runtime/outputs.hpp"
+#include "session/invocation.hpp"
+
+namespace lectern::session {
+
+class LiveSession;
+
+class Saver {
+ public:
+  explicit Saver(LiveSession& session);
+
+  /// An edit or output happened that the file does not have.
+  void touched();
+  /// The document is there: a restored or new one may want a save.
+  void document_built();
+  void journal_failed(const Error& error);
+  /// Command `save`.
+  void save(Invocation invocation);
+  /// Writes what is dirty, then calls `done`; at once when nothing is.
+  void flush(UniqueFunction<void(Status)> done);
+  [[nodiscard]] bool dirty() const { return state_ != State::saved; }
+  /// Data of save-state; of conflict, empty when there is none.
+  [[nodiscard]] std::string state_json() const;
+  [[nodiscard]] const std::string& conflict_json() const { return conflict_; }
+
+ private:
+  enum class State { saved, dirty, saving, failed };
+  struct Job;
+  using Done = UniqueFunction<void(Result<CommandReply>)>;
+  void schedule();
+  void start(Done done, bool overwrite, std::optional<std::string> as);
+  void finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved);
+  void set_state(State state);
+  [[nodiscard]] std::shared_ptr<Job> make_job(bool overwrite, const std::optional<std::string>& as);
+
+  LiveSession& session_;
+  Timer timer_;
+  State state_ = State::saved;
+  std::optional<Error> error_;
+  std::string conflict_;
+  std::vector<std::string> saved_heads_;
+  std::uint64_t touches_ = 0;        // rises with every change
+  std::int64_t first_touch_ms_ = 0;  // the oldest change the file does not have
+  int failures_ = 0;
+  bool saving_ = false, again_ = false;
+  struct Queued {
+    Done done;
+    bool overwrite;
+    std::optional<std::string> as;
+  };
+  std::vector<Queued> queued_;  // asked for while a save runs
+};
+
+}  // namespace lectern::session

@@ -1,0 +1,161 @@
+#include "session/snapshot.hpp"
+
+#include <string>
+#include <utility>
+
+#include "base/json.hpp"
+#include "session/attendance.hpp"
+#include "session/editing.hpp"
+#include "session/live_session.hpp"
+#include "session/policy_driver.hpp"
+#include "session/running.hpp"
+#include "session/saver.hpp"
+#include "session/takeovers.hpp"
+
+namespace lectern::session {
+namespace {
+
+std::string host_capabilities() {
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().key("commands").begin_array();
+  for (const auto& command : commands()) writer.string(command.name);
+  writer.end_array().end_object();
+  return out;
+}
+
+void write_client(json::Writer& writer, Connection& connection) {
+  writer.key("client").begin_object().member("id", connection.client()->id);
+  if (!connection.secret.empty()) writer.member("secret", connection.secret);
+  writer.end_object();
+}
+
+void write_policy(json::Writer& writer, const plugin::Policy& policy) {
+  writer.key("policy")
+      .begin_object()
+      .member("id", policy.id())
+      .member("multi_editor", policy.multi_editor())
+      .member_raw("actions", policy.actions_json().empty() ? std::string_view("[]") : policy.actions_json())
+      .end_object();
+}
+
+std::string kernel_ready(LiveSession& session, Connection& connection, bool resumed, bool gap) {
+  auto& client = *connection.client();
+  const auto* member = session.room().find(client.number);
+  const auto& notebook = session.prepared().notebook;
+  static const std::string offered = host_capabilities();
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object()
+      .member("protocol", "lectern.v1")
+      .member("device_name", session.services().device_name)
+      .member("session_id", session.id())
+      .member("notebook_id", notebook.notebook_id)
+      .member("path", notebook.path);
+  write_client(writer, connection);
+  writer.member("actor", client.actors.back())
+      .member("incarnation", connection.incarnation)
+      .member("resumed", resumed)
+      .member("replay", gap ? "gap" : "snapshot")
+      .member_raw("consumer_capabilities", capabilities_json(member == nullptr ? 0 : member->caps));
+  if (member != nullptr && member->grant != 0) writer.member("epoch", member->grant);
+  writer.member("stream", session.connections().stream())
+      .member("history_id", notebook.history_id)
+      .member_raw("requests", session.takeovers().open_json())
+      .member_raw("capabilities", offered)
+      .member_raw("room", room_state_json(session.room(), session.wall_offset_ms()));
+  write_policy(writer, *session.policies().current());
+  if (!gap) writer.member_raw("notebook", session.editing().notebook_json());
+  writer.member_raw("kernel", session.running().kernel_status())
+      .member("seq", session.connections().seq())
+      .end_object();
+  return out;
+}
+
+void send(Connection& connection, Op op, std::string data) {
+  auto message = event_message(op, std::move(data));
+  message->counts = false;  // a snapshot may be larger than what a consumer may have waiting
+  connection.send(message);
+}
+
+void send_latest(LiveSession& session, Connection& connection) {
+  send(connection, Op::save_state, session.saver().state_json());
+  if (!session.saver().conflict_json().empty()) send(connection, Op::conflict, session.saver().conflict_json());
+  for (auto& data : session.running().open_inputs()) {
+    const auto* member = session.room().find(connection.client()->number);
+    if (member != nullptr && (member->caps & cap_interact) != 0) send(connection, Op::input_request, std::move(data));
+  }
+}
+
+void send_replay_complete(LiveSession& session, Connection& connection) {
+  std::string data;
+  json::Writer(data).begin_object().member("seq", session.connections().seq()).end_object();
+  send(connection, Op::replay_complete, std::move(data));
+}
+
+void send_document(LiveSession& session, Connection& connection) {
+  if (connection.options().document_changes && session.editing().built()) session.editing().send_document(connection);
+}
+
+void send_snapshot(LiveSession& session, Connection& connection, bool resumed) {
+  send(connection, Op::kernel_ready, kernel_ready(session, connection, resumed, false));
+  if (!connection.options().models_document) {
+    session.running().send_models(connection);
+  }
+  for (auto& data : session.running().cell_snapshots()) send(connection, Op::cell_op, std::move(data));
+  send_latest(session, connection);
+  send_document(session, connection);
+  send_replay_complete(session, connection);
+}
+
+void send_gap(LiveSession& session, Connection& connection, std::uint64_t after) {
+  send(connection, Op::kernel_ready, kernel_ready(session, connection, true, true));
+  for (auto& entry : session.connections().ring().after(after)) {
+    if (!session.connections().hears(connection, *entry.message)) continue;
+    const bool author = entry.for_author && entry.message->origin == connection.client()->id;
+    auto copy = std::make_shared<Message>(author ? *entry.for_author : *entry.message);
+    copy->counts = false;
+    connection.send(copy);
+  }
+  send_latest(session, connection);
+  send_document(session, connection);
+  send_replay_complete(session, connection);
+}
+
+}  // namespace
+
+void start_connection(LiveSession& session, Connection& connection, bool resumed) {
+  session.editing().when_quiet([weak = session.weak_from_this(), id = connection.id(), resumed] {
+    const auto alive = weak.lock();
+    auto* here = alive ? alive->connections().find(id) : nullptr;
+    if (here == nullptr || here->closing() || here->live()) return;
+    auto& connections = alive->connections();
+    const auto& resume = here->options().resume;
+    here->go_live();
+    const bool gap = resume && resume->stream == connections.stream() && connections.ring().reaches(resume->seq);
+    if (gap) {
+      send_gap(*alive, *here, resume->seq);
+    } else {
+      // Whoever starts from a snapshot starts a new document, which must not reuse the numbers of an old one's changes.
+      if (resumed && !here->options().heads) {
+        Clients::new_actor(*here->client());
+        alive->ledger().client(*here->client());
+      }
+      send_snapshot(*alive, *here, resumed);
+    }
+    here->handle_early_frames();
+  });
+}
+
+void send_resync(LiveSession& session, Connection& connection) {
+  session.editing().when_quiet([weak = session.weak_from_this(), id = connection.id()] {
+    const auto alive = weak.lock();
+    auto* here = alive ? alive->connections().find(id) : nullptr;
+    if (here == nullptr || here->closing()) return;
+    here->resync_begins();
+    send(*here, Op::resync, R"({"reason":"the connection was too slow; a fresh snapshot follows"})");
+    send_snapshot(*alive, *here, true);
+  });
+}
+
+}  // namespace lectern::session
