@@ -153,6 +153,7 @@ void Host::Parts::build_sessions(const std::string& device_name) {
   services.workers = workers.get();
   services.device_name = device_name;
   services.state_dir = options.state_dir;
+  services.transports = load_transports(*registry);
   std::vector<Loop*> reactors;
   for (const auto& loop : loops) reactors.push_back(loop.get());
   directory = std::make_unique<session::Directory>(services, options.session, std::move(reactors));
