@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,8 +39,8 @@ struct Parts {
   std::vector<plugin::TransportPtr> transports;
   /// [any] The body of GET /api/v1/presence; the error names what is missing.
   std::function<Result<std::string>()> presence;
-  /// [any] More figures for /metrics, by name without the "lectern_".
-  std::function<std::map<std::string, double>()> figures;
+  /// [any] More figures for /metrics.
+  std::function<std::vector<Metrics::Figure>()> figures;
   /// [worker] Runtimes a notebook can be created for: JSON array of {name, display_name, language}.
   std::function<json::Value()> runtimes;
   /// [worker] Bytes and media type of a stored blob; 404 `blob_not_found`.

@@ -1,5 +1,6 @@
 // What concerns the whole host: liveness, info, figures, specs, plugins, presence, blobs, the page.
 #include <algorithm>
+#include <map>
 #include <mutex>
 
 #include "api/endpoints.hpp"
@@ -42,10 +43,10 @@ void add_counters(const json::Value& description, std::map<std::string, double>&
   }
 }
 
-Response metrics_response(const Metrics& metrics, const Metrics::Sessions& sessions) {
+Response metrics_response(const Metrics& metrics, const std::vector<Metrics::Figure>& figures) {
   Response response;
   response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}};
-  response.body = metrics.text(sessions);
+  response.body = metrics.text(figures);
   return response;
 }
 
@@ -96,15 +97,24 @@ Outcome Endpoints::health(Call) {
 
 Outcome Endpoints::metrics(Call call) {
   const auto live = parts_.directory->sessions();
-  Metrics::Sessions figures;
-  figures.sessions = live.size();
-  for (const auto& row : parts_.directory->list()) figures.consumers += row.members;
-  if (parts_.figures) figures.counters = parts_.figures();
+  std::uint64_t consumers = 0;
+  for (const auto& row : parts_.directory->list()) consumers += row.members;
+  std::vector<Metrics::Figure> figures = {
+      {"sessions", "Live sessions.", static_cast<double>(live.size())},
+      {"consumers", "Members of all rooms.", static_cast<double>(consumers)},
+  };
+  if (parts_.figures) {
+    for (auto& figure : parts_.figures()) figures.push_back(std::move(figure));
+  }
   if (live.empty()) return metrics_response(*parts_.metrics, figures);
-  return Deferred{[this, live, figures](Respond respond) mutable {
+  return Deferred{[this, live, figures = std::move(figures)](Respond respond) mutable {
                     auto gather = std::make_shared<Gather<json::Value>>(
                         live.size(), [this, figures, respond = std::move(respond)](auto descriptions) mutable {
-                          for (const auto& one : descriptions) add_counters(one, figures.counters);
+                          std::map<std::string, double> sum;
+                          for (const auto& one : descriptions) add_counters(one, sum);
+                          for (const auto& [name, value] : sum) {
+                            figures.push_back({name, "Summed over the live sessions.", value});
+                          }
                           respond(metrics_response(*parts_.metrics, figures));
                         });
                     for (const auto& session : live) {

@@ -42,13 +42,11 @@ void Metrics::count_refusal(int status) {
   if (status >= 100 && status < 600) refusals_[static_cast<std::size_t>(status)].fetch_add(1);
 }
 
-std::string Metrics::text(const Sessions& sessions) const {
+std::string Metrics::text(const std::vector<Figure>& figures) const {
   std::string out;
-  single(out, "lectern_sessions", "gauge", "Live sessions.", static_cast<double>(sessions.sessions));
-  single(out, "lectern_consumers", "gauge", "Members of all rooms.", static_cast<double>(sessions.consumers));
-  for (const auto& [name, value] : sessions.counters) {
-    const bool counter = name.size() > 6 && name.compare(name.size() - 6, 6, "_total") == 0;
-    single(out, "lectern_" + name, counter ? "counter" : "gauge", "Summed over the live sessions.", value);
+  for (const auto& figure : figures) {
+    const bool counter = figure.name.size() > 6 && figure.name.compare(figure.name.size() - 6, 6, "_total") == 0;
+    single(out, "lectern_" + figure.name, counter ? "counter" : "gauge", figure.help, figure.value);
   }
   head(out, "lectern_http_responses_total", "counter", "HTTP answers by hundreds of their status.");
   for (std::size_t hundreds = 1; hundreds < responses_.size(); ++hundreds) {

@@ -4,9 +4,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lectern::api {
 
@@ -18,13 +18,14 @@ class Metrics {
   /// [any] One request refused before its handler: a wrong token, a strange Host, another site.
   void count_refusal(int status);
 
-  /// What the sessions have to say, summed over all of them: counters by name, and gauges.
-  struct Sessions {
-    std::uint64_t sessions = 0, consumers = 0;
-    std::map<std::string, double> counters;
+  /// One figure without labels; a name that ends in "_total" is a counter, others are gauges.
+  struct Figure {
+    std::string name;  // without the "lectern_"
+    std::string help;
+    double value = 0;
   };
-  /// [any] The whole text.
-  [[nodiscard]] std::string text(const Sessions& sessions) const;
+  /// [any] The whole text: `figures`, then what is counted here.
+  [[nodiscard]] std::string text(const std::vector<Figure>& figures) const;
 
  private:
   std::array<std::atomic<std::uint64_t>, 6> responses_{};  // by hundreds

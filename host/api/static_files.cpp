@@ -181,11 +181,13 @@ Result<Response> StaticFiles::get(std::string_view path, const Request& request)
 }
 
 Response token_page(const Error& error) {
+  // The API's words name headers; a person needs the link.
+  const auto why = error.code == "unauthorized" ? "" : "<p>" + escaped(error.message) + ".</p>";
   return html(error.status, page("This server needs its token",
-                                 "<p>" + escaped(error.message) + ". " + escaped(error.hint) +
-                                     ".</p><form method=\"get\"><input name=\"token\" type=\"password\" "
-                                     "placeholder=\"Token\" autocomplete=\"off\" autofocus required>"
-                                     "<button>Open</button></form>"));
+                                 why + "<p>Open the link the server printed at its start, or type its token. A link "
+                                       "from an earlier start does not work any more.</p><form method=\"get\"><input "
+                                       "name=\"token\" type=\"password\" placeholder=\"Token\" autocomplete=\"off\" "
+                                       "autofocus required><button>Open</button></form>"));
 }
 
 Response onward_page(std::string_view target) {

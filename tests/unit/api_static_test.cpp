@@ -88,9 +88,9 @@ TEST_F(StaticFilesTest, WithoutThePageThePersonIsTold) {
 }
 
 TEST(TokenPage, ShowsNoMarkupOfAnybodyElse) {
-  const auto response = token_page({401, "unauthorized", "<script>", "a & b", ""});
+  const auto response = token_page({429, "too_many_failures", "<script> & b", "", ""});
   EXPECT_EQ(response.body.find("<script>"), std::string::npos);
-  EXPECT_NE(response.body.find("a &amp; b"), std::string::npos);
+  EXPECT_NE(response.body.find("&lt;script&gt; &amp; b"), std::string::npos);
   EXPECT_NE(onward_page("/?a=\"><script>").body.find("&quot;&gt;&lt;script&gt;"), std::string::npos);
 }
 
