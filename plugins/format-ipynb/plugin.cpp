@@ -36,4 +36,4 @@ struct Ipynb {
 }  // namespace
 }  // namespace ipynb
 
-LECTERN_PLUGIN(lectern::sdk::FormatOf<ipynb::Ipynb>)
+LECTERN_PLUGIN(lectern::sdk::FormatOf<ipynb::Ipynb>);

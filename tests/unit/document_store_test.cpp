@@ -1,0 +1,245 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "../support/notebook_formats.hpp"
+#include "base/json.hpp"
+#include "document/notebook_store.hpp"
+
+namespace lectern::document {
+namespace {
+
+namespace fs = std::filesystem;
+using test::ipynb;
+using test::notebook_data;
+using test::read_file;
+using test::write_file;
+using testing::HasSubstr;
+
+class NotebookStoreTest : public testing::Test {
+ protected:
+  NotebookStoreTest() {
+    fs::create_directory(root());
+    write_file(file(), notebook_data("jupyter-4.5.ipynb"));
+    store_ = std::move(*NotebookStore::create({folder_ / "state", {}}, writer_));
+  }
+  std::string root() const { return folder_ / "root"; }
+  std::string file() const { return root() + "/a.ipynb"; }
+  ResolvedPath at(const std::string& name) { return *PathPolicy::create(root())->resolve(name); }
+  OpenedNotebook open(const std::string& name = "a.ipynb") {
+    auto result = store_->open(at(name), formats_);
+    if (!result) throw std::runtime_error(result.error().message);
+    return std::move(*result);
+  }
+  // What a session does first with an imported notebook.
+  OpenedNotebook begin() {
+    auto book = open();
+    EXPECT_EQ(book.start, Start::imported);
+    EXPECT_TRUE(book.journal->rewrite_and_wait("snapshot", "").has_value());
+    return book;
+  }
+  SaveRequest edited(const OpenedNotebook& book, const std::string& source) {
+    SaveRequest request;
+    request.path = book.path;
+    request.format = ipynb();
+    request.baseline = book.file;
+    request.heads = "heads of " + source;
+    if (book.file != nullptr) request.metadata = book.file->metadata;
+    CellContent cell;
+    cell.id = "c1";
+    cell.cell_type = "code";
+    cell.source = source + std::string(4000, '#');
+    request.cells.push_back(cell);
+    return request;
+  }
+  test::TemporaryFolder folder_;
+  JournalWriter writer_;
+  std::unique_ptr<NotebookStore> store_;
+  Formats formats_{ipynb()};
+};
+
+TEST_F(NotebookStoreTest, AFileIsImportedOnceAndRestoredAfterwards) {
+  std::string notebook_id, history_id;
+  {
+    const auto book = begin();
+    notebook_id = book.notebook_id;
+    history_id = book.history_id;
+    EXPECT_EQ(book.file->cells.size(), 8u);
+    EXPECT_FALSE(book.read_only);
+    ASSERT_TRUE(book.journal->append_and_wait({Record::change("edit"), Record::meta("epoch", "7")}).has_value());
+  }
+  const auto again = open();
+  EXPECT_EQ(again.start, Start::restored);
+  EXPECT_EQ(again.notebook_id, notebook_id);
+  EXPECT_EQ(again.history_id, history_id);
+  EXPECT_EQ(again.restored.snapshot, "snapshot");
+  EXPECT_THAT(again.restored.changes, testing::ElementsAre("edit"));
+  EXPECT_EQ(again.previous_meta.at("epoch"), "7");
+  EXPECT_EQ(again.file->cells.size(), 8u) << "the baseline for saving";
+  EXPECT_THAT(again.notices, testing::IsEmpty());
+  EXPECT_EQ(read_file(file()), notebook_data("jupyter-4.5.ipynb"));
+}
+
+TEST_F(NotebookStoreTest, OurOwnSaveIsNotSomebodyElses) {
+  {
+    const auto book = begin();
+    const auto saved = save_notebook(*book.journal, book.state_dir, edited(book, "x"));
+    ASSERT_TRUE(saved.has_value()) << saved.error().message;
+    EXPECT_FALSE(saved->unchanged);
+  }
+  const auto again = open();
+  EXPECT_EQ(again.start, Start::restored);
+  EXPECT_EQ(again.saved_heads, "heads of x");
+  EXPECT_THAT(again.notices, testing::IsEmpty());
+}
+
+TEST_F(NotebookStoreTest, AnOutsideEditBecomesAHistoryOfItsOwnAndTheJournalIsKept) {
+  std::string history_id, notebook_id;
+  {
+    const auto book = begin();
+    history_id = book.history_id;
+    notebook_id = book.notebook_id;
+    ASSERT_TRUE(book.journal->append_and_wait({Record::change("unsaved"), Record::meta("epoch", "7")}).has_value());
+  }
+  write_file(file(), notebook_data("colab.ipynb"));
+  const auto again = open();
+  EXPECT_EQ(again.start, Start::imported);
+  EXPECT_EQ(again.notebook_id, notebook_id);
+  EXPECT_NE(again.history_id, history_id);
+  EXPECT_EQ(again.previous_meta.at("epoch"), "7");
+  ASSERT_FALSE(again.notices.empty());
+  EXPECT_THAT(again.notices.back(), HasSubstr("another program"));
+  std::size_t kept = 0;
+  for (const auto& entry : fs::directory_iterator(again.state_dir)) {
+    if (entry.path().string().find(".kept.lj") == std::string::npos) continue;
+    ++kept;
+    EXPECT_THAT(read_file(entry.path()), HasSubstr("unsaved"));
+  }
+  EXPECT_EQ(kept, 1u);
+}
+
+TEST_F(NotebookStoreTest, ADeletedFileIsRestored) {
+  {
+    const auto book = begin();
+    ASSERT_TRUE(book.journal->append_and_wait({Record::change("edit")}).has_value());
+  }
+  fs::remove(file());
+  const auto again = open();
+  EXPECT_EQ(again.start, Start::restored);
+  EXPECT_EQ(again.file, nullptr);
+  EXPECT_THAT(again.restored.changes, testing::ElementsAre("edit"));
+  ASSERT_FALSE(again.notices.empty());
+  EXPECT_THAT(again.notices[0], HasSubstr("gone"));
+  ASSERT_TRUE(save_notebook(*again.journal, again.state_dir, edited(again, "y")).has_value());
+  EXPECT_THAT(read_file(file()), HasSubstr("y####"));
+}
+
+TEST_F(NotebookStoreTest, ANewNotebookThatWasNeverSavedIsRestored) {
+  std::string id;
+  {
+    const auto book = open("new.ipynb");
+    id = book.notebook_id;
+    EXPECT_EQ(book.start, Start::imported);
+    EXPECT_EQ(book.file, nullptr);
+    ASSERT_TRUE(book.journal->rewrite_and_wait("fresh", "").has_value());
+  }
+  EXPECT_FALSE(fs::exists(root() + "/new.ipynb"));
+  {
+    const auto again = open("new.ipynb");
+    EXPECT_EQ(again.start, Start::restored);
+    EXPECT_EQ(again.notebook_id, id);
+    EXPECT_THAT(again.notices, testing::IsEmpty());
+  }
+  const auto replaced = store_->create_new(at("new.ipynb"), formats_);
+  ASSERT_TRUE(replaced.has_value()) << replaced.error().message;
+  EXPECT_EQ(replaced->start, Start::imported);
+  EXPECT_NE(replaced->notebook_id, id);
+}
+
+TEST_F(NotebookStoreTest, WhatCannotBeOpenedLeavesNothingBehind) {
+  write_file(root() + "/bad.ipynb", "{");
+  write_file(root() + "/x.txt", "text");
+  EXPECT_EQ(store_->open(at("bad.ipynb"), formats_).error().code, "malformed");
+  EXPECT_EQ(store_->open(at("x.txt"), formats_).error().code, "unknown_format");
+  EXPECT_EQ(store_->open(at("new.txt"), formats_).error().code, "unknown_format");
+  EXPECT_EQ(store_->open(at(""), formats_).error().code, "is_a_folder");
+  EXPECT_EQ(store_->create_new(at("a.ipynb"), formats_).error().code, "exists");
+  EXPECT_EQ(store_->create_new(at("new.txt"), formats_).error().code, "unknown_format");
+  EXPECT_TRUE(fs::is_empty(folder_ / "state/notebooks"));
+  EXPECT_EQ(read_file(root() + "/bad.ipynb"), "{");
+}
+
+TEST_F(NotebookStoreTest, OneHostHasANotebookAtATime) {
+  auto book = std::make_optional(begin());
+  const auto second = store_->open(at("a.ipynb"), formats_);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().status, 423);
+  EXPECT_EQ(second.error().code, "open_elsewhere");
+  const auto details = json::parse(second.error().details);
+  ASSERT_TRUE(details.has_value());
+  EXPECT_EQ(details->find("holder")->find("pid")->as_int(), ::getpid());
+  EXPECT_NE(details->find("holder")->find("host")->as_string(), nullptr);
+  EXPECT_NE(open("new.ipynb").notebook_id, book->notebook_id) << "others are free";
+  book.reset();
+  EXPECT_EQ(open().start, Start::restored);
+}
+
+TEST_F(NotebookStoreTest, AKilledHostLetsGo) {
+  ipynb();
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    JournalWriter writer;
+    auto store = NotebookStore::create({folder_ / "state", {}}, writer);
+    auto book = (*store)->open(at("a.ipynb"), formats_);
+    if (!book || ::write(ready[1], "x", 1) != 1) ::_exit(1);
+    ::pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  const auto refused = store_->open(at("a.ipynb"), formats_);
+  EXPECT_EQ(refused.error().code, "open_elsewhere");
+  EXPECT_THAT(refused.error().message, HasSubstr("process " + std::to_string(child)));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(open().start, Start::imported);
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+TEST_F(NotebookStoreTest, ADamagedJournalIsKeptAndTheFileCounts) {
+  std::string journal;
+  {
+    const auto book = begin();
+    journal = book.state_dir + "/journal.lj";
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(book.journal->append_and_wait({Record::change("edit")}).has_value());
+  }
+  std::string bytes = read_file(journal);
+  bytes[40] = static_cast<char>(bytes[40] ^ 1);
+  write_file(journal, bytes);
+  const auto again = open();
+  EXPECT_EQ(again.start, Start::imported);
+  ASSERT_FALSE(again.notices.empty());
+  EXPECT_THAT(again.notices.back(), HasSubstr(".corrupt"));
+  EXPECT_EQ(read_file(journal + ".corrupt"), bytes);
+}
+
+TEST_F(NotebookStoreTest, ReadOnlyFilesAreReadOnlySessions) {
+  fs::permissions(file(), fs::perms::owner_read);
+  EXPECT_TRUE(open().read_only);
+}
+
+TEST(NotebookStore, AStateFolderThatCannotBeMadeIsNamed) {
+  JournalWriter writer;
+  const auto refused = NotebookStore::create({"/proc/nowhere", {}}, writer);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, "state_dir");
+  EXPECT_THAT(refused.error().hint, HasSubstr("--state-dir"));
+}
+
+}  // namespace
+}  // namespace lectern::document
