@@ -82,6 +82,7 @@ struct Host::Parts {
   std::unique_ptr<document::NotebookStore> store;
   std::unique_ptr<Workers> workers;
   std::vector<std::unique_ptr<Loop>> loops;
+  std::vector<plugin::TransportPtr> transports;
   std::unique_ptr<runtime::Service> runtime;
   std::unique_ptr<presence::Service> presence;
   Error presence_missing;  // why there is none
@@ -153,7 +154,7 @@ void Host::Parts::build_sessions(const std::string& device_name) {
   services.workers = workers.get();
   services.device_name = device_name;
   services.state_dir = options.state_dir;
-  services.transports = load_transports(*registry);
+  services.transports = transports;
   std::vector<Loop*> reactors;
   for (const auto& loop : loops) reactors.push_back(loop.get());
   directory = std::make_unique<session::Directory>(services, options.session, std::move(reactors));
@@ -226,7 +227,7 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
   out.metrics = &metrics;
   out.device_name = device_name;
   out.web_dir = options.web_dir.empty() ? default_web_dir().string() : options.web_dir;
-  out.transports = load_transports(*registry);
+  out.transports = transports;
   out.presence = [this]() -> Result<std::string> {
     if (!presence) return fail(presence_missing);
     return presence->json();
@@ -302,6 +303,7 @@ Status Host::Parts::build() {
   }
   runtime = std::make_unique<runtime::Service>(*registry, *workers, options.state_dir);
   host_events = std::make_unique<api::HostEvents>(*loops.front());
+  transports = load_transports(*registry);
   build_presence();
   build_sessions(options.device_name);
   LECTERN_CHECK(listen(options.device_name));
