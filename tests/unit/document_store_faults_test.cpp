@@ -243,14 +243,14 @@ void check(const std::string& folder, const std::vector<std::string>& acknowledg
 }
 
 class EveryFault : public testing::TestWithParam<Fault> {};
+std::string fault_name(const testing::TestParamInfo<Fault>& one) {
+  static constexpr const char* names[] = {"None", "DieBefore", "DieAfter", "NoSpace", "IoError", "ShortWrite"};
+  return names[static_cast<int>(one.param)];
+}
 INSTANTIATE_TEST_SUITE_P(Faults, EveryFault,
                          testing::Values(Fault::die_before, Fault::die_after, Fault::no_space, Fault::io_error,
                                          Fault::short_write),
-                         [](const auto& one) -> std::string {
-                           static constexpr const char* names[] = {"None",    "DieBefore", "DieAfter",
-                                                                   "NoSpace", "IoError",   "ShortWrite"};
-                           return names[static_cast<int>(one.param)];
-                         });
+                         fault_name);
 
 TEST_P(EveryFault, AtEveryCallLosesNothingAcknowledged) {
   ipynb();
