@@ -58,6 +58,10 @@ const SourceHistory* LiveCells::history_of(std::string_view cell_id) const {
   return it == histories_.end() ? nullptr : &it->second;
 }
 
+void LiveCells::expect(std::string_view cell_id, std::string metadata_json, std::string attachments_json) {
+  expected_.insert_or_assign(std::string(cell_id), Expected{std::move(metadata_json), std::move(attachments_json)});
+}
+
 void LiveCells::set_attachments(std::string_view cell_id, std::string text) {
   if (const auto it = by_id_.find(std::string(cell_id)); it != by_id_.end()) {
     it->second->attachments_json = std::move(text);
@@ -123,6 +127,13 @@ void LiveCells::put(const Cell& made, const StagedMetadata& staged, std::uint64_
   owned->source_version = version;
   if (const auto it = staged.find(made.id); it != staged.end() && same_json(it->second, made.metadata_json)) {
     owned->metadata_json = it->second;
+  }
+  if (const auto it = expected_.find(made.id); it != expected_.end()) {
+    owned->attachments_json = it->second.attachments_json;
+    if (same_json(it->second.metadata_json, made.metadata_json)) {
+      owned->metadata_json = it->second.metadata_json;
+      expected_.erase(it);
+    }
   }
   work.source_bytes += owned->source.size();
   ++work.materialised;
@@ -195,6 +206,11 @@ void LiveCells::metadata_key(const Patch& patch, const StagedMetadata& staged, s
     next = json_text::without(base, path);
   } else if (!known || !same_json(*known, *patch.text)) {
     next = json_text::with(base, path, *patch.text);
+  }
+  if (const auto expected = expected_.find(patch.cell_id);
+      expected != expected_.end() && same_json(expected->second.metadata_json, next)) {
+    next = std::move(expected->second.metadata_json);
+    expected_.erase(expected);
   }
   if (next == *current) return;
   std::optional<std::string> value;

@@ -33,6 +33,10 @@ class LiveCells {
   /// How the source of a cell came to be what it is; null for a stranger.
   [[nodiscard]] const SourceHistory* history_of(std::string_view cell_id) const;
 
+  /// What cells (and, as "", the notebook) are going to say once changes that are still to be applied have been: when
+  /// they come to mean the same, they take these very bytes. For a recovery from a journal.
+  void expect(std::string_view cell_id, std::string metadata_json, std::string attachments_json);
+
   void set_attachments(std::string_view cell_id, std::string text);
   void set_metadata_text(std::string_view cell_id, std::string text);
 
@@ -61,6 +65,10 @@ class LiveCells {
 
   std::unordered_map<std::string, std::unique_ptr<Cell>> by_id_;
   std::unordered_map<std::string, SourceHistory> histories_;
+  struct Expected {
+    std::string metadata_json, attachments_json;
+  };
+  std::map<std::string, Expected, std::less<>> expected_;
   std::vector<const Cell*> order_;
   std::string metadata_ = "{}";
 };

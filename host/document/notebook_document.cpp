@@ -82,7 +82,6 @@ std::vector<Cell> cells_of(const NotebookInput& input) {
 
 // The text kept beside the document where it still means what the document says, key by key.
 std::string restored(const std::string& kept, const std::string& said) {
-  if (same_json(kept, said)) return kept;
   std::string text = kept;
   for (const auto& member : json_text::members(kept)) {
     const std::array<std::string, 1> path{member.key};
@@ -100,21 +99,23 @@ Status restore(LiveCells& cells, std::string_view sidecar) {
   if (sidecar.empty()) return {};
   const auto parsed = json::parse(sidecar, kSidecarLimits);
   if (!parsed) return malformed("the sidecar of the document is not JSON: " + parsed.error().message);
-  const auto take = [&](const json::Value* holder, std::string_view cell_id) {
-    const auto* kept = holder == nullptr ? nullptr : holder->find("metadata");
+  const auto take = [&](const json::Value& holder, const std::string& cell_id) {
+    const auto text = [&](std::string_view key) {
+      const auto* value = holder.find(key);
+      return value != nullptr && value->is_string() ? *value->as_string() : std::string("{}");
+    };
+    auto kept = text("metadata"), attachments = text("attachments");
     const auto* said = cells.metadata_of(cell_id);
-    if (kept != nullptr && kept->is_string() && said != nullptr) {
-      cells.set_metadata_text(cell_id, restored(*kept->as_string(), *said));
-    }
+    if (!cell_id.empty()) cells.set_attachments(cell_id, attachments);
+    const bool current = said != nullptr && same_json(kept, *said);
+    if (said != nullptr) cells.set_metadata_text(cell_id, current ? kept : restored(kept, *said));
+    if (!current) cells.expect(cell_id, std::move(kept), std::move(attachments));
   };
-  take(&*parsed, "");
+  take(*parsed, "");
   const auto* entries = parsed->find("cells");
   if (entries == nullptr || !entries->is_object()) return {};
   for (const auto& [id, entry] : *entries->as_object()) {
-    if (id.empty()) continue;
-    take(&entry, id);
-    const auto* attachments = entry.find("attachments");
-    if (attachments != nullptr && attachments->is_string()) cells.set_attachments(id, *attachments->as_string());
+    if (!id.empty()) take(entry, id);
   }
   return {};
 }

@@ -126,9 +126,9 @@ class NotebookDocument {
   static Result<NotebookDocument> import(const NotebookInput& input, std::string_view import_actor,
                                          const DocumentLimits& limits = {});
 
-  /// [worker] Loads save bytes. `sidecar` is what sidecar() gave at the same or an earlier version:
-  /// it restores JSON text byte for byte where it still says what the document says. Pass "" without
-  /// one. Errors: 422 malformed_document.
+  /// [worker] Loads save bytes. `sidecar` is what sidecar() gave, for this save or for a state some changes earlier or
+  /// later: it restores JSON text byte for byte where it says what the document says, and once apply_changes() has
+  /// brought the document to where it does. Pass "" without one. Errors: 422 malformed_document, 422 malformed.
   static Result<NotebookDocument> load(std::string_view save_bytes, std::string_view sidecar = {},
                                        const DocumentLimits& limits = {});
 

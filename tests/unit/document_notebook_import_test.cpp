@@ -51,6 +51,25 @@ TEST(NotebookImport, AnOlderSidecarGivesWayWhereTheDocumentWentOn) {
   EXPECT_EQ(bare->find_cell("a")->metadata_json, R"({"change":2,"keep":1.0,"new":3})");
 }
 
+TEST(NotebookImport, ANewerSidecarCountsOnceItsChangesAreApplied) {
+  auto document = notebook({{"a", "code", "", "{ \"n\": 1.0 }"}}, "{ }");
+  const auto saved = *document.save();
+  std::vector<std::string> journal;
+  const auto keep = [&](const std::vector<Change>& changes) {
+    for (auto& chunk : must(document.apply_transaction(kAnn, changes)).chunks) journal.push_back(std::move(chunk));
+  };
+  keep({SetMetadata{"a", {"n"}, "2.00"}, SetMetadata{std::nullopt, {"k"}, "{ \"x\": 1e2 }"}});
+  keep({SetMetadata{"a", {"m"}, "[ 1 ]"}, CreateCell{"b", "code", "", {}, {}, "{ \"new\" : 1.0 }"}});
+  auto recovered = NotebookDocument::load(saved, document.sidecar());
+  ASSERT_TRUE(recovered) << recovered.error().message;
+  EXPECT_EQ(recovered->find_cell("a")->metadata_json, "{ \"n\": 1.0 }");
+  for (const auto& chunk : journal) must(recovered->apply_changes(std::vector<std::string>{chunk}, std::nullopt));
+  EXPECT_EQ(recovered->metadata_json(), "{\"k\":{ \"x\": 1e2 } }");
+  EXPECT_EQ(recovered->metadata_json(), document.metadata_json());
+  EXPECT_EQ(recovered->find_cell("a")->metadata_json, "{ \"n\": 2.00,\"m\":[ 1 ] }");
+  EXPECT_EQ(recovered->find_cell("b")->metadata_json, "{ \"new\" : 1.0 }");
+}
+
 TEST(NotebookImport, LoadRefusesOtherBytes) {
   EXPECT_EQ(code_of(NotebookDocument::load("junk")), "422 malformed_document");
   EXPECT_EQ(code_of(NotebookDocument::load("")), "422 malformed_document");
