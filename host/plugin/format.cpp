@@ -55,7 +55,7 @@ class Builder {
  private:
   lectern_status garbled(std::string what) {
     garbage_ = "handed over " + std::move(what);
-    return LECTERN_INTERNAL;
+    return LECTERN_INVALID;
   }
   lectern_status too_large(std::string what) {
     over_ = std::move(what);

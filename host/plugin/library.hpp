@@ -32,6 +32,7 @@ class Library {
 
  private:
   Library() = default;
+  void forget();
   struct Inner;
   std::unique_ptr<Inner> inner_;
   std::filesystem::path path_;

@@ -102,6 +102,7 @@ struct Registry::Inner {
   std::vector<std::weak_ptr<Generation>> live;
   struct Kept {
     std::string id;
+    bool faulty;  // quarantined for what it did, not only for not unloading
     GenerationReport report;
   };
   std::vector<Kept> kept;  // ended, but mapped for ever
@@ -130,7 +131,7 @@ struct Registry::Inner {
                    generation->id() + " generation " + std::to_string(generation->number()) + " is unloaded");
         continue;
       }
-      Kept entry{generation->id(), generation->report()};
+      Kept entry{generation->id(), faulty, generation->report()};
       entry.report.state = GenerationState::quarantined;
       if (!faulty) entry.report.why = std::move(why);
       kept.push_back(std::move(entry));
@@ -152,8 +153,7 @@ struct Registry::Inner {
       found = std::move(generation);
     }
     for (const auto& entry : kept) {
-      if (entry.id == id && entry.report.sha256 == sha256 && entry.report.failures != 0)
-        return refuse(entry.report.why);
+      if (entry.id == id && entry.report.sha256 == sha256 && entry.faulty) return refuse(entry.report.why);
     }
     return found;
   }

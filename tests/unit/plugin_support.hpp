@@ -1,0 +1,62 @@
+// What the tests of plugin/ share: registries on real folders, in a temporary folder of their own.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugin/registry.hpp"
+
+namespace lectern::plugin::testing {
+
+namespace fs = std::filesystem;
+
+/// Gone with the object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "lectern-plugin-test-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+inline void write_file(const fs::path& path, std::string_view text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+inline std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline const fs::path shipped = LECTERN_TEST_PLUGINS;
+inline const fs::path bad = fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-bad";
+inline const fs::path twins = fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-twins";
+
+/// Each test has its own staging folder, so that nothing is left over from another run.
+class RegistryTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Registry> registry(std::vector<fs::path> search) {
+    return std::make_unique<Registry>(RegistryOptions{std::move(search), temporary_.path() / "state"});
+  }
+  TemporaryFolder temporary_;
+};
+
+}  // namespace lectern::plugin::testing
