@@ -99,6 +99,10 @@ export class Host {
           resolve(found[0]);
         }
       });
+      child.on('error', (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
       child.on('exit', (code) => {
         clearTimeout(timer);
         reject(new Error(`the host ended with ${code}:\n${out}${stderr}`));

@@ -37,7 +37,7 @@ describe('lectern', () => {
   it('refuses what it does not know with a suggestion and code 2', () => {
     const flag = run('serve', '--polcy', 'x');
     expect(flag.status).toBe(2);
-    expect(flag.stderr).toContain('--policy');
+    expect(flag.stderr).toContain("did you mean 'policy'");
     const command = run('takeovr');
     expect(command.status).toBe(2);
     expect(command.stderr).toContain('takeover');

@@ -76,7 +76,7 @@ describe('hostile input', () => {
   });
 
   it('JSON that is truncated, deep, duplicated or not UTF-8 is 400', async () => {
-    for (const body of ['{"path":"x"', '['.repeat(100_000), '{"path":"a","path":"b"}', '{"path":"\\ud800"}', '{"path":"x"} extra', 'nul']) {
+    for (const body of ['{"path":"x"', '['.repeat(5_000), '{"path":"a","path":"b"}', '{"path":"\\ud800"}', '{"path":"x"} extra', 'nul']) {
       const answer = await host.post('/api/v1/notebooks/open', body);
       expect([body.slice(0, 20), answer.status]).toEqual([body.slice(0, 20), 400]);
     }

@@ -62,7 +62,8 @@ describe('HTTP', () => {
     host.notebook('sub/ok.ipynb', [{ source: '1' }, { source: '2' }]);
     const opened = await host.post('/api/v1/notebooks/open', { path: 'sub/ok.ipynb' });
     expect(opened.status).toBe(200);
-    expect(opened.body).toMatchObject({ protocol: 'lectern.v1', cell_count: 2, needs_trust_approval: false, path: 'sub/ok.ipynb' });
+    expect(opened.body).toMatchObject({ protocol: 'lectern.v1', cell_count: 2, needs_trust_approval: false });
+    expect(opened.body.path.endsWith('sub/ok.ipynb')).toBe(true);
     const absolute = await host.post('/api/v1/notebooks/open', { path: path.join(host.root, 'sub/ok.ipynb') });
     expect(absolute.body.session_id).toBe(opened.body.session_id);
     const both = await Promise.all([1, 2, 3].map(() => host.open('sub/ok.ipynb')));
@@ -149,8 +150,9 @@ describe('HTTP', () => {
   it('publishes specifications that hold what the protocol names', async () => {
     const openapi = (await host.get('/api/v1/openapi.json')).body;
     expect(openapi.openapi).toMatch(/^3\.1/);
-    for (const route of ['/api/v1/notebooks/open', '/api/v1/notebooks/create', '/api/v1/sessions/{s}/takeover', '/api/v1/policy', '/api/v1/presence']) {
-      expect(Object.keys(openapi.paths)).toContain(route);
+    const paths = Object.keys(openapi.paths).map((route) => route.replace(/\{[^}]*\}/g, '{}'));
+    for (const route of ['/api/v1/notebooks/open', '/api/v1/notebooks/create', '/api/v1/sessions/{}/takeover', '/api/v1/policy', '/api/v1/presence']) {
+      expect(paths).toContain(route);
     }
     const asyncapi = (await host.get('/api/v1/asyncapi.json')).body;
     expect(asyncapi.asyncapi).toMatch(/^3\./);
@@ -191,7 +193,7 @@ describe('HTTP', () => {
 describe('binding', () => {
   it('refuses a non-loopback bind without token or TLS and says what to add', async () => {
     for (const args of [['--bind', '0.0.0.0'], ['--bind', '0.0.0.0', '--no-token'], ['--bind', '0.0.0.0', '--no-token', '--insecure-plaintext']]) {
-      await expect(Host.start({ args })).rejects.toThrow(/ended with (1|2)[\s\S]*--(tls-cert|insecure-plaintext|token)/);
+      await expect(Host.start({ args })).rejects.toThrow(/ended with (1|2)[\s\S]*(--tls-cert|remove --no-token)/);
     }
   });
 

@@ -39,7 +39,8 @@ describe('a kernel', () => {
     const reply = await a.execute(['sum']);
     expect(reply.executions[0]).toMatchObject({ cell_id: 'sum' });
     expect(a.text('sum')).toBe('2');
-    await reader.until('the result', () => reader.text('sum') === '2');
+    await reader.event('cell-op', (data) => data.cell_id === 'sum' && data.status === 'idle');
+    expect(reader.text('sum')).toBe('2');
     const states = reader.events('cell-op').filter((frame) => frame.data.cell_id === 'sum').map((frame) => frame.data.status).filter(Boolean);
     expect(states[0]).toBe('queued');
     expect(states).toContain('running');

@@ -80,7 +80,7 @@ describe('taking a plugin away', () => {
     const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, {});
     const stream = await host.get(`/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`);
     expect(stream.status).toBeGreaterThanOrEqual(400);
-    names(stream.body, 'event-stream');
+    names(stream.body, 'transport-sse');
     await a.close();
   });
 
