@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -20,5 +21,8 @@ std::string machine_hash();
 /// [any] `configured` if it has any visible text, else the host's name up to its first dot; "" when that cannot be had
 /// within `budget`. Safe to show: at most 64 code points, no control or bidi characters.
 std::string device_name(std::string_view configured, std::chrono::milliseconds budget = std::chrono::milliseconds(200));
+
+/// [any] When process `pid` of this machine started, in the system's own units; 0 when there is none.
+std::uint64_t process_started(std::uint64_t pid);
 
 }  // namespace lectern::presence

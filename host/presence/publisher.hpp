@@ -13,8 +13,8 @@ namespace lectern::presence {
 
 class Publisher {
  public:
-  /// `lag_ms`, `min_period_ms`: of the backend. The beat and the ttl follow from them: a record outlives three missed
-  /// beats, and two beats plus twice the lag.
+  /// `lag_ms`, `min_period_ms`: of the backend. The beat and the ttl follow from them: a record outlives two missed
+  /// beats, and two beats plus four times the lag.
   Publisher(std::string device_id, std::string device_name, std::string instance_id, std::string machine,
             std::int64_t lag_ms, std::int64_t min_period_ms);
 

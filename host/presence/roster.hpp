@@ -70,23 +70,28 @@ class Roster {
 
   /// Records of the last snapshots that could not be used, and why.
   [[nodiscard]] const std::vector<Rejected>& rejected() const { return rejected_; }
-  /// Instances of our own device that are not `instance_id` and have not advanced for `unchanged_ms`: leftovers.
-  [[nodiscard]] std::vector<std::string> own_leftovers(std::string_view instance_id, std::int64_t unchanged_ms,
-                                                       Now now) const;
+  /// Records of our own device, from this machine, of other instances: leftovers, unless their process still runs.
+  [[nodiscard]] std::vector<Record> own_others(std::string_view instance_id) const;
+  /// True when the record of that instance has not advanced for `unchanged_ms`.
+  [[nodiscard]] bool unchanged(const Record& record, std::int64_t unchanged_ms, Now now) const;
 
  private:
   enum class Freshness { hidden, live, stale };
   struct Instance {
     Record record;
     std::int64_t advanced_ms = 0;  // monotonic, when seq last rose
+    std::int64_t seen_ms = 0;      // monotonic, when it was last in a snapshot
     std::int64_t lag_ms = 0;
-    bool provisional = false;  // seen once only: its age is judged by its own words
-    std::size_t text_hash = 0;
+    bool provisional = false;  // seen at one seq only, and by its own words too old to be believed
   };
-  [[nodiscard]] Freshness freshness(const Instance& instance, Now now) const;
+  [[nodiscard]] static std::int64_t patience(const Instance& instance);
+  [[nodiscard]] static Freshness freshness(const Instance& instance, Now now);
   [[nodiscard]] bool is_local(const SessionEntry& session) const;
   [[nodiscard]] std::vector<Endpoint> dialable(const Record& record) const;
-  void take(Record record, std::size_t text_hash, std::int64_t lag_ms, Now now);
+  [[nodiscard]] std::vector<RemoteSession> derive(Now now) const;
+  void take(Record record, std::int64_t lag_ms, Now now);
+  void mind_gap(Now now);
+  void forget(Now now);
 
   std::string device_id_, machine_;
   std::unordered_map<std::string, Instance> instances_;  // by device_id/instance_id
@@ -96,6 +101,7 @@ class Roster {
   std::vector<RemoteSession> rows_;
   std::unordered_map<std::string, std::size_t> index_;
   std::uint64_t revision_ = 0;
+  std::int64_t looked_ms_ = -1;  // monotonic, of the last call that looked
 };
 
 }  // namespace lectern::presence

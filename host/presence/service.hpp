@@ -15,7 +15,7 @@
 
 namespace lectern::plugin {
 class Registry;
-class Presence;
+class PresenceBackend;
 }  // namespace lectern::plugin
 
 namespace lectern::presence {

@@ -90,7 +90,11 @@ Status SessionRuntime::interrupt() {
 Status SessionRuntime::restart() {
   if (!kernel_) return fail(409, "no_kernel", "this notebook has no kernel to restart", "start one");
   LECTERN_CHECK(kernel_->restart());
-  executions_->set_ready(false);
+  // From here on everything belongs to the new process: what is asked for now must outlive the old one's end.
+  ++restarts_;
+  kernel_lost("KernelRestarted", "the kernel was restarted");
+  set_state(KernelState::restarting);
+  tell_state();
   return {};
 }
 
@@ -176,7 +180,13 @@ void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
 }
 
 void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
-  switch (static_cast<plugin::KernelState>(event.value)) {
+  const auto said = static_cast<plugin::KernelState>(event.value);
+  // Until the plugin says that the restart began, its words are about the old process.
+  if (restarts_ > 0 && event.text != "shutdown") {
+    if (said == plugin::KernelState::restarting) --restarts_;
+    return;
+  }
+  switch (said) {
     case plugin::KernelState::starting:
       return set_state(KernelState::starting);
     case plugin::KernelState::idle:
@@ -191,6 +201,7 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
     case plugin::KernelState::unreachable:
       return set_state(KernelState::unreachable, std::move(event.text));
     case plugin::KernelState::dead:
+      restarts_ = 0;
       if (event.text == "shutdown") {
         kernel_lost("KernelShutDown", "the kernel was shut down");
         return set_state(KernelState::none);

@@ -138,6 +138,7 @@ class SessionRuntime {
   KernelState state_ = KernelState::none;
   std::string why_, told_;
   bool state_changed_ = false;
+  int restarts_ = 0;  // asked for, and not yet begun
   std::unordered_map<std::string, CellState> cells_;
   std::unordered_map<std::uint64_t, Waiting> requests_;
   std::uint64_t next_request_ = 1;

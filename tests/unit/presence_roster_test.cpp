@@ -1,0 +1,387 @@
+// The rules of the list of remote sessions, on a clock of the test's own.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "presence/publisher.hpp"
+#include "presence/roster.hpp"
+
+namespace lectern::presence {
+namespace {
+
+constexpr std::int64_t lag = 15'000;
+constexpr std::int64_t ttl = 120'000;
+
+struct Clock {
+  Now now{1'000'000, 1'800'000'000'000};
+  void pass(std::int64_t ms) {
+    now.monotonic_ms += ms;
+    now.wall_ms += ms;
+  }
+};
+
+Record record_of(const Clock& clock, std::string device, std::string session, std::uint64_t seq = 1) {
+  Record record;
+  record.device_id = std::move(device);
+  record.device_name = "Laptop";
+  record.instance_id = "boot1";
+  record.seq = seq;
+  record.ttl_ms = ttl;
+  record.written_at_ms = clock.now.wall_ms;
+  record.machine = "other-machine";
+  record.endpoints = {{"wss", "10.0.0.7:8899", "lan", {"pairing"}, 1}};
+  record.sessions = {{std::move(session), {}, "Analysis", "busy", false, clock.now.wall_ms}};
+  return record;
+}
+
+class RosterTest : public ::testing::Test {
+ protected:
+  void see(const std::vector<Record>& records) {
+    std::vector<FoundRecord> found;
+    for (const auto& record : records) found.push_back({record.device_id, write_record(record)});
+    roster_.observe("folder", found, lag, clock_.now);
+    roster_.refresh(clock_.now);
+  }
+  /// Looks every two seconds, as the service does.
+  void pass(std::int64_t ms) {
+    for (; ms > 0; ms -= 2'000) {
+      clock_.pass(std::min<std::int64_t>(ms, 2'000));
+      roster_.refresh(clock_.now);
+    }
+  }
+  Clock clock_;
+  Roster roster_{"me", "my-machine"};
+};
+
+TEST_F(RosterTest, ShowsWhatProtocol6Says) {
+  see({record_of(clock_, "dev-a", "s1")});
+  ASSERT_EQ(roster_.rows().size(), 1u);
+  const auto& row = roster_.rows().front();
+  EXPECT_EQ(row.session_id, "s1");
+  EXPECT_EQ(row.device_name, "Laptop");
+  EXPECT_EQ(row.status, "busy");
+  EXPECT_TRUE(row.dialable);
+  EXPECT_EQ(roster_.find("s1"), &row);
+  EXPECT_EQ(roster_.find("s2"), nullptr);
+}
+
+TEST_F(RosterTest, NothingInNothingOut) {  // I7
+  see({});
+  EXPECT_TRUE(roster_.rows().empty());
+  EXPECT_EQ(roster_.revision(), 0u);
+}
+
+TEST_F(RosterTest, ARecordNobodyHereMayDialIsNotListed) {  // I1
+  auto record = record_of(clock_, "dev-a", "s1");
+  for (const auto& [scheme, address, scope] :
+       {std::tuple("", "", ""), std::tuple("ssh", "host:22", "lan"), std::tuple("ws", "   ", "lan"),
+        std::tuple("ws", "127.0.0.1:8899", "lan"), std::tuple("ws", "host:8899", "loopback"),
+        std::tuple("ws", "[::1]:8899", "lan"), std::tuple("ws", "169.254.169.254:80", "lan"),
+        std::tuple("ws", "224.0.0.1:80", "lan"), std::tuple("ws", "[fe80::1]:80", "lan"),
+        std::tuple("ws", "host:8899/?token=abc", "lan"), std::tuple("ws", "user@host:1", "lan"),
+        std::tuple("ws", "[::ffff:127.0.0.1]:80", "lan")}) {
+    record.endpoints = {{scheme, address, scope, {}, 0}};
+    ++record.seq;
+    see({record});
+    EXPECT_TRUE(roster_.rows().empty()) << scheme << " " << address;
+  }
+}
+
+TEST_F(RosterTest, ALoopbackEndpointCountsOnTheSameMachineOnly) {
+  auto record = record_of(clock_, "dev-a", "s1");
+  record.endpoints = {{"ws", "127.0.0.1:8899", "loopback", {}, 0}};
+  see({record});
+  EXPECT_TRUE(roster_.rows().empty());
+  record.machine = "my-machine";
+  ++record.seq;
+  see({record});
+  EXPECT_EQ(roster_.rows().size(), 1u);
+  Roster unknown("me", "");
+  record.machine = "";
+  unknown.observe("folder", {{"x", write_record(record)}}, lag, clock_.now);
+  unknown.refresh(clock_.now);
+  EXPECT_TRUE(unknown.rows().empty()) << "two machines without an id are not the same machine";
+}
+
+TEST_F(RosterTest, NeverATwinOfALocalSession) {  // I2
+  auto record = record_of(clock_, "dev-a", "remote-1");
+  record.sessions[0].lineage = {"root", "middle", "tip"};
+  for (const auto& id : {"remote-1", "root", "middle", "tip"}) {
+    roster_.set_local({{id, {}}});
+    ++record.seq;
+    see({record});
+    EXPECT_TRUE(roster_.rows().empty()) << id;
+    roster_.set_local({});
+    EXPECT_TRUE(roster_.refresh(clock_.now)) << "and it is back when the local one is gone";
+    EXPECT_EQ(roster_.rows().size(), 1u);
+  }
+  roster_.set_local({{"local", {"middle"}}});
+  roster_.refresh(clock_.now);
+  EXPECT_TRUE(roster_.rows().empty()) << "the local one's own lineage counts too";
+}
+
+TEST_F(RosterTest, NeverOurOwn) {  // I3
+  see({record_of(clock_, "me", "s1")});
+  EXPECT_TRUE(roster_.rows().empty());
+}
+
+TEST_F(RosterTest, AnyOrderOfRecordsGivesTheSameList) {  // I4
+  std::vector<Record> records;
+  for (int device = 0; device < 5; ++device) {
+    for (int session = 0; session < 4; ++session) {
+      auto record = record_of(clock_, "dev-" + std::to_string(device), "s" + std::to_string(session));
+      record.instance_id = "boot" + std::to_string(session % 2);
+      record.seq = static_cast<std::uint64_t>(session);
+      record.sessions[0].title = record.device_id;
+      record.sessions[0].updated_at_ms -= (device * 7 + session) % 5 * 1000;
+      records.push_back(record);
+    }
+  }
+  std::mt19937 random(1);
+  std::optional<std::vector<RemoteSession>> first;
+  for (int round = 0; round < 50; ++round) {
+    std::shuffle(records.begin(), records.end(), random);
+    Roster roster("me", "my-machine");
+    std::vector<FoundRecord> found;
+    for (const auto& record : records) found.push_back({"x", write_record(record)});
+    roster.observe("folder", found, lag, clock_.now);
+    roster.refresh(clock_.now);
+    if (!first) first = roster.rows();
+    ASSERT_EQ(roster.rows(), *first);
+  }
+  std::vector<std::string> ids;
+  for (const auto& row : *first) ids.push_back(row.session_id);
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(std::unique(ids.begin(), ids.end()), ids.end()) << "one row per session";
+}
+
+TEST_F(RosterTest, SeveralSessionsOfOneHostAreSeveralRowsNewestFirst) {  // I5
+  auto record = record_of(clock_, "dev-a", "old");
+  record.sessions.push_back({"new", {}, "B", "idle", true, clock_.now.wall_ms + 5'000});
+  record.sessions.push_back({"middle", {}, "C", "idle", false, clock_.now.wall_ms + 1});
+  clock_.pass(10'000);
+  see({record});
+  ASSERT_EQ(roster_.rows().size(), 3u);
+  EXPECT_EQ(roster_.rows()[0].session_id, "new");
+  EXPECT_TRUE(roster_.rows()[0].needs_input);
+  EXPECT_EQ(roster_.rows()[2].session_id, "old");
+}
+
+TEST_F(RosterTest, LookupAgreesWithTheList) {  // I6
+  std::vector<Record> records;
+  for (int i = 0; i < 300; ++i) {
+    records.push_back(record_of(clock_, "dev-" + std::to_string(i), "s" + std::to_string(i)));
+  }
+  see(records);
+  ASSERT_EQ(roster_.rows().size(), 300u);
+  for (const auto& row : roster_.rows()) EXPECT_EQ(roster_.find(row.session_id), &row);
+}
+
+TEST_F(RosterTest, NoChangeNoEvent) {  // I8
+  const auto record = record_of(clock_, "dev-a", "s1");
+  see({record});
+  const auto revision = roster_.revision();
+  for (int i = 0; i < 10; ++i) {
+    clock_.pass(2'000);
+    see({record});
+  }
+  auto beat = record;
+  ++beat.seq;
+  see({beat});
+  EXPECT_EQ(roster_.revision(), revision) << "a beat alone changes nothing that is shown";
+}
+
+TEST_F(RosterTest, OneBadRecordHurtsNobodyElse) {  // I21
+  const auto good = write_record(record_of(clock_, "dev-a", "s1"));
+  const std::vector<FoundRecord> found{{"a", good},
+                                       {"b", good.substr(0, good.size() / 2)},
+                                       {"c", ""},
+                                       {"d", "[]"},
+                                       {"e", "{\"schema\":99}"},
+                                       {"f", "\xff\xfe"},
+                                       {"g", std::string(100, '[')},
+                                       {"h", "{\"schema\":1,\"device_id\":\"../x\"}"},
+                                       {"i", std::string(300'000, ' ')},
+                                       {"j", "{\"schema\":1,\"device_id\":\"d\",\"instance_id\":\"i\",\"seq\":-1}"},
+                                       {"k", "{\"schema\":1,\"device_id\":\"d\",\"instance_id\":\"i\",\"seq\":NaN}"}};
+  roster_.observe("folder", found, lag, clock_.now);
+  roster_.refresh(clock_.now);
+  EXPECT_EQ(roster_.rows().size(), 1u);
+  EXPECT_EQ(roster_.rejected().size(), 10u);
+  for (const auto& rejected : roster_.rejected()) EXPECT_FALSE(rejected.reason.empty());
+}
+
+TEST_F(RosterTest, ASilentWriterGoesStaleThenAway) {  // I25
+  see({record_of(clock_, "dev-a", "s1")});
+  pass(ttl + lag);
+  EXPECT_FALSE(roster_.rows().at(0).stale);
+  EXPECT_LE(roster_.next_change_ms(clock_.now), clock_.now.monotonic_ms + 1);
+  pass(2'000);
+  ASSERT_EQ(roster_.rows().size(), 1u);
+  EXPECT_TRUE(roster_.rows().at(0).stale);
+  pass(ttl + lag);
+  EXPECT_TRUE(roster_.rows().empty());
+}
+
+TEST_F(RosterTest, ALiveSilentSessionStaysForTenTtls) {  // I24
+  Publisher publisher("dev-a", "Laptop", "boot1", "other-machine", lag, 1'000);
+  publisher.set_endpoints({{"wss", "10.0.0.7:8899", "lan", {}, 0}});
+  publisher.set_sessions({{"s1", {}, "A", "idle", false, clock_.now.wall_ms}});
+  std::string file;
+  const auto until = clock_.now.monotonic_ms + 10 * publisher.ttl_ms();
+  while (clock_.now.monotonic_ms < until) {
+    if (auto record = publisher.due(clock_.now)) file = *record;
+    roster_.observe("folder", {{"x", file}}, lag, clock_.now);
+    roster_.refresh(clock_.now);
+    ASSERT_EQ(roster_.rows().size(), 1u);
+    ASSERT_FALSE(roster_.rows().front().stale);
+    clock_.pass(2'000);
+  }
+}
+
+TEST_F(RosterTest, AGracefulEndIsSeenAtOnceAndStaysSeen) {  // I25
+  Publisher publisher("dev-a", "Laptop", "boot1", "other-machine", lag, 1'000);
+  publisher.set_endpoints({{"wss", "10.0.0.7:8899", "lan", {}, 0}});
+  publisher.set_sessions({{"s1", {}, "A", "idle", false, clock_.now.wall_ms}});
+  const auto live = *publisher.due(clock_.now);
+  const auto ended = publisher.ended(clock_.now);
+  const auto observe = [&](const std::string& json) {
+    roster_.observe("folder", {{"x", json}}, lag, clock_.now);
+    roster_.refresh(clock_.now);
+    return roster_.rows().size();
+  };
+  EXPECT_EQ(observe(live), 1u);
+  EXPECT_EQ(observe(ended), 0u);
+  EXPECT_EQ(observe(live), 0u) << "a sync tool brought the older file back";
+}
+
+TEST_F(RosterTest, WallClocksOfOthersDecideNothingButTheFirstSight) {  // F3
+  for (const std::int64_t off : {-5ll * 365 * 86'400'000, -3'600'000ll, 3'600'000ll, 5ll * 365 * 86'400'000}) {
+    Roster roster("me", "my-machine");
+    auto record = record_of(clock_, "dev-a", "s1");
+    record.written_at_ms += off;
+    record.sessions[0].updated_at_ms += off;
+    const auto observe = [&] {
+      roster.observe("folder", {{"x", write_record(record)}}, lag, clock_.now);
+      roster.refresh(clock_.now);
+      return roster.rows().size();
+    };
+    EXPECT_EQ(observe(), 0u) << "it may be from long ago";
+    clock_.pass(2'000);
+    EXPECT_EQ(observe(), 0u);
+    ++record.seq;
+    EXPECT_EQ(observe(), 1u) << "it advances, so somebody is alive there";
+  }
+  auto slightly_off = record_of(clock_, "dev-b", "s2");
+  slightly_off.written_at_ms -= 100'000;
+  see({slightly_off});
+  EXPECT_EQ(roster_.rows().size(), 1u);
+}
+
+TEST_F(RosterTest, AReaderThatSleptDropsNobodyAtWake) {  // F3
+  const auto record = record_of(clock_, "dev-a", "s1");
+  see({record});
+  clock_.pass(600'000);  // no look in between
+  see({record});
+  EXPECT_EQ(roster_.rows().size(), 1u);
+  EXPECT_FALSE(roster_.rows().front().stale);
+  pass(2 * (ttl + lag) + 2'000);
+  EXPECT_TRUE(roster_.rows().empty()) << "but from then on the time counts";
+}
+
+TEST_F(RosterTest, LateAndDoubledFilesTurnNothingBack) {  // F4
+  auto newer = record_of(clock_, "dev-a", "s1", 5);
+  newer.sessions[0].title = "newer";
+  auto older = record_of(clock_, "dev-a", "s1", 3);
+  older.sessions[0].title = "older";
+  see({newer});
+  see({older});
+  EXPECT_EQ(roster_.rows().at(0).title, "newer");
+  see({older, newer, older});
+  EXPECT_EQ(roster_.rows().at(0).title, "newer");
+}
+
+TEST_F(RosterTest, ANewInstanceIsNotHeldUpByTheLastSeqOfTheOld) {  // F10
+  auto hostile = record_of(clock_, "dev-a", "s1", ~0ull);
+  hostile.state = InstanceState::ended;
+  see({hostile});
+  auto fresh = record_of(clock_, "dev-a", "s1", 1);
+  fresh.instance_id = "boot2";
+  see({hostile, fresh});
+  EXPECT_EQ(roster_.rows().size(), 1u);
+}
+
+TEST_F(RosterTest, TheInstanceThatAdvancesWinsOverTheOneThatStopped) {
+  auto dead = record_of(clock_, "dev-a", "s1");
+  dead.instance_id = "boot0";
+  dead.sessions[0].title = "dead";
+  see({dead});
+  pass(30'000);
+  auto alive = record_of(clock_, "dev-a", "s1");
+  alive.instance_id = "boot1";
+  alive.sessions[0].title = "alive";
+  see({dead, alive});
+  ASSERT_EQ(roster_.rows().size(), 1u);
+  EXPECT_EQ(roster_.rows().front().title, "alive");
+}
+
+TEST_F(RosterTest, TextsOfOthersAreSafeToShow) {  // F10
+  auto record = record_of(clock_, "dev-a", "s1");
+  record.device_name = "a\x1b[31m\nb\xE2\x80\xAE" + std::string(10'000, 'x');
+  record.sessions[0].title = std::string(10'000, 'y');
+  see({record});
+  const auto& row = roster_.rows().at(0);
+  EXPECT_EQ(row.device_name.find_first_of("\x1b\n"), std::string::npos);
+  EXPECT_EQ(row.device_name.find("\xE2\x80\xAE"), std::string::npos) << "no text that runs backwards";
+  EXPECT_LE(row.device_name.size(), 64u);
+  EXPECT_LE(row.title.size(), 200u);
+}
+
+TEST(Publisher, BeatsAndNoMoreOftenThanAllowed) {
+  Clock clock;
+  Publisher publisher("dev", "Name", "boot", "machine", lag, 1'000);
+  EXPECT_EQ(publisher.ttl_ms(), 120'000);
+  EXPECT_EQ(publisher.beat_ms(), 30'000);
+  ASSERT_TRUE(publisher.due(clock.now));
+  EXPECT_FALSE(publisher.due(clock.now)) << "nothing changed";
+  publisher.set_sessions({{"s", {}, "A", "idle", false, 1}});
+  EXPECT_FALSE(publisher.due(clock.now)) << "too soon";
+  clock.pass(1'000);
+  const auto second = publisher.due(clock.now);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(parse_record(*second)->seq, 2u);
+  clock.pass(29'999);
+  EXPECT_FALSE(publisher.due(clock.now));
+  clock.pass(1);
+  EXPECT_TRUE(publisher.due(clock.now));
+  publisher.failed();
+  clock.pass(1'000);
+  EXPECT_TRUE(publisher.due(clock.now)) << "what did not get through is tried again";
+}
+
+TEST(PresenceRecord, NoTokenGetsIntoIt) {  // I26
+  Record record;
+  record.device_id = "d";
+  record.instance_id = "i";
+  record.endpoints = {{"ws", "host:8899/?token=canary", "lan", {}, 0},
+                      {"ws", "user:canary@host:8899", "lan", {}, 0},
+                      {"wss", "host:8899", "lan", {"pairing"}, 0}};
+  const auto text = write_record(record);
+  EXPECT_EQ(text.find("canary"), std::string::npos);
+  EXPECT_EQ(parse_record(text)->endpoints.size(), 1u);
+}
+
+TEST(PresenceRecord, ComesBackAsItWent) {
+  Clock clock;
+  auto record = record_of(clock, "dev", "s1", 17);
+  record.sessions[0].lineage = {"n1", "n2"};
+  record.pid = 42;
+  record.pid_started = 7;
+  const auto again = parse_record(write_record(record));
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_EQ(*again, record);
+}
+
+}  // namespace
+}  // namespace lectern::presence
