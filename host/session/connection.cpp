@@ -67,7 +67,6 @@ Result<ConnectOptions> parse_options(const ConnectRequest& request) {
   options.view_only = view_only == "1" || view_only == "true";
   LECTERN_TRY(options.document_changes, choice(query, "document", "events", "changes"));
   LECTERN_TRY(options.models_document, choice(query, "models", "events", "document"));
-  LECTERN_TRY(options.binary_buffers, choice(query, "buffers", "base64", "binary"));
   if (query.find("heads") != nullptr) options.heads = split(text_of(query, "heads"));
   const auto resume = request.last_event_id.empty() ? text_of(query, "resume") : request.last_event_id;
   // A token nobody can read is as good as none: the client gets a snapshot.
@@ -194,8 +193,7 @@ void Connection::pump() {
     ++queue_base_;
     if (!message) continue;
     if (message->counts) counted_ -= message->bytes();
-    for (const auto& frame : message->frames(*wiring_.transport, wiring_.encoding, options_.binary_buffers,
-                                             session_->connections().stream())) {
+    for (const auto& frame : message->frames(*wiring_.transport, wiring_.encoding, session_->connections().stream())) {
       link_.send(frame);
     }
     if (message->op == Op::replay_complete && message->kind == plugin::OutboundKind::event) in_snapshot_ = false;

@@ -28,7 +28,6 @@ struct ConnectOptions {
   bool view_only = false;
   bool document_changes = false;                  // document=changes
   bool models_document = false;                   // models=document
-  bool binary_buffers = false;                    // buffers=binary
   std::optional<std::vector<std::string>> heads;  // what a returning client's document has
   std::string history_id;
 };

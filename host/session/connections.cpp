@@ -61,9 +61,8 @@ std::uint64_t Connections::publish(Op op, std::string data, Publishing how) {
   };
   auto message = make(std::move(data));
   MessagePtr for_author = how.for_author.empty() ? nullptr : make(std::move(how.for_author));
-  message->binary_data = std::move(how.binary_data);
   for (const auto buffer : how.buffers) {
-    message->buffers += buffer;
+    message->payload += buffer;
     message->sizes.push_back(buffer.size());
   }
   if (recorded) ring_.add(message, for_author);

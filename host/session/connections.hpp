@@ -19,10 +19,9 @@ class LiveSession;
 
 /// What publish() needs beyond op and data.
 struct Publishing {
-  std::string origin;       // client id of the author; model events do not go back to it
-  std::string for_author;   // data its author gets in place of the event; empty = the same
-  std::string binary_data;  // data for buffers=binary; used when `buffers` is not empty
-  std::vector<std::string_view> buffers;
+  std::string origin;                     // client id of the author; model events do not go back to it
+  std::string for_author;                 // data its author gets in place of the event; empty = the same
+  std::vector<std::string_view> buffers;  // of a model event; the transport puts them where its encoding has them
   bool recorded = true;  // false: an event of a recorded op that shall not be replayed (model custom messages)
 };
 

@@ -6,12 +6,10 @@
 
 namespace lectern::session {
 
-const std::vector<FramePtr>& Message::frames(plugin::Transport& transport, std::uint64_t encoding, bool binary_buffers,
+const std::vector<FramePtr>& Message::frames(plugin::Transport& transport, std::uint64_t encoding,
                                              std::string_view stream) {
-  binary_buffers = binary_buffers && !buffers.empty();
   for (const auto& one : encoded_) {
-    const bool same = one.transport == &transport && one.encoding == encoding;
-    if (same && one.binary_buffers == binary_buffers) return one.frames;
+    if (one.transport == &transport && one.encoding == encoding) return one.frames;
   }
   plugin::Outbound out;
   out.kind = kind;
@@ -19,11 +17,11 @@ const std::vector<FramePtr>& Message::frames(plugin::Transport& transport, std::
   out.has_seq = seq.has_value();
   out.seq = seq.value_or(0);
   out.op = kind == plugin::OutboundKind::event ? event_spec(op).name : std::string_view();
-  out.data = binary_buffers ? binary_data : data;
-  out.payload = binary_buffers ? buffers : payload;
+  out.data = data;
+  out.payload = payload;
   out.stream = stream;
-  if (binary_buffers || !payload.empty()) out.sizes = sizes;
-  auto& entry = encoded_.emplace_back(Encoded{&transport, encoding, binary_buffers, {}});
+  out.sizes = sizes;
+  auto& entry = encoded_.emplace_back(Encoded{&transport, encoding, {}});
   auto result = transport.encode(encoding, out);
   if (!result) {
     log::warning("session", "transport " + transport.id() + " could not encode " + std::string(out.op) + ": " +

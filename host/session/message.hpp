@@ -20,23 +20,19 @@ struct Message {
   Op op = Op::reply;
   std::optional<std::uint64_t> seq;
   std::string data;                  // event: JSON text; changes, document: JSON header
-  std::string payload;               // changes, sync, document
-  std::vector<std::uint64_t> sizes;  // how payload, or buffers, are cut
-  std::string buffers;               // of an event, for those who take them as a binary frame
-  std::string binary_data;           // and the event's data for them
+  std::string payload;               // changes, sync, document; buffers of an event
+  std::vector<std::uint64_t> sizes;  // how payload is cut
   std::string origin;                // client id of the author; may be empty
   bool counts = true;                // against the receiver's bound; a snapshot does not
 
   /// [reactor] The frames in one encoding; encoded at the first call. Empty when the transport has nothing to send.
-  const std::vector<FramePtr>& frames(plugin::Transport& transport, std::uint64_t encoding, bool binary_buffers,
-                                      std::string_view stream);
-  [[nodiscard]] std::size_t bytes() const { return data.size() + payload.size() + buffers.size() + 64; }
+  const std::vector<FramePtr>& frames(plugin::Transport& transport, std::uint64_t encoding, std::string_view stream);
+  [[nodiscard]] std::size_t bytes() const { return data.size() + payload.size() + 64; }
 
  private:
   struct Encoded {
     const plugin::Transport* transport;
     std::uint64_t encoding;
-    bool binary_buffers;
     std::vector<FramePtr> frames;
   };
   std::vector<Encoded> encoded_;

@@ -153,14 +153,11 @@ std::vector<std::string> Running::cell_snapshots() {
 
 void Running::send_models(Connection& connection) {
   for (const auto& event : runtime_.models()) {
-    auto message = event_message(Op::model_lifecycle, event.data(true));
+    auto message = event_message(Op::model_lifecycle, event.data(false));
     message->counts = false;
-    if (!event.buffers.empty() && connection.options().binary_buffers) {
-      message->binary_data = event.data(false);
-      for (const auto& buffer : event.buffers) {
-        message->buffers += *buffer;
-        message->sizes.push_back(buffer->size());
-      }
+    for (const auto& buffer : event.buffers) {
+      message->payload += *buffer;
+      message->sizes.push_back(buffer->size());
     }
     connection.send(message);
   }
@@ -195,9 +192,8 @@ void Running::on_model(const runtime::ModelEvent& event) {
   Publishing how;
   how.origin = event.origin;
   how.recorded = event.recorded();
-  if (!event.buffers.empty()) how.binary_data = event.data(false);
   for (const auto& buffer : event.buffers) how.buffers.push_back(*buffer);
-  session_.connections().publish(Op::model_lifecycle, event.data(true), std::move(how));
+  session_.connections().publish(Op::model_lifecycle, event.data(false), std::move(how));
 }
 
 // A notebook that names its kernel keeps what it says: a file is not rewritten because it was run elsewhere.
