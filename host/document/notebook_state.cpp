@@ -18,6 +18,14 @@ bool authored_by(std::string_view actor, std::string_view author) {
   return actor == author || (actor.starts_with(kConcurrentActor) && actor.ends_with(author) && !author.empty());
 }
 
+// What the host made or accepted before may pass bounds that are meant for strangers.
+DocumentLimits unbounded() {
+  DocumentLimits limits;
+  limits.max_chunk_bytes = limits.max_inflated_bytes = UINT64_MAX / 2;
+  limits.max_ops_per_change = limits.max_chunks_per_batch = UINT64_MAX / 2;
+  return limits;
+}
+
 template <class Hashes>
 std::string hash_details(const Hashes& hashes) {
   std::string details;
@@ -69,10 +77,7 @@ Status NotebookDocument::State::rebuild() {
   auto fresh = base.empty() ? Engine::create(error) : Engine::load(base, error);
   if (!fresh) return fail(500, "document_failed", "the document could not be rebuilt: " + error);
   const std::vector<std::string_view> chunks(recent.begin(), recent.end());
-  // What the engine made itself may pass bounds that are meant for strangers.
-  DocumentLimits own;
-  own.max_chunk_bytes = own.max_inflated_bytes = own.max_ops_per_change = UINT64_MAX / 2;
-  if (const auto outcome = fresh->apply(chunks, own, nullptr); !outcome) {
+  if (const auto outcome = fresh->apply(chunks, unbounded(), nullptr); !outcome) {
     return fail(500, "document_failed", "the document could not be rebuilt: " + outcome.message);
   }
   engine = std::move(*fresh);
@@ -168,7 +173,8 @@ Result<AppliedTransaction> NotebookDocument::State::transact(std::string_view ac
 
 Result<AppliedChanges> NotebookDocument::State::apply(std::span<const std::string> chunks,
                                                       std::optional<std::string_view> author) {
-  LECTERN_TRY(const auto infos, inspect_changes(chunks, limits));
+  const auto bounds = author ? limits : unbounded();
+  LECTERN_TRY(const auto infos, inspect_changes(chunks, bounds));
   AppliedChanges done;
   done.version = version;
   std::vector<std::string_view> fresh;
@@ -192,7 +198,7 @@ Result<AppliedChanges> NotebookDocument::State::apply(std::span<const std::strin
   if (fresh.empty()) return done;
 
   std::vector<Patch> patches;
-  const auto outcome = engine.apply(fresh, limits, &patches);
+  const auto outcome = engine.apply(fresh, bounds, &patches);
   if (outcome.status == LAM_MISSING_DEPENDENCY) {
     return fail(409, "unknown_dependency", "changes build on some that are not here: " + hash_list(outcome.missing),
                 "send the changes they build on too, or start a sync session", hash_details(outcome.missing));

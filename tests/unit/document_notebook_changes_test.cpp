@@ -209,6 +209,18 @@ TEST(NotebookChanges, InspectionSaysWhoAndOnWhat) {
   EXPECT_EQ(code_of(NotebookDocument::inspect_changes(sent.chunks, limits)), "413 too_large");
 }
 
+TEST(NotebookChanges, TheHostsOwnJournalIsNotBounded) {
+  auto host = abc();
+  const auto saved = *host.save();
+  const auto sent = must(host.apply_transaction(kAnn, {SpliceSource{"a", 0, 0, "1234"}}, 1));
+  DocumentLimits limits;
+  limits.max_ops_per_change = 3;
+  auto recovered = std::move(*NotebookDocument::load(saved, {}, limits));
+  EXPECT_EQ(code_of(recovered.apply_changes(sent.chunks, kAnn)), "413 too_large");
+  must(recovered.apply_changes(sent.chunks, std::nullopt));
+  EXPECT_EQ(source(recovered, "a"), "1234one");
+}
+
 TEST(NotebookChanges, ALateMergeIsStillTheAuthorsOwn) {
   auto host = notebook({code("a", "hello")});
   must(host.apply_transaction(kAnn, {SpliceSource{"a", 0, 0, "1"}}, 1));
