@@ -155,6 +155,8 @@ export class Tab {
 
   /** Puts the cursor at the end of a cell's text. */
   async enter(id: string): Promise<void> {
+    // A tab in the background paints once a second, and a click waits for paint.
+    await this.page.bringToFront();
     await this.cell(id).locator('.cm-content').click();
     await this.page.keyboard.press('Control+End');
   }
@@ -190,6 +192,7 @@ export class Tab {
   }
 
   async takeOver(): Promise<void> {
+    await this.page.bringToFront();
     await this.page.getByTestId('takeover-button').click();
     await this.becomesEditor();
   }
