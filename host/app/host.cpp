@@ -1,7 +1,10 @@
 #include "app/host.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <future>
 #include <latch>
 #include <mutex>
 #include <thread>
@@ -88,6 +91,8 @@ struct Host::Parts {
   Error presence_missing;  // why there is none
   std::unique_ptr<api::HostEvents> host_events;
   api::Metrics metrics;
+  std::unique_ptr<Timer> sessions_timer;  // of the first loop; used on it only
+  std::atomic<bool> sessions_pending{false};
   std::unique_ptr<session::Directory> directory;
   std::unique_ptr<api::Router> router;
   std::unique_ptr<net::FrontDoor> door;
@@ -101,11 +106,13 @@ struct Host::Parts {
   Status listen(const std::string& device_name);
   api::Parts api_parts(const std::string& device_name);
   void publish_endpoints(const std::string& address);
+  void sessions_changed();
   void publish_sessions();
   std::vector<api::Metrics::Figure> figures() const;
   Status announce();
   void end_sessions();
   void finish_work();
+  void stop_publishing();
 };
 
 Status Host::Parts::build_storage() {
@@ -158,9 +165,19 @@ void Host::Parts::build_sessions(const std::string& device_name) {
   std::vector<Loop*> reactors;
   for (const auto& loop : loops) reactors.push_back(loop.get());
   directory = std::make_unique<session::Directory>(services, options.session, std::move(reactors));
-  directory->on_changed([this] {
-    host_events->changed("sessions-changed");
-    publish_sessions();
+  sessions_timer = std::make_unique<Timer>(*loops.front());
+  directory->on_changed([this] { sessions_changed(); });
+}
+
+// Sessions say so with every edit; the lists are made at most ten times a second.
+void Host::Parts::sessions_changed() {
+  if (sessions_pending.exchange(true)) return;
+  loops.front()->post([this] {
+    sessions_timer->start(std::chrono::milliseconds(100), [this] {
+      sessions_pending = false;
+      host_events->changed("sessions-changed");
+      publish_sessions();
+    });
   });
 }
 
@@ -341,6 +358,18 @@ void Host::Parts::finish_work() {
   all_here->arrive_and_wait();
 }
 
+// The timer reads the directory and the presence service, which go next.
+void Host::Parts::stop_publishing() {
+  if (!sessions_timer) return;
+  std::promise<void> stopped;
+  loops.front()->post([&] {
+    sessions_pending = true;
+    sessions_timer->cancel();
+    stopped.set_value();
+  });
+  stopped.get_future().wait();
+}
+
 Host::Host() : parts_(std::make_unique<Parts>()) {}
 Host::~Host() {
   shutdown();
@@ -363,6 +392,7 @@ void Host::shutdown() {
   parts.end_sessions();
   if (parts.door) parts.door->stop();
   parts.finish_work();
+  parts.stop_publishing();
   parts.directory.reset();
   parts.presence.reset();
   parts.runtime.reset();
