@@ -116,8 +116,10 @@ export class Session {
   }
 
   private target(): ConnectTarget {
-    const url = new URL(this.info.connect_url || `/api/v1/sessions/${this.info.session_id}/connect`, window.location.href);
-    url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
+    // The host names itself as the opening request did; the page stays with the origin it was loaded from, whose cookie it has.
+    const named = new URL(this.info.connect_url, window.location.href);
+    const url = new URL(named.pathname + named.search, window.location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("document", "changes");
     url.searchParams.set("models", "events");
     url.searchParams.set("buffers", "base64");
