@@ -1,14 +1,13 @@
 #include "net/out_queue.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace lectern::net {
 
 void OutQueue::push(std::string_view head, session::FramePtr frame) {
   Chunk chunk;
   chunk.head_size = static_cast<std::uint8_t>(std::min(head.size(), chunk.head.size()));
-  std::memcpy(chunk.head.data(), head.data(), chunk.head_size);
+  std::copy_n(head.data(), chunk.head_size, chunk.head.data());
   chunk.frame = std::move(frame);
   if (chunk.size() == 0) return;
   bytes_ += chunk.size();
