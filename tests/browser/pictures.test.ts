@@ -4,11 +4,13 @@ import { describe, it } from 'vitest';
 import { Host, ROOT, until } from '../support/host';
 import { launch, Tab } from './support';
 
-const PLOT = `from IPython.display import SVG
-points = [(10 + 4 * x, 110 - 80 * (0.5 ** (x / 40)) * abs(((x / 12) % 2) - 1)) for x in range(110)]
-line = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
-SVG(f'<svg xmlns="http://www.w3.org/2000/svg" width="470" height="130"><path d="M10 110H460" stroke="#8a8f94"/>'
-    f'<polyline points="{line}" fill="none" stroke="#2b6469" stroke-width="2.5"/></svg>')`;
+const BARS = `from IPython.display import SVG
+
+bars = [
+    f'<rect y="{row * 30}" width="{count / 4}" height="20" fill="#4b8f94"/>'
+    for row, count in enumerate(orders.values())
+]
+SVG(f'<svg xmlns="http://www.w3.org/2000/svg" width="420" height="84">{"".join(bars)}</svg>')`;
 
 describe.runIf(process.env.LECTERN_PICTURES)('pictures', () => {
   it('two tabs of one notebook: the editor and a reader', async () => {
@@ -17,11 +19,12 @@ describe.runIf(process.env.LECTERN_PICTURES)('pictures', () => {
     const name = host.notebook('orders.ipynb', [
       { id: 'm', cell_type: 'markdown', source: '# Orders, autumn 2026\n\nWhat came in, **by region**. Run it, or watch somebody run it.' },
       { id: 'a', source: 'orders = {"North": 1204, "East": 877, "South": 1523}\nfor region, count in orders.items():\n    print(f"{region:<6} \\x1b[36m{count:>5}\\x1b[0m")' },
-      { id: 'b', source: PLOT },
+      { id: 'b', source: BARS },
       { id: 'c', source: 'sum(orders.values()) / len(orders)' },
     ]);
-    const size = { width: 760, height: 860 };
+    const size = { width: 820, height: 850 };
     const context = await browser.newContext({ viewport: size, deviceScaleFactor: 2 });
+    const dark = await browser.newContext({ viewport: size, deviceScaleFactor: 2, colorScheme: 'dark' });
     const one = await Tab.open(context, host, name);
     await one.select('a');
     for (let at = 0; at < 3; at += 1) await one.page.keyboard.press('Shift+Enter');
@@ -32,7 +35,9 @@ describe.runIf(process.env.LECTERN_PICTURES)('pictures', () => {
       await one.page.keyboard.press('d');
       await one.page.keyboard.press('d');
     }
-    const two = await Tab.open(context, host, name);
+    await one.page.keyboard.press('Control+s');
+    await until('saved', async () => (await one.page.getByTestId('save-state').getAttribute('data-state')) === 'saved');
+    const two = await Tab.open(dark, host, name);
     await two.showsOutput('c', '1201');
     await two.banner.waitFor();
     await one.enter('c');
@@ -42,9 +47,9 @@ describe.runIf(process.env.LECTERN_PICTURES)('pictures', () => {
       await until('settled', async () => (await tab.page.getByTestId('kernel-state').getAttribute('data-state')) === 'idle');
     }
     const shots = [await one.page.screenshot(), await two.page.screenshot()].map((shot) => `data:image/png;base64,${shot.toString('base64')}`);
-    const sheet = await (await browser.newContext({ viewport: { width: 1600, height: 940 }, deviceScaleFactor: 1 })).newPage();
+    const sheet = await (await browser.newContext({ viewport: { width: 1600, height: 850 }, deviceScaleFactor: 1 })).newPage();
     await sheet.setContent(
-      `<body style="margin:0;padding:40px;display:flex;gap:40px;background:#dcd8cf;box-sizing:border-box;height:940px">${shots
+      `<body style="margin:0;padding:40px;display:flex;align-items:center;gap:40px;background:#dcd8cf;box-sizing:border-box;height:850px">${shots
         .map((shot) => `<img src="${shot}" style="width:740px;border-radius:12px;box-shadow:0 8px 30px rgb(0 0 0/18%)">`)
         .join('')}</body>`,
     );

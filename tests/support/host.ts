@@ -16,6 +16,8 @@ export interface HostOptions {
   root?: string;
   /** Keeps state, settings and runtime files: for a second host on the same machine state. */
   home?: string;
+  /** A fixed port: for a second host where the first one was. */
+  port?: number;
   /** Another executable: one whose plugins lie elsewhere. */
   binary?: string;
 }
@@ -71,7 +73,7 @@ export class Host {
     };
     const root = options.root ?? folder('root');
     const home = options.home ?? folder('home');
-    const child = spawn(options.binary ?? LECTERN, ['serve', root, '--port', '0', '--no-browser', ...(options.args ?? [])], {
+    const child = spawn(options.binary ?? LECTERN, ['serve', root, '--port', String(options.port ?? 0), '--no-browser', ...(options.args ?? [])], {
       env: {
         ...process.env,
         LECTERN_VENV: process.env.LECTERN_VENV ?? path.join(ROOT, '.venv'),

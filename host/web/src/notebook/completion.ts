@@ -49,7 +49,7 @@ function tab(view: EditorView): boolean {
 
 export function kernelCompletion(session: Session): Extension {
   return [
-    autocompletion({ override: [(context) => ask(session, context)], activateOnTyping: false, icons: false }),
+    autocompletion({ override: [(context) => ask(session, context)], activateOnTyping: false, interactionDelay: 0, icons: false }),
     Prec.highest(keymap.of([{ key: "Tab", run: tab }])),
   ];
 }

@@ -38,7 +38,7 @@ const theme = EditorView.theme({
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 10px" },
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent-soft)", color: "var(--text)" },
   ".cm-completionDetail": { color: "var(--text-soft)", fontStyle: "normal", marginLeft: "1.2em" },
-  ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--match)", outline: "none" },
+  "&.cm-focused .cm-matchingBracket": { backgroundColor: "var(--match)", outline: "none" },
 });
 
 export interface EditorKeys {

@@ -1,0 +1,106 @@
+// What goes wrong around the page, and what it says and does then.
+import { execFileSync } from 'node:child_process';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Host, until } from '../support/host';
+import { launch, Tab } from './support';
+
+describe('the page in trouble', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser.close());
+
+  it('finds its session again when the host was killed and started anew, with every acknowledged edit', async () => {
+    const first = await Host.start({ args: ['--token', 'the-same-token-for-both-starts-of-it'] });
+    const name = first.notebook('again.ipynb', [{ id: 'a', source: 'x' }]);
+    const context = await browser.newContext();
+    const tab = await Tab.open(context, first, name);
+    await tab.type('a', ' = 1');
+    await tab.allSent();
+    await first.kill('SIGKILL');
+    await tab.page.getByTestId('offline').waitFor();
+    await tab.type('a', '23');
+    const second = await Host.start({ root: first.root, home: first.home, port: first.port, args: ['--token', 'the-same-token-for-both-starts-of-it'] });
+    await tab.page.getByTestId('offline').waitFor({ state: 'detached', timeout: 30_000 });
+    await tab.allSent();
+    await tab.shows('a', 'x = 123');
+    expect(await tab.isReader()).toBe(false);
+    const other = await Tab.open(await browser.newContext(), second, name);
+    await other.shows('a', 'x = 123');
+    await context.close();
+    await second.stop();
+    first.forget();
+  });
+
+  it('shows a kernel that died and starts another, on the same line', async () => {
+    const host = await Host.start();
+    const name = host.notebook('dies.ipynb', [{ id: 'a', source: 'import os\nprint("pid", os.getpid())' }]);
+    const context = await browser.newContext();
+    const tab = await Tab.open(context, host, name);
+    await tab.select('a');
+    await tab.page.keyboard.press('Control+Enter');
+    await tab.showsOutput('a', /pid \d+/);
+    const pid = /pid (\d+)/.exec(await tab.output('a'))![1]!;
+    await tab.kernel('idle');
+    execFileSync('kill', ['-9', pid]);
+    await tab.kernel('dead');
+    await tab.page.getByRole('button', { name: 'Restart the kernel' }).last().click();
+    await tab.kernel('idle');
+    await tab.select('a');
+    await tab.page.keyboard.press('Control+Enter');
+    await until('another kernel', async () => /pid \d+/.test(await tab.output('a')) && !(await tab.output('a')).includes(pid));
+    tab.expectNoProblems();
+    await context.close();
+    await host.stop();
+  });
+
+  it('turns everybody into editors when the policy is swapped, without a reload', async () => {
+    const host = await Host.start();
+    const name = host.notebook('swap.ipynb', [{ id: 'a', source: 'x' }]);
+    const context = await browser.newContext();
+    const [one, two] = [await Tab.open(context, host, name), await Tab.open(context, host, name)];
+    expect(await two.isReader()).toBe(true);
+    expect((await host.put('/api/v1/policy', { policy: 'collaborative' })).status).toBe(200);
+    await two.becomesEditor();
+    await two.type('a', '2');
+    await one.shows('a', 'x2');
+    await one.type('a', '1');
+    await two.shows('a', 'x21');
+    await context.close();
+    await host.stop();
+  });
+
+  it('lets one of two who press Take over at once win, and tells the other', async () => {
+    const host = await Host.start();
+    const name = host.notebook('race.ipynb', [{ id: 'a', source: 'x' }]);
+    const context = await browser.newContext();
+    const one = await Tab.open(context, host, name);
+    const racers = [await Tab.open(context, host, name), await Tab.open(context, host, name)] as const;
+    const press = (tab: Tab) => tab.page.evaluate(() => document.querySelector<HTMLButtonElement>('[data-testid=takeover-button]')!.click());
+    await Promise.all(racers.map(press));
+    await one.becomesReader();
+    await until('one of them edits', async () => (await racers[0].isReader()) !== (await racers[1].isReader()));
+    await context.close();
+    await host.stop();
+  });
+
+  it('completes from the kernel with Tab', async () => {
+    const host = await Host.start();
+    const name = host.notebook('complete.ipynb', [{ id: 'a', source: 'import os' }, { id: 'b', source: 'os.getp' }]);
+    const context = await browser.newContext();
+    const tab = await Tab.open(context, host, name);
+    await tab.select('a');
+    await tab.page.keyboard.press('Control+Enter');
+    await until('it ran', async () => /\d/.test(await tab.cell('a').getByTestId('count').innerText()));
+    await tab.enter('b');
+    await tab.page.keyboard.press('Tab');
+    await tab.page.locator('.cm-tooltip-autocomplete li', { hasText: 'getpid' }).first().waitFor();
+    await tab.page.keyboard.type('id');
+    await tab.page.keyboard.press('Enter');
+    await tab.shows('b', 'os.getpid');
+    await context.close();
+    await host.stop();
+  });
+});
