@@ -233,11 +233,13 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
 }
 
 Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, SaveRequest request) {
+  if (request.keep_dir.empty()) request.keep_dir = state_dir;
+  // A copy under another name says nothing about the notebook's own file.
+  if (request.path != journal.meta(meta_key::path)) return save(request);
   const std::string heads = request.heads;
   if (!request.last_known) {
     if (const auto mark = read_mark(journal.all_meta(), meta_key::file)) request.last_known = mark->print;
   }
-  if (request.keep_dir.empty()) request.keep_dir = state_dir;
   if (!request.record_intent) {
     request.record_intent = [&journal, &heads](const Fingerprint& next) -> Status {
       auto recorded =

@@ -96,6 +96,28 @@ TEST_F(NotebookStoreTest, OurOwnSaveIsNotSomebodyElses) {
   EXPECT_THAT(again.notices, testing::IsEmpty());
 }
 
+TEST_F(NotebookStoreTest, ACopyUnderAnotherNameChangesNothingHere) {
+  {
+    const auto book = begin();
+    auto copy = edited(book, "copied");
+    copy.path = root() + "/copy.ipynb";
+    ASSERT_TRUE(save_notebook(*book.journal, book.state_dir, copy).has_value());
+    EXPECT_EQ(save_notebook(*book.journal, book.state_dir,
+                            [&] {
+                              auto again = edited(book, "other");
+                              again.path = copy.path;
+                              return again;
+                            }())
+                  .error()
+                  .code,
+              "conflict")
+        << "what is there was not read here";
+  }
+  EXPECT_EQ(open().start, Start::restored);
+  EXPECT_THAT(read_file(root() + "/copy.ipynb"), HasSubstr("copied###"));
+  EXPECT_EQ(read_file(file()), notebook_data("jupyter-4.5.ipynb"));
+}
+
 TEST_F(NotebookStoreTest, AnOutsideEditBecomesAHistoryOfItsOwnAndTheJournalIsKept) {
   std::string history_id, notebook_id;
   {
