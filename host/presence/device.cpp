@@ -72,7 +72,10 @@ std::string machine_hash() {
 }
 
 std::string device_name(std::string_view configured, std::chrono::milliseconds) {
-  if (auto label = text::label(configured, 64); !label.empty()) return label;
+  if (auto label = text::label(configured, 64); label.find_first_not_of(' ') != std::string::npos) {
+    label.erase(label.find_last_not_of(' ') + 1);
+    return label.substr(label.find_first_not_of(' '));
+  }
   // gethostname asks the system's own memory, never the network: it needs no time box of its own.
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return {};

@@ -16,6 +16,7 @@ constexpr std::int64_t start_limit_ms = 60'000;
 constexpr std::int64_t ask_again_ms = 100;  // kernel_info, until its echo is heard on iopub
 constexpr std::int64_t ask_at_most_ms = 500;
 constexpr std::int64_t ask_politely_ms = 1'500;  // shutdown_request, then SIGTERM
+constexpr std::int64_t ask_busy_ms = 300;        // the same when code runs, which no request ends
 constexpr std::int64_t terminate_ms = 500;       // SIGTERM, then SIGKILL
 constexpr std::int64_t ping_every_ms = 5'000;
 constexpr std::int64_t pong_within_ms = 15'000;
@@ -284,7 +285,7 @@ int Kernel::tick(std::int64_t now) {
         ask_info();
       return static_cast<int>(ask_again_ms / 4);
     case Phase::stopping:
-      if (stop_step_ == 0 && now - stop_ms_ >= ask_politely_ms) {
+      if (stop_step_ == 0 && now - stop_ms_ >= (runs_.empty() ? ask_politely_ms : ask_busy_ms)) {
         process_->signal_group(SIGTERM);
         stop_step_ = 1;
         stop_ms_ = now;
