@@ -25,6 +25,8 @@ export class Session {
   private lastSeq = -1;
   private lastEpoch: number | null = null;
   private started = false;
+  /** The current line has had its first frame. */
+  private wasReady = false;
   private noticeCounter = 0;
   private readonly onPageHide = () => this.keepUnsent();
   private readonly onWake = () => void this.connection.probe();
@@ -62,8 +64,8 @@ export class Session {
     window.addEventListener("pagehide", this.onPageHide);
     window.addEventListener("online", this.onWake);
     document.addEventListener("visibilitychange", this.onVisible);
-    const key = readKey(this.info.session_id);
-    if (key && !(await claimClient(clientIdOf(key)))) dropKey(this.info.session_id);
+    const key = readKey(this.info.notebook_id);
+    if (key && !(await claimClient(clientIdOf(key)))) dropKey(this.info.notebook_id);
     this.connection.open();
   }
 
@@ -126,7 +128,8 @@ export class Session {
     if (isKiosk()) url.searchParams.set("view_only", "true");
     url.searchParams.set("kind", "browser");
     url.searchParams.set("label", browserLabel(navigator.userAgent));
-    const key = readKey(this.info.session_id);
+    this.wasReady = false;
+    const key = readKey(this.info.notebook_id);
     if (!key) return { url: url.toString(), firstFrame: null };
     url.searchParams.set("client_id", clientIdOf(key));
     if (this.stream && this.lastSeq >= 0) url.searchParams.set("resume", `${this.stream}.${this.lastSeq}`);
@@ -169,11 +172,12 @@ export class Session {
 
   private onReady(ready: KernelReady, before: SessionState): void {
     const { client } = ready;
-    if (client.secret) writeKey(this.info.session_id, client.id, client.secret);
+    if (client.secret) writeKey(this.info.notebook_id, client.id, client.secret);
     void claimClient(client.id);
     if (before.clientId && before.clientId !== client.id) this.document.newIdentity();
     if (this.stream !== ready.stream || ready.replay === "snapshot") this.lastSeq = ready.seq ?? -1;
     this.stream = ready.stream;
+    this.wasReady = true;
     this.connection.markReady();
     const snapshot = ready.notebook ? fromSnapshot(ready.notebook) : null;
     this.document.connected(ready.actor, ready.history_id, snapshot);
@@ -204,16 +208,20 @@ export class Session {
 
   private onClosed(info: CloseInfo): "retry" | "stop" {
     this.document.lost();
-    if (info.code === CLOSE_REPLACED) {
-      this.document.newIdentity();
-      dropKey(this.info.session_id);
-      this.stream = "";
-      return "retry";
-    }
+    if (info.code === CLOSE_REPLACED) return this.asNewClient();
+    // The host does not know this client any more: go on as a new one.
+    if (info.code === CLOSE_POLICY && !this.wasReady && readKey(this.info.notebook_id)) return this.asNewClient();
     const final = info.code === CLOSE_POLICY || (info.code === CLOSE_NORMAL && info.reason !== "SHUTDOWN");
     if (!final) return "retry";
     this.store.update((state) => ({ ...state, ended: { code: info.code, reason: info.reason } }));
     return "stop";
+  }
+
+  private asNewClient(): "retry" {
+    this.document.newIdentity();
+    dropKey(this.info.notebook_id);
+    this.stream = "";
+    return "retry";
   }
 
   private submit(chunks: readonly Uint8Array[], flush: { epoch: number } | null): Promise<Reply> {

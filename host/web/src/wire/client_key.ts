@@ -1,23 +1,23 @@
 /**
- * The client key "id.secret" of this tab for one session. It lives in sessionStorage, so a reload keeps it and another tab never sees it,
- * except a duplicated tab, which starts with a copy: a Web Lock on the id tells the two apart.
+ * The client key "id.secret" of this tab for one notebook, whose people the host still knows after a restart. It lives in sessionStorage, so
+ * a reload keeps it and another tab never sees it, except a duplicated tab, which starts with a copy: a Web Lock on the id tells them apart.
  */
 const PREFIX = "lectern.client.";
 
 /** A reload may start the new page before the old one has let go of its lock. */
 const LOCK_WAIT_MS = 400;
 
-export function readKey(sessionId: string): string | null {
-  const key = sessionStorage.getItem(PREFIX + sessionId);
+export function readKey(notebookId: string): string | null {
+  const key = sessionStorage.getItem(PREFIX + notebookId);
   return key && key.includes(".") ? key : null;
 }
 
-export function writeKey(sessionId: string, id: string, secret: string): void {
-  sessionStorage.setItem(PREFIX + sessionId, `${id}.${secret}`);
+export function writeKey(notebookId: string, id: string, secret: string): void {
+  sessionStorage.setItem(PREFIX + notebookId, `${id}.${secret}`);
 }
 
-export function dropKey(sessionId: string): void {
-  sessionStorage.removeItem(PREFIX + sessionId);
+export function dropKey(notebookId: string): void {
+  sessionStorage.removeItem(PREFIX + notebookId);
 }
 
 export function clientIdOf(key: string): string {
