@@ -66,7 +66,10 @@ Result<ConnectOptions> parse_options(const ConnectRequest& request) {
   const auto view_only = text_of(query, "view_only");
   options.view_only = view_only == "1" || view_only == "true";
   LECTERN_TRY(options.document_changes, choice(query, "document", "events", "changes"));
-  LECTERN_TRY(options.models_document, choice(query, "models", "events", "document"));
+  LECTERN_TRY(const bool models_document, choice(query, "models", "events", "document"));
+  if (models_document) {
+    return fail(400, "bad_request", "this host does not offer models=document", "use models=events");
+  }
   if (query.find("heads") != nullptr) options.heads = split(text_of(query, "heads"));
   const auto resume = request.last_event_id.empty() ? text_of(query, "resume") : request.last_event_id;
   // A token nobody can read is as good as none: the client gets a snapshot.

@@ -27,7 +27,6 @@ struct ConnectOptions {
   std::optional<ResumeToken> resume;
   bool view_only = false;
   bool document_changes = false;                  // document=changes
-  bool models_document = false;                   // models=document
   std::optional<std::vector<std::string>> heads;  // what a returning client's document has
   std::string history_id;
 };

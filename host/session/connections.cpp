@@ -2,15 +2,22 @@
 
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "session/live_session.hpp"
 
 namespace lectern::session {
+namespace {
+
+constexpr std::int64_t large_room = 50;  // members
+
+}  // namespace
 
 Connections::Connections(LiveSession& session)
     : session_(session),
       ring_(session.settings().replay_bytes, session.settings().replay_events),
-      stream_(crypto::random_token(6)) {}
+      stream_(crypto::random_token(6)),
+      room_state_timer_(session.loop()) {}
 
 Connection* Connections::find(std::uint64_t id) const {
   const auto it = all_.find(id);
@@ -32,7 +39,7 @@ bool Connections::hears(const Connection& connection, const Message& message) co
     case Audience::document_events:
       return !connection.options().document_changes;
     case Audience::model_events:
-      return !connection.options().models_document && (message.origin.empty() || message.origin != client->id);
+      return message.origin.empty() || message.origin != client->id;
     case Audience::all_but_editor: {
       const auto* member = session_.room().find(client->number);
       return member != nullptr && member->grant == 0;
@@ -97,14 +104,22 @@ void Connections::changes(const std::string& by, std::uint64_t version, const st
 
 void Connections::room_changed() {
   if (std::exchange(room_state_due_, true)) return;
+  const auto members = static_cast<std::int64_t>(session_.room().members().size());
+  const auto pause = members < large_room ? 0 : members / 2;
+  const auto wait = room_state_sent_ms_ + pause - clock::now_ms();
+  if (pause != 0 && wait > 0) {
+    return room_state_timer_.start(std::chrono::milliseconds(wait), [this] { send_room_state(); });
+  }
   session_.loop().at_turn_end([weak = session_.weak_from_this()] {
-    const auto session = weak.lock();
-    if (!session) return;
-    auto& self = session->connections();
-    self.room_state_due_ = false;
-    self.publish(Op::room_state, room_state_json(session->room(), session->wall_offset_ms()));
-    session->summary_changed();
+    if (const auto session = weak.lock()) session->connections().send_room_state();
   });
+}
+
+void Connections::send_room_state() {
+  room_state_due_ = false;
+  room_state_sent_ms_ = clock::now_ms();
+  publish(Op::room_state, room_state_json(session_.room(), session_.wall_offset_ms()));
+  session_.summary_changed();
 }
 
 void Connections::reply(std::uint64_t connection, std::string_view client_id, std::string_view id,

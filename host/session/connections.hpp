@@ -47,7 +47,8 @@ class Connections {
   /// [reactor] The raw changes of the notebook, to every connection with document=changes but `sender` (0 = nobody).
   void changes(const std::string& by, std::uint64_t version, const std::vector<std::string>& chunks,
                std::uint64_t sender);
-  /// [reactor] room-state goes to all at the end of this turn.
+  /// [reactor] room-state goes to all at the end of this turn. A large room is told less often: its room-state grows
+  /// with the members and goes to each of them, so a hundred joining at once would cost the square of that.
   void room_changed();
   /// [reactor] The reply to a command that came by `connection`, or by another one of `client_id`, which has replaced
   /// it.
@@ -62,6 +63,9 @@ class Connections {
   std::map<std::uint64_t, Connection*> all_;
   ReplayRing ring_;
   std::string stream_;
+  void send_room_state();
+  Timer room_state_timer_;
+  std::int64_t room_state_sent_ms_ = 0;
   bool room_state_due_ = false;
 };
 

@@ -63,7 +63,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
   PolicyChoice policy;
   std::function<void()> changed;
   std::uint64_t next = 0;
-  std::size_t alive = 0;  // LiveSession objects
+  std::size_t alive = 0;  // LiveSession objects and tokens
   bool drain = false;
 
   void tell_changed() {
@@ -87,6 +87,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
       const std::scoped_lock lock(self->mutex);
       if (const auto it = self->slots.find(id); it != self->slots.end()) it->second.ending = true;
     };
+    made.at_work = [self = shared_from_this()] { return self->token(); };
     made.ended = [weak = weak_from_this()](const std::string& id) {
       if (const auto self = weak.lock()) self->forget(id);
     };
@@ -124,6 +125,19 @@ struct Directory::State : std::enable_shared_from_this<State> {
     tell_changed();
   }
 
+  // Held by work on other threads that will post to a reactor; ~Directory waits until all are gone.
+  std::shared_ptr<void> token() {
+    const std::scoped_lock lock(mutex);
+    ++alive;
+    return {nullptr, [self = shared_from_this()](void*) { self->one_less(); }};
+  }
+
+  void one_less() {
+    const std::scoped_lock lock(mutex);
+    --alive;
+    fewer.notify_all();
+  }
+
   // A session's parts are of its loop, so its last holder, on whatever thread, sends it there to die.
   std::shared_ptr<LiveSession> make_session() {
     Loop* loop = nullptr;
@@ -138,17 +152,14 @@ struct Directory::State : std::enable_shared_from_this<State> {
     return {made.release(), [loop, self = shared_from_this()](LiveSession* session) {
               loop->post([gone = std::unique_ptr<LiveSession>(session), self]() mutable {
                 gone.reset();
-                const std::scoped_lock lock(self->mutex);
-                --self->alive;
-                self->fewer.notify_all();
+                self->one_less();
               });
             }};
   }
 
   void open(std::string path, Reply<SessionPtr> reply) {
-    services.workers->submit([self = shared_from_this(), path = std::move(path), reply = std::move(reply)]() mutable {
-      self->open_on_worker(path, std::move(reply));
-    });
+    services.workers->submit([self = shared_from_this(), token = token(), path = std::move(path),
+                              reply = std::move(reply)]() mutable { self->open_on_worker(path, std::move(reply)); });
   }
 
   Result<document::ResolvedPath> resolve(const std::string& path) const {
@@ -245,7 +256,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
 
   void create(CreateRequest request, Reply<SessionPtr> reply) {
     services.workers->submit(
-        [self = shared_from_this(), request = std::move(request), reply = std::move(reply)]() mutable {
+        [self = shared_from_this(), token = token(), request = std::move(request), reply = std::move(reply)]() mutable {
           auto prepared = prepare_create(self->services, self->settings, self->default_policy(), request);
           const auto path = prepared ? prepared->notebook.path : std::string();
           self->begin(path, std::move(prepared), std::move(reply));
@@ -375,41 +386,42 @@ json::Value row_of(const std::string& id, const Result<json::Value>& result) {
 }  // namespace
 
 void Directory::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
-  state_->services.workers->submit([state = state_, choice = std::move(choice), reply = std::move(reply)]() mutable {
-    auto checked = load_policy(*state->services.registry, choice);
-    if (!checked) return reply(fail(checked.error()));
-    const auto all = state->all();
-    auto swapping = std::make_shared<Swapping>();  // shared by every session's answer
-    swapping->choice = choice;
-    swapping->left = all.size();
-    swapping->reply = std::move(reply);
-    const auto finish = [state, swapping, total = all.size()] {
-      if (total != 0 && swapping->done == 0) return swapping->reply(fail(*swapping->first_error));
-      {
-        const std::scoped_lock lock(state->mutex);
-        state->policy = swapping->choice;
-      }
-      json::Value out;
-      out.set("policy", swapping->choice.policy);
-      out.set("config", json::Raw{swapping->choice.config.empty() ? "{}" : swapping->choice.config});
-      out.set("sessions", std::move(swapping->rows));
-      swapping->reply(std::move(out));
-    };
-    if (all.empty()) return finish();
-    for (const auto& session : all) {
-      session->set_policy(choice, [id = session->id(), swapping, finish](Result<json::Value> result) {
-        bool last = false;
-        {
-          const std::scoped_lock lock(swapping->mutex);
-          swapping->rows.push_back(row_of(id, result));
-          if (result) ++swapping->done;
-          if (!result && !swapping->first_error) swapping->first_error = result.error();
-          last = --swapping->left == 0;
+  state_->services.workers->submit(
+      [state = state_, token = state_->token(), choice = std::move(choice), reply = std::move(reply)]() mutable {
+        auto checked = load_policy(*state->services.registry, choice);
+        if (!checked) return reply(fail(checked.error()));
+        const auto all = state->all();
+        auto swapping = std::make_shared<Swapping>();  // shared by every session's answer
+        swapping->choice = choice;
+        swapping->left = all.size();
+        swapping->reply = std::move(reply);
+        const auto finish = [state, swapping, total = all.size()] {
+          if (total != 0 && swapping->done == 0) return swapping->reply(fail(*swapping->first_error));
+          {
+            const std::scoped_lock lock(state->mutex);
+            state->policy = swapping->choice;
+          }
+          json::Value out;
+          out.set("policy", swapping->choice.policy);
+          out.set("config", json::Raw{swapping->choice.config.empty() ? "{}" : swapping->choice.config});
+          out.set("sessions", std::move(swapping->rows));
+          swapping->reply(std::move(out));
+        };
+        if (all.empty()) return finish();
+        for (const auto& session : all) {
+          session->set_policy(choice, [id = session->id(), swapping, finish](Result<json::Value> result) {
+            bool last = false;
+            {
+              const std::scoped_lock lock(swapping->mutex);
+              swapping->rows.push_back(row_of(id, result));
+              if (result) ++swapping->done;
+              if (!result && !swapping->first_error) swapping->first_error = result.error();
+              last = --swapping->left == 0;
+            }
+            if (last) finish();
+          });
         }
-        if (last) finish();
       });
-    }
-  });
 }
 
 void Directory::on_changed(std::function<void()> callback) {

@@ -22,7 +22,7 @@ constexpr auto rewrite_retry = std::chrono::seconds(1);
 
 }  // namespace
 
-Editing::Editing(LiveSession& session) : session_(session), patience_(session.loop()) {}
+Editing::Editing(LiveSession& session) : session_(session), patience_(session.loop()), retry_(session.loop()) {}
 
 void Editing::begin() {
   auto& prepared = session_.prepared();
@@ -33,7 +33,8 @@ void Editing::begin() {
   }
   session_.services().workers->submit([weak = session_.weak_from_this(), file = prepared.notebook.file,
                                        created = prepared.created, history = prepared.notebook.history_id,
-                                       journal = prepared.journal, &loop = session_.loop()]() mutable {
+                                       journal = prepared.journal, token = session_.at_work(),
+                                       &loop = session_.loop()]() mutable {
     auto document = import_notebook(file.get(), created, history, *journal);
     loop.post([weak, document = std::move(document)]() mutable {
       if (const auto session = weak.lock()) session->editing().built_with(std::move(document));
@@ -179,17 +180,18 @@ void Editing::flush() {
   flush_due_ = false;
   ++batches_;
   auto batch = std::exchange(staged_, {});
-  if (rewriting_) return rewrite(std::move(batch));  // its snapshot holds them; the next rewrite makes sure
+  if (!unwritten_.empty()) return rewrite(std::move(batch));
   std::vector<document::Record> records;
   for (const auto& staged : batch) {
     for (const auto& chunk : staged.chunks) records.push_back(document::Record::change(chunk));
   }
-  session_.prepared().journal->append(std::move(records), [weak = session_.weak_from_this(), &loop = session_.loop(),
-                                                           batch = std::move(batch)](Status status) mutable {
+  auto done = [weak = session_.weak_from_this(), token = session_.at_work(), &loop = session_.loop(),
+               batch = std::move(batch)](Status status) mutable {
     loop.post([weak, batch = std::move(batch), status = std::move(status)]() mutable {
       if (const auto session = weak.lock()) session->editing().written(std::move(status), std::move(batch));
     });
-  });
+  };
+  session_.prepared().journal->append(std::move(records), std::move(done));
 }
 
 void Editing::written(Status status, std::vector<Staged> batch) {
@@ -209,36 +211,43 @@ void Editing::written(Status status, std::vector<Staged> batch) {
   compact();
 }
 
+// After a failed fsync the file cannot be trusted; memory is the truth and becomes a new journal
+// (document/journal.hpp).
 void Editing::rewrite(std::vector<Staged> batch) {
-  // After a failed fsync the file cannot be trusted; memory is the truth and becomes a new journal
-  // (document/journal.hpp).
-  rewriting_ = true;
+  unwritten_.push_back(std::move(batch));
+  if (unwritten_.size() == 1) start_rewrite();
+}
+
+void Editing::start_rewrite() {
   auto snapshot = document_->save();
-  if (!snapshot) {
-    for (auto& staged : batch) {
-      if (staged.told) staged.told(fail(snapshot.error()));
+  if (!snapshot) return rewritten(fail(snapshot.error()), unwritten_.size());
+  auto done = [weak = session_.weak_from_this(), token = session_.at_work(), &loop = session_.loop(),
+               covered = unwritten_.size()](Status status) mutable {
+    loop.post([weak, covered, status = std::move(status)]() mutable {
+      if (const auto session = weak.lock()) session->editing().rewritten(std::move(status), covered);
+    });
+  };
+  session_.prepared().journal->rewrite(std::move(*snapshot), document_->sidecar(), {}, std::move(done));
+}
+
+// Until a rewrite succeeds nobody sees the edits; their authors are told that they are not safe.
+void Editing::rewritten(Status status, std::size_t covered) {
+  if (!status) {
+    for (auto& batch : unwritten_) {
+      for (auto& staged : batch) {
+        if (staged.told) std::exchange(staged.told, {})(fail(status.error()));
+      }
     }
+    session_.saver().journal_failed(status.error());
+    retry_.start(rewrite_retry, [this] { start_rewrite(); });
     return;
   }
-  session_.prepared().journal->rewrite(
-      std::move(*snapshot), document_->sidecar(), {},
-      [weak = session_.weak_from_this(), &loop = session_.loop(), batch = std::move(batch)](Status status) mutable {
-        loop.post([weak, batch = std::move(batch), status = std::move(status)]() mutable {
-          const auto session = weak.lock();
-          if (!session) return;
-          auto& self = session->editing();
-          if (status) {
-            self.rewriting_ = false;
-            return self.written({}, std::move(batch));
-          }
-          for (auto& staged : batch) {
-            if (staged.told) std::exchange(staged.told, {})(fail(status.error()));
-          }
-          session->saver().journal_failed(status.error());
-          self.patience_.start(rewrite_retry,
-                               [&self, batch = std::move(batch)]() mutable { self.rewrite(std::move(batch)); });
-        });
-      });
+  for (; covered > 0; --covered) {
+    auto batch = std::move(unwritten_.front());
+    unwritten_.pop_front();
+    written({}, std::move(batch));
+  }
+  if (!unwritten_.empty()) start_rewrite();
 }
 
 void Editing::publish(Staged& staged) {
@@ -268,7 +277,7 @@ void Editing::publish(Staged& staged) {
 
 void Editing::compact() {
   auto& journal = *session_.prepared().journal;
-  if (rewriting_ || journal.bytes_since_rewrite() < std::max(compact_after, 4 * snapshot_bytes_)) return;
+  if (!unwritten_.empty() || journal.bytes_since_rewrite() < std::max(compact_after, 4 * snapshot_bytes_)) return;
   auto snapshot = document_->save();
   if (!snapshot) return;
   snapshot_bytes_ = snapshot->size();
@@ -344,6 +353,7 @@ std::string Editing::notebook_json() {
 
 void Editing::close() {
   patience_.cancel();
+  retry_.cancel();
 }
 
 }  // namespace lectern::session

@@ -72,6 +72,8 @@ class Editing {
   void flush();
   void written(Status status, std::vector<Staged> batch);
   void rewrite(std::vector<Staged> batch);
+  void start_rewrite();
+  void rewritten(Status status, std::size_t covered);
   void publish(Staged& staged);
   void compact();
   void run_waiting(const Status& status);
@@ -91,12 +93,13 @@ class Editing {
     UniqueFunction<void(Status)> work;
   };
   std::deque<Waiting> waiting_;
-  Timer patience_;
+  Timer patience_, retry_;
   std::vector<Staged> staged_;
   std::deque<std::pair<std::uint64_t, Task>> durable_waiters_;  // run when the batch with this number is written
   std::vector<Task> quiet_waiters_;
   std::uint64_t batches_ = 0, batches_written_ = 0;
-  bool flush_due_ = false, rewriting_ = false;
+  bool flush_due_ = false;
+  std::deque<std::vector<Staged>> unwritten_;  // batches a failed journal may have lost, until a rewrite has them
   std::uint64_t snapshot_bytes_ = 0;
   std::string notebook_cache_;  // notebook_json() of cached_version_
   std::uint64_t cached_version_ = 0;

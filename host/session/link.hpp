@@ -47,6 +47,7 @@ class LinkEvents {
 struct ConnectRequest {
   std::string route;          // "connect" or "events": chooses the transport binding
   std::string subprotocol;    // as negotiated; empty for streams
+  std::string media_type;     // of an event stream, as answered: chooses among the bindings of one route
   std::string query_json;     // decoded query string as a JSON object of strings
   std::string client_key;     // "id.secret" from the Lectern-Client header or a ticket; may be empty
   std::string last_event_id;  // "{stream}.{seq}" for event streams

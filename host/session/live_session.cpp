@@ -55,7 +55,7 @@ void LiveSession::begin(Prepared prepared) {
   room_.continue_after(stored.epochs);
   epochs_ = std::make_unique<Epochs>(
       stored.epochs, prepared_.ledger.reserved, settings_.epoch_block, [this](std::uint64_t upto) {
-        ledger().reserve_epochs(upto, loop_, [weak = weak_from_this(), upto](Status status) {
+        ledger().reserve_epochs(upto, loop_, [weak = weak_from_this(), upto, token = at_work()](Status status) {
           const auto self = weak.lock();
           if (!self || self->ended_) return;
           status ? self->epochs().confirm(upto) : self->epochs().refuse();
@@ -98,14 +98,15 @@ std::unique_ptr<LinkEvents> LiveSession::connect(ConnectRequest request, Link& l
     link.close(code, std::move(reason));
     return nullptr;
   };
-  if (ended_ || ending_) return refuse(1000, "SESSION_ENDED");
+  if (ended_ || ending_ || !connections_) return refuse(1000, "SESSION_ENDED");
   auto options = parse_options(request);
   if (!options) return refuse(1008, options.error().message.substr(0, 120));
   const auto wanted = request.subprotocol.empty() ? plugin::Carrier::byte_stream : plugin::Carrier::ws_message;
+  const auto& name = request.subprotocol.empty() ? request.media_type : request.subprotocol;
   for (const auto& transport : services_.transports) {
     const auto& bindings = transport->bindings();
     for (std::uint32_t i = 0; i < bindings.size(); ++i) {
-      const bool named = request.subprotocol.empty() || bindings[i].name == request.subprotocol;
+      const bool named = name.empty() || bindings[i].name == name;
       if (bindings[i].carrier != wanted || bindings[i].route != request.route || !named) continue;
       const auto id = next_connection();
       auto encoding = transport->open(id, i, request.query_json.empty() ? "{}" : request.query_json);

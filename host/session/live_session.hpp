@@ -57,6 +57,8 @@ struct Home {
   std::shared_ptr<Referee> referee;  // shared: a session may outlive the directory by some turns
   std::function<void(const SessionSummary&)> summary;
   std::function<void(const std::string& session_id)> ending;
+  /// A token for work on another thread that will post to a reactor: the directory outlives all of them.
+  std::function<std::shared_ptr<void>()> at_work;
   std::function<void(const std::string& session_id)> ended;
 };
 
@@ -93,6 +95,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const Services& services() const { return services_; }
   [[nodiscard]] Referee& referee() const { return *home_.referee; }
+  [[nodiscard]] std::shared_ptr<void> at_work() const { return home_.at_work(); }
   [[nodiscard]] Connections& connections() { return *connections_; }
   [[nodiscard]] Clients& clients() { return clients_; }
   [[nodiscard]] Room& room() { return room_; }

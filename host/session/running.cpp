@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "runtime/service.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
 #include "session/saver.hpp"
@@ -31,7 +32,10 @@ void Running::start(std::string runtime_name, UniqueFunction<void(Result<runtime
   runtime::StartOptions options;
   options.cwd = session_.prepared().cwd;
   if (options.cwd.empty()) options.cwd = std::filesystem::path(session_.path()).parent_path().string();
-  runtime_.start(std::move(runtime_name), session_.prepared().language, std::move(options), std::move(done));
+  // Another kernel of the same language may stand in for the one the file names, never for one that was asked for.
+  const bool by_file = runtime_name.empty() || runtime_name == session_.prepared().runtime;
+  auto language = by_file ? session_.prepared().language : std::string();
+  runtime_.start(std::move(runtime_name), std::move(language), std::move(options), std::move(done));
 }
 
 // The first run starts the kernel: a notebook that is only read costs none. Runs wait while it starts.
@@ -65,6 +69,10 @@ void Running::execute(Invocation invocation) {
       }
       if (cell->cell_type == "code") runs.push_back({cell->id, cell->source});
     }
+  }
+  if (!session_.services().runtime->can_run()) {
+    return invocation.error(503, "no_runtime_plugin", "no runtime plugin is loaded, so nothing can run code",
+                            "put one (runtime-jupyter) into the plugin path and restart the host");
   }
   const auto* client = session_.clients().by_number(invocation.member);
   ensure_kernel();

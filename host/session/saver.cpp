@@ -213,7 +213,8 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as) {
   job->done = std::move(done);
   session_.services().workers->submit([weak = session_.weak_from_this(), job, journal = session_.prepared().journal,
                                        formats = session_.prepared().formats, paths = session_.services().paths,
-                                       blobs = &session_.services().runtime->blobs(), &loop = session_.loop()] {
+                                       blobs = &session_.services().runtime->blobs(), token = session_.at_work(),
+                                       &loop = session_.loop()] {
     const auto write = [&]() -> Result<document::SavedFile> {
       for (const auto& [place, outputs] : job->outputs) {
         LECTERN_TRY(auto text, outputs.text(*blobs));

@@ -99,9 +99,7 @@ void send_document(LiveSession& session, Connection& connection) {
 
 void send_snapshot(LiveSession& session, Connection& connection, bool resumed) {
   send(connection, Op::kernel_ready, kernel_ready(session, connection, resumed, false));
-  if (!connection.options().models_document) {
-    session.running().send_models(connection);
-  }
+  session.running().send_models(connection);
   for (auto& data : session.running().cell_snapshots()) send(connection, Op::cell_op, std::move(data));
   send_latest(session, connection);
   send_document(session, connection);

@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -187,6 +188,10 @@ class Tab {
   void stop_reading() {
     on_loop([this] { socket_->reading = false; });
   }
+  /// The peer stops reading right after the first frame that holds `text`.
+  void stop_reading_after(const std::string& text) {
+    on_loop([this, &text] { socket_->stop_after = text; });
+  }
   void read_on() {
     on_loop([this] {
       socket_->reading = true;
@@ -265,6 +270,10 @@ class Tab {
     void send(FramePtr frame) override {
       const std::scoped_lock lock(mutex);
       if (!reading) queued += frame->bytes.size();
+      if (!stop_after.empty() && frame->bytes.find(stop_after) != std::string::npos) {
+        reading = false;
+        stop_after.clear();
+      }
       frames.push_back(std::move(frame));
       changed.notify_all();
     }
@@ -294,6 +303,7 @@ class Tab {
     Loop* loop = nullptr;
     std::weak_ptr<Socket> keep;
     std::size_t queued = 0;
+    std::string stop_after;
     bool reading = true;
   };
 

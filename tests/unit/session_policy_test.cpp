@@ -1,0 +1,188 @@
+// Policies: swaps while people work, effects that break a rule, policies that hang or throw.
+#include "base/clock.hpp"
+#include "session/effects.hpp"
+#include "session/referee.hpp"
+#include "session_support.hpp"
+
+namespace lectern::session::testing {
+namespace {
+
+const fs::path bad_plugins = fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-bad";
+
+class SessionPolicyTest : public SessionTest {
+ protected:
+  Result<json::Value> swap(const std::string& policy, const std::string& config = "{}") {
+    return ask<json::Value>([&](Reply<json::Value> reply) {
+      session_->set_policy({policy, config, false}, std::move(reply));
+    });
+  }
+};
+
+TEST_F(SessionPolicyTest, SwapWhilePeopleWorkDisconnectsNobody) {
+  start();
+  auto first = tab(), second = tab(), third = tab();
+  for (auto* one : {first.get(), second.get(), third.get()}) one->await("kernel-ready");
+  auto swapped = swap("collaborative");
+  ASSERT_TRUE(swapped) << swapped.error().message;
+  EXPECT_TRUE(flag_of(*swapped, "multi_editor"));
+  const auto changed = second->await("policy-changed");
+  EXPECT_EQ(text_of(changed.data, "policy"), "collaborative");
+  const auto gained = second->await("consumer-capabilities");
+  EXPECT_TRUE(edits(gained.data));
+  EXPECT_TRUE(flag_of(first->command("focus", R"({"cell_id":"a"})"), "ok"));
+  // And back: one editor stays, the others become interactors.
+  ASSERT_TRUE(swap("local-takeover"));
+  const auto room = at(third->command("room"), {"room"});
+  int editors = 0;
+  for (const auto& member : *at(room, {"members"}).as_array()) editors += text_of(member, "role") == "editor" ? 1 : 0;
+  EXPECT_EQ(editors, 1);
+  EXPECT_FALSE(first->closed() || second->closed() || third->closed());
+}
+
+TEST_F(SessionPolicyTest, UnknownPolicyAndBadSettingsChangeNothing) {
+  start();
+  auto first = tab();
+  first->await("kernel-ready");
+  EXPECT_EQ(swap("no-such-policy").error().code, "plugin_missing");
+  EXPECT_EQ(swap("local-takeover", R"({"tertiary":1})").error().status, 400);
+  auto policy = ask<json::Value>([&](Reply<json::Value> reply) { session_->policy(std::move(reply)); });
+  EXPECT_EQ(text_of(*policy, "policy"), "local-takeover");
+  EXPECT_TRUE(flag_of(first->command("save", "{}", 1), "ok"));
+}
+
+TEST_F(SessionPolicyTest, HangingPolicyIsGivenUpAndTheOldOneStays) {
+  start({}, {bad_plugins});
+  auto first = tab(), second = tab();
+  first->await("kernel-ready");
+  second->await("kernel-ready");
+  const auto refused = swap("hanging");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "policy_timeout");
+  EXPECT_EQ(swap("hanging").error().code, "quarantined");
+  EXPECT_TRUE(flag_of(second->command("takeover"), "ok"));
+}
+
+TEST_F(SessionPolicyTest, ThrowingPolicyDeniesAndHurtsNobody) {
+  Settings settings;
+  settings.policy = "throwing-policy";
+  auto host = std::make_unique<Host>(folder_.path(), settings, std::vector<fs::path>{bad_plugins});
+  host->write("n.ipynb", small_notebook);
+  auto opened = host->open("n.ipynb");
+  if (!opened) {  // one that throws when it is made cannot decide anything
+    EXPECT_FALSE(opened.error().message.empty());
+    EXPECT_TRUE(host->directory().list().empty());
+    return;
+  }
+  session_ = *opened;
+  {
+    auto first = tab();
+    EXPECT_FALSE(edits(first->await("kernel-ready").data));
+    EXPECT_EQ(error_code(first->command("takeover")), "denied");
+    EXPECT_TRUE(flag_of(first->command("room"), "ok"));
+  }
+  session_.reset();
+}
+
+TEST_F(SessionPolicyTest, MissingPolicyPluginIsNamed) {
+  Settings settings;
+  settings.policy = "not-there";
+  Host host(folder_.path(), settings);
+  host.write("n.ipynb", small_notebook);
+  const auto opened = host.open("n.ipynb");
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("not-there"), std::string::npos) << opened.error().message;
+  EXPECT_TRUE(host.directory().sessions().empty());
+}
+
+// ---- effects against a room -------------------------------------------------------------------------------------
+
+class EffectsTest : public ::testing::Test {
+ protected:
+  EffectsTest() : epochs_(0, 100, 100, [](std::uint64_t) {}) {
+    for (const MemberId id : {1u, 2u, 3u}) {
+      Member member;
+      member.id = id;
+      member.client_id = "c" + std::to_string(id);
+      if (id == 3) member.flags |= plugin::member_view_only;
+      room_.add(member);
+    }
+  }
+  static plugin::Effect effect(plugin::EffectKind kind, std::uint64_t target = 0, std::uint32_t caps = 0) {
+    plugin::Effect made;
+    made.kind = kind;
+    made.target = target;
+    made.caps = caps;
+    return made;
+  }
+  Result<Applied> apply(std::vector<plugin::Effect> effects, bool multi = false) {
+    return apply_effects(room_, epochs_, effects, {multi, clock::now_ms()});
+  }
+  void expect_refused(std::vector<plugin::Effect> effects) {
+    const auto version = room_.version();
+    const auto result = apply(std::move(effects));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, "effect_refused");
+    EXPECT_EQ(room_.version(), version) << "something of a refused list was applied";
+  }
+  Room room_;
+  Epochs epochs_;
+};
+
+using plugin::EffectKind;
+
+TEST_F(EffectsTest, GrantTakesThePenFromTheFormerHolderFirst) {
+  ASSERT_TRUE(apply({effect(EffectKind::grant, 1, cap_interact)}));
+  const auto applied = apply({effect(EffectKind::grant, 2, 0)});
+  ASSERT_TRUE(applied);
+  ASSERT_EQ(applied->rights.size(), 2u);
+  EXPECT_EQ(applied->rights[0].member, 1u);
+  EXPECT_EQ(applied->rights[0].revoked, 1u);
+  EXPECT_EQ(applied->rights[0].caps_after, 0u);
+  EXPECT_EQ(applied->rights[1].granted, 2u);
+  EXPECT_EQ(room_.editor()->id, 2u);
+}
+
+TEST_F(EffectsTest, StrangersViewersAndSecondEditorsAreRefusedWhole) {
+  expect_refused({effect(EffectKind::set_caps, 1, cap_interact), effect(EffectKind::grant, 9)});
+  expect_refused({effect(EffectKind::set_caps, 1, cap_interact), effect(EffectKind::grant, 3)});
+  expect_refused(
+      {effect(EffectKind::set_caps, 1, cap_interact), effect(EffectKind::grant, 1), effect(EffectKind::grant, 2)});
+  expect_refused({effect(EffectKind::set_caps, 1, cap_edit)});
+  auto unknown = effect(EffectKind::resolve);
+  unknown.request = 7;
+  expect_refused({effect(EffectKind::grant, 1), unknown});
+  room_.find(2)->presence = plugin::Presence::lost;
+  expect_refused({effect(EffectKind::grant, 2)});
+  room_.find(1)->scope = cap_interact;
+  expect_refused({effect(EffectKind::grant, 1)});
+}
+
+TEST_F(EffectsTest, SeveralEditorsNeedTheDeclaration) {
+  ASSERT_TRUE(apply({effect(EffectKind::grant, 1), effect(EffectKind::grant, 2)}, true));
+  EXPECT_EQ(room_.grants(), 2u);
+  EXPECT_NE(room_.find(1)->grant, room_.find(2)->grant);
+  // An exclusive policy cannot leave them as they are.
+  EXPECT_FALSE(apply({}, false));
+  EXPECT_TRUE(apply({effect(EffectKind::vacate, 1, cap_interact)}, false));
+}
+
+TEST_F(EffectsTest, GrantToTheHolderChangesNothing) {
+  ASSERT_TRUE(apply({effect(EffectKind::grant, 1)}));
+  const auto again = apply({effect(EffectKind::grant, 1)});
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->rights.empty());
+  EXPECT_EQ(room_.find(1)->grant, 1u);
+}
+
+TEST(EpochsTest, NothingAboveWhatIsOnDiskIsGiven) {
+  std::vector<std::uint64_t> asked;
+  Epochs epochs(10, 14, 4, [&](std::uint64_t upto) { asked.push_back(upto); });
+  for (std::uint64_t value = 11; value <= 14; ++value) EXPECT_EQ(epochs.next(), value);
+  EXPECT_FALSE(epochs.next());
+  ASSERT_FALSE(asked.empty());
+  epochs.confirm(asked.back());
+  EXPECT_EQ(epochs.next(), 15u);
+}
+
+}  // namespace
+}  // namespace lectern::session::testing
