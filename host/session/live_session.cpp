@@ -304,11 +304,11 @@ void LiveSession::publish_summary() {
 
 void LiveSession::check_idle() {
   if (ending_ || ended_) return;
-  const bool used = !room_.members().empty() || running().runtime().busy() || !policies().idle();
+  const bool used = !room_.members().empty() || running().runtime().busy();
   if (used) return idle_.cancel();
   if (idle_.armed()) return;
   idle_.start(std::chrono::milliseconds(settings_.session_ttl_ms), [this] {
-    const bool used_again = !room_.members().empty() || running().runtime().busy() || !policies().idle();
+    const bool used_again = !room_.members().empty() || running().runtime().busy();
     if (!used_again) end("EXPIRED", [](Result<bool>) {});
   });
 }

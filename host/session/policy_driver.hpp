@@ -38,7 +38,6 @@ class PolicyDriver {
   /// More epochs are on disk: what waited for them goes on.
   void resume();
   [[nodiscard]] const plugin::PolicyPtr& current() const { return current_; }
-  [[nodiscard]] bool idle() const { return queue_.empty(); }
 
  private:
   void pump();

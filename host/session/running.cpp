@@ -28,27 +28,21 @@ Running::Running(LiveSession& session)
   session.prepared().outputs.clear();
 }
 
-void Running::start(std::string runtime_name, UniqueFunction<void(Result<runtime::KernelInfo>)> done) {
+// With a language, another kernel of it will do when the named one is not here.
+void Running::start(std::string runtime_name, std::string language,
+                    UniqueFunction<void(Result<runtime::KernelInfo>)> done) {
   runtime::StartOptions options;
   options.cwd = session_.prepared().cwd;
   if (options.cwd.empty()) options.cwd = std::filesystem::path(session_.path()).parent_path().string();
-  // Another kernel of the same language may stand in for the one the file names, never for one that was asked for.
-  const bool by_file = runtime_name.empty() || runtime_name == session_.prepared().runtime;
-  auto language = by_file ? session_.prepared().language : std::string();
   runtime_.start(std::move(runtime_name), std::move(language), std::move(options), std::move(done));
 }
 
-// The first run starts the kernel: a notebook that is only read costs none. Runs wait while it starts.
+// The first run starts the kernel: a notebook that is only read costs none. Runs wait while it starts; should it not
+// start, kernel-status says why and the runs end with that error.
 void Running::ensure_kernel() {
   if (runtime_.state() != runtime::KernelState::none) return;
-  start(session_.prepared().runtime, [weak = session_.weak_from_this()](Result<runtime::KernelInfo> started) {
-    const auto session = weak.lock();
-    if (!session || started || session->prepared().runtime.empty()) return;
-    // The kernel the notebook names is not here: one of its language will do.
-    if (started.error().code == "unknown_runtime") {
-      session->running().start("", [](Result<runtime::KernelInfo>) {});
-    }
-  });
+  const auto& prepared = session_.prepared();
+  start(prepared.runtime, prepared.language, [](Result<runtime::KernelInfo>) {});
 }
 
 void Running::execute(Invocation invocation) {
@@ -89,14 +83,16 @@ void Running::execute(Invocation invocation) {
 }
 
 void Running::start_kernel(Invocation invocation) {
-  auto wanted = invocation.text("runtime");
-  if (wanted.empty()) wanted = session_.prepared().runtime;
-  start(std::move(wanted), [invocation = std::move(invocation)](Result<runtime::KernelInfo> started) mutable {
+  const auto wanted = invocation.text("runtime");
+  const auto& prepared = session_.prepared();
+  auto done = [invocation = std::move(invocation)](Result<runtime::KernelInfo> started) mutable {
     if (!started) return invocation.error(started.error());
     std::string out;
     json::Writer(out).begin_object().member("runtime", started->name).end_object();
     invocation.ok(std::move(out));
-  });
+  };
+  if (wanted.empty()) return start(prepared.runtime, prepared.language, std::move(done));
+  start(wanted, "", std::move(done));
 }
 
 void Running::kernel_request(Invocation invocation, std::string_view kind) {

@@ -42,7 +42,7 @@ class Running final : public runtime::RuntimeListener {
 
  private:
   void ensure_kernel();
-  void start(std::string runtime_name, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
+  void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
   LiveSession& session_;
   runtime::SessionRuntime runtime_;
 };
