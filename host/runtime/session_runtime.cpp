@@ -1,6 +1,7 @@
 #include "runtime/session_runtime.hpp"
 
 #include "base/log.hpp"
+#include "lectern/sdk/json_slice.hpp"
 #include "runtime/hub.hpp"
 
 namespace lectern::runtime {
@@ -280,7 +281,8 @@ void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {
   if (it == requests_.end()) return;
   auto waiting = std::move(it->second);
   requests_.erase(it);
-  waiting.done(std::move(event.json));
+  if (sdk::json::valid(event.json)) return waiting.done(std::move(event.json));
+  waiting.done(fail(502, "kernel_garbled", "the kernel's answer is not JSON"));
 }
 
 // -- runs

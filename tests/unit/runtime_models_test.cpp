@@ -1,0 +1,239 @@
+// The queue and the model store, without a kernel.
+#include <gtest/gtest.h>
+
+#include "runtime/executions.hpp"
+#include "runtime/models.hpp"
+
+namespace lectern::runtime {
+namespace {
+
+class QueueTest : public ::testing::Test {
+ protected:
+  QueueTest()
+      : queue_({[this](const Execution& run) { sent_.push_back(run.cell_id + "=" + run.code); },
+                [this](const Execution& run, std::string_view reason) {
+                  log_ += run.cell_id + ":" + std::string(run_status_name(run.status));
+                  if (!reason.empty()) log_ += "(" + std::string(reason) + ")";
+                  log_ += " ";
+                }}) {}
+  std::string take_log() { return std::exchange(log_, {}); }
+  std::uint64_t running() { return queue_.running()->number; }
+  std::vector<std::string> sent_;
+  std::string log_;
+  Executions queue_;
+};
+
+TEST_F(QueueTest, WaitsForTheKernelAndKeepsOrder) {
+  (void)queue_.enqueue({{"a", "1"}, {"b", "2"}}, "me");
+  EXPECT_TRUE(sent_.empty());
+  queue_.set_ready(true);
+  EXPECT_EQ(sent_, std::vector<std::string>{"a=1"});
+  queue_.started(running(), 1);
+  queue_.finished(running(), Finish::ok, "{}");
+  EXPECT_EQ(sent_.back(), "b=2");
+  queue_.finished(running(), Finish::ok, "{}");
+  EXPECT_FALSE(queue_.busy());
+  EXPECT_EQ(take_log(), "a:queued b:queued a:running a:running a:idle b:running b:idle ");
+}
+
+TEST_F(QueueTest, AFailureCancelsTheRestOfItsBatchOnly) {
+  queue_.set_ready(true);
+  (void)queue_.enqueue({{"a", "1"}, {"b", "2"}, {"c", "3"}}, "me");
+  (void)queue_.enqueue({{"d", "4"}}, "you");
+  take_log();
+  queue_.finished(running(), Finish::error, "{}");
+  EXPECT_EQ(take_log(), "a:error b:cancelled(a cell before it failed) c:cancelled(a cell before it failed) d:running ");
+}
+
+TEST_F(QueueTest, InterruptCancelsTheBatchAndLeavesTheRunningOneToTheKernel) {
+  queue_.set_ready(true);
+  (void)queue_.enqueue({{"a", "1"}, {"b", "2"}}, "me");
+  (void)queue_.enqueue({{"c", "3"}}, "me");
+  take_log();
+  queue_.interrupt();
+  EXPECT_EQ(take_log(), "b:cancelled(interrupted) ");
+  ASSERT_NE(queue_.running(), nullptr);
+  EXPECT_EQ(queue_.running()->cell_id, "a");
+  queue_.finished(running(), Finish::error, "{}");
+  EXPECT_EQ(queue_.running()->cell_id, "c");
+}
+
+TEST_F(QueueTest, AnEndEndsEverything) {
+  queue_.set_ready(true);
+  (void)queue_.enqueue({{"a", "1"}, {"b", "2"}}, "me");
+  take_log();
+  const auto old = running();
+  queue_.set_ready(false);
+  queue_.cancel_all("the kernel died");
+  EXPECT_EQ(take_log(), "b:cancelled(the kernel died) a:error(the kernel died) ");
+  queue_.finished(old, Finish::ok, "{}");
+  EXPECT_EQ(take_log(), "") << "what the old kernel says of it is late";
+  EXPECT_EQ(*queue_.cell_of(old), "a") << "late output still knows its cell";
+}
+
+TEST_F(QueueTest, ACellWaitsOnceWithItsNewestCode) {
+  (void)queue_.enqueue({{"a", "old"}}, "me");
+  const auto again = queue_.enqueue({{"a", "new"}, {"b", "2"}}, "me");
+  ASSERT_EQ(again->size(), 2u);
+  EXPECT_EQ(queue_.waiting().size(), 2u);
+  EXPECT_EQ((*again)[0].id, queue_.waiting().front().id);
+  queue_.set_ready(true);
+  EXPECT_EQ(sent_.front(), "a=new");
+}
+
+TEST_F(QueueTest, ADeletedCellDoesNotRun) {
+  queue_.set_ready(true);
+  (void)queue_.enqueue({{"a", "1"}, {"b", "2"}, {"c", "3"}}, "me");
+  queue_.cancel_cell("b", "the cell was deleted");
+  queue_.finished(running(), Finish::ok, "{}");
+  EXPECT_EQ(queue_.running()->cell_id, "c");
+}
+
+TEST_F(QueueTest, TooManyAreRefusedWhole) {
+  std::vector<CellRun> many(Executions::max_waiting + 1, CellRun{"", "1"});
+  const auto refused = queue_.enqueue(many, "me");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, "queue_full");
+  EXPECT_FALSE(queue_.busy());
+}
+
+class ModelsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto opened = store_.open(
+        "m1", "jupyter.widget",
+        R"({"state":{"value":1,"img":null,"arr":[1,null],"deep":{"a":{}}},"buffer_paths":[["img"],["arr",1]]})",
+        {"IMG", "ARR"}, "cell-1");
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  }
+  Result<ClientWrite> write(const std::string& message, std::vector<std::string> buffers = {}) {
+    return store_.client_write("m1", *json::parse(message), std::move(buffers), "client-1");
+  }
+  ModelStore store_;
+};
+
+TEST_F(ModelsTest, JoinersGetOneOpenEachInOrder) {
+  (void)store_.open("m0", "jupyter.widget", R"({"state":{}})", {}, "cell-2");
+  const auto models = store_.snapshot();
+  ASSERT_EQ(models.size(), 2u);
+  EXPECT_EQ(models[0].model_id, "m1") << "by creation, not by name";
+  EXPECT_EQ(models[0].cell_id, "cell-1");
+  EXPECT_EQ(*models[0].buffers[0], "IMG");
+  EXPECT_EQ(models[0].data(),
+            R"({"model_id":"m1","revision":1,"cell_id":"cell-1","message":{"method":"open","target":"jupyter.widget",)"
+            R"("state":{"value":1,"img":null,"arr":[1,null],"deep":{"a":{}}},"buffer_paths":[["img"],["arr",1]]},)"
+            R"("buffers":["SU1H","QVJS"]})");
+}
+
+TEST_F(ModelsTest, AWriteIsRevisedMarkedAndPassedOn) {
+  const auto written = write(R"({"method":"update","state":{"value":2.50},"buffer_paths":[]})");
+  ASSERT_TRUE(written.has_value()) << written.error().message;
+  EXPECT_EQ(written->event.origin, "client-1");
+  EXPECT_EQ(written->event.revision, 2u);
+  EXPECT_EQ(written->to_kernel.data, R"({"method":"update","state":{"value":2.50},"buffer_paths":[]})");
+  const auto open = store_.snapshot().front();
+  EXPECT_EQ(open.message.find("state")->find("value")->as_number()->text, "2.50");
+  EXPECT_EQ(open.message.find("state")->find("arr")->as_array()->size(), 2u) << "a patch leaves the other keys";
+}
+
+TEST_F(ModelsTest, APatchedKeyLosesItsOldBuffers) {
+  ASSERT_TRUE(write(R"({"method":"update","state":{"arr":[5]},"buffer_paths":[]})").has_value());
+  const auto open = store_.snapshot().front();
+  ASSERT_EQ(open.buffers.size(), 1u);
+  EXPECT_EQ(*open.buffers[0], "IMG");
+  ASSERT_TRUE(write(R"({"method":"update","state":{"img":null},"buffer_paths":[["img"]]})", {"NEW"}).has_value());
+  EXPECT_EQ(*store_.snapshot().front().buffers[0], "NEW");
+}
+
+TEST_F(ModelsTest, WrongWritesAreNamed) {
+  const std::pair<const char*, std::vector<std::string>> bad[] = {
+      {R"({"method":"update","state":{"img":null},"buffer_paths":[["img"]]})", {}},
+      {R"({"method":"update","state":{"img":null},"buffer_paths":[]})", {"x"}},
+      {R"({"method":"update","state":{"img":null}})", {"x"}},
+      {R"({"method":"update","state":{"a":[1]},"buffer_paths":[["a",7]]})", {"x"}},
+      {R"({"method":"update","state":{"a":1},"buffer_paths":[["a","b","c"]]})", {"x"}},
+      {R"({"method":"update","state":{},"buffer_paths":[["a","b"]]})", {"x"}},
+      {R"({"method":"update","state":{},"buffer_paths":[[]]})", {"x"}},
+      {R"({"method":"update","state":{},"buffer_paths":"img"})", {}},
+      {R"({"method":"update","state":[]})", {}},
+      {R"({"method":"update"})", {}},
+      {R"({"method":"close"})", {}},
+      {R"({"state":{}})", {}},
+      {R"({"method":"custom"})", {}},
+      {R"({"method":"update","state":{"_esm":"alert"}})", {}},
+      {R"({"method":"update","state":{"_css":"x"}})", {}}};
+  for (const auto& [message, buffers] : bad) {
+    const auto refused = write(message, buffers);
+    ASSERT_FALSE(refused.has_value()) << message;
+    EXPECT_EQ(refused.error().status, 400) << message;
+    EXPECT_NE(refused.error().message.find("message"), std::string::npos) << refused.error().message;
+  }
+  EXPECT_EQ(store_.snapshot().front().revision, 1u) << "and change nothing";
+  EXPECT_EQ(store_.client_write("gone", *json::parse(R"({"method":"update","state":{}})"), {}, "c").error().status,
+            404);
+}
+
+TEST_F(ModelsTest, TheKernelsEchoIsSwallowed) {
+  ASSERT_TRUE(write(R"({"method":"update","state":{"value":9}})").has_value());
+  EXPECT_TRUE(store_.message("m1", R"({"method":"echo_update","state":{"value":5}})", {})->empty());
+  EXPECT_TRUE(store_.message("m1", R"({"method":"update","state":{"value":9},"buffer_paths":[]})", {})->empty())
+      << "nothing changed";
+  const auto corrected = store_.message("m1", R"({"method":"update","state":{"value":8},"buffer_paths":[]})", {});
+  ASSERT_EQ(corrected->size(), 1u);
+  EXPECT_TRUE(corrected->front().origin.empty());
+  EXPECT_EQ(corrected->front().revision, 3u);
+}
+
+TEST_F(ModelsTest, CustomMessagesPassAndAreNotKept) {
+  const auto custom = store_.message("m1", R"({"method":"custom","content":{"k":1}})", {"q"});
+  ASSERT_EQ(custom->size(), 1u);
+  EXPECT_FALSE(custom->front().recorded());
+  EXPECT_EQ(
+      custom->front().data(),
+      R"({"model_id":"m1","revision":1,"cell_id":"cell-1","message":{"method":"custom","content":{"k":1}},"buffers":["cQ=="]})");
+  EXPECT_TRUE(custom->front().data(false).ends_with(",\"buffers\":[]}"));
+  EXPECT_EQ(store_.snapshot().size(), 1u);
+  const auto sent = write(R"({"method":"custom","content":{"x":1}})", {"b"});
+  EXPECT_EQ(sent->to_kernel.data, R"({"method":"custom","content":{"x":1}})");
+  EXPECT_EQ(sent->event.origin, "client-1");
+}
+
+TEST_F(ModelsTest, OtherCommsPassTheirOwnMessages) {
+  ASSERT_TRUE(store_.open("c1", "my.target", R"({"anything":[1]})", {}, "").has_value());
+  const auto events = store_.message("c1", R"({"hello":1})", {});
+  ASSERT_EQ(events->size(), 1u);
+  EXPECT_EQ(json::write(*events->front().message.find("content")), R"({"hello":1})");
+  const auto sent = store_.client_write("c1", *json::parse(R"({"method":"custom","content":{"x":1}})"), {}, "client-1");
+  EXPECT_EQ(sent->to_kernel.data, R"({"x":1})") << "no widget's wrapping around it";
+}
+
+TEST_F(ModelsTest, ClosedIsClosed) {
+  ASSERT_EQ(store_.close("m1").size(), 1u);
+  EXPECT_TRUE(store_.close("m1").empty());
+  EXPECT_TRUE(store_.message("m1", R"({"method":"update","state":{}})", {})->empty()) << "a race, not an error";
+  EXPECT_EQ(store_.size(), 0u);
+  (void)store_.open("a", "t", "{}", {}, "");
+  (void)store_.open("b", "t", "{}", {}, "");
+  EXPECT_EQ(store_.close_all().size(), 2u);
+}
+
+TEST_F(ModelsTest, ReopeningStartsOver) {
+  (void)store_.open("m2", "t", "{}", {}, "");
+  (void)store_.open("m1", "jupyter.widget", R"({"state":{"fresh":true}})", {}, "cell-9");
+  const auto models = store_.snapshot();
+  ASSERT_EQ(models.size(), 2u);
+  EXPECT_EQ(models[1].model_id, "m1");
+  EXPECT_EQ(models[1].message.find("state")->find("value"), nullptr);
+}
+
+TEST(Models, LimitsHold) {
+  ModelStore store({2, 1000, 3});
+  EXPECT_TRUE(store.open("a", "t", "{}", {}, "").has_value());
+  EXPECT_TRUE(store.open("b", "t", "{}", {}, "").has_value());
+  EXPECT_EQ(store.open("c", "t", "{}", {}, "").error().status, 413);
+  EXPECT_EQ(store.message("a", "{}", {std::string(2000, 'x')}).error().status, 413);
+  EXPECT_EQ(store.message("a", "{}", {"1", "2", "3", "4"}).error().status, 413);
+}
+
+}  // namespace
+}  // namespace lectern::runtime

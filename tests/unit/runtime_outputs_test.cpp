@@ -1,0 +1,315 @@
+// Streams as a terminal shows them, the output store, and what goes into the file.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/crypto.hpp"
+#include "base/text.hpp"
+#include "runtime/terminal.hpp"
+#include "runtime_support.hpp"
+
+namespace lectern::runtime::testing {
+namespace {
+
+struct StreamCase {
+  const char* name;
+  std::vector<std::string> pieces;
+  std::string shown;
+};
+
+class TerminalTest : public ::testing::TestWithParam<StreamCase> {};
+
+TEST_P(TerminalTest, ShowsWhatATerminalWould) {
+  Terminal terminal;
+  for (const auto& piece : GetParam().pieces) terminal.write(piece);
+  EXPECT_EQ(terminal.text(), GetParam().shown);
+}
+
+TEST_P(TerminalTest, TheCutsBetweenPiecesDoNotMatter) {
+  std::string all;
+  for (const auto& piece : GetParam().pieces) all += piece;
+  Terminal terminal;
+  for (std::size_t at = 0; at < all.size();) {  // one code point at a time
+    std::size_t length = 1;
+    while (at + length < all.size() && (static_cast<unsigned char>(all[at + length]) & 0xC0) == 0x80) ++length;
+    terminal.write(all.substr(at, length));
+    at += length;
+  }
+  EXPECT_EQ(terminal.text(), GetParam().shown);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Streams, TerminalTest,
+    ::testing::Values(
+        StreamCase{"plain", {"one\n", "two"}, "one\ntwo"}, StreamCase{"line_ends_of_windows", {"a\r\nb\r\n"}, "a\nb\n"},
+        StreamCase{"progress", {" 1%", "\r 50%", "\r100%", "\n"}, "100%\n"},
+        StreamCase{"shorter_text_leaves_the_rest", {"long line\rabc"}, "abcg line"},
+        StreamCase{"erase_to_the_end", {"long line\rabc\x1b[K\n"}, "abc\n"},
+        StreamCase{"erase_the_line", {"long line\x1b[2K\rabc"}, "abc"}, StreamCase{"backspace", {"abc\b\bX"}, "aXc"},
+        StreamCase{"backspace_stops", {"a\b\b\b\bX"}, "X"},
+        StreamCase{"spinner", {"|", "\b/", "\b-", "\b\\", "\bok\n"}, "ok\n"},
+        StreamCase{"colours_stay", {"\x1b[31mred\x1b[0m plain"}, "\x1b[31mred\x1b[0m plain"},
+        StreamCase{"colours_are_overwritten_by_cells", {"\x1b[31mred\x1b[0m plain\rX"}, "X\x1b[31med\x1b[0m plain"},
+        StreamCase{"umlauts_are_one_cell", {"\xC3\xA4\xC3\xB6\xC3\xBC\rx"}, "x\xC3\xB6\xC3\xBC"},
+        StreamCase{"emoji_are_one_cell", {"\xF0\x9F\x98\x80z\rab"}, "ab"},
+        StreamCase{"two_bars", {"a: 0%\nb: 0%", "\x1b[A\ra: 9%", "\n\rb: 9%\n"}, "a: 9%\nb: 9%\n"},
+        StreamCase{"cursor_up_stops_at_the_top", {"x\x1b[9A\ry"}, "y"},
+        StreamCase{"clear_screen", {"old\nold\n\x1b[2J\x1b[Hnew"}, "new"},
+        StreamCase{"cursor_column", {"abcdef\x1b[3GX"}, "abXdef"},
+        StreamCase{"forward_over_the_end", {"ab\x1b[3Cc"}, "ab   c"},
+        StreamCase{"titles_are_nobodys_business", {"\x1b]0;title\x07text"}, "text"},
+        StreamCase{"queries_too", {"a\x1b[?25lb\x1b[6nc"}, "abc"}, StreamCase{"bells", {"a\a\rb\a"}, "b"},
+        StreamCase{"lone_return_at_the_end", {"abc\r"}, "abc"}, StreamCase{"empty", {""}, ""}),
+    [](const auto& parameter) { return parameter.param.name; });
+
+TEST(Terminal, SaysWhenTextOnlyGrew) {
+  Terminal terminal;
+  EXPECT_TRUE(terminal.write("abc"));
+  EXPECT_TRUE(terminal.write("def\n"));
+  EXPECT_TRUE(terminal.write("x\r"));
+  EXPECT_FALSE(terminal.write("y"));
+  EXPECT_TRUE(terminal.write("z\n"));
+}
+
+TEST(Terminal, AHugeLineIsStartedOverNotEdited) {
+  Terminal terminal;
+  terminal.write(std::string(10u << 20, 'x'));
+  EXPECT_FALSE(terminal.write("\rshort"));
+  EXPECT_EQ(terminal.text(), "short");
+}
+
+class OutputsTest : public ::testing::Test {
+ protected:
+  /// Takes the ops of the store as a viewer would, and checks that he sees what a joiner sees.
+  SeenCell& view(const std::string& id) {
+    auto& cell = seen_[id];
+    if (const auto ops = store_.take_ops(id); !ops.empty()) {
+      Viewer::apply(cell, *json::parse(R"({"status":"idle","outputs":)" + ops + "}"));
+    }
+    const auto shown = json::parse(store_.shown(id), {256u << 20, 64, 10'000'000, true});
+    EXPECT_EQ(cell.outputs, *shown->as_array());
+    return cell;
+  }
+  std::string saved(const std::string& id) {
+    auto text = store_.to_nbformat(id).text(blobs_);
+    EXPECT_TRUE(text.has_value()) << text.error().message;
+    return text.value_or("");
+  }
+  static std::string display(const std::string& data) {
+    return R"({"output_type":"display_data","data":)" + data + R"(,"metadata":{}})";
+  }
+  TempFolder folder_;
+  Workers workers_{1};
+  BlobStore blobs_{folder_.path() / "blobs", workers_};
+  OutputStore store_{blobs_, {1024, 1u << 20, 100}};
+  std::map<std::string, SeenCell> seen_;
+};
+
+TEST_F(OutputsTest, NewTextTravelsAsNewTextOnly) {
+  store_.stream("a", "stdout", "one\n");
+  view("a");
+  store_.stream("a", "stdout", "two\n");
+  store_.stream("a", "stdout", "three\n");
+  EXPECT_EQ(store_.take_ops("a"), R"([{"op":"append_text","index":0,"text":"two\nthree\n"}])");
+  store_.stream("a", "stdout", "50%");
+  EXPECT_EQ(store_.take_ops("a"), R"([{"op":"append_text","index":0,"text":"50%"}])");
+  store_.stream("a", "stdout", "\r99%");
+  EXPECT_EQ(
+      store_.take_ops("a"),
+      R"([{"op":"replace","index":0,"output":{"output_type":"stream","name":"stdout","text":"one\ntwo\nthree\n99%"}}])");
+  EXPECT_EQ(store_.take_ops("a"), "");
+}
+
+TEST_F(OutputsTest, ChannelsTakeTurns) {
+  store_.stream("a", "stdout", "1");
+  store_.stream("a", "stderr", "2");
+  store_.stream("a", "stdout", "3");
+  EXPECT_EQ(view("a").outputs.size(), 3u);
+  EXPECT_EQ(saved("a"), R"([{"output_type":"stream","name":"stdout","text":["1"]},)"
+                        R"({"output_type":"stream","name":"stderr","text":["2"]},)"
+                        R"({"output_type":"stream","name":"stdout","text":["3"]}])");
+}
+
+TEST_F(OutputsTest, NumbersKeepTheirText) {
+  const std::string data = R"({"application/json":{"big":12345678901234567890123,"e":1.50e+400,"z":-0.0}})";
+  ASSERT_TRUE(store_.add("a", display(data), "").has_value());
+  EXPECT_NE(store_.shown("a").find(data), std::string::npos);
+  EXPECT_NE(saved("a").find(data), std::string::npos);
+}
+
+TEST_F(OutputsTest, LargeValuesAreBlobsAndComeBackIntoTheFile) {
+  const std::string png = crypto::random_bytes(5000);
+  const std::string svg = "<svg>\n" + std::string(2000, 's') + "\n</svg>";
+  const std::string big_json = "{\"rows\":[" + std::string(2000, '1') + "]}";
+  std::string data = R"({"image/png":")" + text::to_base64(png) + R"(","image/svg+xml":)";
+  json::write_string(svg, data);
+  data += R"(,"application/vnd.vega.v5+json":)" + big_json + R"(,"text/plain":"<Figure>"})";
+  ASSERT_TRUE(store_.add("a", display(data), "").has_value());
+  const auto& cell = view("a");
+  const auto* shown = cell.outputs.at(0).find("data");
+  const auto blob_of = [&](std::string_view type) { return *shown->find(type)->find("$blob")->as_string(); };
+  EXPECT_EQ(blob_of("image/png"), crypto::sha256_hex(png)) << "the bytes, not their base64";
+  EXPECT_EQ(shown->find("image/png")->find("size")->as_uint(), 5000u);
+  EXPECT_EQ(*shown->find("image/png")->find("media_type")->as_string(), "image/png");
+  EXPECT_EQ(*blobs_.get(blob_of("image/svg+xml"))->bytes, svg);
+  EXPECT_EQ(*blobs_.get(blob_of("application/vnd.vega.v5+json"))->bytes, big_json);
+  EXPECT_TRUE(store_.has_blob(blob_of("image/png")));
+  EXPECT_FALSE(store_.has_blob(std::string(64, '0')));
+  EXPECT_EQ(*shown->find("text/plain")->as_string(), "<Figure>");
+
+  const auto file = json::parse(saved("a"));
+  ASSERT_TRUE(file.has_value());
+  const auto* back = file->as_array()->at(0).find("data");
+  EXPECT_EQ(*back->find("image/png")->as_string(), text::to_base64(png));
+  EXPECT_EQ(json::write(*back->find("application/vnd.vega.v5+json")), big_json);
+  std::string joined;
+  for (const auto& line : *back->find("image/svg+xml")->as_array()) joined += *line.as_string();
+  EXPECT_EQ(joined, svg);
+}
+
+TEST_F(OutputsTest, WhatIsNotBase64StaysWhereItIs) {
+  const std::string odd(3000, '!');
+  ASSERT_TRUE(store_.add("a", display(R"({"image/png":")" + odd + "\"}"), "").has_value());
+  EXPECT_EQ(view("a").mime(0, "image/png"), odd);
+}
+
+TEST_F(OutputsTest, TheFilesOutputsAreItsOwnBytesUntilTouched) {
+  const auto raw = std::make_shared<const std::string>(
+      "[\n  {\"output_type\": \"stream\", \"name\": \"stdout\", \"text\": [\"a\\n\", \"b\"]},\n"
+      "  {\"data\": {\"image/png\": \"" +
+      text::to_base64(std::string(3000, 'p')) +
+      "\\n\", \"text/plain\": [\"x\\n\", \"y\"]}, \"metadata\": {\"odd\": 1.0}, \"output_type\": \"display_data\"}\n "
+      "]");
+  store_.load("a", raw);
+  EXPECT_TRUE(store_.has_outputs("a"));
+  EXPECT_EQ(saved("a"), *raw);
+  const auto ops = store_.snapshot_ops("a");
+  Viewer::apply(seen_["a"], *json::parse(R"({"status":"idle","outputs":)" + ops + "}"));
+  EXPECT_EQ(seen_["a"].text(0), "a\nb") << "viewers get text in one piece";
+  EXPECT_EQ(seen_["a"].mime(1, "text/plain"), "x\ny");
+  EXPECT_TRUE(seen_["a"].outputs.at(1).find("data")->find("image/png")->is_object());
+  EXPECT_TRUE(store_.to_nbformat("a").untouched()) << "looking is not touching";
+  EXPECT_EQ(saved("a"), *raw);
+
+  store_.stream("a", "stdout", "more");
+  view("a");
+  const auto file = saved("a");
+  EXPECT_NE(file.find(R"({"output_type": "stream", "name": "stdout", "text": ["a\n", "b"]})"), std::string::npos)
+      << "an output that was not touched keeps its bytes: " << file;
+  EXPECT_NE(file.find("\"metadata\": {\"odd\": 1.0}"), std::string::npos);
+  EXPECT_NE(file.find(R"({"output_type":"stream","name":"stdout","text":["more"]})"), std::string::npos);
+  store_.begin("a");
+  EXPECT_EQ(saved("a"), "[]");
+  EXPECT_TRUE(view("a").outputs.empty());
+}
+
+TEST_F(OutputsTest, TwentyFourMegabytesAreLookedAtLazily) {
+  std::string text = "[{\"output_type\":\"display_data\",\"metadata\":{},\"data\":{\"image/png\":\"";
+  text += text::to_base64(std::string(18u << 20, 'i')) + "\"}}]";
+  const auto raw = std::make_shared<const std::string>(std::move(text));
+  store_.load("a", raw);
+  EXPECT_EQ(raw.use_count(), 2) << "held, not copied";
+  const auto shown = store_.shown("a");
+  EXPECT_LT(shown.size(), 300u);
+}
+
+TEST_F(OutputsTest, DisplayUpdatesFollowTheirId) {
+  (void)store_.add(
+      "a", R"({"output_type":"execute_result","data":{"text/plain":"1"},"metadata":{},"execution_count":7})", "d");
+  (void)store_.add("b", display(R"({"text/plain":"1"})"), "d");
+  view("a"), view("b");
+  EXPECT_EQ(store_.update_display("d", display(R"({"text/plain":"2"})")).size(), 2u);
+  EXPECT_EQ(view("a").mime(0, "text/plain"), "2");
+  EXPECT_EQ(view("a").outputs.at(0).find("execution_count")->as_int(), 7);
+  EXPECT_EQ(view("b").mime(0, "text/plain"), "2");
+  store_.begin("a");
+  EXPECT_EQ(store_.update_display("d", display(R"({"text/plain":"3"})")), std::vector<std::string>{"b"});
+  EXPECT_TRUE(store_.update_display("other", display("{}")).empty());
+}
+
+TEST_F(OutputsTest, ACellThatTakesTooMuchSaysSoOnce) {
+  for (int i = 0; i < 300; ++i) store_.stream("a", "stdout", std::string(10'000, 'x'));
+  const auto& cell = view("a");
+  ASSERT_EQ(cell.outputs.size(), 2u);
+  EXPECT_LE(cell.text(0).size(), 1u << 20);
+  EXPECT_NE(cell.text(1).find("not kept"), std::string::npos);
+  for (int i = 0; i < 300; ++i) (void)store_.add("b", display("{}"), "");
+  EXPECT_EQ(view("b").outputs.size(), 101u);
+  store_.begin("a");
+  store_.stream("a", "stdout", "again");
+  EXPECT_EQ(view("a").text(0), "again");
+}
+
+TEST_F(OutputsTest, HostileOutputsAreRefusedOrMadeHarmless) {
+  EXPECT_FALSE(store_.add("a", "not json", "").has_value());
+  EXPECT_FALSE(store_.add("a", "[]", "").has_value());
+  EXPECT_FALSE(store_.add("a", "{\"a\":1} trailing", "").has_value());
+  EXPECT_FALSE(store_.add("a", "{\"a\":\"\xff\"}", "").has_value());
+  EXPECT_FALSE(store_.add("a", std::string(100'000, '['), "").has_value());
+  store_.stream("a", "stdout", "bad \xff byte");
+  EXPECT_EQ(view("a").text(0), "bad ? byte");
+  store_.load("b", std::make_shared<const std::string>("[{\"broken\""));
+  EXPECT_EQ(store_.shown("b"), "[]");
+  EXPECT_EQ(saved("b"), "[{\"broken\"") << "what cannot be read is still nobody's to drop";
+}
+
+TEST_F(OutputsTest, ErasedCellsLeaveNothing) {
+  store_.stream("a", "stdout", "x");
+  store_.erase("a");
+  EXPECT_FALSE(store_.has_outputs("a"));
+  EXPECT_TRUE(store_.changed_cells().empty());
+  EXPECT_TRUE(store_.cells().empty());
+}
+
+TEST(BlobStore, KeepsBytesUnderTheirDigest) {
+  TempFolder folder;
+  Workers workers(1);
+  const auto big = crypto::random_bytes(100'000);
+  {
+    BlobStore blobs(folder.path() / "blobs", workers);
+    const auto ref = blobs.put(big, "image/png");
+    EXPECT_EQ(ref.sha256, crypto::sha256_hex(big));
+    EXPECT_EQ(*blobs.get(ref.sha256)->bytes, big) << "readable before it is on disk";
+    EXPECT_EQ(blobs.put(big, "image/png"), ref);
+  }
+  BlobStore again(folder.path() / "blobs", workers);
+  const auto name = crypto::sha256_hex(big);
+  EXPECT_EQ(again.cached(name).bytes, nullptr);
+  const auto read = again.get(name);
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(*read->bytes, big);
+  EXPECT_EQ(read->media_type, "image/png");
+  EXPECT_NE(again.cached(name).bytes, nullptr);
+  EXPECT_EQ(again.get(std::string(64, 'a')).error().code, "blob_not_found");
+  for (const auto* bad : {"", "../../etc/passwd", "ABCDEF"}) EXPECT_EQ(again.get(bad).error().status, 400);
+}
+
+TEST(BlobStore, ADamagedFileIsNotServed) {
+  TempFolder folder;
+  Workers workers(1);
+  std::string name;
+  {
+    BlobStore blobs(folder.path() / "blobs", workers);
+    name = blobs.put("the right bytes", "text/html\nevil: header").sha256;
+    EXPECT_EQ(blobs.get(name)->media_type, "text/htmlevil: header") << "no line end gets into a header";
+  }
+  const auto file = folder.path() / "blobs" / name.substr(0, 2) / name.substr(2);
+  ASSERT_TRUE(fs::exists(file));
+  EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  std::ofstream(file, std::ios::app) << "x";
+  BlobStore again(folder.path() / "blobs", workers);
+  EXPECT_EQ(again.get(name).error().code, "blob_damaged");
+}
+
+TEST(BlobStore, WhatCannotBeWrittenStaysReadable) {
+  TempFolder folder;
+  Workers workers(1);
+  std::ofstream(folder.path() / "blobs") << "a file in the way";
+  BlobStore blobs(folder.path() / "blobs", workers);
+  const auto name = blobs.put("bytes", "text/plain").sha256;
+  EXPECT_EQ(*blobs.get(name)->bytes, "bytes");
+}
+
+}  // namespace
+}  // namespace lectern::runtime::testing
