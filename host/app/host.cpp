@@ -18,6 +18,7 @@
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "base/text.hpp"
 #include "base/workers.hpp"
 #include "document/journal.hpp"
 #include "document/notebook_store.hpp"
@@ -101,6 +102,7 @@ struct Host::Parts {
 
   Status build();
   Status build_storage();
+  [[nodiscard]] Status check_policy() const;
   void build_presence();
   void build_sessions(const std::string& device_name);
   Status listen(const std::string& device_name);
@@ -123,6 +125,23 @@ Status Host::Parts::build_storage() {
   document::NotebookStore::Options store_options;
   store_options.state_dir = options.state_dir;
   LECTERN_TRY(store, document::NotebookStore::create(std::move(store_options), *journals));
+  return {};
+}
+
+// A policy somebody asked for must be there; without the default one the host starts, and opening says what is missing.
+Status Host::Parts::check_policy() const {
+  const auto known = registry->ids(plugin::Kind::policy);
+  const auto& wanted = options.session.policy;
+  if (std::find(known.begin(), known.end(), wanted) != known.end()) return {};
+  std::string listed;
+  for (const auto& id : known) listed += (listed.empty() ? "" : ", ") + id;
+  const auto near = text::nearest(wanted, known);
+  Error error{400, "usage", "the policy '" + wanted + "' is not in the plugin path or was refused",
+              (near.empty() ? "" : "did you mean '" + near + "'? ") + ("known: " + (listed.empty() ? "none" : listed)) +
+                  "; 'lectern plugins' says more",
+              ""};
+  if (options.policy_given) return fail(std::move(error));
+  log::warning("plugins", remote_error(error));
   return {};
 }
 
@@ -320,6 +339,7 @@ Status Host::Parts::build() {
   }
   runtime = std::make_unique<runtime::Service>(*registry, *workers, options.state_dir);
   host_events = std::make_unique<api::HostEvents>(*loops.front());
+  LECTERN_CHECK(check_policy());
   transports = load_transports(*registry);
   build_presence();
   build_sessions(options.device_name);

@@ -262,6 +262,7 @@ Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& argumen
     return fail(400, "usage", error.what(), "see lectern serve --help");
   }
   out.options.port_given = values.count("port") > 0;
+  out.options.policy_given = values.count("policy") > 0;
   LECTERN_CHECK(split_root(out.options, root));
   LECTERN_CHECK(check_values(out.options));
   LECTERN_CHECK(check_listening(out.options));

@@ -15,8 +15,9 @@ struct ServeOptions {
   std::string notebook;  // opened first, relative to root; may be empty
   std::string bind = "127.0.0.1";
   std::uint16_t port = 8899;
-  bool port_given = false;  // then a taken port is an error
-  std::string token;        // empty: random, unless no_token
+  bool port_given = false;    // then a taken port is an error
+  bool policy_given = false;  // then a missing policy is one
+  std::string token;          // empty: random, unless no_token
   bool no_token = false;
   std::string presence_folder, device_name, state_dir, web_dir, tls_cert, tls_key, config;
   std::vector<std::string> plugin_path, host_names;

@@ -58,10 +58,14 @@ fs::path default_config_file() {
   return (base.empty() ? home() / ".config" : base) / "lectern" / "lectern.conf";
 }
 
-Result<fs::path> runtime_dir() {
+fs::path runtime_dir_path() {
   const auto base = from_environment("XDG_RUNTIME_DIR");
-  const auto path =
-      base.empty() ? fs::temp_directory_path() / ("lectern-" + std::to_string(::geteuid())) : base / "lectern";
+  if (!base.empty()) return base / "lectern";
+  return fs::temp_directory_path() / ("lectern-" + std::to_string(::geteuid()));
+}
+
+Result<fs::path> runtime_dir() {
+  auto path = runtime_dir_path();
   LECTERN_CHECK(private_folder(path));
   return path;
 }

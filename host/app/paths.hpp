@@ -10,6 +10,8 @@ namespace lectern::app {
 
 std::filesystem::path default_state_dir();    // $XDG_STATE_HOME/lectern
 std::filesystem::path default_config_file();  // $XDG_CONFIG_HOME/lectern/lectern.conf
+/// Where runtime_dir() is or would be; makes and checks nothing.
+std::filesystem::path runtime_dir_path();
 /// $XDG_RUNTIME_DIR/lectern, or a private folder under the temporary one; made with mode 0700. 500 `runtime_dir`.
 Result<std::filesystem::path> runtime_dir();
 /// The build tree's plugins/ and policies/ and the installed lib/lectern/plugins, as they exist beside the executable.

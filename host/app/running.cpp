@@ -98,9 +98,11 @@ Result<RunningEntry> RunningEntry::write(RunningServer server) {
 }
 
 Result<std::vector<RunningServer>> running_servers() {
-  LECTERN_TRY(const auto dir, folder());
   std::vector<RunningServer> found;
   std::error_code error;
+  // Looking makes nothing; what is there is read only if it is ours alone, for its tokens will be trusted.
+  if (!fs::exists(runtime_dir_path() / "servers", error)) return found;
+  LECTERN_TRY(const auto dir, folder());
   for (const auto& item : fs::directory_iterator(dir, error)) {
     if (item.path().extension() != ".json") continue;
     auto server = read(item.path());

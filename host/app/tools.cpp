@@ -36,6 +36,10 @@ bool contains(const std::string& root, const std::string& path) {
          (root.back() == '/' || path[root.size()] == '/');
 }
 
+Error no_server() {
+  return {0, "unreachable", "no server of yours is running", "start one with 'lectern serve'", ""};
+}
+
 // The server named, else the running one: that which serves `path` first, the newest otherwise.
 Result<Client> find_server(const ToolOptions& options, const std::string& path = {}) {
   LECTERN_TRY(auto running, running_servers());
@@ -48,9 +52,7 @@ Result<Client> find_server(const ToolOptions& options, const std::string& path =
     if (!options.token.empty()) named.token = options.token;
     return Client::to(std::move(named));
   }
-  if (running.empty()) {
-    return fail(0, "unreachable", "no server of yours is running", "start one with 'lectern serve'");
-  }
+  if (running.empty()) return fail(no_server());
   auto chosen = running.front();
   for (const auto& one : running) {
     if (!path.empty() && contains(one.root, path)) {
@@ -62,8 +64,15 @@ Result<Client> find_server(const ToolOptions& options, const std::string& path =
   return Client::to(std::move(chosen));
 }
 
-// A path given on this command line is meant from here, not from the server's root, when there is such a file.
+// A path given on this command line is meant from here when it leads somewhere, else from the server's root.
 std::string local_path(const std::string& given) {
+  std::error_code error;
+  const auto path = fs::canonical(given, error);
+  return error ? given : path.string();
+}
+
+// The same for a file that is yet to be made: its folder must be there.
+std::string local_new_path(const std::string& given) {
   std::error_code error;
   const auto path = fs::weakly_canonical(fs::absolute(given), error);
   return error || !fs::exists(path.parent_path(), error) ? given : path.string();
@@ -102,7 +111,7 @@ Status run_open(const ToolOptions& options) {
 }
 
 Status run_create(const ToolOptions& options) {
-  const auto path = options.positional.size() > 1 ? local_path(options.positional[1]) : std::string();
+  const auto path = options.positional.size() > 1 ? local_new_path(options.positional[1]) : std::string();
   LECTERN_TRY(auto client, find_server(options, path));
   json::Value body;
   body.set("runtime", options.positional[0]);
@@ -134,6 +143,7 @@ Status run_ls(const ToolOptions& options) {
       clients.push_back(std::move(client));
     }
   }
+  if (clients.empty()) return fail(no_server());
   json::Array servers;
   for (auto& client : clients) {
     LECTERN_TRY(auto answer, client.request("GET", "/api/v1/sessions"));
@@ -154,8 +164,6 @@ Status run_ls(const ToolOptions& options) {
     json::Value out;
     out.set("servers", std::move(servers));
     std::cout << json::write(out) << "\n";
-  } else if (clients.empty()) {
-    std::cout << "No server of yours is running.\n";
   }
   return {};
 }
