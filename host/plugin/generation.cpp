@@ -3,6 +3,7 @@
 #include <atomic>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -104,8 +105,15 @@ Generation::Generation(Manifest manifest, std::string sha256, std::uint64_t numb
   inner_->host.get_extension = &host_extension;
 }
 
-// Without end() the library stays mapped: something of it may still be running, and nobody is left to say.
-Generation::~Generation() = default;
+// A plugin that was never told to stop may still run, and it was promised its lectern_host until it is: that is kept
+// for ever, at exit too, and the library with it.
+Generation::~Generation() {
+  if (!inner_->initialised) return;
+  static std::vector<std::unique_ptr<Inner>>* const for_ever =
+      std::make_unique<std::vector<std::unique_ptr<Inner>>>().release();
+  const std::scoped_lock lock(control_mutex());
+  for_ever->push_back(std::move(inner_));
+}
 
 Result<std::unique_ptr<Generation>> Generation::load(Manifest manifest, const std::filesystem::path& staged,
                                                      std::string sha256, std::uint64_t number) {

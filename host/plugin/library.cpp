@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "base/text.hpp"
 
@@ -147,7 +148,12 @@ bool Library::close() {
 }
 
 Library::~Library() {
-  if (inner_ != nullptr && inner_->handle.is_loaded()) (void)inner_.release();
+  if (inner_ == nullptr || !inner_->handle.is_loaded()) return;
+  // Never destroyed, not even at exit: a thread may still be inside the code.
+  static std::vector<std::unique_ptr<Inner>>* const for_ever =
+      std::make_unique<std::vector<std::unique_ptr<Inner>>>().release();
+  const std::scoped_lock lock(open_paths().mutex);
+  for_ever->push_back(std::move(inner_));
 }
 
 }  // namespace lectern::plugin
