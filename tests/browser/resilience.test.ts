@@ -56,6 +56,25 @@ describe('the page in trouble', () => {
     await host.stop();
   });
 
+  it('says that a session was ended, and opens it again', async () => {
+    const host = await Host.start();
+    const name = host.notebook('ended.ipynb', [{ id: 'a', source: 'x' }]);
+    const context = await browser.newContext();
+    const tab = await Tab.open(context, host, name);
+    const sessions = await host.get('/api/v1/sessions');
+    const list = (sessions.body.sessions ?? sessions.body) as { session_id: string }[];
+    expect((await host.request('DELETE', `/api/v1/sessions/${list[0]!.session_id}`)).status).toBe(204);
+    await tab.page.getByTestId('ended').waitFor();
+    expect(await tab.page.getByTestId('ended').innerText()).toMatch(/ended/);
+    await tab.page.getByRole('button', { name: 'Open again' }).click();
+    await tab.ready();
+    await tab.type('a', '1');
+    await tab.shows('a', 'x1');
+    await tab.allSent();
+    await context.close();
+    await host.stop();
+  });
+
   it('turns everybody into editors when the policy is swapped, without a reload', async () => {
     const host = await Host.start();
     const name = host.notebook('swap.ipynb', [{ id: 'a', source: 'x' }]);

@@ -7,6 +7,8 @@ import { useOpen, useSession } from "./context";
 export function InputPrompt({ input }: { input: InputRequest }) {
   const { actions } = useOpen();
   const canAnswer = useSession((state) => state.capabilities.interact);
+  // Whoever runs the code is being asked; a reader who may answer too is not dragged there.
+  const takesFocus = useSession((state) => state.capabilities.edit && state.capabilities.interact);
   const [value, setValue] = useState("");
   const field = useId();
   const answer = (event: FormEvent) => {
@@ -20,7 +22,7 @@ export function InputPrompt({ input }: { input: InputRequest }) {
         id={field}
         type={input.password ? "password" : "text"}
         autoComplete="off"
-        autoFocus={canAnswer}
+        autoFocus={takesFocus}
         disabled={!canAnswer}
         value={value}
         onChange={(event) => setValue(event.target.value)}

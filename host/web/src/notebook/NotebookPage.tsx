@@ -5,6 +5,7 @@ import { TakeoverAsks } from "../room/TakeoverAsks";
 import { Actions } from "../session/actions";
 import { Session } from "../session/session";
 import { ErrorNote } from "../ui/ErrorNote";
+import { isKiosk } from "../ui/route";
 import { Header } from "../ui/Header";
 import { api, toWireError } from "../wire/http";
 import type { ConnectionInfo, WireError } from "../wire/types";
@@ -73,7 +74,7 @@ export function NotebookPage({ path }: { path: string }) {
           <KernelPill />
           <Members />
         </Header>
-        <Toolbar />
+        {!isKiosk() && <Toolbar />}
       </div>
       <main className="notebook">
         <h1 className="visually-hidden">{name}</h1>
