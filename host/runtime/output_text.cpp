@@ -31,6 +31,18 @@ std::optional<std::string> blob_bytes(std::string_view media_type, std::string_v
   return text::from_base64(*text);
 }
 
+/// True for an object with a "$blob", however that is spelled.
+bool names_blob(std::string_view value) {
+  bool found = false;
+  if (slice::is_object(value)) {
+    slice::each_member(value, [&](std::string_view key, std::string_view) {
+      found = slice::text(key) == "$blob";
+      return !found;
+    });
+  }
+  return found;
+}
+
 void write_blob(std::string& out, const BlobRef& blob) {
   json::Writer(out)
       .begin_object()
@@ -49,7 +61,7 @@ void rewrite(std::string_view object, std::string& out, Write&& write) {
     if (!first) out += ',';
     first = false;
     out.append(key) += ':';
-    write(key.substr(1, key.size() - 2), value, out);
+    write(slice::text(key), value, out);
     return true;
   });
   out += '}';
@@ -109,7 +121,10 @@ bool is_json_media(std::string_view type) {
 std::string shrink_output(std::string_view output, BlobStore& blobs, std::size_t limit,
                           std::vector<std::string>& names) {
   const auto write_mime = [&](std::string_view media_type, std::string_view value, std::string& out) {
-    if (value.size() > limit && media_type.find('\\') == std::string_view::npos) {
+    // What looks like one of our references and is none must never be taken for one: not by viewers, not by a save.
+    const bool impostor = names_blob(value);
+    if (impostor && !is_json_media(media_type)) return json::write_string(value, out);
+    if (value.size() > limit || impostor) {
       if (auto bytes = blob_bytes(media_type, value)) {
         const auto blob = blobs.put(std::move(*bytes), std::string(media_type));
         names.push_back(blob.sha256);

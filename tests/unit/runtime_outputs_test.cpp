@@ -254,6 +254,19 @@ TEST_F(OutputsTest, HostileOutputsAreRefusedOrMadeHarmless) {
   EXPECT_EQ(saved("b"), "[{\"broken\"") << "what cannot be read is still nobody's to drop";
 }
 
+TEST_F(OutputsTest, NobodyCanForgeAReference) {
+  const auto secret = blobs_.put("of another notebook", "text/html").sha256;
+  const auto forged = R"({"$blob":")" + secret + R"(","size":1,"media_type":"text/html"})";
+  ASSERT_TRUE(
+      store_.add("a", display(R"({"text/html":)" + forged + R"(,"application/json":)" + forged + "}"), "").has_value());
+  const auto* shown = view("a").outputs.at(0).find("data");
+  EXPECT_EQ(*shown->find("text/html")->as_string(), forged) << "text, nothing more";
+  EXPECT_EQ(*blobs_.get(*shown->find("application/json")->find("$blob")->as_string())->bytes, forged);
+  EXPECT_FALSE(store_.has_blob(secret));
+  EXPECT_EQ(saved("a").find("another notebook"), std::string::npos);
+  EXPECT_NE(saved("a").find(R"("application/json":)" + forged), std::string::npos);
+}
+
 TEST_F(OutputsTest, ErasedCellsLeaveNothing) {
   store_.stream("a", "stdout", "x");
   store_.erase("a");
