@@ -69,6 +69,7 @@ void Exchange::run() {
 }
 
 Exchange::Next Exchange::one_request(bool first) {
+  all_read_ = false;
   auto head = read_head(first);
   if (!head) return refuse(head.error());
   if (!*head) return Next::close;
@@ -81,20 +82,30 @@ Exchange::Next Exchange::one_request(bool first) {
   if (door_.draining) {
     return refuse({503, "draining", "the host is shutting down", "Try again shortly.", {}}, head_only);
   }
-  const auto limits = door_.handler.admit(request);
-  if (!limits) return refuse(limits.error(), head_only);
-  auto body = read_body(**head, limits->max_body);
-  if (!body) return refuse(body.error(), head_only);
+  try {
+    const auto limits = door_.handler.admit(request);
+    if (!limits) return refuse(limits.error(), head_only);
+    auto body = read_body(**head, limits->max_body);
+    if (!body) return refuse(body.error(), head_only);
+    all_read_ = true;
+    return handle(**head, std::move(*body));
+  } catch (const std::exception& error) {
+    log::error("net", request.method + " " + request.path + " threw: " + error.what());
+    return refuse({500, "internal", "the host failed on this request", "See the host's log.", {}}, head_only);
+  }
+}
 
+Exchange::Next Exchange::handle(const Head& head, std::string body) {
+  const bool head_only = head.request.method == "HEAD";
   // Bytes after a chunked body are a favourite place to hide a second request in; nothing of ours sends any.
-  const bool keep_alive = (*head)->keep_alive && (*head)->body.kind != BodyPlan::Kind::chunked && !door_.stop.raised();
-  auto whole = request;
-  whole.body = std::move(*body);
+  const bool keep_alive = head.keep_alive && head.body.kind != BodyPlan::Kind::chunked && !door_.stop.raised();
+  auto whole = head.request;
+  whole.body = std::move(body);
   auto outcome = door_.handler.handle(std::move(whole));
   return std::visit(
       Overloaded{[&](api::Response& response) { return answer(std::move(response), head_only, keep_alive); },
                  [&](api::Deferred& deferred) { return answer_deferred(std::move(deferred), head_only, keep_alive); },
-                 [&](std::unique_ptr<api::Upgrade>& upgrade) { return move(**head, std::move(upgrade)); }},
+                 [&](std::unique_ptr<api::Upgrade>& upgrade) { return move(head, std::move(upgrade)); }},
       outcome);
 }
 
@@ -181,7 +192,10 @@ Exchange::Next Exchange::answer(api::Response response, bool head_only, bool kee
   auto bytes = response_head(response, keep_alive);
   if (!bodiless) bytes += body;
   if (reader_.write(bytes, clock::now_ms() + write_patience_ms) != Waited::ready) return Next::close;
-  return keep_alive ? Next::keep_alive : Next::linger;
+  if (keep_alive) return Next::keep_alive;
+  if (!all_read_ || !reader_.buffer().empty() || wire_.secure()) return Next::linger;
+  wire_.finish();
+  return Next::close;
 }
 
 Exchange::Next Exchange::refuse(const Error& error, bool head_only) {

@@ -20,6 +20,7 @@ class Exchange final : public Poco::Net::TCPServerConnection {
   enum class Next { keep_alive, close, linger, moved };
 
   Next one_request(bool first);
+  Next handle(const Head& head, std::string body);
   /// Empty when the connection ends without an answer.
   Result<std::optional<Head>> read_head(bool first);
   Result<std::string> read_body(const Head& head, std::size_t limit);
@@ -37,6 +38,7 @@ class Exchange final : public Poco::Net::TCPServerConnection {
   SyncReader reader_;
   std::string peer_;
   bool loopback_ = false;
+  bool all_read_ = false;  // of the current request
   const void* const identity_;
 };
 

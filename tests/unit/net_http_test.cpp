@@ -278,6 +278,15 @@ TEST_F(Http, AHandlersHeadersCannotSplitTheResponse) {
   EXPECT_THAT(answer.head, Not(HasSubstr("999")));
 }
 
+TEST_F(Http, AHandlerThatThrowsIsA500) {
+  api.routes["/throw"] = [](api::Request) -> api::Outcome { throw std::runtime_error("on purpose"); };
+  open_door();
+  const auto answer = ask("GET /throw HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(500, answer.status);
+  EXPECT_THAT(answer.body, HasSubstr("\"internal\""));
+  EXPECT_EQ(200, ask("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").status);
+}
+
 TEST_F(Http, DrainingAnswers503WithRetryAfter) {
   open_door();
   RawClient open(port);
