@@ -62,13 +62,14 @@ Result<std::string> Endpoints::client_key(const Call& call, const std::string& s
               "get another from POST /api/v1/sessions/{session_id}/clients, or send the Lectern-Client header");
 }
 
-const plugin::Binding* Endpoints::binding(plugin::Carrier carrier, std::string_view route) const {
+std::vector<const plugin::Binding*> Endpoints::bindings(plugin::Carrier carrier, std::string_view route) const {
+  std::vector<const plugin::Binding*> found;
   for (const auto& transport : parts_.transports) {
     for (const auto& candidate : transport->bindings()) {
-      if (candidate.carrier == carrier && candidate.route == route) return &candidate;
+      if (candidate.carrier == carrier && candidate.route == route) found.push_back(&candidate);
     }
   }
-  return nullptr;
+  return found;
 }
 
 }  // namespace lectern::api

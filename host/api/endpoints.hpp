@@ -92,7 +92,7 @@ class Endpoints {
  private:
   [[nodiscard]] Result<session::SessionPtr> session_of(const Call& call) const;
   [[nodiscard]] Result<std::string> client_key(const Call& call, const std::string& session_id);
-  [[nodiscard]] const plugin::Binding* binding(plugin::Carrier carrier, std::string_view route) const;
+  [[nodiscard]] std::vector<const plugin::Binding*> bindings(plugin::Carrier carrier, std::string_view route) const;
   [[nodiscard]] Outcome upgrade(Call call, plugin::Carrier carrier, std::string_view route);
   [[nodiscard]] Outcome run_command(Call call, std::string name);
 

@@ -32,17 +32,36 @@ std::string query_json(const Request& request) {
   return json::write(out);
 }
 
-Status check_websocket(const Request& request, const plugin::Binding& binding) {
+using Bindings = std::vector<const plugin::Binding*>;
+
+// The transport whose subprotocol the client offers. Several plugins may serve one route: none of them can push another
+// aside.
+Result<const plugin::Binding*> offered_binding(const Request& request, const Bindings& bindings) {
+  std::string names;
+  for (const auto* binding : bindings) names += (names.empty() ? "" : ", ") + binding->name;
   const auto* upgrade = request.header("Upgrade");
   if (!upgrade || !list_has(*upgrade, "websocket")) {
-    return fail(426, "upgrade_required", "this route is a WebSocket", "connect with the subprotocol " + binding.name);
+    return fail(426, "upgrade_required", "this route is a WebSocket", "connect with one of the subprotocols: " + names);
   }
   const auto* offered = request.header("Sec-WebSocket-Protocol");
-  if (!offered || !list_has(*offered, binding.name)) {
-    return fail(400, "unknown_subprotocol", "the WebSocket must offer the subprotocol '" + binding.name + "'",
-                "add 'Sec-WebSocket-Protocol: " + binding.name + "'");
+  for (const auto* binding : bindings) {
+    if (offered && list_has(*offered, binding->name)) return binding;
   }
-  return {};
+  return fail(400, "unknown_subprotocol", "the WebSocket offers no subprotocol that is spoken here",
+              "put one of these in Sec-WebSocket-Protocol: " + names);
+}
+
+// The transport whose media type the client names in Accept; else event streams, which every client of this route
+// means.
+const plugin::Binding* accepted_binding(const Request& request, const Bindings& bindings) {
+  const auto* accept = request.header("Accept");
+  for (const auto* binding : bindings) {
+    if (accept && list_has(*accept, binding->name)) return binding;
+  }
+  for (const auto* binding : bindings) {
+    if (binding->name == "text/event-stream") return binding;
+  }
+  return bindings.front();
 }
 
 Error missing_transport(Carrier carrier, std::string_view route) {
@@ -59,11 +78,12 @@ Error missing_transport(Carrier carrier, std::string_view route) {
 Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
   auto found = session_of(call);
   if (!found) return error_response(found.error());
-  const auto* chosen = binding(carrier, route);
-  if (!chosen) return error_response(missing_transport(carrier, route));
-  if (carrier == Carrier::ws_message) {
-    if (auto fine = check_websocket(call.request, *chosen); !fine) return error_response(fine.error());
-  }
+  const auto candidates = bindings(carrier, route);
+  if (candidates.empty()) return error_response(missing_transport(carrier, route));
+  auto offered = carrier == Carrier::ws_message ? offered_binding(call.request, candidates)
+                                                : accepted_binding(call.request, candidates);
+  if (!offered) return error_response(offered.error());
+  const auto* chosen = *offered;
   auto key = client_key(call, (*found)->id());
   if (!key) return error_response(key.error());
 
@@ -85,6 +105,7 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
   } else {
     out->kind = Upgrade::Kind::stream;
     out->content_type = chosen->name;
+    request.media_type = chosen->name;
   }
   out->connected = [session = *found, request = std::move(request)](session::Link& link) mutable {
     return session->connect(std::move(request), link);
@@ -100,15 +121,18 @@ Outcome Endpoints::session_events(Call call) {
   return upgrade(std::move(call), Carrier::byte_stream, "events");
 }
 
-Outcome Endpoints::host_events(Call) {
+Outcome Endpoints::host_events(Call call) {
+  const auto candidates = bindings(Carrier::byte_stream, "events");
+  if (candidates.empty()) return error_response(missing_transport(Carrier::byte_stream, "events"));
+  const auto* chosen = accepted_binding(call.request, candidates);
   for (const auto& transport : parts_.transports) {
-    const auto& bindings = transport->bindings();
-    for (std::size_t i = 0; i < bindings.size(); ++i) {
-      if (bindings[i].carrier != Carrier::byte_stream || bindings[i].route != "events") continue;
+    const auto& offers = transport->bindings();
+    for (std::size_t i = 0; i < offers.size(); ++i) {
+      if (&offers[i] != chosen) continue;
       auto out = std::make_unique<Upgrade>();
       out->loop = parts_.loop;
       out->kind = Upgrade::Kind::stream;
-      out->content_type = bindings[i].name;
+      out->content_type = offers[i].name;
       out->connected = [this, transport, i](session::Link& link) {
         return parts_.host_events->connect(link, transport, static_cast<std::uint32_t>(i));
       };

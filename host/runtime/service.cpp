@@ -14,7 +14,8 @@ Service::Service(plugin::Registry& registry, Workers& workers, const std::filesy
     : workers_(workers),
       blobs_(std::make_unique<BlobStore>(state_dir / "blobs", workers)),
       hub_(std::make_unique<Hub>(registry, workers, std::move(config))),
-      catalog_(std::make_unique<Catalog>(*hub_)) {
+      catalog_(std::make_unique<Catalog>(*hub_)),
+      can_run_(!hub_->plugins().empty()) {
   workers_.submit([directory = state_dir / "blobs"] { BlobStore::collect(directory, keep_blobs_days); });
 }
 

@@ -30,6 +30,9 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
+  /// [any] False when there was no runtime plugin at the start: nothing can run code then, and a session can say so
+  /// at once instead of queueing runs that never begin.
+  [[nodiscard]] bool can_run() const { return can_run_; }
   [[nodiscard]] Catalog& catalog() { return *catalog_; }
   [[nodiscard]] BlobStore& blobs() { return *blobs_; }
   [[nodiscard]] Workers& workers() { return workers_; }
@@ -40,6 +43,7 @@ class Service {
   std::unique_ptr<BlobStore> blobs_;
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<Catalog> catalog_;
+  const bool can_run_;
 };
 
 }  // namespace lectern::runtime

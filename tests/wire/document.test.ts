@@ -110,7 +110,7 @@ describe('transactions', () => {
       { type: 'set_source', cell_id: 'b', source: 'kept' },
     ]);
     expect(dropped).toMatchObject({ ok: true, dropped: [{ index: 0 }] });
-    expect(dropped.dropped[0].reason).toContain('nosuch');
+    expect(dropped.dropped[0].reason).toContain('gone');
     const contradiction = await edit([
       { type: 'set_source', cell_id: 'b', source: 'lost' },
       { type: 'delete_cell', cell_id: 'b' },
