@@ -19,8 +19,16 @@ session::Reply<session::CommandReply> to_response(Respond respond) {
   };
 }
 
-session::Reply<json::Value> to_json(Respond respond, int status = 200) {
-  return [respond = std::move(respond), status](Result<json::Value> reply) mutable { answer(respond, status, reply); };
+session::Reply<json::Value> to_json(Respond respond) {
+  return [respond = std::move(respond)](Result<json::Value> reply) mutable { answer(respond, 200, reply); };
+}
+
+// A swap may load one generation of a plugin and drain another.
+session::Reply<json::Value> to_json_after_swap(HostEvents& events, Respond respond) {
+  return [&events, respond = std::move(respond)](Result<json::Value> reply) mutable {
+    if (reply) events.changed("plugins-changed");
+    answer(respond, 200, reply);
+  };
 }
 
 template <class T>
@@ -248,10 +256,7 @@ Outcome Endpoints::set_default_policy(Call call) {
   auto choice = policy_choice(call.request);
   if (!choice) return error_response(choice.error());
   return later(call, [this, choice = std::move(*choice)](Respond respond) mutable {
-    // Loading a plugin reads the disk and runs its start: never on a reactor.
-    parts_.workers->submit([this, choice = std::move(choice), respond = std::move(respond)]() mutable {
-      parts_.directory->set_policy(std::move(choice), to_json(std::move(respond)));
-    });
+    parts_.directory->set_policy(std::move(choice), to_json_after_swap(*parts_.host_events, std::move(respond)));
   });
 }
 
@@ -266,9 +271,10 @@ Outcome Endpoints::set_policy(Call call) {
   if (!found) return error_response(found.error());
   auto choice = policy_choice(call.request);
   if (!choice) return error_response(choice.error());
-  return later(call, [session = *found, choice = std::move(*choice)](Respond respond) mutable {
-    session->set_policy(std::move(choice), to_json(std::move(respond)));
-  });
+  return later(call,
+               [events = parts_.host_events, session = *found, choice = std::move(*choice)](Respond respond) mutable {
+                 session->set_policy(std::move(choice), to_json_after_swap(*events, std::move(respond)));
+               });
 }
 
 }  // namespace lectern::api

@@ -51,7 +51,8 @@ class HostTest : public testing::Test {
     ::setenv("XDG_CONFIG_HOME", (base_ / "config").c_str(), 1);
     write("a.ipynb", notebook);
     auto parsed_options = parse_serve({(base_ / "root").string(), "--port", "0", "--token", "the-token", "--state-dir",
-                                       (base_ / "state").string(), "--device-name", "bench", "--no-browser"});
+                                       (base_ / "state").string(), "--device-name", "bench", "--no-browser",
+                                       "--plugin-path", (base_ / "plugins").string()});
     ASSERT_TRUE(parsed_options) << parsed_options.error().message;
     auto host = Host::start(parsed_options->options);
     ASSERT_TRUE(host) << host.error().message;
@@ -215,6 +216,26 @@ TEST_F(HostTest, ThePolicyIsShownAndSwapped) {
   EXPECT_EQ(outcome("POST", "/api/v1/plugins/collaborative/reload", parsed("{}")), "200");
   EXPECT_EQ(outcome("POST", "/api/v1/plugins/format-ipynb/reload", parsed("{}")), "409 not_reloadable");
   EXPECT_EQ(outcome("POST", "/api/v1/plugins/none/reload", parsed("{}")), "404 plugin_missing");
+}
+
+TEST_F(HostTest, AReloadTakesWhatLiesOnDiskNow) {
+  const auto base = "/api/v1/sessions/" + open();
+  ASSERT_EQ(outcome("PUT", base + "/policy", parsed(R"({"policy":"collaborative"})")), "200");
+  const auto reload = [&] { return ask("POST", "/api/v1/plugins/collaborative/reload", parsed("{}")); };
+  const auto before = reload();
+  ASSERT_TRUE(before) << before.error().message;
+  EXPECT_EQ(text_of(reload()->body, "generation"), text_of(before->body, "generation"));  // nothing new to load
+
+  fs::create_directories(base_ / "plugins");
+  fs::copy(fs::path(LECTERN_TEST_PLUGINS) / "collaborative", base_ / "plugins" / "collaborative",
+           fs::copy_options::recursive);
+  std::ofstream(base_ / "plugins" / "collaborative" / "collaborative.so", std::ios::app) << "another build";
+  const auto after = reload();
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_NE(text_of(after->body, "generation"), text_of(before->body, "generation"));
+  const auto& sessions = *after->body.find("sessions")->as_array();
+  ASSERT_EQ(sessions.size(), 1U);
+  EXPECT_EQ(text_of(sessions[0], "ok"), "true");
 }
 
 TEST_F(HostTest, WrongMethodsAndPathsSaySo) {
