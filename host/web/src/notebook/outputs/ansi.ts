@@ -22,7 +22,6 @@ interface Style {
 const PLAIN: Style = { fg: null, bg: null, bold: false, dim: false, italic: false, underline: false, inverse: false, strike: false };
 
 // CSI sequences, OSC sequences (ended by BEL or ST), and two-byte escapes.
-// eslint-disable-next-line no-control-regex
 const ESCAPE = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])/g;
 
 const CUBE = [0, 95, 135, 175, 215, 255];
@@ -130,5 +129,4 @@ export function parseAnsi(text: string): Span[] {
   return spans;
 }
 
-// eslint-disable-next-line no-control-regex
 export const stripAnsi = (text: string) => text.replace(ESCAPE, "");
