@@ -16,6 +16,12 @@ constexpr std::size_t actors_kept = 16;
 
 }  // namespace
 
+Clients::~Clients() {
+  for (const auto& [id, client] : by_id_) {
+    if (book_) book_->remove(id);
+  }
+}
+
 PastGrant* Client::past_grant(std::uint64_t epoch) {
   for (auto& grant : past) {
     if (grant.epoch == epoch) return &grant;
@@ -44,6 +50,7 @@ Clients::Issued Clients::issue(std::string label, std::string kind, std::string 
   client->seen_wall_ms = clock::wall_ms();
   new_actor(*client);
   auto* made = client.get();
+  if (book_) book_->add(made->id, made->secret_hash);
   by_number_[made->number] = made;
   by_id_[made->id] = std::move(client);
   return {made, std::move(secret)};
@@ -56,7 +63,12 @@ Result<Client*> Clients::authenticate(std::string_view key) {
   }
   const auto dot = key.find('.');
   auto* client = dot == std::string_view::npos ? nullptr : find(key.substr(0, dot));
-  if (client == nullptr || !crypto::equal(crypto::sha256(key.substr(dot + 1)), client->secret_hash)) {
+  const auto hash = dot == std::string_view::npos ? std::string() : crypto::sha256(key.substr(dot + 1));
+  if (client == nullptr && book_ && book_->knows(key.substr(0, dot), hash)) {
+    return fail(400, "not_a_member", "the client is of another session",
+                "connect to this session, or POST .../clients, and use the key it gives");
+  }
+  if (client == nullptr || !crypto::equal(hash, client->secret_hash)) {
     return fail(401, "client_unknown", "this session does not know the client, or the secret is wrong",
                 "take a new client: connect without a key, or POST .../clients");
   }
@@ -151,6 +163,7 @@ std::vector<std::string> Clients::load(const std::map<std::string, std::string>&
     known.pop_back();
   }
   for (auto& client : known) {
+    if (book_) book_->add(client->id, client->secret_hash);
     by_number_[client->number] = client.get();
     by_id_[client->id] = std::move(client);
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "session/client_book.hpp"
 #include "session/idempotency.hpp"
 #include "session/session.hpp"
 
@@ -47,13 +48,20 @@ struct Client {
 /// The clients of one session. [reactor] for every function.
 class Clients {
  public:
+  /// `book` may be null; ours are in it as long as this lives.
+  explicit Clients(std::shared_ptr<ClientBook> book = nullptr) : book_(std::move(book)) {}
+  ~Clients();
+  Clients(const Clients&) = delete;
+  Clients& operator=(const Clients&) = delete;
+
   struct Issued {
     Client* client = nullptr;
     std::string secret;
   };
   /// A new client with a new secret.
   Issued issue(std::string label, std::string kind, std::string principal, bool view_only);
-  /// By "id.secret". 400 `client_required` when empty, 401 `client_unknown` else.
+  /// By "id.secret". 400 `client_required` when empty, 400 `not_a_member` when it is a client of another session, 401
+  /// `client_unknown` else.
   Result<Client*> authenticate(std::string_view key);
   /// Null when there is none.
   Client* find(std::string_view id);
@@ -70,6 +78,7 @@ class Clients {
   std::vector<std::string> load(const std::map<std::string, std::string>& stored, int keep_days, std::size_t most);
 
  private:
+  std::shared_ptr<ClientBook> book_;
   std::map<std::string, std::unique_ptr<Client>, std::less<>> by_id_;
   std::map<std::uint64_t, Client*> by_number_;
   std::uint64_t next_number_ = 1;

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/workers.hpp"
 #include "document/path_policy.hpp"
+#include "session/client_book.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
 #include "session/preparing.hpp"
@@ -27,13 +28,18 @@ Error draining() {
   return {503, "draining", "the server is shutting down", "try again when it is back", ""};
 }
 
+Services with_book(Services services) {
+  services.clients = std::make_shared<ClientBook>();
+  return services;
+}
+
 }  // namespace
 
 // Guarded by a mutex, not by a loop of its own: what is looked up here is asked from HTTP threads, reactors and workers
 // alike, and nothing is done while it is held.
 struct Directory::State : std::enable_shared_from_this<State> {
   State(Services services_, Settings settings_, std::vector<Loop*> reactors_)
-      : services(std::move(services_)),
+      : services(with_book(std::move(services_))),
         settings(settings_),
         reactors(std::move(reactors_)),
         referee(std::make_shared<Referee>()),

@@ -43,6 +43,7 @@ LiveSession::LiveSession(std::string id, Loop& loop, Services services, Settings
       home_(std::move(home)),
       wall_offset_ms_(clock::wall_ms() - clock::now_ms()),
       started_wall_ms_(clock::wall_ms()),
+      clients_(services_.clients),
       idle_(loop) {}
 
 LiveSession::~LiveSession() = default;

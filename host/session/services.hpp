@@ -1,6 +1,7 @@
 // What a session needs of the rest of the host. References only: app/ owns these and outlives every session.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class Service;
 
 namespace lectern::session {
 
+class ClientBook;
+
 struct Services {
   plugin::Registry* registry = nullptr;
   document::NotebookStore* store = nullptr;
@@ -31,8 +34,10 @@ struct Services {
   runtime::Service* runtime = nullptr;
   Workers* workers = nullptr;
   std::vector<plugin::TransportPtr> transports;  // what sessions can be connected by; shared with the API
-  std::string device_name;                       // this host's; empty when the name lookup failed
-  std::string state_dir;                         // where notebooks without a file live
+  /// Made by the directory. Shared: a request may hold a session past it.
+  std::shared_ptr<ClientBook> clients;
+  std::string device_name;  // this host's; empty when the name lookup failed
+  std::string state_dir;    // where notebooks without a file live
 };
 
 }  // namespace lectern::session
