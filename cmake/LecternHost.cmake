@@ -13,6 +13,9 @@ if(LECTERN_LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
+# Poco's CMake targets pull in libraries nothing of ours calls; each costs start time and resident memory.
+add_link_options(-Wl,--as-needed)
+
 add_library(lectern_warnings INTERFACE)
 target_compile_options(lectern_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
