@@ -198,6 +198,7 @@ Result<std::shared_ptr<Format>> Format::create(GenerationPtr generation) {
   inner->generation = std::move(generation);
   for (std::uint32_t i = 0; i < inner->abi.n_extensions; ++i)
     inner->extensions.emplace_back(view(inner->abi.extensions[i]));
+  inner->generation->activate();
   return std::shared_ptr<Format>(new Format(std::move(inner)));
 }
 

@@ -15,8 +15,8 @@ namespace lectern::plugin {
 
 enum class GenerationState {
   loaded,       // initialised, in nobody's use yet
-  active,       // behind a slot
-  draining,     // replaced; lives as long as its last object
+  active,       // objects were made of it
+  draining,     // a newer one took its place; lives as long as its last object
   quarantined,  // must not be used again; its library stays mapped for ever
 };
 /// [any] "loaded", "active", "draining", "quarantined".
@@ -67,9 +67,9 @@ class Generation {
   /// [any] The plugin's extension `id`, or null.
   [[nodiscard]] const void* extension(std::string_view id) const;
 
-  /// [any] loaded -> active. A quarantined generation stays so.
+  /// [any] An object of it was made: -> active. A quarantined generation stays so.
   void activate();
-  /// [any] -> draining, unless quarantined.
+  /// [any] -> draining, unless quarantined. The registry says it when it loads another content.
   void drain(std::string why);
   /// [any] Never used again, never unloaded. Calls that still run inside it are left alone.
   void quarantine(std::string why);

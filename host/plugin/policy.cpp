@@ -114,6 +114,7 @@ struct Collector {
   }
 
   static bool shows_object(std::string_view json) {
+    if (json.empty()) return true;  // takes away what was shown
     const auto value = json::parse(json, {.bytes = max_text, .depth = 8, .nodes = 1000, .unique_keys = true});
     return value && value->as_object() != nullptr;
   }
@@ -190,6 +191,7 @@ Result<std::shared_ptr<Policy>> Policy::create(GenerationPtr generation, std::st
   if (status != LECTERN_OK)
     return fail(call_error(*inner->generation, "take these settings", status, error, 400, "bad_config"));
   inner->self = self;
+  inner->generation->activate();
   return std::shared_ptr<Policy>(new Policy(std::move(inner)));
 }
 

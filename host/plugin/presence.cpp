@@ -86,6 +86,7 @@ Result<std::shared_ptr<PresenceBackend>> PresenceBackend::open(GenerationPtr gen
     return fail(std::move(failed));
   }
   inner->self = self;
+  inner->generation->activate();
   return std::shared_ptr<PresenceBackend>(new PresenceBackend(std::move(inner)));
 }
 

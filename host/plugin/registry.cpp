@@ -256,6 +256,11 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   if (known != nullptr) return known;
   LECTERN_TRY(auto made, Generation::load(std::move(manifest), staged.path, staged.sha256, inner_->next_number));
   ++inner_->next_number;
+  for (const auto& weak : inner_->live) {
+    const auto older = weak.lock();
+    if (older != nullptr && older->id() == made->id())
+      older->drain("generation " + std::to_string(made->number()) + " took its place");
+  }
   log::debug("plugins",
              made->id() + " generation " + std::to_string(made->number()) + " is loaded from " + staged.path.string());
   GenerationPtr shared(made.release(), [inner = inner_](Generation* generation) { inner->bury(generation); });

@@ -150,6 +150,7 @@ Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::
     return fail(std::move(failed));
   }
   inner->self = self;
+  inner->generation->activate();
   return std::shared_ptr<Runtime>(new Runtime(std::move(inner)));
 }
 

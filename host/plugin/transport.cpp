@@ -144,6 +144,7 @@ Result<std::shared_ptr<Transport>> Transport::create(GenerationPtr generation, s
   if (status != LECTERN_OK)
     return fail(call_error(*inner->generation, "take these settings", status, error, 400, "bad_config"));
   inner->self = self;
+  inner->generation->activate();
   return std::shared_ptr<Transport>(new Transport(std::move(inner)));
 }
 

@@ -150,9 +150,7 @@ TEST_F(RegistryFolders, TheSameContentIsOneGenerationAndUnloadsWhenNobodyHoldsIt
   const auto mapped = [&] { return ::dlopen(staged.c_str(), RTLD_LAZY | RTLD_NOLOAD) != nullptr; };
 
   auto policy = *Policy::create(first, "{}");
-  first->activate();
   EXPECT_EQ(first->state(), GenerationState::active);
-  first->drain("replaced");
   first.reset();
   all->reap();
   EXPECT_EQ(generations_of(*all), 1u) << "its policy still holds it";
@@ -190,6 +188,8 @@ TEST_F(RegistryFolders, AReplacedFileIsANewGenerationBesideTheOld) {
   install(testing::twins / "two", "twins", folder_);
   const auto new_policy = *Policy::create(*all->load(Kind::policy, "twins"), "{}");
   EXPECT_NE(old_policy->generation()->number(), new_policy->generation()->number());
+  EXPECT_EQ(old_policy->generation()->state(), GenerationState::draining);
+  EXPECT_EQ(new_policy->generation()->state(), GenerationState::active);
   EXPECT_EQ(old_policy->state_schema(), new_policy->state_schema());
   EXPECT_THAT(old_policy->actions_json(), HasSubstr("wave"));
 
@@ -221,11 +221,10 @@ TEST_F(RegistryFolders, SwapsUnderLoadLoseNoCallAndLeaveOneGeneration) {
     install(testing::twins / (i % 2 == 0 ? "two" : "one"), "twins", folder_);
     auto next = all->load(Kind::policy, "twins");
     ASSERT_TRUE(next) << next.error().message;
-    (*next)->activate();
     auto policy = *Policy::create(*next, "{}");
     const auto epoch = slot.epoch();
     const auto before = good.load();
-    slot.publish(policy)->generation()->drain("replaced");
+    slot.publish(policy);
     EXPECT_EQ(slot.epoch(), epoch + 1);
     while (good.load() < before + 10 && wrong.load() == 0) std::this_thread::yield();
   }

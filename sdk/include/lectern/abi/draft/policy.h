@@ -59,8 +59,8 @@ typedef struct lectern_room {
 } lectern_room;
 
 enum {
-  LECTERN_EVENT_INSTALLED = 1, /* this policy was just installed, at start or by a swap; `json` = the old policy's id as a
-                                  JSON string, empty at start. Bring the whole room into shape: an exclusive policy must
+  LECTERN_EVENT_INSTALLED = 1, /* this policy was just installed, at start or by a swap; `json` = the old policy's id, as
+                                  it is; empty at start. Bring the whole room into shape: an exclusive policy must
                                   leave at most one grant, whose owner becomes `holder`. */
   LECTERN_EVENT_JOINED = 2,    /* `who` is new in the room: give it its capabilities */
   LECTERN_EVENT_LEFT = 3,      /* `who` is gone for good; no longer in the room */
@@ -94,7 +94,7 @@ enum {
   LECTERN_EFFECT_UNASK = 6,    /* takes the ask of `request` back */
   LECTERN_EFFECT_TIMER = 7,    /* sets `timer` (the policy's own number) to `at_ms`; 0 cancels */
   LECTERN_EFFECT_NOTICE = 8,   /* `text` is shown to `target` (0 = everybody) */
-  LECTERN_EFFECT_SHOW = 9      /* `text` is a JSON object shown as room-state.policy to everybody */
+  LECTERN_EFFECT_SHOW = 9      /* `text` is a JSON object shown as room-state.policy to everybody; empty takes it away */
 };
 enum { LECTERN_DENY = 0, LECTERN_ALLOW = 1 };
 typedef struct lectern_effect {
