@@ -53,8 +53,8 @@ bool DeferredAnswer::detach(Wire& wire, std::chrono::milliseconds deadline) {
       const std::lock_guard lock(self->mutex_);
       if (self->answered_) return;
     }
-    auto& timer = door.deadlines.try_emplace(self.get(), door.loop).first->second;
-    timer.start(std::max(deadline, std::chrono::milliseconds(1)), [self] {
+    auto& late = door.late.try_emplace(self.get(), Door::Late{Timer(door.loop), self}).first->second;
+    late.deadline.start(std::max(deadline, std::chrono::milliseconds(1)), [self] {
       self->answer(api::error_response({504,
                                         "outcome_unknown",
                                         "the answer did not come in time; it may still happen",
@@ -77,7 +77,7 @@ void DeferredAnswer::answer(api::Response response) {
   }
   if (!door) return wire_.close();
   send_locked(*door, std::move(response));
-  door->loop.post([self = shared_from_this(), &door = *door] { door.deadlines.erase(self.get()); });
+  door->loop.post([self = shared_from_this(), &door = *door] { door.late.erase(self.get()); });
 }
 
 void DeferredAnswer::send_locked(Door& door, api::Response response) {

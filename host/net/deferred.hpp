@@ -26,8 +26,10 @@ class DeferredAnswer : public std::enable_shared_from_this<DeferredAnswer> {
   /// answer has just come after all: take it with wait(0), the wire is untouched.
   bool detach(Wire& wire, std::chrono::milliseconds deadline);
 
- private:
+  /// [any] Answers, if nobody has; later answers are dropped.
   void answer(api::Response response);
+
+ private:
   void send_locked(Door& door, api::Response response);
 
   const std::weak_ptr<Door> door_;  // a Respond may be kept, and called, longer than the door stands

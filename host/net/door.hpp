@@ -46,6 +46,8 @@ class Peers {
   std::unordered_map<const void*, std::string> sockets_;
 };
 
+class DeferredAnswer;
+
 struct Door : std::enable_shared_from_this<Door> {
   Door(const FrontDoorOptions& given, api::Handler& api) : options(given), handler(api), loop("net"), answers(loop) {}
 
@@ -55,7 +57,11 @@ struct Door : std::enable_shared_from_this<Door> {
   ssl_ctx_st* tls = nullptr;  // set before the first connection; null: plain
   Loop loop;                  // late and large answers
   DetachedAnswers answers;
-  std::unordered_map<const void*, Timer> deadlines;  // of detached Deferreds; on `loop` only
+  struct Late {
+    Timer deadline;
+    std::weak_ptr<DeferredAnswer> answer;
+  };
+  std::unordered_map<const DeferredAnswer*, Late> late;  // Deferreds whose worker has gone on; on `loop` only
   std::shared_ptr<Links> links = std::make_shared<Links>();
   StopSignal stop;
   Peers peers;

@@ -36,18 +36,15 @@ Error ended(Waited waited, std::string_view what) {
 }  // namespace
 
 Exchange::Exchange(const Poco::Net::StreamSocket& taken, Door& door)
-    : TCPServerConnection(taken),
-      door_(door),
-      wire_(taken, door.tls),
-      reader_(wire_, door.stop),
-      identity_(taken.impl()) {
+    : TCPServerConnection(taken), door_(door), reader_(wire_, door.stop), identity_(taken.impl()) {
   ++door_.busy;
   try {
     const auto address = taken.peerAddress();
     peer_ = address.host().toString();
     loopback_ = address.host().isLoopback();
-  } catch (const std::exception&) {
-    wire_.close();  // gone already
+    wire_ = Wire(taken, door.tls);
+  } catch (const std::exception& error) {
+    log::debug("net", std::string("a connection was gone before it was served: ") + error.what());
   }
 }
 

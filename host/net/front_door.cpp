@@ -8,14 +8,19 @@
 #include <Poco/Net/TCPServerConnectionFactory.h>
 #include <Poco/Net/TCPServerParams.h>
 #include <Poco/ThreadPool.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <csignal>
+#include <future>
+#include <thread>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
+#include "net/deferred.hpp"
 #include "net/door.hpp"
 #include "net/exchange.hpp"
 #include "net/http_answer.hpp"
@@ -112,6 +117,29 @@ Poco::Net::Context::Ptr tls_context(const FrontDoorOptions& options) {
   return context;
 }
 
+/// Ends the Deferreds that still wait, and gives their answers a moment to leave.
+void answer_late(Door& door) {
+  auto told = std::make_shared<std::promise<void>>();
+  auto done = told->get_future();
+  door.loop.post([&door, told] {
+    const auto late = std::exchange(door.late, {});
+    for (const auto& [key, one] : late) {
+      const auto answer = one.answer.lock();
+      if (!answer) continue;
+      answer->answer(api::error_response({503,
+                                          "draining",
+                                          "the host is shutting down; it may still happen",
+                                          "Ask again with the same id: nothing runs twice.",
+                                          {}}));
+    }
+    told->set_value();
+  });
+  const auto deadline = clock::now_ms() + 500;
+  done.wait_for(std::chrono::milliseconds(500));
+  while (door.answers.open() > 0 && clock::now_ms() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+}
+
 }  // namespace
 
 struct FrontDoor::State {
@@ -140,6 +168,7 @@ bool FrontDoor::State::try_bind(std::uint16_t port) {
       fresh->bind(address, true, false);
     }
     fresh->listen(1024);
+    ::fcntl(fresh->impl()->sockfd(), F_SETFD, FD_CLOEXEC);
     socket = std::move(fresh);
     return true;
   } catch (const Poco::Exception&) {
@@ -218,6 +247,7 @@ void FrontDoor::stop() {
   state.server.reset();
   state.pool.reset();
   state.socket.reset();
+  answer_late(*state.door);
   if (!state.door->links->close_all(state.options.limits.link_close + std::chrono::seconds(1))) {
     log::warning("net", "some connections did not end; their reactors may have stopped too early");
   }

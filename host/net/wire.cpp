@@ -2,11 +2,13 @@
 
 #include <Poco/Exception.h>
 #include <Poco/Net/StreamSocket.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,11 +35,11 @@ Io from_errno(Want want) {
 
 }  // namespace
 
-struct Wire::State {
-  explicit State(const Poco::Net::StreamSocket& taken) : socket(taken) {}
-  ~State() { SSL_free(ssl); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+struct Wire::Tls {
+  explicit Tls(SSL* made) : ssl(made) {}
+  ~Tls() { SSL_free(ssl); }
+  Tls(const Tls&) = delete;
+  Tls& operator=(const Tls&) = delete;
 
   /// What OpenSSL says about a call that returned `result` <= 0.
   [[nodiscard]] Io explain(int result) const {
@@ -53,55 +55,54 @@ struct Wire::State {
     }
   }
 
-  Poco::Net::StreamSocket socket;
-  SSL* ssl = nullptr;
-  std::string record;  // TLS: bytes OpenSSL was offered and must be offered again, unmoved
+  SSL* ssl;
+  std::string record;  // bytes OpenSSL was offered and must be offered again
   std::size_t offered = 0;
 };
 
 Wire::Wire() = default;
 
-Wire::Wire(const Poco::Net::StreamSocket& socket, ssl_ctx_st* tls)
-    : state_(std::make_unique<State>(socket)), fd_(socket.impl()->sockfd()), secure_(tls != nullptr) {
+Wire::Wire(Poco::Net::StreamSocket socket, ssl_ctx_st* tls)
+    : fd_(::fcntl(socket.impl()->sockfd(), F_DUPFD_CLOEXEC, 0)) {
   try {
-    state_->socket.setBlocking(false);
+    socket.close();
   } catch (const Poco::Exception&) {
-    // A socket the peer has reset already; the first operation says so.
+    // Gone already; the first operation on ours says so.
   }
+  if (fd_ < 0) return;
+  ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
   set_option(fd_, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(fd_, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(fd_, IPPROTO_TCP, TCP_KEEPIDLE, probe_after_s);
   set_option(fd_, IPPROTO_TCP, TCP_KEEPINTVL, probe_after_s);
   set_option(fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms);
-  if (!secure_) return;
-  state_->ssl = SSL_new(tls);
-  if (state_->ssl == nullptr || SSL_set_fd(state_->ssl, fd_) != 1) {
+  if (tls == nullptr) return;
+  tls_ = std::make_unique<Tls>(SSL_new(tls));
+  if (tls_->ssl == nullptr || SSL_set_fd(tls_->ssl, fd_) != 1) {
     close();
     return;
   }
-  SSL_set_accept_state(state_->ssl);
+  SSL_set_accept_state(tls_->ssl);
 }
 
 Wire::~Wire() {
   close();
 }
 
-Wire::Wire(Wire&& other) noexcept
-    : state_(std::move(other.state_)), fd_(std::exchange(other.fd_, -1)), secure_(other.secure_) {}
+Wire::Wire(Wire&& other) noexcept : tls_(std::move(other.tls_)), fd_(std::exchange(other.fd_, -1)) {}
 
 Wire& Wire::operator=(Wire&& other) noexcept {
   if (this != &other) {
     close();
-    state_ = std::move(other.state_);
+    tls_ = std::move(other.tls_);
     fd_ = std::exchange(other.fd_, -1);
-    secure_ = other.secure_;
   }
   return *this;
 }
 
 Io Wire::read(char* to, std::size_t size) {
-  if (!state_) return {.failed = true};
-  if (secure_) return read_secure(to, size);
+  if (!open()) return {.failed = true};
+  if (tls_) return read_secure(to, size);
   for (;;) {
     const auto count = ::recv(fd_, to, size, 0);
     if (count > 0) return {.bytes = static_cast<std::size_t>(count)};
@@ -112,13 +113,13 @@ Io Wire::read(char* to, std::size_t size) {
 
 Io Wire::read_secure(char* to, std::size_t size) {
   ERR_clear_error();  // a stale error of another connection on this thread would be taken for ours
-  const int count = SSL_read(state_->ssl, to, static_cast<int>(std::min<std::size_t>(size, 1u << 30)));
-  return count > 0 ? Io{.bytes = static_cast<std::size_t>(count)} : state_->explain(count);
+  const int count = SSL_read(tls_->ssl, to, static_cast<int>(std::min<std::size_t>(size, 1u << 30)));
+  return count > 0 ? Io{.bytes = static_cast<std::size_t>(count)} : tls_->explain(count);
 }
 
 Io Wire::write(std::span<const iovec> parts) {
-  if (!state_) return {.failed = true};
-  if (secure_) return write_secure(parts);
+  if (!open()) return {.failed = true};
+  if (tls_) return write_secure(parts);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = parts.size();
@@ -130,8 +131,8 @@ Io Wire::write(std::span<const iovec> parts) {
 }
 
 Io Wire::write_secure(std::span<const iovec> parts) {
-  auto& record = state_->record;
-  if (state_->offered == 0) {
+  auto& record = tls_->record;
+  if (tls_->offered == 0) {
     record.clear();
     for (const auto& part : parts) {
       const auto count = std::min(part.iov_len, tls_record - record.size());
@@ -139,39 +140,34 @@ Io Wire::write_secure(std::span<const iovec> parts) {
       if (record.size() == tls_record) break;
     }
     if (record.empty()) return {};
-    state_->offered = record.size();
+    tls_->offered = record.size();
   }
   ERR_clear_error();
-  const int count = SSL_write(state_->ssl, record.data(), static_cast<int>(state_->offered));
+  const int count = SSL_write(tls_->ssl, record.data(), static_cast<int>(tls_->offered));
   if (count <= 0) {
-    auto io = state_->explain(count);
+    auto io = tls_->explain(count);
     // A write that fails after the peer's close_notify is reported as the end of reading.
     io.failed = io.failed || std::exchange(io.end, false);
     return io;
   }
-  state_->offered = 0;
+  tls_->offered = 0;
   if (parts.size() == 1 && parts[0].iov_len <= static_cast<std::size_t>(count)) record = {};  // idle again
   return {.bytes = static_cast<std::size_t>(count)};
 }
 
 void Wire::finish() {
-  if (!state_) return;
-  if (secure_ && SSL_is_init_finished(state_->ssl) == 1) {
+  if (!open()) return;
+  if (tls_ && SSL_is_init_finished(tls_->ssl) == 1) {
     ERR_clear_error();
-    SSL_shutdown(state_->ssl);  // a courtesy; the FIN below says enough when it does not fit
+    SSL_shutdown(tls_->ssl);  // a courtesy; the FIN below says enough when it does not fit
   }
   ::shutdown(fd_, SHUT_WR);
 }
 
 void Wire::close() {
-  if (!state_) return;
-  try {
-    state_->socket.close();
-  } catch (const std::exception&) {
-    // Nothing is left to do about it; the descriptor is closed either way.
-  }
-  state_.reset();
-  fd_ = -1;
+  if (fd_ < 0) return;
+  tls_.reset();
+  ::close(std::exchange(fd_, -1));
 }
 
 }  // namespace lectern::net

@@ -30,17 +30,18 @@ struct Io {
 class Wire {
  public:
   Wire();
-  /// Takes over: makes the socket non-blocking, sets TCP_NODELAY. With `tls` it speaks TLS as the server; the handshake
-  /// is part of the first reads and writes. TLS is OpenSSL's own over the plain socket: Poco 1.11's SecureStreamSocket
-  /// throws a TimeoutException from a non-blocking handshake and does not say what it waits for.
-  explicit Wire(const Poco::Net::StreamSocket& socket, ssl_ctx_st* tls = nullptr);
+  /// Takes over: the descriptor is duplicated (close-on-exec, which Poco's is not: a kernel must not inherit it) and
+  /// Poco's own closed. Makes the socket non-blocking, sets TCP_NODELAY. With `tls` it speaks TLS as the server; the
+  /// handshake is part of the first reads and writes. TLS is OpenSSL's own over the plain socket: Poco 1.11's
+  /// SecureStreamSocket throws a TimeoutException from a non-blocking handshake and does not say what it waits for.
+  explicit Wire(Poco::Net::StreamSocket socket, ssl_ctx_st* tls = nullptr);
   ~Wire();
   Wire(Wire&&) noexcept;
   Wire& operator=(Wire&&) noexcept;
 
-  [[nodiscard]] bool open() const { return state_ != nullptr; }
+  [[nodiscard]] bool open() const { return fd_ >= 0; }
   [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] bool secure() const { return secure_; }
+  [[nodiscard]] bool secure() const { return tls_ != nullptr; }
 
   Io read(char* to, std::size_t size);
   /// Plain: all of `parts` in one system call. TLS: copies up to one record; after `want` the same bytes must be
@@ -52,12 +53,11 @@ class Wire {
   void close();
 
  private:
-  struct State;
   Io read_secure(char* to, std::size_t size);
   Io write_secure(std::span<const iovec> parts);
-  std::unique_ptr<State> state_;
+  struct Tls;
+  std::unique_ptr<Tls> tls_;  // null: plain
   int fd_ = -1;
-  bool secure_ = false;
 };
 
 }  // namespace lectern::net
