@@ -38,7 +38,8 @@ Result<std::unique_ptr<net::HTTPClientSession>> tls_session(const std::string& h
                 "the server on port " + std::to_string(port) + " shows another certificate than '" + pinned + "'",
                 "it is not the server that wrote the running list");
   }
-  return std::unique_ptr<net::HTTPClientSession>(new net::HTTPSClientSession(socket));
+  // HTTPSClientSession of Poco 1.11 refuses a socket that is connected already.
+  return std::make_unique<net::HTTPClientSession>(socket);
 }
 
 Error error_of(int status, const json::Value& body) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <future>
 #include <latch>
 #include <mutex>
@@ -316,7 +317,8 @@ Status Host::Parts::announce() {
   entry.url = url;
   entry.token = token;
   entry.root = paths->root();
-  entry.tls_cert = options.tls_cert;
+  // Other commands run in other folders.
+  if (!options.tls_cert.empty()) entry.tls_cert = std::filesystem::absolute(options.tls_cert);
   entry.started_at = clock::rfc3339_now();
   auto written = RunningEntry::write(std::move(entry));
   if (written) {

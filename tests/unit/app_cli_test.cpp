@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "base/json.hpp"
 
@@ -48,14 +49,19 @@ class CliTest : public testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
   // Starts `lectern serve` and returns its first line.
-  std::string serve() {
+  std::string serve(const std::vector<std::string>& more = {}) {
     std::array<int, 2> pipe{};
     EXPECT_EQ(::pipe(pipe.data()), 0);
     server_ = ::fork();
     if (server_ == 0) {
       ::dup2(pipe[1], STDOUT_FILENO);
       const auto root = (base_ / "root").string();
-      ::execl(LECTERN_BINARY, "lectern", "serve", root.c_str(), "--port", "0", "--json", nullptr);
+      std::vector<std::string> arguments = {"lectern", "serve", root, "--port", "0", "--json"};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      std::vector<char*> pointers;
+      for (auto& argument : arguments) pointers.push_back(argument.data());
+      pointers.push_back(nullptr);
+      ::execv(LECTERN_BINARY, pointers.data());
       ::_exit(127);
     }
     ::close(pipe[1]);
@@ -130,6 +136,20 @@ TEST_F(CliTest, AServerIsFoundUsedAndEndedCleanly) {
   EXPECT_EQ(::kill(server_, SIGTERM), 0);
   EXPECT_EQ(wait_for_end(), 0);
   EXPECT_EQ(run("ls"), 3);
+}
+
+TEST_F(CliTest, OverTlsOnlyTheServersOwnCertificateIsAccepted) {
+  const auto certificate = (base_ / "cert.pem").string();
+  const auto make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=lectern -keyout " +
+                    (base_ / "key.pem").string() + " -out " + certificate + " 2>/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  const auto start = json::parse(serve({"--tls-cert", certificate, "--tls-key", (base_ / "key.pem").string()}));
+  ASSERT_TRUE(start);
+  EXPECT_EQ(run("ls", true), 0) << out_;
+  EXPECT_NE(out_.find("https://127.0.0.1:"), std::string::npos);
+  ASSERT_EQ(std::system(make.c_str()), 0);  // now the file holds another one
+  EXPECT_EQ(run("ls", true), 3) << out_;
+  EXPECT_NE(out_.find("another certificate"), std::string::npos);
 }
 
 TEST_F(CliTest, AKilledServerIsForgotten) {
