@@ -31,6 +31,30 @@ Status keep_copy(const std::string& path, std::string_view bytes) {
   return {};
 }
 
+// The journals this process has open, by path. A session may end while the last records of its journal are still
+// queued; whoever opens the notebook again must not read, or cut, the file under the journal thread's hands.
+struct LiveFiles {
+  std::mutex mutex;
+  std::map<std::string, std::weak_ptr<Journal::File>> by_path;
+};
+LiveFiles& live_files() {
+  static LiveFiles files;
+  return files;
+}
+
+void retire_earlier(const std::string& path) {
+  std::shared_ptr<Journal::File> earlier;
+  {
+    auto& files = live_files();
+    std::lock_guard lock(files.mutex);
+    const auto found = files.by_path.find(path);
+    if (found == files.by_path.end()) return;
+    earlier = found->second.lock();
+    files.by_path.erase(found);
+  }
+  if (earlier != nullptr) earlier->retire();
+}
+
 void fold(const journal_format::View& view, Recovered& out) {
   switch (view.kind) {
     case RecordKind::snapshot:
@@ -72,6 +96,7 @@ Error corrupt(const std::string& path, std::uint64_t at) {
 
 Result<std::optional<Recovered>> Journal::recover(const std::string& dir, std::string_view name) {
   const std::string path = file_name(dir, name);
+  retire_earlier(path);
   auto file = read_whole(path, UINT64_MAX);
   if (!file) {
     if (file.error().code == "not_found") return std::optional<Recovered>{};
@@ -102,6 +127,13 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalWriter& writer, std::strin
   } else {
     file->failed = true;  // nothing to append to until the first rewrite
   }
+  retire_earlier(file->path);
+  {
+    auto& files = live_files();
+    std::lock_guard lock(files.mutex);
+    std::erase_if(files.by_path, [](const auto& entry) { return entry.second.expired(); });
+    files.by_path[file->path] = file;
+  }
   return std::unique_ptr<Journal>(new Journal(std::move(file), writer.state_));
 }
 
@@ -128,7 +160,7 @@ void Journal::append(std::vector<Record> records, JournalDone done, Durability d
     std::lock_guard lock(file_->mutex);
     remember(file_->meta, records);
     for (const auto& record : records) file_->since_rewrite += record.bytes.size() + record.key.size() + 16;
-    file_->queue.push_back({std::move(records), std::move(done), durability, false});
+    file_->push({std::move(records), std::move(done), durability, false});
   }
   writer_->wake(file_);
 }
@@ -146,7 +178,7 @@ void Journal::rewrite(std::string snapshot, std::string sidecar, std::vector<Rec
       if (record.kind != RecordKind::meta) records.push_back(std::move(record));
     }
     file_->since_rewrite = 0;
-    file_->queue.push_back({std::move(records), std::move(done), Durability::synced, true});
+    file_->push({std::move(records), std::move(done), Durability::synced, true});
   }
   writer_->wake(file_);
 }

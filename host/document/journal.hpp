@@ -103,7 +103,8 @@ class Journal {
  public:
   /// [worker] What the newest whole journal file `name` of the folder `dir` says; nullopt when there is none.
   /// 500 `journal_corrupt`: damage before the tail; the file was renamed to `<file>.corrupt`, named in the message.
-  /// 500 `journal_unreadable`: the operating system refused.
+  /// 500 `journal_unreadable`: the operating system refused. What an earlier Journal of this process still has queued
+  /// for the file is written first; that object refuses everything from then on.
   static Result<std::optional<Recovered>> recover(const std::string& dir, std::string_view name = "journal");
 
   /// [worker] Opens the journal `name` in `dir` to append to it. Call recover() first and pass what it gave (its meta

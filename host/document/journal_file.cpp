@@ -36,6 +36,17 @@ std::string encode_all(const std::vector<Record>& records, std::uint32_t salt, s
 
 }  // namespace
 
+void Journal::File::push(Entry entry) {
+  queue.push_back(std::move(entry));
+  busy = true;
+}
+
+void Journal::File::retire() {
+  std::unique_lock lock(mutex);
+  idle.wait(lock, [this] { return !busy; });
+  retired = true;
+}
+
 Status Journal::File::attach(const Recovered& recovered) {
   fd = Descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd) return fail(500, "journal_unreadable", system_error(errno, "open", path).message);

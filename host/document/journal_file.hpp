@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,9 @@ struct Journal::File {
   std::vector<Entry> queue;                 // under mutex
   std::map<std::string, std::string> meta;  // under mutex
   std::uint64_t since_rewrite = 0;          // under mutex
+  bool busy = false;                        // under mutex: something is queued or being written
+  bool retired = false;                     // under mutex: recover() was called for the path, this object is history
+  std::condition_variable idle;             // busy became false
   std::atomic<bool> failed = false;         // nothing can be appended until a rewrite
 
   // The rest belongs to the journal thread (before the first wake: to the opener).
@@ -41,6 +45,10 @@ struct Journal::File {
   std::chrono::steady_clock::time_point dirty_since;
   std::vector<JournalDone> waiting;  // callbacks that wait for the sync
 
+  /// Queues an entry; `mutex` is held.
+  void push(Entry entry);
+  /// Waits until all that is queued is written, then takes nothing more.
+  void retire();
   /// Opens the recovered file, cuts its tail.
   Status attach(const Recovered& recovered);
   /// Encodes and writes; an errno.

@@ -52,12 +52,35 @@ JournalWriter::Figures JournalWriter::figures() const {
 
 void JournalWriter::State::wake(const std::shared_ptr<Journal::File>& file) {
   {
-    std::lock_guard lock(mutex);
+    std::unique_lock lock(mutex);
+    if (ended) {
+      lock.unlock();
+      return refuse_all(*file);
+    }
     if (std::find(woken.begin(), woken.end(), file) != woken.end()) return;
     woken.push_back(file);
     if (woken.size() > 1) return;
   }
   ready.notify_one();
+}
+
+void JournalWriter::State::refuse_all(Journal::File& file) {
+  std::vector<Journal::File::Entry> queue;
+  {
+    std::lock_guard lock(file.mutex);
+    queue.swap(file.queue);
+  }
+  for (auto& entry : queue) {
+    if (entry.done) entry.done(fail(journal_failed(file.path, "the host is shutting down.")));
+  }
+  settle(file);
+}
+
+void JournalWriter::State::settle(Journal::File& file) {
+  std::lock_guard lock(file.mutex);
+  if (!file.queue.empty()) return;
+  file.busy = false;
+  file.idle.notify_all();
 }
 
 void JournalWriter::State::run() {
@@ -75,12 +98,14 @@ void JournalWriter::State::run() {
       }
       files.swap(woken);
       last = stopping && files.empty();
+      ended = last;
     }
     // All writes first: while one file syncs, the pages of the next are already on their way.
     for (const auto& file : files) take(*file);
     for (const auto& file : files) {
       if (!file->waiting.empty()) sync(*file);
       if (file->dirty && std::find(relaxed.begin(), relaxed.end(), file) == relaxed.end()) relaxed.push_back(file);
+      settle(*file);
     }
     sync_relaxed(last);
     if (last) return;
@@ -89,9 +114,15 @@ void JournalWriter::State::run() {
 
 void JournalWriter::State::take(Journal::File& file) {
   std::vector<Journal::File::Entry> queue;
+  bool retired = false;
   {
     std::lock_guard lock(file.mutex);
     queue.swap(file.queue);
+    retired = file.retired;
+  }
+  // Another object has the file now.
+  for (auto& entry : retired ? std::exchange(queue, {}) : std::vector<Journal::File::Entry>{}) {
+    if (entry.done) entry.done(fail(journal_failed(file.path, "it was opened again elsewhere in this host.")));
   }
   std::vector<JournalDone> written;  // relaxed ones, not behind a synced one
   for (auto& entry : queue) {

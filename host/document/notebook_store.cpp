@@ -254,8 +254,8 @@ Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, 
   std::vector<Record> records;
   records.push_back(Record::meta(std::string(meta_key::file), mark_json({saved.fingerprint, heads})));
   records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
-  // Not waited for: until it is there the intent says the same.
-  journal.append(std::move(records), {});
+  // A failure is the journal's to report; until a later one succeeds, the intent says the same.
+  (void)journal.append_and_wait(std::move(records));
   return saved;
 }
 

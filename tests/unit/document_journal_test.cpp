@@ -35,6 +35,10 @@ class JournalTest : public testing::Test {
     EXPECT_TRUE(result->has_value());
     return std::move(**result);
   }
+  // Where the last whole append ends, while the journal is in use.
+  std::uint64_t end_now() const {
+    return journal_format::scan(read_file(file()), [](const auto&) {}).end;
+  }
   TemporaryFolder folder_;
   JournalWriter writer_;
 };
@@ -103,7 +107,7 @@ TEST_F(JournalTest, ATornTailIsCutAtEveryByte) {
       ASSERT_TRUE(
           journal->append_and_wait({Record::change("a" + std::to_string(i)), Record::change("b" + std::to_string(i))})
               .has_value());
-      ends.push_back(recovered().end);
+      ends.push_back(end_now());
     }
   }
   const std::string whole = read_file(file()).substr(0, ends.back());
@@ -156,7 +160,7 @@ TEST_F(JournalTest, ALaterPageOfATornWriteDoesNotMakeItDamage) {
   {
     const auto journal = begin();
     ASSERT_TRUE(journal->append_and_wait({Record::change("kept")}).has_value());
-    good = recovered().end;
+    good = end_now();
     ASSERT_TRUE(journal->append_and_wait({Record::change("first"), Record::change("second"), Record::change("third")})
                     .has_value());
   }
@@ -205,6 +209,28 @@ TEST_F(JournalTest, CallbacksComeInOrderAndTurnsShareAnFsync) {
   EXPECT_EQ(recovered().changes.size(), 500u);
 }
 
+TEST_F(JournalTest, RecoveringWaitsForWhatIsQueuedAndRetiresTheEarlierObject) {
+  const auto earlier = begin();
+  for (int i = 0; i < 50; ++i) earlier->append({Record::change("queued")}, {});
+  const auto all = recovered();
+  EXPECT_EQ(all.changes.size(), 50u);
+  const auto journal = *Journal::open(writer_, folder_.path(), &all);
+  EXPECT_EQ(earlier->append_and_wait({Record::change("late")}).error().code, "journal_failed");
+  EXPECT_FALSE(earlier->rewrite_and_wait("late", "").has_value());
+  ASSERT_TRUE(journal->append_and_wait({Record::change("new")}).has_value());
+  EXPECT_EQ(recovered().changes.size(), 51u);
+}
+
+TEST(JournalWriterEnd, WhatComesAfterItIsRefusedNotLeftWaiting) {
+  TemporaryFolder folder;
+  auto writer = std::make_optional<JournalWriter>();
+  const auto journal = *Journal::open(*writer, folder.path(), nullptr);
+  ASSERT_TRUE(journal->rewrite_and_wait("s", "").has_value());
+  writer.reset();
+  EXPECT_EQ(journal->append_and_wait({Record::change("x")}).error().code, "journal_failed");
+  EXPECT_EQ((*Journal::recover(folder.path()))->snapshot, "s");
+}
+
 TEST(JournalOnFullDisk, FailsAloudAndResumesFromMemory) {
   // A limit of the process on file sizes stands in for the full disk: the write comes back short, then fails.
   std::signal(SIGXFSZ, SIG_IGN);
@@ -227,7 +253,11 @@ TEST(JournalOnFullDisk, FailsAloudAndResumesFromMemory) {
   EXPECT_FALSE(later.has_value());
   EXPECT_FALSE(rewrite.has_value());
   EXPECT_TRUE(journal->failed());
-  EXPECT_EQ((*Journal::recover(folder.path()))->snapshot, "small") << "what was acknowledged is still there";
+  std::string snapshot;
+  journal_format::scan(read_file(folder / "journal.lj"), [&](const auto& record) {
+    if (record.kind == RecordKind::snapshot) snapshot = record.payload;
+  });
+  EXPECT_EQ(snapshot, "small") << "what was acknowledged is still there";
   ASSERT_TRUE(journal->rewrite_and_wait("from memory", "").has_value());
   EXPECT_FALSE(journal->failed());
   ASSERT_TRUE(journal->append_and_wait({Record::change("z")}).has_value());
