@@ -183,7 +183,15 @@ describe('HTTP', () => {
     expect(csp.match(/script-src[^;]*/)![0]).not.toContain('unsafe-inline');
     expect(csp.match(/script-src[^;]*/)![0]).not.toContain("'unsafe-eval'");
     expect(page.headers.get('x-content-type-options')).toBe('nosniff');
-    expect(await page.text()).toContain('<div id="root"');
+    const html = await page.text();
+    expect(html).toContain('<div id="root"');
+    const script = /src="(\/assets\/[^"]+\.js)"/.exec(html)![1]!;
+    const plain = await fetch(host.url + script, { headers: { Authorization: `Bearer ${host.token}`, 'Accept-Encoding': 'identity' } });
+    expect(plain.headers.get('content-encoding')).toBeNull();
+    const packed = await fetch(host.url + script, { headers: { Authorization: `Bearer ${host.token}`, 'Accept-Encoding': 'gzip' } });
+    expect(packed.headers.get('content-encoding')).toBe('gzip');
+    expect(await packed.text()).toBe(await plain.text());
+    expect((await host.get(`${script}.gz`)).status).toBe(404);
     for (const escape of ['/..%2f..%2fetc%2fpasswd', '/assets/../../../../etc/passwd', '/%2e%2e/%2e%2e/etc/passwd']) {
       expect((await host.get(escape)).text).not.toContain('root:');
     }
