@@ -77,7 +77,7 @@ TEST_F(SessionTakeoverTest, HolderGetsItsOwnEpochAndNoEvents) {
   auto first = tab();
   first->await("kernel-ready");
   first->await("replay-complete");
-  first->settle();
+  first->await("room-state");  // of its own joining, at the end of that turn: the last thing to come by itself
   const auto before = first->all().size();
   const auto again = first->command("takeover", R"({"if_epoch":77})");
   EXPECT_TRUE(flag_of(again, "ok"));
