@@ -141,7 +141,7 @@ TEST_F(OutputsTest, NumbersKeepTheirText) {
 TEST_F(OutputsTest, LargeValuesAreBlobsAndComeBackIntoTheFile) {
   const std::string png = crypto::random_bytes(5000);
   const std::string svg = "<svg>\n" + std::string(2000, 's') + "\n</svg>";
-  const std::string big_json = "{\"rows\":[" + std::string(2000, '1') + "]}";
+  const std::string big_json = "{\"rows\":[\"" + std::string(2000, '1') + "\"]}";
   std::string data = R"({"image/png":")" + text::to_base64(png) + R"(","image/svg+xml":)";
   json::write_string(svg, data);
   data += R"(,"application/vnd.vega.v5+json":)" + big_json + R"(,"text/plain":"<Figure>"})";
