@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=scripts/tally.sh
 . "$ROOT/scripts/tally.sh"
 
-parts=(format build unit rust page wire browser sdk sanitizers tidy)
+parts=(format build unit page wire browser rust sdk sanitizers tidy)
 NIGHTLY=0
 if [ "${1:-}" = --nightly ]; then
   NIGHTLY=1
@@ -38,7 +38,11 @@ part_build() {
 
 part_unit() { run_ctest dev; }
 
-part_rust() { run_cargo_tests; }
+part_rust() {
+  run_cargo_tests
+  check "the patched document engine equals stock on random edits" env CARGO="$CARGO_BIN" \
+    "$ROOT/tests/fuzz/automerge-differential.sh" "$ROOT/build/engine" 40
+}
 
 part_page() {
   check "the page type-checks" npm --prefix "$ROOT/host/web" run --silent typecheck

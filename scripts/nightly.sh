@@ -8,8 +8,7 @@ export LECTERN_BIN="$ROOT/build/dev/bin/lectern"
 
 say "== differential fuzz of the document engine against the stock crate =="
 need_cargo
-mkdir -p "$ROOT/build/fuzz"
-LECTERN_CARGO="$CARGO_BIN" CARGO="$CARGO_BIN" "$ROOT/tests/fuzz/automerge-differential.sh" "$ROOT/build/fuzz" "${LECTERN_FUZZ_SEEDS:-400}"
+CARGO="$CARGO_BIN" "$ROOT/tests/fuzz/automerge-differential.sh" "$ROOT/build/engine" "${LECTERN_FUZZ_SEEDS:-400}"
 
 say "== crash loop: kill -9 after an acknowledged edit =="
 for round in $(seq "${LECTERN_CRASH_ROUNDS:-25}"); do

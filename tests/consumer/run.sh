@@ -24,7 +24,9 @@ cmake -S "$work/source" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/moved" -DCMA
 cmake --build "$work/build" > "$work/build.log" 2>&1 || { cat "$work/build.log"; fail "build"; }
 cmake --install "$work/build" --component plugins --prefix "$work/host" > "$work/plugins.log"
 plugin="$work/host/lib/lectern/plugins/first-come"
-[ -f "$plugin/first-come.so" ] && [ -f "$plugin/first-come.plugin.json" ] || fail "lectern_add_plugin installed nothing at $plugin"
+if [ ! -f "$plugin/first-come.so" ] || [ ! -f "$plugin/first-come.plugin.json" ]; then
+  fail "lectern_add_plugin installed nothing at $plugin"
+fi
 symbols=$(nm -D --defined-only "$plugin/first-come.so" | awk '{print $3}')
 [ "$symbols" = lectern_plugin_entry ] || fail "the plugin exports more than its entry: $symbols"
 if readelf -d "$plugin/first-come.so" | grep -q SONAME; then fail "the plugin has a SONAME"; fi
