@@ -61,7 +61,7 @@ void write_private(const fs::path& file, const std::string& text) {
 void prepare(zmq::socket_t& socket, const std::string& identity) {
   socket.set(zmq::sockopt::linger, 0);
   socket.set(zmq::sockopt::sndhwm, 0);
-  socket.set(zmq::sockopt::rcvhwm, 0);  // a limit here would drop output silently; bounding is the host's
+  socket.set(zmq::sockopt::rcvhwm, 0);          // a limit here would drop output silently; bounding is the host's
   socket.set(zmq::sockopt::reconnect_ivl, 10);  // the kernel binds half a second from now: do not sleep past it
   // The same identity on shell and stdin: the kernel sends input requests to whom it took the code from.
   if (!identity.empty()) socket.set(zmq::sockopt::routing_id, identity);
