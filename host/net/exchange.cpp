@@ -219,7 +219,7 @@ Exchange::Next Exchange::move(const Head& head, std::unique_ptr<api::Upgrade> up
   }
   const auto& limits = door_.options.limits;
   Moving moving{std::move(wire_),
-                std::move(reader_.buffer()),
+                std::string(std::string_view(reader_.buffer())),  // a copy of its size: the buffer's 8 KiB stay here
                 websocket ? *head.request.header("Sec-WebSocket-Key") : std::string(),
                 std::move(*upgrade),
                 {limits.link_ping, limits.link_silence, limits.link_close},
