@@ -109,7 +109,7 @@ constexpr std::array table{
 
 constexpr bool in_order() {
   for (std::size_t i = 0; i < table.size(); ++i) {
-    if (static_cast<std::size_t>(table[i].command) != i || table[i].handler == nullptr) return false;
+    if (static_cast<std::size_t>(table[i].command) != i) return false;
   }
   return table.size() == static_cast<std::size_t>(Command::release) + 1;
 }
