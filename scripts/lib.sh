@@ -11,7 +11,7 @@ die() {
   exit 1
 }
 
-# What the host is built with: compiler, build tools, the libraries of design section 4.
+# What the host is built with: compiler, build tools, libraries (THIRD_PARTY.md).
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccache lld libpoco-dev libboost-dev
   libboost-system-dev libboost-filesystem-dev libboost-program-options-dev rapidjson-dev libexpected-dev libssl-dev
   libzmq3-dev cppzmq-dev)
@@ -110,7 +110,7 @@ build() {
   shift
   need_cargo
   local dir="$ROOT/build/$preset"
-  if [ ! -f "$dir/build.ninja" ] || [ $# -gt 0 ]; then
+  if [ ! -f "$dir/build.ninja" ] || [ "$ROOT/CMakePresets.json" -nt "$dir/build.ninja" ] || [ $# -gt 0 ]; then
     cmake -S "$ROOT" --preset "$preset" -DLECTERN_CARGO="$CARGO_BIN" "$@" >"$ROOT/build-$preset.log" 2>&1 || {
       tail -30 "$ROOT/build-$preset.log" >&2
       die "cmake could not configure the $preset build"
@@ -122,12 +122,18 @@ build() {
   NINJA_STATUS='[%f/%t, %es] ' cmake --build "$dir" -j "$JOBS" || die "the $preset build failed"
 }
 
-# True when some Jupyter kernel can be found the way the runtime plugin looks for it.
+# True when a Python kernel is there whose interpreter exists: the example notebooks need one that starts.
 have_kernel() {
-  local dir
-  for dir in "${JUPYTER_DATA_DIR:-$HOME/.local/share/jupyter}" /usr/local/share/jupyter /usr/share/jupyter \
-    "$ROOT/.venv/share/jupyter" "${VIRTUAL_ENV:+$VIRTUAL_ENV/share/jupyter}"; do
-    [ -n "$dir" ] && compgen -G "$dir/kernels/*/kernel.json" >/dev/null && return 0
+  local dir spec interpreter
+  for dir in "$ROOT/.venv/share/jupyter" "${VIRTUAL_ENV:+$VIRTUAL_ENV/share/jupyter}" \
+    "${CONDA_PREFIX:+$CONDA_PREFIX/share/jupyter}" "${JUPYTER_DATA_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/jupyter}" \
+    /usr/local/share/jupyter /usr/share/jupyter; do
+    [ -n "$dir" ] || continue
+    for spec in "$dir"/kernels/*/kernel.json; do
+      if [ ! -f "$spec" ] || ! grep -q '"language": *"python"' "$spec"; then continue; fi
+      interpreter=$(tr -d '\n' <"$spec" | sed -nE 's/.*"argv": *\[ *"([^"]*)".*/\1/p')
+      command -v "$interpreter" >/dev/null && return 0
+    done
   done
   return 1
 }

@@ -10,22 +10,25 @@ say "== differential fuzz of the document engine against the stock crate =="
 need_cargo
 CARGO="$CARGO_BIN" "$ROOT/tests/fuzz/automerge-differential.sh" "$ROOT/build/engine" "${LECTERN_FUZZ_SEEDS:-400}"
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
 say "== crash loop: kill -9 after an acknowledged edit =="
 for round in $(seq "${LECTERN_CRASH_ROUNDS:-25}"); do
-  (cd "$ROOT/tests" && npx vitest run wire/durability.test.ts >/tmp/lectern-crash.log 2>&1) || {
-    tail -40 /tmp/lectern-crash.log
+  (cd "$ROOT/tests" && npx vitest run wire/durability.test.ts >"$log" 2>&1) || {
+    tail -40 "$log"
     die "the crash loop failed in round $round"
   }
 done
 
 say "== every wire test, five times over =="
 for round in $(seq 5); do
-  (cd "$ROOT/tests" && npx vitest run wire/ >/tmp/lectern-soak.log 2>&1) || {
-    tail -60 /tmp/lectern-soak.log
+  (cd "$ROOT/tests" && npx vitest run wire/ >"$log" 2>&1) || {
+    tail -60 "$log"
     die "the wire tests failed in round $round"
   }
 done
 
 say "== load =="
-build release -DLECTERN_BENCH=ON
-"$ROOT/build/release/bin/lectern-load" --bin "$ROOT/build/release/bin/lectern" --python "$ROOT/.venv/bin/python"
+build bench
+"$ROOT/build/bench/bin/lectern-load" --bin "$ROOT/build/bench/bin/lectern" --python "$ROOT/.venv/bin/python"

@@ -23,7 +23,8 @@ check() {
   rm -f "$log"
 }
 
-# add_junit FILE: adds the counts of a JUnit report; a missing one is a failure.
+# add_junit FILE STATUS: adds the counts of a JUnit report; a missing one is a failure, and so is a runner that failed
+# without a failed test in its report (an error outside any test).
 add_junit() {
   local counts
   if [ ! -s "$1" ]; then
@@ -46,20 +47,27 @@ PY
   )
   local p f s
   read -r p f s <<<"$counts"
+  if [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then
+    f=1
+    say "FAIL the runner ended with $2 although no test failed"
+  fi
   PASSED=$((PASSED + p)) FAILED=$((FAILED + f)) SKIPPED=$((SKIPPED + s))
   say "$p passed, $f failed, $s skipped here"
 }
 
+# run_ctest PRESET [ctest options...]
 run_ctest() {
   local preset=$1 report
+  shift
   report="$ROOT/build/$preset/ctest.xml"
   rm -f "$report"
+  local status=0
   (cd "$ROOT/build/$preset" &&
     ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0 \
       TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1" \
       UBSAN_OPTIONS=print_stacktrace=1 \
-      ctest -j "$JOBS" --output-on-failure --output-junit "$report" --progress 2>&1 | tail -80) || true
-  add_junit "$report"
+      ctest -j "$JOBS" --output-on-failure --output-junit "$report" --progress "$@" 2>&1 | tail -80) || status=$?
+  add_junit "$report" "$status"
 }
 
 run_cargo_tests() {
@@ -83,12 +91,12 @@ run_cargo_tests() {
 
 # run_vitest DIR NAME [filter...]
 run_vitest() {
-  local dir=$1 name=$2 report
+  local dir=$1 name=$2 report status=0
   shift 2
   report="$ROOT/build/vitest-$name.xml"
   rm -f "$report"
-  (cd "$dir" && npx vitest run --reporter=default --reporter=junit --outputFile.junit="$report" "$@" 2>&1 | tail -80) || true
-  add_junit "$report"
+  (cd "$dir" && npx vitest run --reporter=default --reporter=junit --outputFile.junit="$report" "$@" 2>&1 | tail -80) || status=$?
+  add_junit "$report" "$status"
 }
 
 run_tidy() {
