@@ -20,6 +20,8 @@ template <class... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
 Error ended(Waited waited, std::string_view what) {
   if (waited == Waited::stopped) return {503, "draining", "the host is shutting down", "Try again shortly.", {}};
