@@ -226,7 +226,7 @@ TEST_F(Tls, PlainTextOldVersionsAndSilenceAreRefused) {
 }
 
 TEST_F(Tls, AHandshakeThatDripsHoldsNoReactor) {
-  options.limits.head = 400ms;
+  options.limits.head = 3s;
   open_door();
   TlsClient working(port);
   working.send(upgrade_request());
@@ -239,8 +239,7 @@ TEST_F(Tls, AHandshakeThatDripsHoldsNoReactor) {
   const auto before = clock::now_ms();
   working.send(client_frame(1, "still here"));
   EXPECT_EQ("still here", read_frame(working).payload);
-  EXPECT_LT(clock::now_ms() - before, 300);
-  for (auto& client : dripping) client.take_all();
+  EXPECT_LT(clock::now_ms() - before, 2500) << "it waited for the handshakes";
 }
 
 TEST_F(Tls, EndpointsUnderChaosLeaveNothingBehind) {
