@@ -198,7 +198,7 @@ Outcome Engine::inspect(std::string_view chunk, const DocumentLimits& limits, Ch
   return ended(lam_inspect(slice(chunk), &raw, on_info, &out, error.get()), error);
 }
 
-Outcome Engine::apply(std::span<const std::string_view> chunks, const DocumentLimits& limits,
+Outcome Engine::apply(std::span<const std::string_view> chunks, const DocumentLimits& limits, bool verify,
                       std::vector<Patch>* patches) {
   Buffer error;
   Collected collected;
@@ -207,7 +207,7 @@ Outcome Engine::apply(std::span<const std::string_view> chunks, const DocumentLi
   raw.reserve(chunks.size());
   for (const auto chunk : chunks) raw.push_back(slice(chunk));
   const auto bounds = raw_limits(limits);
-  auto outcome = ended(lam_apply(doc_.get(), raw.data(), raw.size(), &bounds, on_missing,
+  auto outcome = ended(lam_apply(doc_.get(), raw.data(), raw.size(), &bounds, verify ? 1 : 0, on_missing,
                                  patches != nullptr ? on_patch : nullptr, &collected, error.get()),
                        error);
   outcome.missing = std::move(collected.missing);

@@ -59,8 +59,10 @@ class Engine {
 
   static Outcome normalize_json(std::string_view json, std::string& out);
   static Outcome inspect(std::string_view chunk, const DocumentLimits& limits, ChangeInfo& out);
-  /// `patches` may be null for a caller that reads the document anew afterwards.
-  Outcome apply(std::span<const std::string_view> chunks, const DocumentLimits& limits, std::vector<Patch>* patches);
+  /// `verify` for strangers: changes the document would not give back as they came are refused. `patches` may be null
+  /// for a caller that needs none.
+  Outcome apply(std::span<const std::string_view> chunks, const DocumentLimits& limits, bool verify,
+                std::vector<Patch>* patches);
 
   Outcome begin(std::string_view actor_bytes, std::span<const ChangeHash> heads);
   Outcome create_cell(const Cell& cell);

@@ -77,7 +77,7 @@ Status NotebookDocument::State::rebuild() {
   auto fresh = base.empty() ? Engine::create(error) : Engine::load(base, error);
   if (!fresh) return fail(500, "document_failed", "the document could not be rebuilt: " + error);
   const std::vector<std::string_view> chunks(recent.begin(), recent.end());
-  if (const auto outcome = fresh->apply(chunks, unbounded(), nullptr); !outcome) {
+  if (const auto outcome = fresh->apply(chunks, unbounded(), false, nullptr); !outcome) {
     return fail(500, "document_failed", "the document could not be rebuilt: " + outcome.message);
   }
   engine = std::move(*fresh);
@@ -198,7 +198,7 @@ Result<AppliedChanges> NotebookDocument::State::apply(std::span<const std::strin
   if (fresh.empty()) return done;
 
   std::vector<Patch> patches;
-  const auto outcome = engine.apply(fresh, bounds, &patches);
+  const auto outcome = engine.apply(fresh, bounds, author.has_value(), &patches);
   if (outcome.status == LAM_MISSING_DEPENDENCY) {
     return fail(409, "unknown_dependency", "changes build on some that are not here: " + hash_list(outcome.missing),
                 "send the changes they build on too, or start a sync session", hash_details(outcome.missing));

@@ -267,6 +267,18 @@ TEST(NotebookChanges, SyncSessionsBringTogetherWhatNeitherKnows) {
   expect_true_to_engine(host);
 }
 
+TEST(NotebookChanges, ALargeBatchOfAStrangerIsVerifiedAndApplied) {
+  auto host = abc();
+  auto ann = copy_of(host);
+  std::vector<std::string> chunks;
+  for (int i = 0; i < 40; ++i) {
+    chunks.push_back(must(ann.apply_transaction(kAnn, {SpliceSource{"a", 0, 0, "x"}}, ann.version())).chunks.at(0));
+  }
+  EXPECT_EQ(must(host.apply_changes(chunks, kAnn)).hashes.size(), 40U);
+  EXPECT_EQ(host.work().rebuilds, 0U);
+  expect_same(host, ann);
+}
+
 TEST(NotebookChanges, SyncHoldsAuthorsToTheirActor) {
   auto host = abc();
   auto ann = copy_of(host);

@@ -42,9 +42,10 @@ if [ "$(cat "$vendor/.stamp" 2>/dev/null || true)" != "$stamp" ]; then
 fi
 
 cd "$here"
-CARGO_TARGET_DIR=$build/target-$mode "$cargo" "$@" --offline --locked \
+CARGO_TARGET_DIR=$build/target-$mode "$cargo" --offline --locked \
   --config 'source.crates-io.replace-with="lectern-vendor"' \
-  --config "source.lectern-vendor.directory=\"$vendor\""
+  --config "source.lectern-vendor.directory=\"$vendor\"" \
+  "$@"
 if [ -f "$build/target-$mode/release/liblectern_automerge.a" ]; then
   cp "$build/target-$mode/release/liblectern_automerge.a" "$build/liblectern_automerge.a"
 fi

@@ -151,9 +151,12 @@ lam_status lam_inspect(lam_slice chunk, const lam_limits *limits, lam_info_sink 
                        lam_buffer *error);
 /* Applies chunks that lam_inspect() accepted under the same limits, all or none; known ones are skipped. `missing`
  * (may be NULL) receives the hashes that LAM_MISSING_DEPENDENCY is about. LAM_MALFORMED leaves the document as it
- * was: a sequence number that repeats or skips, operation ids that were used before or lie too far ahead. */
+ * was: a sequence number that repeats or skips, operation ids that were used before or lie too far ahead. With
+ * `verify` (for strangers) a change that the document would not give back as it came poisons it with LAM_ENGINE: a
+ * document that holds such a change saves bytes that do not load. */
 lam_status lam_apply(lam_doc *doc, const lam_slice *chunks, uint64_t count, const lam_limits *limits,
-                     lam_chunk_sink missing, lam_patch_sink patches, void *context, lam_buffer *error);
+                     int32_t verify, lam_chunk_sink missing, lam_patch_sink patches, void *context,
+                     lam_buffer *error);
 
 /* ---- own edits ----------------------------------------------------------------------------------------------- */
 

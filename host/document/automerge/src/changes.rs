@@ -9,6 +9,8 @@ use crate::scan::{self, Limits, ScanError};
 /// How far past our own operation counter a change may start. Honest changes start right behind what their author
 /// saw; the slack covers changes of theirs that were refused. Counters are 32 bits in the engine.
 const MAX_OP_GAP: u64 = 1 << 20;
+/// Up to here looking changes up one by one is cheaper than collecting everything new.
+const FEW_CHANGES: usize = 16;
 const MAX_OP: u64 = u32::MAX as u64 / 2;
 
 impl From<ScanError> for Failure {
@@ -33,8 +35,8 @@ pub fn decode(chunk: &[u8], limits: &Limits) -> Outcome<Change> {
 }
 
 impl Notebook {
-    /// Applies what is new. On anything but `Engine` the document is untouched.
-    pub fn apply(&mut self, changes: Vec<Change>) -> Outcome<()> {
+    /// Applies what is new. On anything but `Engine` the document is untouched. `verify`: see `verify_kept`.
+    pub fn apply(&mut self, changes: Vec<Change>, verify: bool) -> Outcome<()> {
         if self.transaction.is_some() {
             return Err(Failure::Invalid("a transaction is open".into()));
         }
@@ -51,8 +53,28 @@ impl Notebook {
         for change in &fresh {
             self.note_change(change);
         }
+        let before = self.am.get_heads();
+        let names: Vec<ChangeHash> = fresh.iter().map(Change::hash).collect();
         self.am.apply_changes(fresh)?;
+        if verify {
+            self.verify_kept(&before, &names)?;
+        }
         Ok(())
+    }
+
+    /// The document keeps operations, not bytes, and makes each change anew from them. One that was encoded in any
+    /// but the usual way comes out with another hash: it would be sent on under a name nobody knows, and the saved
+    /// document would not load again.
+    fn verify_kept(&mut self, before: &[ChangeHash], names: &[ChangeHash]) -> Outcome<()> {
+        let kept: HashSet<ChangeHash> = if names.len() <= FEW_CHANGES {
+            names.iter().filter_map(|name| self.am.get_change_by_hash(name)).map(|c| c.hash()).collect()
+        } else {
+            self.am.get_changes(before).iter().map(Change::hash).collect()
+        };
+        match names.iter().find(|name| !kept.contains(*name)) {
+            Some(name) => Err(Failure::Engine(format!("change {name} is not encoded as the engine encodes it"))),
+            None => Ok(()),
+        }
     }
 
     fn check_dependencies(&mut self, fresh: &[Change], hashes: &HashSet<ChangeHash>) -> Outcome<()> {

@@ -204,6 +204,7 @@ pub unsafe extern "C" fn lam_apply(
     chunks: *const Slice,
     count: u64,
     limits: *const LimitsView,
+    verify: i32,
     missing: Option<ChunkSink>,
     patches: Option<PatchSink>,
     context: *mut c_void,
@@ -213,7 +214,7 @@ pub unsafe extern "C" fn lam_apply(
         let limits = (*limits).limits();
         let changes: Result<Vec<_>, _> =
             slices(chunks, count).iter().map(|c| changes::decode(c.bytes(), &limits)).collect();
-        let outcome = n.apply(changes?);
+        let outcome = n.apply(changes?, verify != 0);
         if let (Err(Failure::MissingDependency(hashes)), Some(missing)) = (&outcome, missing) {
             for hash in hashes {
                 missing(context, &Hash { bytes: hash.0 }, Slice::of(&[]));

@@ -8,6 +8,8 @@ const CHUNK_CHANGE: u8 = 1;
 const CHUNK_DEFLATED_CHANGE: u8 = 2;
 /// A column id is `id << 4 | deflate << 3 | type`.
 const COLUMN_DEFLATED: u64 = 8;
+const ACTION_COLUMN: u64 = 4 << 4 | 2;
+const ACTION_MARK: u64 = 7;
 const MAX_MESSAGE_HAVES: u64 = 64;
 const MAX_BLOOM_PROBES: u64 = 64;
 const MAX_BLOOM_BITS_PER_ENTRY: u64 = 64;
@@ -163,6 +165,7 @@ fn check_change_body(body: &[u8], limits: &Limits) -> Scan<()> {
             return malformed("a change with a deflated column");
         }
         let rows = match spec & 7 {
+            2 if spec == ACTION_COLUMN => run_length_rows(data, &mut check_action, limits)?,
             0..=3 | 6 => run_length_rows(data, &mut |i| i.uleb("a column").map(drop), limits)?,
             5 => run_length_rows(data, &mut skip_string, limits)?,
             4 => boolean_rows(data, limits)?,
@@ -179,6 +182,16 @@ fn check_actor(input: &mut Input<'_>) -> Scan<()> {
         return malformed("an actor of more than 256 bytes");
     }
     input.take(n, "an actor").map(drop)
+}
+
+/// Sources are plain text. Marks would take the fast path from everybody, and unpaired ones make a document that saves
+/// but does not load.
+fn check_action(input: &mut Input<'_>) -> Scan<()> {
+    match input.uleb("a column")? {
+        ACTION_MARK => malformed("a change that marks text, which notebooks do not have"),
+        action if action > ACTION_MARK => malformed("a change with an unknown kind of operation"),
+        _ => Ok(()),
+    }
 }
 
 fn skip_string(input: &mut Input<'_>) -> Scan<()> {
@@ -334,6 +347,18 @@ mod tests {
         let mut body = vec![0, 1, 7, 1, 1, 0, 0, 0, 1, 0x42, 7];
         body.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 1]);
         assert!(matches!(check_change_chunk(&chunk(&body), &LIMITS), Err(ScanError::TooLarge(_))));
+    }
+
+    #[test]
+    fn marks_are_refused() {
+        let mut doc = AutoCommit::new();
+        let text = doc.put_object(automerge::ROOT, "t", automerge::ObjType::Text).unwrap();
+        doc.splice_text(&text, 0, 0, "abc").unwrap();
+        let mark = automerge::marks::Mark::new("b".into(), true, 0, 2);
+        doc.mark(&text, mark, automerge::marks::ExpandMark::None).unwrap();
+        doc.commit();
+        let change = doc.get_last_local_change().unwrap().raw_bytes().to_vec();
+        assert!(matches!(check_change_chunk(&change, &LIMITS), Err(ScanError::Malformed(w)) if w.contains("marks")));
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn apply(doc: &Handle, chunks: &[Vec<u8>]) -> (i32, Seen, String) {
     let (mut seen, mut error) = (Seen::default(), empty());
     let context = &mut seen as *mut Seen as *mut c_void;
     let code = unsafe {
-        lam_apply(doc.0, slices.as_ptr(), slices.len() as u64, &LIMITS, Some(on_chunk), Some(on_patch), context, &mut error)
+        lam_apply(doc.0, slices.as_ptr(), slices.len() as u64, &LIMITS, 1, Some(on_chunk), Some(on_patch), context, &mut error)
     };
     (code, seen, String::from_utf8(take(error)).unwrap())
 }
@@ -347,4 +347,70 @@ fn inspection_says_what_a_change_is() {
         assert_eq!(lam_inspect(Slice::of(&chunk), &small, on_info, context, null_mut()), 2);
         assert_eq!(lam_inspect(s("junk"), &LIMITS, on_info, context, null_mut()), 1);
     }
+}
+
+/// `chunk` with some bytes of its body changed and the checksum made right again, so that the decoder believes it.
+fn mutated(chunk: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
+    use sha2::Digest;
+    let body_at = 9 + chunk[9..].iter().position(|b| b & 0x80 == 0).unwrap() + 1;
+    let mut body = chunk[body_at..].to_vec();
+    for _ in 0..1 + random(4) {
+        let at = random(body.len());
+        match random(4) {
+            0 => body[at] = random(256) as u8,
+            1 => body[at] ^= 1 << random(8),
+            2 => body.insert(at, random(256) as u8),
+            _ => drop(body.remove(at)),
+        }
+    }
+    let mut hashed = vec![chunk[8]];
+    let mut n = body.len();
+    while n >= 0x80 {
+        hashed.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    hashed.push(n as u8);
+    hashed.extend(body);
+    let sum = sha2::Sha256::digest(&hashed);
+    [&chunk[..4], &sum[..4], &hashed].concat()
+}
+
+/// Whatever a change says, it is refused or applied; nothing hangs, and nothing gets past the C line. LAM_SEEDS=n for
+/// more than the quick run.
+#[test]
+fn mutated_changes_never_escape() {
+    let author = new_doc();
+    edit(&author, 1, &[], |d| create(d, "a", "80", "some text"));
+    let base = save(&author);
+    let chunk = edit(&author, 2, &[], |d| unsafe {
+        assert_eq!(splice(d, "a", 4, 2, "é😀"), 0);
+        create(d, "b", "C0", "x");
+        assert_eq!(lam_set_metadata(d, s("a"), [s("k")].as_ptr(), 1, s("[1,{\"x\":null}]"), null_mut()), 0);
+        assert_eq!(lam_set_field(d, s("a"), s("position"), s("40"), null_mut()), 0);
+    });
+    let chunk = Change::from_bytes(chunk.chunks[0].1.clone()).unwrap().raw_bytes().to_vec();
+    assert_eq!(chunk[8], 1, "an uncompressed change");
+    let seeds: u64 = std::env::var("LAM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3000);
+    let load = || Handle(unsafe { lam_load(Slice::of(&base), null_mut()) });
+    let (mut doc, mut outcomes) = (load(), std::collections::BTreeMap::new());
+    for seed in 1..=seeds {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut random = |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as usize % n.max(1)
+        };
+        let bad = mutated(&chunk, &mut random);
+        let (code, _, _) = apply(&doc, &[bad]);
+        *outcomes.entry(code).or_insert(0u64) += 1;
+        if code == 0 {
+            let again = Handle(unsafe { lam_load(Slice::of(&save(&doc)), null_mut()) });
+            assert!(!again.0.is_null(), "seed {seed}: what was applied does not load again");
+        }
+        if code == 0 || code == 7 || code == 8 {
+            doc = load();
+        }
+    }
+    assert!(outcomes.contains_key(&0) && outcomes.contains_key(&1), "{outcomes:?}");
 }
