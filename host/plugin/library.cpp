@@ -41,7 +41,8 @@ struct OpenPaths {
   std::map<std::filesystem::path, int> count;
 };
 OpenPaths& open_paths() {
-  static OpenPaths paths;
+  // Never destroyed: a registry that is itself static closes its libraries after other statics are gone.
+  static OpenPaths& paths = *std::make_unique<OpenPaths>().release();
   return paths;
 }
 
