@@ -104,7 +104,7 @@ struct Host::Parts {
   Status build();
   Status build_storage();
   [[nodiscard]] Status check_policy() const;
-  void build_presence();
+  Status build_presence();
   void build_sessions(const std::string& device_name);
   Status listen(const std::string& device_name);
   api::Parts api_parts(const std::string& device_name);
@@ -146,10 +146,12 @@ Status Host::Parts::check_policy() const {
   return {};
 }
 
-void Host::Parts::build_presence() {
-  const auto missing = [&](Error error) {
+// A folder somebody named needs the plugin for it, as a named policy does; a folder that is out of reach may come back.
+Status Host::Parts::build_presence() {
+  const auto missing = [&](Error error) -> Status {
     log::warning("presence", remote_error(error));
     presence_missing = std::move(error);
+    return {};
   };
   presence::ServiceOptions service;
   auto device = presence::device_id(options.state_dir);
@@ -160,7 +162,10 @@ void Host::Parts::build_presence() {
   auto made = std::make_unique<presence::Service>(std::move(service));
   if (!options.presence_folder.empty()) {
     auto generation = registry->load(plugin::Kind::presence, "presence-folder");
-    if (!generation) return missing(generation.error());
+    if (!generation) {
+      return fail(400, "usage", "the plugin presence-folder is not in the plugin path or was refused",
+                  remote_error(generation.error()) + "; leave out --presence-folder, or see 'lectern plugins'");
+    }
     json::Value config;
     config.set("folder", options.presence_folder);
     auto backend = plugin::PresenceBackend::open(*generation, json::write(config));
@@ -169,6 +174,7 @@ void Host::Parts::build_presence() {
   }
   presence = std::move(made);
   presence->on_changed([events = host_events.get()] { events->changed("remote-sessions"); });
+  return {};
 }
 
 void Host::Parts::build_sessions(const std::string& device_name) {
@@ -343,7 +349,7 @@ Status Host::Parts::build() {
   host_events = std::make_unique<api::HostEvents>(*loops.front());
   LECTERN_CHECK(check_policy());
   transports = load_transports(*registry);
-  build_presence();
+  LECTERN_CHECK(build_presence());
   build_sessions(options.device_name);
   LECTERN_CHECK(listen(options.device_name));
   if (presence) presence->start();

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host, LECTERN } from '../support/host';
+import { Host, LECTERN, until } from '../support/host';
 
 const BUILT = path.resolve(path.dirname(LECTERN), '../plugins');
 
@@ -44,6 +44,12 @@ describe('taking a plugin away', () => {
     host.notebook('n.ipynb', [{ source: '1' }]);
     const answer = await host.post('/api/v1/notebooks/open', { path: 'n.ipynb' });
     expect([answer.status, answer.body.error.code]).toEqual([415, 'unknown_format']);
+    const named = /no format plugin/i;
+    expect(answer.body.error.message).toMatch(named);
+    const made = await host.post('/api/v1/notebooks/create', { runtime: 'jupyter/python3' });
+    expect(made.status).toBe(415);
+    expect(made.body.error.message).toMatch(named);
+    expect((await host.get('/api/v1/sessions')).text).not.toContain('n.ipynb');
     expect((await host.get('/api/v1/files')).status).toBe(200);
   });
 
@@ -54,18 +60,18 @@ describe('taking a plugin away', () => {
     expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: '2' }] })).ok).toBe(true);
     expect((await a.command('save', {})).ok).toBe(true);
     const run = await a.command('execute', { cell_ids: ['a'] });
-    expect(run.ok).toBe(false);
-    names(run.error, 'runtime');
+    expect([run.ok, run.error.code, run.error.status]).toEqual([false, 'no_runtime_plugin', 503]);
+    expect(`${run.error.message} ${run.error.hint}`).toMatch(/runtime plugin.*runtime-jupyter/);
     const made = await host.post('/api/v1/notebooks/create', { runtime: 'python3' });
-    expect(made.status).toBeGreaterThanOrEqual(400);
-    names(made.body, 'runtime');
+    expect([made.status, made.body.error.code]).toEqual([503, 'no_runtime_plugin']);
+    expect(made.body.error.message).toMatch(/runtime plugin|runtime-jupyter/);
     await a.close();
   });
 
   it('transport-websocket: sockets are refused with its name, the event stream works', async () => {
     const host = await start('transport-websocket');
     const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
-    await expect(Client.join(host, info)).rejects.toThrow(/lectern\.v1|websocket/);
+    await expect(Client.join(host, info)).rejects.toThrow(/501 .*missing_plugin.*transport-websocket/);
     const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, {});
     const stream = await fetch(`${host.url}/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`, {
       headers: { Authorization: `Bearer ${host.token}` },
@@ -80,12 +86,15 @@ describe('taking a plugin away', () => {
     const a = await Client.join(host, info);
     const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, {});
     const stream = await host.get(`/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`);
-    expect(stream.status).toBeGreaterThanOrEqual(400);
+    expect([stream.status, stream.body.error.code]).toEqual([501, 'missing_plugin']);
     names(stream.body, 'transport-sse');
+    const wide = await host.get('/api/v1/events');
+    expect([wide.status, wide.body.error.code]).toEqual([501, 'missing_plugin']);
+    names(wide.body, 'transport-sse');
     await a.close();
   });
 
-  it('presence-folder: no remote sessions, and asking for a folder says so', async () => {
+  it('presence-folder: no remote sessions, and a host given a folder refuses to start', async () => {
     const host = await start('presence-folder');
     const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
     const a = await Client.join(host, info);
@@ -93,6 +102,16 @@ describe('taking a plugin away', () => {
     expect(presence.status).toBe(200);
     expect(presence.body.sessions ?? presence.body).toEqual([]);
     await a.close();
+    const { folder, binary } = installWithout('presence-folder');
+    const shared = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-presence-'));
+    try {
+      const refused = Host.start({ args: ['--presence-folder', shared], binary }).then((started) => started.stop());
+      await expect(refused).rejects.toThrow(/the plugin presence-folder is not in the plugin path or was refused/);
+      expect(fs.readdirSync(shared)).toEqual([]);
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+      fs.rmSync(shared, { recursive: true });
+    }
   });
 
   it('local-takeover: a host told to use it says what is missing', async () => {
@@ -107,6 +126,17 @@ describe('taking a plugin away', () => {
     } finally {
       fs.rmSync(folder, { recursive: true });
     }
+  });
+
+  it('local-takeover, the default: the host starts with a warning, and opening names what is missing', async () => {
+    const host = await start('local-takeover');
+    await until('the warning is out', () => /warning.*'local-takeover' is not in the plugin path or was refused/.test(host.stderr));
+    const answer = await host.post('/api/v1/notebooks/open', { path: host.notebook('n.ipynb', [{ source: '1' }]) });
+    expect([answer.status, answer.body.error.code]).toEqual([404, 'plugin_missing']);
+    expect(answer.body.error.message).toMatch(/no policy plugin "local-takeover"/);
+    expect((await host.get('/api/v1/sessions')).text).not.toContain('n.ipynb');
+    expect((await host.put('/api/v1/policy', { policy: 'collaborative' })).status).toBe(200);
+    await host.open('n.ipynb');
   });
 
   it('collaborative: it cannot be chosen, the default policy works', async () => {
