@@ -1,4 +1,5 @@
-// Two hosts share a folder: each sees the other's live sessions, nobody sees their own (protocol 6).
+// Two hosts share a folder: each sees the other's live sessions, nobody sees their own (protocol 6). And the host-wide
+// stream, which tells of sessions here and elsewhere (protocol 2).
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -49,6 +50,44 @@ describe('presence-folder', () => {
       await two.stop();
       if (one.process.exitCode === null) await one.stop();
       fs.rmSync(shared, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('the host-wide stream', () => {
+  it('says sessions-changed with the whole list when a notebook is opened and when it ends', async () => {
+    const host = await Host.start();
+    const cut = new AbortController();
+    try {
+      expect((await fetch(`${host.url}/api/v1/events`)).status).toBe(401);
+      const stream = await fetch(`${host.url}/api/v1/events`, { headers: { Authorization: `Bearer ${host.token}` }, signal: cut.signal });
+      expect(stream.status).toBe(200);
+      expect(stream.headers.get('content-type')).toMatch(/^text\/event-stream/);
+      const heard: any[] = [];
+      const reading = (async () => {
+        const decoder = new TextDecoder();
+        let rest = '';
+        for await (const chunk of stream.body as any) {
+          rest += decoder.decode(chunk, { stream: true });
+          const lines = rest.split('\n');
+          rest = lines.pop()!;
+          for (const line of lines) if (line.startsWith('data:')) heard.push(JSON.parse(line.slice(5)));
+        }
+      })().catch(() => undefined);
+      const lists = () => heard.filter((event) => event.op === 'sessions-changed').map((event) => JSON.stringify(event.data));
+      const last = () => lists()[lists().length - 1] ?? '';
+      const one = await host.open(host.notebook('one.ipynb', [{ id: 'a', source: '1' }]));
+      await until('the stream names the first session', () => last().includes(one.session_id));
+      const two = await host.open(host.notebook('two.ipynb', [{ id: 'a', source: '1' }]));
+      await until('the stream names both', () => last().includes(one.session_id) && last().includes(two.session_id));
+      expect((await host.request('DELETE', `/api/v1/sessions/${one.session_id}`)).status).toBe(204);
+      await until('the ended one is gone', () => !last().includes(one.session_id) && last().includes(two.session_id));
+      expect(JSON.stringify(heard)).not.toContain(host.token);
+      cut.abort();
+      await reading;
+    } finally {
+      cut.abort();
+      await host.stop();
     }
   });
 });
