@@ -53,6 +53,7 @@ part_wire() {
   npm_install "$ROOT/tests"
   check "the wire tests type-check" npm --prefix "$ROOT/tests" run --silent typecheck
   run_vitest "$ROOT/tests" wire wire/
+  check "the load driver starts a host and measures it" "$ROOT/build/dev/bin/lectern-load" --bin "$LECTERN_BIN" start
 }
 
 part_browser() {

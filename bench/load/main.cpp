@@ -265,7 +265,7 @@ void large(const Options& options, Report& report) {
       "\"\n     },\n     \"metadata\": {},\n     \"output_type\": \"display_data\"\n    }\n   ]";
   const auto text = notebook("plot()", 600, outputs);
   report.add("large: the notebook", "MB", static_cast<double>(text.size()) / 1e6);
-  Samples opens, cells, saves;
+  Samples opens, first, cells, saves;
   for (int i = 0; i < 8; ++i) {
     const auto name = "large" + std::to_string(i) + ".ipynb";
     host.write(name, text);
@@ -273,6 +273,7 @@ void large(const Options& options, Report& report) {
     const auto session = host.open(name);
     opens.add(now_us() - from);
     Socket client(host, session);
+    first.add(client.ready_us() - from);
     cells.add(now_us() - from);
     client.send_text(command("e", "transaction", R"({"changes":[{"type":"set_source","cell_id":"c0","source":"x"}]})",
                              client.epoch()));
@@ -284,6 +285,7 @@ void large(const Options& options, Report& report) {
     host.request("DELETE", "/api/v1/sessions/" + session);
   }
   report.add("large: open answered", opens);
+  report.add("large: open to the frame with the cells", first);
   report.add("large: open to all cells and outputs received", cells);
   report.add("large: save, fsynced", saves);
   report.add("large: resident after 8 opens", "MB", host.resident_mb());

@@ -28,7 +28,8 @@ Socket::Socket(const Host& host, const std::string& session, const std::string& 
       }
       continue;
     }
-    if (message.bytes.find("\"kernel-ready\"") != std::string::npos) {
+    if (ready_us_ == 0 && message.bytes.find("\"kernel-ready\"") != std::string::npos) {
+      ready_us_ = now_us();
       const auto frame = lectern::json::parse(message.bytes, {.bytes = 1u << 30, .nodes = 100'000'000});
       if (!frame) give_up(frame.error().message);
       const auto& data = *frame->find("data");
@@ -57,7 +58,8 @@ Socket::Socket(Socket&& other) noexcept
       client_key_(std::move(other.client_key_)),
       actor_(std::move(other.actor_)),
       document_(std::move(other.document_)),
-      epoch_(other.epoch_) {
+      epoch_(other.epoch_),
+      ready_us_(other.ready_us_) {
   other.fd_ = -1;
 }
 

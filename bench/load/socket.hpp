@@ -38,6 +38,7 @@ class Socket {
   [[nodiscard]] const std::string& client_key() const { return client_key_; }
   [[nodiscard]] const std::string& actor() const { return actor_; }
   [[nodiscard]] const std::string& document() const { return document_; }  // save bytes of the 06 frame
+  [[nodiscard]] std::int64_t ready_us() const { return ready_us_; }  // when kernel-ready was received whole
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
 
@@ -51,6 +52,7 @@ class Socket {
   std::size_t at_ = 0;
   std::string client_id_, client_key_, actor_, document_;
   std::uint64_t epoch_ = 0;
+  std::int64_t ready_us_ = 0;
 };
 
 /// Reads every socket until each has seen a message containing `needle`; microseconds when the last one had.

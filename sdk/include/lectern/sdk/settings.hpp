@@ -44,7 +44,7 @@ class Settings {
     return static_cast<std::int64_t>(*number);
   }
   std::string choice(std::string_view key, std::initializer_list<std::string_view> allowed, std::string_view fallback) {
-    const std::string got = text(key, fallback);
+    std::string got = text(key, fallback);
     std::string list;
     for (const auto one : allowed) {
       if (one == got) return got;
