@@ -107,7 +107,7 @@ std::string Clients::to_json(const Client& client) {
       .member("kind", client.kind)
       .member("principal", client.principal)
       .member("view_only", client.view_only)
-      .member("held", client.held_before_restart || !client.past.empty())
+      .member("held", client.held_before_restart || client.held)
       .member("seen", client.seen_wall_ms)
       .key("actors")
       .begin_array();

@@ -35,6 +35,7 @@ struct Client {
   std::uint64_t incarnation = 0;     // of its connections; only grows
   std::uint64_t connection = 0;      // the live one; 0 = none
   std::deque<PastGrant> past;        // the newest last
+  bool held = false;                 // a grant, in this run of the host
   bool held_before_restart = false;  // epochs it held in an earlier run of the host are stale, not unknown
   Idempotency replies;
   std::int64_t seen_wall_ms = 0;

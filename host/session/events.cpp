@@ -75,6 +75,7 @@ constexpr std::array input_request{
     Field{"prompt", T::string, true, ""},
     Field{"password", T::boolean, true, ""},
 };
+constexpr std::array input_done{Field{"request_id", T::string, true, ""}};
 constexpr std::array model_lifecycle{
     Field{"model_id", T::string, true, ""},
     Field{"revision", T::unsigned_integer, true, ""},
@@ -136,6 +137,8 @@ constexpr std::array table{
     EventSpec{Op::kernel_status, "kernel-status", A::all, R::recorded, false, kernel_status, "The kernel's state."},
     EventSpec{Op::input_request, "input-request", A::may_interact, R::pending, false, input_request,
               "The kernel waits for a line."},
+    EventSpec{Op::input_done, "input-done", A::may_interact, R::no, false, input_done,
+              "The kernel waits no longer: somebody answered, or the run ended."},
     EventSpec{Op::model_lifecycle, "model-lifecycle", A::model_events, R::recorded, false, model_lifecycle,
               "A widget model opened, changed, spoke or closed; custom messages are not recorded."},
     EventSpec{Op::focus_cell, "focus-cell", A::all_but_editor, R::no, true, focus_cell, "Where the editor is."},

@@ -19,6 +19,7 @@ enum class Op {
   cell_op,
   kernel_status,
   input_request,
+  input_done,
   model_lifecycle,
   focus_cell,
   save_state,

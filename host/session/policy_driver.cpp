@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "session/attendance.hpp"
 #include "session/live_session.hpp"
+#include "session/running.hpp"
 #include "session/takeovers.hpp"
 
 namespace lectern::session {
@@ -218,7 +219,10 @@ void announce(LiveSession& session, const Applied& applied, std::string_view rea
       session.ledger().client(*client);
       session.takeovers().lost_the_pen(change.member);
     }
-    if (change.granted != 0) session.counters().takeovers += 1;
+    if (change.granted != 0) {
+      session.counters().takeovers += 1;
+      if (client != nullptr && !std::exchange(client->held, true)) session.ledger().client(*client);
+    }
     const auto* member = session.room().find(change.member);
     std::string data;
     json::Writer writer(data);
@@ -227,6 +231,11 @@ void announce(LiveSession& session, const Applied& applied, std::string_view rea
     writer.member("reason", change.revoked != 0 && reason == "takeover" ? std::string_view("taken_over") : reason);
     writer.end_object();
     session.connections().tell(change.member, Op::consumer_capabilities, std::move(data));
+    if ((change.caps_before & cap_interact) == 0 && (member->caps & cap_interact) != 0) {
+      for (auto& input : session.running().open_inputs()) {
+        session.connections().tell(change.member, Op::input_request, std::move(input));
+      }
+    }
   }
   for (const auto& resolution : applied.resolutions) session.takeovers().resolved(resolution);
   for (const auto& ask : applied.asks) session.takeovers().asked(ask);

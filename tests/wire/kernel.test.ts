@@ -115,8 +115,30 @@ describe('a kernel', () => {
     expect(answered.ok).toBe(true);
     await a.event('cell-op', (data) => data.cell_id === 'ask' && data.status === 'idle', from);
     expect(a.text('ask')).toContain('hello Ada');
+    expect((await a.event('input-done', undefined, from)).data).toEqual({ request_id: asked.data.request_id });
+    await reader.event('input-done');
+    expect(reader.events('input-request')).toHaveLength(1);
     const late = await a.command('input', { request_id: asked.data.request_id, value: 'Bob' });
     expect(late.ok).toBe(false);
+  });
+
+  it('shows an open question to who may interact only later', async () => {
+    const info = await host.open(host.notebook('later.ipynb', [{ id: 'ask', source: 'input("later? ")' }]));
+    const policy = { policy: 'local-takeover', config: { secondary: 'viewer' } };
+    expect((await host.put(`/api/v1/sessions/${info.session_id}/policy`, policy)).status).toBe(200);
+    const editor = await Client.join(host, info);
+    const viewer = await Client.join(host, info);
+    expect(viewer.ready.consumer_capabilities).toEqual({ edit: false, interact: false });
+    await editor.command('execute', { cell_ids: ['ask'] });
+    const asked = await editor.event('input-request', undefined, 0, 30_000);
+    await viewer.command('room', {}, { epoch: null });
+    expect(viewer.events('input-request')).toEqual([]);
+    expect((await viewer.takeover()).status).toBe(200);
+    expect((await viewer.event('input-request')).data).toEqual(asked.data);
+    expect((await viewer.command('input', { request_id: asked.data.request_id, value: 'now' })).ok).toBe(true);
+    await viewer.event('input-done');
+    await editor.close();
+    await viewer.close();
   });
 
   it('completes and inspects for the asker alone', async () => {

@@ -72,6 +72,14 @@ describe("session state", () => {
     expect(reduce(asked, event("kernel-status", { state: "dead", runtime: "" })).inputs).toHaveLength(0);
   });
 
+  it("takes a question away once it is answered, and those nobody here may answer", () => {
+    const ask = (request_id: string) => event("input-request", { request_id, prompt: "?", password: false });
+    const asked = after(event("kernel-ready", ready()), ask("i1"), ask("i2"));
+    expect(reduce(asked, event("input-done", { request_id: "i1" })).inputs).toMatchObject([{ request_id: "i2" }]);
+    const viewer = event("consumer-capabilities", { consumer_capabilities: { edit: false, interact: false } });
+    expect(reduce(asked, viewer).inputs).toEqual([]);
+  });
+
   it("follows models", () => {
     const open = event("model-lifecycle", { model_id: "m", revision: 1, message: { method: "open", state: { a: 1, b: 2 } } });
     const update = event("model-lifecycle", { model_id: "m", revision: 2, message: { method: "update", state: { b: 3 } } });

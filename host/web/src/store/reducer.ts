@@ -24,12 +24,13 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     kernel: ready.kernel,
     asks: ready.requests ?? [],
     asking: null,
+    inputs: [], // those still open follow
     replaying: true,
   };
   if (!fresh) return next;
   // The document's own text wins once it is there: a snapshot's cells only bridge the time until then.
   const notebook = ready.notebook && !state.documentReady ? fromSnapshot(ready.notebook) : state.notebook;
-  return { ...next, notebook, runs: {}, models: {}, inputs: [] };
+  return { ...next, notebook, runs: {}, models: {} };
 }
 
 function announce(before: Room, after: Room, me: string | null): string | null {
@@ -52,6 +53,7 @@ function onCapabilities(state: SessionState, capabilities: Capabilities, epoch: 
     capabilities,
     epoch: capabilities.edit ? (epoch ?? state.epoch) : null,
     asking: capabilities.edit ? null : state.asking,
+    inputs: capabilities.interact ? state.inputs : [],
     notices: state.notices.filter((notice) => notice.place !== "banner"),
     ...(lost ? { announcement: "You are a reader now." } : {}),
   };
@@ -109,6 +111,8 @@ export function reduce(state: SessionState, event: WireEvent): SessionState {
     }
     case "input-request":
       return { ...state, inputs: [...state.inputs.filter((known) => known.request_id !== event.data.request_id), event.data] };
+    case "input-done":
+      return { ...state, inputs: state.inputs.filter((known) => known.request_id !== event.data.request_id) };
     case "model-lifecycle":
       return { ...state, models: onModel(state.models, event.data) };
     case "save-state":

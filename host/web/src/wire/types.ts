@@ -165,6 +165,7 @@ export interface EventMap {
   "cell-op": CellOp;
   "kernel-status": KernelStatus;
   "input-request": InputRequest;
+  "input-done": { request_id: RequestId };
   "model-lifecycle": ModelLifecycle;
   "focus-cell": { cell_id: string; by: Person };
   "save-state": SaveState;
