@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,8 +80,8 @@ class Editing {
   void run_waiting(const Status& status);
   [[nodiscard]] bool quiet() const { return staged_.empty() && batches_written_ == batches_; }
   void run_quiet();
-  void refuse(Connection& connection, std::string_view id, Error error);
-  void answer_changes(Connection& connection, const std::string& id, const std::string& client_id,
+  void refuse(Connection& connection, std::string_view id, Error error, std::span<const std::string> chunks);
+  void answer_changes(std::uint64_t connection, const std::string& id, const std::string& client_id,
                       Result<CommandReply> answer);
   void apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks);
   void pump_sync(Connection& connection);

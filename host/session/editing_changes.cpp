@@ -31,27 +31,39 @@ std::string hashes_json(const std::vector<document::ChangeHash>& hashes) {
   return out;
 }
 
+/// Of those that can be read: a refusal names its changes even where one of them is broken.
+std::vector<document::ChangeHash> readable_hashes(std::span<const std::string> chunks) {
+  std::vector<document::ChangeHash> hashes;
+  if (chunks.size() > document::DocumentLimits{}.max_chunks_per_batch) return hashes;
+  for (const auto& chunk : chunks) {
+    const auto info = document::NotebookDocument::inspect_changes({&chunk, 1});
+    if (info) hashes.push_back(info->front().hash);
+  }
+  return hashes;
+}
+
 }  // namespace
 
 // A refused submission comes with a fresh actor: the old one's numbering is now ahead of what the host has, and the
 // client starts again from the host's heads (protocol 3).
-void Editing::refuse(Connection& connection, std::string_view id, Error error) {
+void Editing::refuse(Connection& connection, std::string_view id, Error error, std::span<const std::string> chunks) {
   auto* client = connection.client();
   const auto& actor = Clients::new_actor(*client);
   session_.ledger().client(*client);
   session_.counters().refused += 1;
   json::Value details{json::Object{}};
   if (auto parsed = json::parse(error.details); parsed && parsed->is_object()) details = std::move(*parsed);
+  if (details.find("hashes") == nullptr) details.set("hashes", json::Raw{hashes_json(readable_hashes(chunks))});
   details.set("actor", actor);
   details.set("heads", json::Raw{heads_json()});
   error.details = json::write(details);
-  answer_changes(connection, std::string(id), client->id, fail(std::move(error)));
+  answer_changes(connection.id(), std::string(id), client->id, fail(std::move(error)));
 }
 
-void Editing::answer_changes(Connection& connection, const std::string& id, const std::string& client_id,
+void Editing::answer_changes(std::uint64_t connection, const std::string& id, const std::string& client_id,
                              Result<CommandReply> answer) {
   if (auto* client = session_.clients().find(client_id)) client->replies.settle(id, answer);
-  session_.connections().reply(connection.id(), client_id, id, answer);
+  session_.connections().reply(connection, client_id, id, answer);
 }
 
 void Editing::changes(Connection& connection, const plugin::Inbound& message) {
@@ -63,7 +75,8 @@ void Editing::changes(Connection& connection, const plugin::Inbound& message) {
   };
   if (!client->replies.begin(id, again)) return;
   if (message.document == plugin::DocumentKind::models) {
-    return refuse(connection, id, {403, "read_only", "the models document is the host's", "use the model command", ""});
+    return refuse(connection, id, {403, "read_only", "the models document is the host's", "use the model command", ""},
+                  {});
   }
   struct Submission {
     std::vector<std::string> chunks;
@@ -74,16 +87,22 @@ void Editing::changes(Connection& connection, const plugin::Inbound& message) {
   Submission submission{
       cut(message.payload, message.sizes), {connection.request().scope, std::nullopt}, message.flush, clock::now_ms()};
   if (message.has_epoch) submission.credentials.epoch = message.epoch;
-  when_built([this, connection_id, id, submission = std::move(submission)](Status status) mutable {
+  when_built([this, connection_id, client_id = client->id, id,
+              submission = std::move(submission)](Status status) mutable {
     auto* here = session_.connections().find(connection_id);
-    if (here == nullptr) return;
-    if (!status) return refuse(*here, id, status.error());
+    if (here == nullptr) {
+      return answer_changes(connection_id, id, client_id,
+                            fail(503, "connection_lost", "the connection went away before the changes were looked at",
+                                 "send them again with the same id"));
+    }
+    if (!status) return refuse(*here, id, status.error(), submission.chunks);
     auto& author = *here->client();
     auto* member = session_.room().find(author.number);
-    if (member == nullptr) return refuse(*here, id, {400, "not_a_member", "the client is not in the room", "", ""});
+    if (member == nullptr)
+      return refuse(*here, id, {400, "not_a_member", "the client is not in the room", "", ""}, submission.chunks);
     const auto allowed = authorize_changes(session_.room(), *member, author, submission.credentials, submission.flush,
                                            submission.at_ms, session_.settings().flush_window_ms);
-    if (!allowed) return refuse(*here, id, allowed.error());
+    if (!allowed) return refuse(*here, id, allowed.error(), submission.chunks);
     apply_chunks(*here, id, std::move(submission.chunks));
   });
 }
@@ -91,7 +110,7 @@ void Editing::changes(Connection& connection, const plugin::Inbound& message) {
 void Editing::apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks) {
   auto& client = *connection.client();
   const auto infos = document::NotebookDocument::inspect_changes(chunks);
-  if (!infos) return refuse(connection, id, infos.error());
+  if (!infos) return refuse(connection, id, infos.error(), chunks);
   std::string author = client.actors.back();
   for (const auto& info : *infos) {
     if (document_->contains(info.hash)) continue;
@@ -99,7 +118,7 @@ void Editing::apply_chunks(Connection& connection, const std::string& id, std::v
     break;
   }
   auto applied = document_->apply_changes(chunks, std::string_view(author));
-  if (!applied) return refuse(connection, id, applied.error());
+  if (!applied) return refuse(connection, id, applied.error(), chunks);
   std::string reply;
   json::Writer(reply)
       .begin_object()
@@ -111,8 +130,7 @@ void Editing::apply_chunks(Connection& connection, const std::string& id, std::v
                  reply = std::move(reply)](Status status) mutable {
     Result<CommandReply> answer = CommandReply{200, std::move(reply)};
     if (!status) answer = fail(status.error());
-    if (auto* known = session_.clients().find(client_id)) known->replies.settle(id, answer);
-    session_.connections().reply(connection_id, client_id, id, answer);
+    answer_changes(connection_id, id, client_id, std::move(answer));
   };
   if (applied->chunks.empty()) {  // all known: what they say is told already, or about to be
     return when_durable([told = std::move(staged.told)]() mutable { told({}); });

@@ -1,6 +1,8 @@
-// The last 256 command ids of one client with their replies: a retry after a cut gets the first reply and runs nothing.
+// The last 256 command ids of one client with their replies: a retry after a cut gets the first reply and runs nothing,
+// unless the first try ended undecided (503, 504).
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -35,23 +37,26 @@ class Idempotency {
     return true;
   }
 
-  /// [reactor] The reply of `id` is known; whoever retried meanwhile gets it too.
+  /// [reactor] The reply of `id` is known; whoever retried meanwhile gets it too. When it says that nothing was
+  /// decided, `id` is forgotten: a retry runs.
   void settle(std::string_view id, const Result<CommandReply>& answer) {
-    for (auto& entry : entries_) {
-      if (entry.id != id) continue;
-      entry.answer = answer;
-      auto waiting = std::move(entry.waiting);
-      for (auto& reply : waiting) reply(answer);
-      return;
+    const auto entry =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& known) { return known.id == id; });
+    if (entry == entries_.end()) return;
+    auto waiting = std::move(entry->waiting);
+    entry->waiting.clear();
+    if (undecided(answer)) {
+      entries_.erase(entry);
+    } else {
+      entry->answer = answer;
     }
-  }
-
-  /// [reactor] Forgets `id`: what it asked for was not decided, so a retry shall run.
-  void forget(std::string_view id) {
-    std::erase_if(entries_, [&](const Entry& entry) { return entry.id == id; });
+    for (auto& reply : waiting) reply(answer);
   }
 
  private:
+  static bool undecided(const Result<CommandReply>& answer) {
+    return !answer && (answer.error().status == 503 || answer.error().status == 504);
+  }
   struct Entry {
     std::string id;
     std::optional<Result<CommandReply>> answer;
