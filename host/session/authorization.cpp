@@ -10,19 +10,17 @@ Status authorize_edit(const Room& room, const Member& member, Client& client, co
   if ((credentials.scope & cap_edit) == 0) {
     return fail(403, "read_only", "the token of this request does not include editing", "ask for an edit link");
   }
-  if (member.grant != 0) {
-    if (!credentials.epoch) {
-      return fail(400, "epoch_required", "the command does not carry the epoch of the sender's grant",
-                  "send the epoch of consumer-capabilities along, in \"epoch\" or the Lectern-Epoch header",
-                  "{\"epoch\":" + std::to_string(member.grant) + "}");
-    }
-    if (*credentials.epoch == member.grant) return {};
-  }
+  if (member.grant != 0 && credentials.epoch == member.grant) return {};
   const bool was_theirs = credentials.epoch && (client.past_grant(*credentials.epoch) != nullptr ||
                                                 (client.held_before_restart && *credentials.epoch <= room.epoch()));
-  if (was_theirs || member.grant != 0) {
+  if (was_theirs) {
     return fail(
         stale_epoch(room, "epoch " + std::to_string(credentials.epoch.value_or(0)) + " is no longer the sender's"));
+  }
+  if (member.grant != 0) {
+    return fail(400, "epoch_required", "the command does not carry the epoch of the sender's grant",
+                "send the epoch of consumer-capabilities along, in \"epoch\" or the Lectern-Epoch header",
+                "{\"epoch\":" + std::to_string(member.grant) + "}");
   }
   return fail(403, "read_only", "the sender does not hold the pen", "take over first");
 }

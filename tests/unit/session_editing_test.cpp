@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "document/notebook_document.hpp"
+#include "session/idempotency.hpp"
 #include "session_support.hpp"
 
 namespace lectern::session::testing {
@@ -46,7 +47,7 @@ TEST_F(SessionEditingTest, ReadersCannotEdit) {
   EXPECT_EQ(error_code(second->command("transaction", set_source("no"))), "read_only");
   EXPECT_EQ(error_code(second->command("transaction", set_source("no"), 1)), "read_only");
   EXPECT_EQ(error_code(first->command("transaction", set_source("no"))), "epoch_required");
-  EXPECT_EQ(error_code(first->command("transaction", set_source("no"), 9)), "stale_epoch");
+  EXPECT_EQ(error_code(first->command("transaction", set_source("no"), 9)), "epoch_required");
   second->command("takeover");
   EXPECT_EQ(error_code(first->command("transaction", set_source("late"), 1)), "stale_epoch");
   EXPECT_TRUE(flag_of(second->command("transaction", set_source("mine"), 2), "ok"));
@@ -74,6 +75,77 @@ TEST_F(SessionEditingTest, RetriedCommandRunsOnce) {
   EXPECT_EQ(json::write(once), json::write(twice));
   const auto later = first->command("transaction", set_source("x"), 1);
   EXPECT_EQ(number_of(later, "version"), number_of(once, "version") + 1);
+}
+
+/// Large enough to be still building while the first commands come.
+std::string large_notebook() {
+  std::string cells;
+  for (int i = 0; i < 20'000; ++i) {
+    cells += (i == 0 ? "" : ",");
+    cells += R"({"cell_type":"code","execution_count":null,"id":")" + (i == 0 ? "a" : "n" + std::to_string(i)) +
+             R"(","metadata":{},"outputs":[],"source":["x = )" + std::to_string(i) + R"("]})";
+  }
+  return R"({"cells":[)" + cells + R"(],"metadata":{},"nbformat":4,"nbformat_minor":5})";
+}
+
+TEST_F(SessionEditingTest, WhatWasNotDecidedRunsWhenItIsAskedAgainWithTheSameId) {
+  fs::create_directories(folder_.path() / "root");
+  std::ofstream(folder_.path() / "root" / "n.ipynb") << large_notebook();
+  Settings settings;
+  settings.document_build_ms = 1;
+  settings.autosave = false;
+  start(settings);
+  auto first = tab();
+  first->await("kernel-ready");
+  auto reply = first->command("transaction", set_source("late"), 1, "same");
+  EXPECT_EQ(error_code(reply), "document_building") << json::write(reply);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (error_code(reply) == "document_building" && std::chrono::steady_clock::now() < deadline) {
+    reply = first->command("transaction", set_source("late"), 1, "same");
+  }
+  EXPECT_TRUE(flag_of(reply, "ok")) << json::write(reply);
+  EXPECT_EQ(json::write(first->command("transaction", set_source("late"), 1, "same")), json::write(reply));
+}
+
+TEST(IdempotencyTest, WhoeverWaitsForAnUndecidedAnswerGetsItAndALaterRetryRuns) {
+  Idempotency replies;
+  std::vector<int> got;
+  const auto reply = [&got] {
+    return Reply<CommandReply>(
+        [&got](Result<CommandReply> answer) { got.push_back(answer ? answer->status : answer.error().status); });
+  };
+  auto first = reply(), retry = reply(), again = reply(), last = reply();
+  EXPECT_TRUE(replies.begin("x", first));
+  EXPECT_FALSE(replies.begin("x", retry));
+  replies.settle("x", fail(503, "busy", "too much waits"));
+  EXPECT_EQ(got, std::vector<int>{503});
+  EXPECT_TRUE(replies.begin("x", again));
+  replies.settle("x", fail(409, "stale_epoch", "not the sender's"));
+  EXPECT_FALSE(replies.begin("x", last));
+  EXPECT_EQ(got, (std::vector<int>{503, 409}));
+}
+
+TEST_F(SessionEditingTest, JoinersSeeTheCountsOfTheFile) {
+  fs::create_directories(folder_.path() / "root");
+  auto text = small_notebook;
+  text.replace(text.find("null"), 4, "7");
+  std::ofstream(folder_.path() / "root" / "n.ipynb") << text;
+  start();
+  auto first = tab();
+  const auto cell = first->await("cell-op");
+  EXPECT_EQ(text_of(cell.data, "cell_id"), "a");
+  EXPECT_EQ(number_of(cell.data, "execution_count"), 7u);
+}
+
+TEST_F(SessionEditingTest, TrustIsToldToLaterJoiners) {
+  start();
+  auto first = tab();
+  first->await("kernel-ready");
+  ASSERT_TRUE(flag_of(first->command("trust", R"({"heads":["ab"]})", 1), "ok"));
+  auto second = tab();
+  const auto told = second->await("trust-state");
+  EXPECT_FALSE(flag_of(told.data, "needs_approval"));
+  EXPECT_EQ(json::write(at(told.data, {"heads"})), R"(["ab"])");
 }
 
 TEST_F(SessionEditingTest, BadBodiesNameThePlace) {
@@ -300,6 +372,40 @@ TEST_F(SessionChangesTest, ForeignActorIsRefusedWithAFreshOne) {
   const auto refused = writer->edit("forged", "f1");
   EXPECT_EQ(error_code(refused), "foreign_actor");
   EXPECT_EQ(text_of(at(refused, {"error", "details"}), "actor").size(), 32u);
+}
+
+TEST_F(SessionChangesTest, ASubmissionWhoseConnectionWentAwayMeanwhileCanBeSentAgain) {
+  fs::create_directories(folder_.path() / "root");
+  std::ofstream(folder_.path() / "root" / "n.ipynb") << large_notebook();
+  Settings settings;
+  settings.autosave = false;
+  start(settings);
+  auto first = tab();
+  const auto ready = first->await("kernel-ready");
+  const auto junk = frame(3, R"({"id":"cut","epoch":1,"sizes":[4]})", "junk");
+  first->send_binary(junk);
+  first->cut(false);
+  const auto now = ask<json::Value>([&](Reply<json::Value> reply) { session_->describe(std::move(reply)); });
+  ASSERT_TRUE(now);
+  EXPECT_FALSE(flag_of(*now, "document_built")) << "the notebook is too small for what this test is about";
+  const auto built = ask<DocumentBytes>([&](Reply<DocumentBytes> reply) { session_->document(std::move(reply)); });
+  ASSERT_TRUE(built) << built.error().message;
+  Tab::How back;
+  back.key = Tab::key_of(ready);
+  auto again = tab(back);
+  again->await("replay-complete");
+  again->send_binary(junk);
+  EXPECT_EQ(error_code(again->reply("cut")), "malformed_change");
+}
+
+TEST_F(SessionChangesTest, RefusalsNameTheChanges) {
+  start();
+  auto former = author(), next = author();
+  ASSERT_TRUE(flag_of(next->tab->command("takeover"), "ok"));
+  const auto refused = former->edit("late", "l1");
+  EXPECT_EQ(error_code(refused), "stale_epoch");
+  EXPECT_EQ(json::write(at(refused, {"error", "details", "hashes"})),
+            R"([")" + former->document->heads().at(0).hex() + R"("])");
 }
 
 TEST_F(SessionChangesTest, ReturningWithKnownHeadsGetsTheDifference) {
