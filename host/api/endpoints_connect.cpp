@@ -3,6 +3,7 @@
 #include "api/upgrade.hpp"
 #include "api/url.hpp"
 #include "base/text.hpp"
+#include "session/connection.hpp"
 
 namespace lectern::api {
 namespace {
@@ -95,6 +96,7 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
   request.principal = "owner";
   request.device = parts_.device_name;
   request.scope = scope_bits(call.scope);
+  if (auto options = session::parse_options(request); !options) return error_response(options.error());
 
   auto out = std::make_unique<Upgrade>();
   out->loop = &(*found)->loop();

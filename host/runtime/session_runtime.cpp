@@ -307,6 +307,7 @@ void SessionRuntime::execution_changed(const Execution& execution, std::string_v
   if (execution.execution_count) state.execution_count = execution.execution_count;
   if (begins) {
     state.execution_count.reset();
+    file_counts_.erase(execution.cell_id);
     last_cell_ = execution.cell_id;
     outputs_.begin(execution.cell_id);
   }
@@ -389,6 +390,7 @@ void SessionRuntime::cell_deleted(std::string_view cell_id) {
   executions_->cancel_cell(cell_id, "the cell was deleted");
   outputs_.erase(cell_id);
   cells_.erase(std::string(cell_id));
+  file_counts_.erase(std::string(cell_id));
 }
 
 // -- for joiners
@@ -397,8 +399,10 @@ std::string SessionRuntime::cell_snapshot(const std::string& cell_id) {
   flush_outputs();
   const auto it = cells_.find(cell_id);
   const auto ops = outputs_.snapshot_ops(cell_id);
-  if (it == cells_.end() && ops.empty()) return {};
-  const auto state = it == cells_.end() ? CellState{} : it->second;
+  const auto count = file_counts_.find(cell_id);
+  if (it == cells_.end() && ops.empty() && count == file_counts_.end()) return {};
+  auto state = it == cells_.end() ? CellState{} : it->second;
+  if (!state.execution_count && count != file_counts_.end()) state.execution_count = count->second;
   std::string data;
   json::Writer writer(data);
   writer.begin_object().member("cell_id", std::string_view(cell_id));

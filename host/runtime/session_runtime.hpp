@@ -85,7 +85,9 @@ class SessionRuntime {
 
   // -- for joiners: kernel status, then model opens, then cells
   [[nodiscard]] std::vector<ModelEvent> models() const { return models_.snapshot(); }
-  /// `data` of the cell-op that brings a joiner up to date; empty when the cell has neither outputs nor a status.
+  /// The count the file has for a cell; joiners see it until the cell runs.
+  void load_count(const std::string& cell_id, std::int64_t count) { file_counts_[cell_id] = count; }
+  /// `data` of the cell-op that brings a joiner up to date; empty when the cell has no outputs, status or count.
   std::string cell_snapshot(const std::string& cell_id);
   /// `data` of open input requests.
   [[nodiscard]] std::vector<std::string> open_inputs() const;
@@ -140,6 +142,7 @@ class SessionRuntime {
   bool state_changed_ = false;
   int restarts_ = 0;  // asked for, and not yet begun
   std::unordered_map<std::string, CellState> cells_;
+  std::unordered_map<std::string, std::int64_t> file_counts_;  // of cells that have not run here
   std::unordered_map<std::uint64_t, Waiting> requests_;
   std::uint64_t next_request_ = 1;
   std::uint64_t next_input_ = 1;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "session/live_session.hpp"
 #include "session/policy_driver.hpp"
 #include "session/snapshot.hpp"
@@ -74,7 +75,8 @@ void Attendance::join(Connection& connection, Client& client) {
     if (here == nullptr) return fail(410, "gone", "the connection closed before its turn");
     if (session_.room().find(number) != nullptr) return fail(409, "here_already", "the client is in the room");
     if (session_.room().members().size() >= session_.settings().max_members) {
-      here->close(1013, "the session is full");
+      log::warning("session", session_.path() + " is full: a connection was refused");
+      here->close(1013, "TOO_SLOW");
       return fail(429, "session_full", "the session is full");
     }
     session_.room().add(make_member(*here->client(), here->request().scope, false));

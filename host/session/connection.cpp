@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "session/attendance.hpp"
 #include "session/inbound.hpp"
@@ -132,8 +133,9 @@ void Connection::handle_early_frames() {
 void Connection::receive(bool binary, std::string_view bytes) {
   const auto received = wiring_.transport->receive(wiring_.id, binary, bytes,
                                                    [this](const plugin::Inbound& message) { return inbound(message); });
-  // Close reasons are at most 123 bytes of UTF-8 (RFC 6455 5.5).
-  if (!received) close(1008, text::label(received.error().message, 30));
+  if (received) return;
+  log::warning("session", "a connection is closed: " + received.error().message);
+  close(1011, "INTERNAL");
 }
 
 Status Connection::inbound(const plugin::Inbound& message) {

@@ -188,13 +188,8 @@ void handle_trust(LiveSession& session, Invocation invocation) {
   std::string stored;
   json::Writer(stored).begin_object().member_raw("heads", json::write(*heads)).end_object();
   session.ledger().trust(std::move(stored));
-  std::string data;
-  json::Writer(data)
-      .begin_object()
-      .member("needs_approval", false)
-      .member_raw("heads", json::write(*heads))
-      .end_object();
-  session.connections().publish(Op::trust_state, std::move(data));
+  session.trusted(json::write(*heads));
+  session.connections().publish(Op::trust_state, session.trust_json());
   invocation.ok();
 }
 

@@ -53,6 +53,9 @@ void LiveSession::begin(Prepared prepared) {
   auto& stored = prepared_.ledger.state;
   for (const auto& id : clients_.load(stored.clients, clients_kept_days, clients_kept)) ledger().forget(id);
   stored.clients.clear();
+  if (const auto trust = json::parse(stored.trust); trust && trust->find("heads") != nullptr) {
+    trusted(json::write(*trust->find("heads")));
+  }
   room_.continue_after(stored.epochs);
   epochs_ = std::make_unique<Epochs>(
       stored.epochs, prepared_.ledger.reserved, settings_.epoch_block, [this](std::uint64_t upto) {
@@ -95,13 +98,17 @@ void LiveSession::on_reactor(Reply<T> reply, F work) {
 }
 
 std::unique_ptr<LinkEvents> LiveSession::connect(ConnectRequest request, Link& link) {
-  const auto refuse = [&link](std::uint16_t code, std::string reason) -> std::unique_ptr<LinkEvents> {
-    link.close(code, std::move(reason));
+  const auto refuse = [&link](const std::string& why) -> std::unique_ptr<LinkEvents> {
+    log::warning("session", "a connection was refused: " + why);
+    link.close(1011, "INTERNAL");
     return nullptr;
   };
-  if (ended_ || ending_ || !connections_) return refuse(1000, "SESSION_ENDED");
+  if (ended_ || ending_ || !connections_) {
+    link.close(1000, "SESSION_ENDED");
+    return nullptr;
+  }
   auto options = parse_options(request);
-  if (!options) return refuse(1008, options.error().message.substr(0, 120));
+  if (!options) return refuse(options.error().message);
   const auto wanted = request.subprotocol.empty() ? plugin::Carrier::byte_stream : plugin::Carrier::ws_message;
   const auto& name = request.subprotocol.empty() ? request.media_type : request.subprotocol;
   for (const auto& transport : services_.transports) {
@@ -111,7 +118,7 @@ std::unique_ptr<LinkEvents> LiveSession::connect(ConnectRequest request, Link& l
       if (bindings[i].carrier != wanted || bindings[i].route != request.route || !named) continue;
       const auto id = next_connection();
       auto encoding = transport->open(id, i, request.query_json.empty() ? "{}" : request.query_json);
-      if (!encoding) return refuse(1008, encoding.error().message.substr(0, 120));
+      if (!encoding) return refuse(encoding.error().message);
       const bool stream = wanted == plugin::Carrier::byte_stream;
       auto connection = std::make_unique<Connection>(shared_from_this(), link, std::move(request), std::move(*options),
                                                      Connection::Wiring{id, transport, *encoding, stream});
@@ -120,7 +127,7 @@ std::unique_ptr<LinkEvents> LiveSession::connect(ConnectRequest request, Link& l
       return connection;
     }
   }
-  return refuse(1011, "no transport plugin serves this route");
+  return refuse("no transport plugin serves this route");
 }
 
 void LiveSession::make_client(NewClient client, Reply<CommandReply> reply) {
@@ -260,6 +267,11 @@ void LiveSession::has_blob(std::string sha256, Reply<bool> reply) {
   on_reactor(std::move(reply), [sha256 = std::move(sha256)](LiveSession& self, Reply<bool> answer) {
     answer(self.running().runtime().outputs().has_blob(sha256));
   });
+}
+
+void LiveSession::trusted(std::string_view heads_json) {
+  trust_json_.clear();
+  json::Writer(trust_json_).begin_object().member("needs_approval", false).member_raw("heads", heads_json).end_object();
 }
 
 void LiveSession::moved_to(std::string new_path) {

@@ -121,6 +121,10 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void summary_changed();
   /// Somebody came, went, or work ended: starts or stops the timer of an idle session.
   void check_idle();
+  /// A person looked at these heads (JSON array) and trusts them.
+  void trusted(std::string_view heads_json);
+  /// `data` of trust-state; empty until somebody said something.
+  [[nodiscard]] const std::string& trust_json() const { return trust_json_; }
   /// Saved under another path.
   void moved_to(std::string path);
 
@@ -142,6 +146,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   Clients clients_;
   Room room_;
   Counters counters_;
+  std::string trust_json_;
   std::unique_ptr<Epochs> epochs_;
   std::unique_ptr<Connections> connections_;
   std::unique_ptr<PolicyDriver> policies_;

@@ -26,6 +26,11 @@ Running::Running(LiveSession& session)
     : session_(session), runtime_(session.loop(), *session.services().runtime, *this) {
   for (auto& [cell_id, outputs] : session.prepared().outputs) runtime_.outputs().load(cell_id, std::move(outputs));
   session.prepared().outputs.clear();
+  if (const auto& file = session.prepared().notebook.file) {
+    for (const auto& cell : file->cells) {
+      if (cell.execution_count >= 0) runtime_.load_count(std::string(cell.id), cell.execution_count);
+    }
+  }
 }
 
 // With a language, another kernel of it will do when the named one is not here.
@@ -187,8 +192,8 @@ void Running::on_input_request(const std::string&, std::string data) {
 
 void Running::on_input_done(const std::string& request_id) {
   std::string data;
-  json::Writer(data).begin_object().member("request_id", request_id).member("answered", true).end_object();
-  session_.connections().publish(Op::input_request, std::move(data));
+  json::Writer(data).begin_object().member("request_id", request_id).end_object();
+  session_.connections().publish(Op::input_done, std::move(data));
   session_.summary_changed();
 }
 

@@ -81,6 +81,7 @@ void send(Connection& connection, Op op, std::string data) {
 void send_latest(LiveSession& session, Connection& connection) {
   send(connection, Op::save_state, session.saver().state_json());
   if (!session.saver().conflict_json().empty()) send(connection, Op::conflict, session.saver().conflict_json());
+  if (!session.trust_json().empty()) send(connection, Op::trust_state, session.trust_json());
   for (auto& data : session.running().open_inputs()) {
     const auto* member = session.room().find(connection.client()->number);
     if (member != nullptr && (member->caps & cap_interact) != 0) send(connection, Op::input_request, std::move(data));
