@@ -65,8 +65,8 @@ part_sdk() {
   check "a plugin outside the tree builds against the installed SDK" "$ROOT/tests/consumer/run.sh" "$ROOT/build/dev"
 }
 
-# Sanitizers run the fast suites: no kernels, no fault injection, no subprocess hosts, whose time is not in the budget.
-SLOW_SUITES='KernelTest|CliTest|EveryFault'
+# Sanitizers run the fast suites: no kernels, no fault injection, no processes of their own (TSan cannot follow a fork).
+SLOW_SUITES='KernelTest|CliTest|EveryFault|AKilledHostLetsGo'
 part_sanitizers() {
   build asan-ubsan
   run_ctest asan-ubsan -E "$SLOW_SUITES"

@@ -91,10 +91,12 @@ class SessionRuntime {
   std::string cell_snapshot(const std::string& cell_id);
   /// `data` of open input requests.
   [[nodiscard]] std::vector<std::string> open_inputs() const;
-  /// Of the last run of the cell in this session; empty when it has not run.
+  /// Of the last run of the cell in this session, else what the file has; empty when neither.
   [[nodiscard]] std::optional<std::int64_t> execution_count(const std::string& cell_id) const {
     const auto it = cells_.find(cell_id);
-    return it == cells_.end() ? std::nullopt : it->second.execution_count;
+    if (it != cells_.end() && it->second.execution_count) return it->second.execution_count;
+    const auto of_file = file_counts_.find(cell_id);
+    return of_file == file_counts_.end() ? std::nullopt : std::optional(of_file->second);
   }
 
   [[nodiscard]] OutputStore& outputs() { return outputs_; }

@@ -296,6 +296,9 @@ Directory::~Directory() {
   const bool gone = state_->fewer.wait_for(lock, patience_at_the_end, [this] { return state_->alive == 0; });
   if (!gone)
     log::error("session", std::to_string(state_->alive) + " sessions did not end in time; their journals are whole");
+  lock.unlock();
+  // A decision still under way would be posted to a reactor that may be gone by then: our state may outlive us in tasks.
+  state_->referee->close();
 }
 
 void Directory::open(std::string path, Reply<SessionPtr> reply) {

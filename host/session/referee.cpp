@@ -1,8 +1,8 @@
 #include "session/referee.hpp"
 
-#include <ctime>
-
+#include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <deque>
 #include <list>
 #include <mutex>
@@ -14,6 +14,8 @@
 
 namespace lectern::session {
 namespace {
+
+constexpr auto patience_at_the_end = std::chrono::milliseconds(500);
 
 std::int64_t cpu_us(clockid_t clock) {
   timespec time{};
@@ -59,6 +61,7 @@ struct Referee::State {
     while (auto ruling = take(state, seat)) decide(*ruling);
     const std::scoped_lock lock(state.mutex);
     seat.finished = true;
+    state.wake.notify_all();
   }
 
   static void decide(Ruling& ruling) {
@@ -83,19 +86,29 @@ Referee::Referee() : state_(std::make_shared<State>()) {
 }
 
 Referee::~Referee() {
+  close();
+}
+
+void Referee::close() {
   std::list<std::shared_ptr<State::Seat>> seats;
+  std::deque<RulingPtr> undecided;
   {
     const std::scoped_lock lock(state_->mutex);
     state_->stopping = true;
-    state_->queue.clear();
-    seats = state_->seats;
+    undecided.swap(state_->queue);
+    seats.swap(state_->seats);
     state_->wake.notify_all();
   }
   for (auto& seat : seats) {
     bool stuck = false;
     {
-      const std::scoped_lock lock(state_->mutex);
-      stuck = seat->retired && !seat->finished;
+      std::unique_lock lock(state_->mutex);
+      const bool ended = state_->wake.wait_for(lock, patience_at_the_end, [&] { return seat->finished; });
+      // Whoever changes the phase first has it: given up here, the thread will never post to a loop that is gone.
+      auto expected = Ruling::Phase::running;
+      stuck = !ended && (seat->retired || (seat->running != nullptr &&
+                                           seat->running->phase.compare_exchange_strong(
+                                               expected, Ruling::Phase::given_up, std::memory_order_acq_rel)));
     }
     if (stuck) {
       seat->thread.detach();
@@ -107,6 +120,7 @@ Referee::~Referee() {
 
 void Referee::submit(RulingPtr ruling) {
   const std::scoped_lock lock(state_->mutex);
+  if (state_->stopping) return;
   state_->queue.push_back(std::move(ruling));
   state_->wake.notify_all();
 }
@@ -114,7 +128,7 @@ void Referee::submit(RulingPtr ruling) {
 bool Referee::give_up_when_late(Ruling& ruling, int budget_ms) {
   const auto budget_us = static_cast<std::int64_t>(budget_ms) * 1000;
   const std::scoped_lock lock(state_->mutex);
-  if (ruling.phase.load(std::memory_order_acquire) != Ruling::Phase::running) return false;
+  if (state_->stopping || ruling.phase.load(std::memory_order_acquire) != Ruling::Phase::running) return false;
   std::shared_ptr<State::Seat> seat;
   for (const auto& candidate : state_->seats) {
     if (candidate->running == &ruling) seat = candidate;

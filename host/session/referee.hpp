@@ -40,9 +40,12 @@ class Referee {
  public:
   /// [control] Starts the thread.
   Referee();
-  /// [control] Ends the threads. One that is stuck inside a policy is left behind: nothing can end it, and waiting for
-  /// it would hang the host; it holds what it uses.
+  /// [control] As close().
   ~Referee();
+  /// [control] Ends the threads: what is queued is dropped, and after it nothing is posted to any loop any more, so
+  /// loops may go. A thread that is stuck inside a policy is left behind after half a second: nothing can end it, and
+  /// waiting for it would hang the host; it holds what it uses.
+  void close();
   Referee(const Referee&) = delete;
   Referee& operator=(const Referee&) = delete;
 

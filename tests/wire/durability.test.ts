@@ -111,6 +111,16 @@ describe('a notebook written by Jupyter', () => {
    "source": [
     "'é'"
    ]
+  },
+  {
+   "cell_type": "code",
+   "execution_count": 8,
+   "id": "silent",
+   "metadata": {},
+   "outputs": [],
+   "source": [
+    "x = 1"
+   ]
   }
  ],
  "metadata": {
