@@ -38,7 +38,7 @@ class Socket {
   [[nodiscard]] const std::string& client_key() const { return client_key_; }
   [[nodiscard]] const std::string& actor() const { return actor_; }
   [[nodiscard]] const std::string& document() const { return document_; }  // save bytes of the 06 frame
-  [[nodiscard]] std::int64_t ready_us() const { return ready_us_; }  // when kernel-ready was received whole
+  [[nodiscard]] std::int64_t ready_us() const { return ready_us_; }        // when kernel-ready was received whole
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
 

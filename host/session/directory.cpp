@@ -297,7 +297,8 @@ Directory::~Directory() {
   if (!gone)
     log::error("session", std::to_string(state_->alive) + " sessions did not end in time; their journals are whole");
   lock.unlock();
-  // A decision still under way would be posted to a reactor that may be gone by then: our state may outlive us in tasks.
+  // A decision still under way would be posted to a reactor that may be gone by then: our state may outlive us in
+  // tasks.
   state_->referee->close();
 }
 
