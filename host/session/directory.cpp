@@ -197,7 +197,8 @@ struct Directory::State : std::enable_shared_from_this<State> {
         if (opening.replies.size() > 1) return;
       }
     }
-    if (found) return reply(std::move(found));
+    // Moved away above only when nothing was found.
+    if (found) return reply(std::move(found));  // NOLINT(bugprone-use-after-move)
     begin(where->path, prepare_open(services, settings, default_policy(), *where), {});
   }
 
@@ -281,6 +282,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
     for (const auto& [id, slot] : slots) order.push_back(&slot);
     std::sort(order.begin(), order.end(), [](const Slot* a, const Slot* b) { return a->order < b->order; });
     std::vector<std::shared_ptr<LiveSession>> out;
+    out.reserve(order.size());
     for (const auto* slot : order) out.push_back(slot->session);
     return out;
   }
@@ -326,6 +328,7 @@ std::vector<SessionSummary> Directory::list() const {
   }
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->order < b->order; });
   std::vector<SessionSummary> out;
+  out.reserve(order.size());
   for (const auto* slot : order) out.push_back(slot->summary);
   return out;
 }
