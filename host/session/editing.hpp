@@ -69,6 +69,8 @@ class Editing {
     UniqueFunction<void(Status)> told;   // the author's reply
   };
   void built_with(Result<document::NotebookDocument> document);
+  /// What a client's applied changes wait for the journal as; the client counts as editing now.
+  Staged staged_of(Connection& connection, document::AppliedChanges applied);
   void stage(Staged staged);
   void flush();
   void written(Status status, std::vector<Staged> batch);

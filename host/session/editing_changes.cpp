@@ -125,26 +125,33 @@ void Editing::apply_chunks(Connection& connection, const std::string& id, std::v
       .member("version", applied->version)
       .member_raw("hashes", hashes_json(applied->hashes))
       .end_object();
-  Staged staged;
-  staged.told = [this, id, client_id = client.id, connection_id = connection.id(),
-                 reply = std::move(reply)](Status status) mutable {
+  UniqueFunction<void(Status)> told = [this, id, client_id = client.id, connection_id = connection.id(),
+                                       reply = std::move(reply)](Status status) mutable {
     Result<CommandReply> answer = CommandReply{200, std::move(reply)};
     if (!status) answer = fail(status.error());
     answer_changes(connection_id, id, client_id, std::move(answer));
   };
   if (applied->chunks.empty()) {  // all known: what they say is told already, or about to be
-    return when_durable([told = std::move(staged.told)]() mutable { told({}); });
+    return when_durable([told = std::move(told)]() mutable { told({}); });
   }
-  staged.chunks = std::move(applied->chunks);
-  staged.changes = std::move(applied->changes);
-  staged.version = applied->version;
+  auto staged = staged_of(connection, std::move(*applied));
+  staged.id = id;
+  staged.told = std::move(told);
+  stage(std::move(staged));
+}
+
+Editing::Staged Editing::staged_of(Connection& connection, document::AppliedChanges applied) {
+  const auto& client = *connection.client();
+  if (auto* member = session_.room().find(client.number)) session_.attendance().edited(*member);
+  Staged staged;
+  staged.chunks = std::move(applied.chunks);
+  staged.changes = std::move(applied.changes);
+  staged.version = applied.version;
   staged.source = "client";
   staged.by = by_json(client.number);
   staged.author = client.id;
-  staged.id = id;
   staged.sender = connection.id();
-  if (auto* member = session_.room().find(client.number)) session_.attendance().edited(*member);
-  stage(std::move(staged));
+  return staged;
 }
 
 void Editing::sync_message(Connection& connection, const plugin::Inbound& message) {
@@ -169,18 +176,7 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
       return session_.connections().tell(*here, Op::notice, std::move(data));
     }
     here->document_ready = false;  // it learns by sync what others edit
-    if (!applied->chunks.empty()) {
-      Staged staged;
-      staged.chunks = std::move(applied->chunks);
-      staged.changes = std::move(applied->changes);
-      staged.version = applied->version;
-      staged.source = "client";
-      staged.by = by_json(client.number);
-      staged.author = client.id;
-      staged.sender = connection_id;
-      session_.attendance().edited(*member);
-      stage(std::move(staged));
-    }
+    if (!applied->chunks.empty()) stage(staged_of(*here, std::move(*applied)));
     when_durable([this, connection_id] {
       if (auto* still = session_.connections().find(connection_id)) pump_sync(*still);
     });
