@@ -77,28 +77,16 @@ TEST_F(SessionEditingTest, RetriedCommandRunsOnce) {
   EXPECT_EQ(number_of(later, "version"), number_of(once, "version") + 1);
 }
 
-/// Large enough to be still building while the first commands come.
-std::string large_notebook() {
-  std::string cells;
-  for (int i = 0; i < 20'000; ++i) {
-    cells += (i == 0 ? "" : ",");
-    cells += R"({"cell_type":"code","execution_count":null,"id":")" + (i == 0 ? "a" : "n" + std::to_string(i)) +
-             R"(","metadata":{},"outputs":[],"source":["x = )" + std::to_string(i) + R"("]})";
-  }
-  return R"({"cells":[)" + cells + R"(],"metadata":{},"nbformat":4,"nbformat_minor":5})";
-}
-
 TEST_F(SessionEditingTest, WhatWasNotDecidedRunsWhenItIsAskedAgainWithTheSameId) {
-  fs::create_directories(folder_.path() / "root");
-  std::ofstream(folder_.path() / "root" / "n.ipynb") << large_notebook();
   Settings settings;
   settings.document_build_ms = 1;
   settings.autosave = false;
-  start(settings);
+  start_unbuilt(settings);
   auto first = tab();
   first->await("kernel-ready");
   auto reply = first->command("transaction", set_source("late"), 1, "same");
   EXPECT_EQ(error_code(reply), "document_building") << json::write(reply);
+  host_->build();
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (error_code(reply) == "document_building" && std::chrono::steady_clock::now() < deadline) {
     reply = first->command("transaction", set_source("late"), 1, "same");
@@ -375,11 +363,9 @@ TEST_F(SessionChangesTest, ForeignActorIsRefusedWithAFreshOne) {
 }
 
 TEST_F(SessionChangesTest, ASubmissionWhoseConnectionWentAwayMeanwhileCanBeSentAgain) {
-  fs::create_directories(folder_.path() / "root");
-  std::ofstream(folder_.path() / "root" / "n.ipynb") << large_notebook();
   Settings settings;
   settings.autosave = false;
-  start(settings);
+  start_unbuilt(settings);
   auto first = tab();
   const auto ready = first->await("kernel-ready");
   const auto junk = frame(3, R"({"id":"cut","epoch":1,"sizes":[4]})", "junk");
@@ -387,7 +373,8 @@ TEST_F(SessionChangesTest, ASubmissionWhoseConnectionWentAwayMeanwhileCanBeSentA
   first->cut(false);
   const auto now = ask<json::Value>([&](Reply<json::Value> reply) { session_->describe(std::move(reply)); });
   ASSERT_TRUE(now);
-  EXPECT_FALSE(flag_of(*now, "document_built")) << "the notebook is too small for what this test is about";
+  EXPECT_FALSE(flag_of(*now, "document_built"));
+  host_->build();
   const auto built = ask<DocumentBytes>([&](Reply<DocumentBytes> reply) { session_->document(std::move(reply)); });
   ASSERT_TRUE(built) << built.error().message;
   Tab::How back;

@@ -76,7 +76,11 @@ Result<T> ask(const std::function<void(Reply<T>)>& question) {
 class Host {
  public:
   explicit Host(const fs::path& folder, Settings settings = {}, std::vector<fs::path> more_plugins = {})
-      : root_(folder / "root"), state_(folder / "state"), workers_(4), loop_("session-test"), second_("session-test2") {
+      : root_(folder / "root"),
+        state_(folder / "state"),
+        workers_(threads),
+        loop_("session-test"),
+        second_("session-test2") {
     fs::create_directories(root_);
     plugin::RegistryOptions options;
     options.search = {LECTERN_TEST_PLUGINS};
@@ -114,11 +118,37 @@ class Host {
   Result<SessionPtr> open(const std::string& name) {
     return ask<SessionPtr>([&](Reply<SessionPtr> reply) { directory_->open(name, std::move(reply)); });
   }
+  /// Opens `name`, and no worker is free to build its document until build() is called: tasks start in order, and the
+  /// ones that wait here are queued behind the opening and before the building.
+  Result<SessionPtr> open_unbuilt(const std::string& name) {
+    std::promise<void> opened;
+    hold_workers(opened.get_future().share());
+    return ask<SessionPtr>([&](Reply<SessionPtr> reply) {
+      directory_->open(name, std::move(reply));
+      hold_workers(may_build_.get_future().share());
+      opened.set_value();
+    });
+  }
+  /// Lets the document of open_unbuilt() be built.
+  void build() {
+    if (!std::exchange(building_, true)) may_build_.set_value();
+  }
+  ~Host() { build(); }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
 
  private:
+  static constexpr std::size_t threads = 4;
+
+  void hold_workers(const std::shared_future<void>& until) {
+    for (std::size_t i = 0; i < threads; ++i) workers_.submit([until] { until.wait(); });
+  }
+
   fs::path root_, state_;
   std::unique_ptr<plugin::Registry> registry_;
   document::JournalWriter journals_;
+  std::promise<void> may_build_;
+  bool building_ = false;
   Workers workers_;
   Loop loop_, second_;
   std::unique_ptr<document::PathPolicy> paths_;
@@ -348,6 +378,14 @@ class SessionTest : public ::testing::Test {
     host_ = std::make_unique<Host>(folder_.path(), std::move(settings), std::move(plugins));
     if (!fs::exists(host_->root() / "n.ipynb")) host_->write("n.ipynb", small_notebook);
     auto opened = host_->open("n.ipynb");
+    ASSERT_TRUE(opened) << opened.error().message;
+    session_ = *opened;
+  }
+  /// start() with a document that is not built before host_->build().
+  void start_unbuilt(Settings settings = {}) {
+    host_ = std::make_unique<Host>(folder_.path(), std::move(settings));
+    host_->write("n.ipynb", small_notebook);
+    auto opened = host_->open_unbuilt("n.ipynb");
     ASSERT_TRUE(opened) << opened.error().message;
     session_ = *opened;
   }
