@@ -63,6 +63,7 @@ part_browser() {
 
 part_sdk() {
   check "a plugin outside the tree builds against the installed SDK" "$ROOT/tests/consumer/run.sh" "$ROOT/build/dev"
+  check "the installed host runs from where it is put" "$ROOT/tests/installed/run.sh" "$ROOT/build/dev"
 }
 
 # Sanitizers run the fast suites: no kernels, no fault injection, no processes of their own (TSan cannot follow a fork).
