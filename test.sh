@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=scripts/tally.sh
 . "$ROOT/scripts/tally.sh"
 
-parts=(format build unit page wire browser rust sdk sanitizers tidy)
+parts=(format build unit page wire browser python rust sdk sanitizers tidy)
 NIGHTLY=0
 if [ "${1:-}" = --nightly ]; then
   NIGHTLY=1
@@ -59,6 +59,15 @@ part_wire() {
 part_browser() {
   npm_install "$ROOT/tests"
   run_vitest "$ROOT/tests" browser browser/
+}
+
+part_python() {
+  local venv="$ROOT/build/python-client" client="$ROOT/clients/python"
+  make_client_venv "$venv"
+  check "the Python client is formatted" "$venv/bin/ruff" format --check "$client"
+  check "the Python client is linted" "$venv/bin/ruff" check "$client"
+  check "the Python client type-checks" "$venv/bin/mypy" --config-file "$client/pyproject.toml" "$client/src"
+  run_pytest "$venv/bin/python" "$client" python-client
 }
 
 part_sdk() {

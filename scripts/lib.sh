@@ -138,6 +138,19 @@ have_kernel() {
   return 1
 }
 
+# make_client_venv DIR: the Python client as it is in the tree, and what its tests need.
+make_client_venv() {
+  local venv=$1 client="$ROOT/clients/python"
+  cmp -s "$client/pyproject.toml" "$venv/.made-for" && return 0
+  say "Making a Python environment for the client's tests"
+  rm -rf "$venv"
+  python3 -m venv "$venv" || die "python3 could not make $venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$client/requirements-test.txt" -e "$client" ||
+    die "pip could not install the Python client's packages"
+  cp "$client/pyproject.toml" "$venv/.made-for"
+}
+
+
 # A Python environment of our own with a kernel in it.
 make_venv() {
   [ -f "$ROOT/.venv/share/jupyter/kernels/python3/kernel.json" ] && return 0

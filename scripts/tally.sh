@@ -99,6 +99,14 @@ run_vitest() {
   add_junit "$report" "$status"
 }
 
+# run_pytest PYTHON DIR NAME
+run_pytest() {
+  local python=$1 dir=$2 report="$ROOT/build/pytest-$3.xml" status=0
+  rm -f "$report"
+  (cd "$dir" && "$python" -m pytest -q -p no:cacheprovider --junitxml="$report" 2>&1 | tail -60) || status=$?
+  add_junit "$report" "$status"
+}
+
 # clang-tidy reads GCC's command lines; what only GCC knows is taken out of a copy of them.
 run_tidy() {
   mkdir -p "$ROOT/build/tidy"

@@ -1,0 +1,569 @@
+"""A live session, asynchronous: one WebSocket that comes back by itself and misses nothing.
+
+What was typed in the protocol's terms: edits go out as transactions under our epoch, answers come when the journal has
+them, events arrive in the session's order. After a cut the same client takes its seat again, the missed events are
+replayed, and commands without an answer are asked again under the same id, which runs nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import (
+    Any,
+)
+
+import websockets
+from typing_extensions import Self
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from .errors import ApiError, LecternError, NotConnected, ProtocolMismatch
+from .server import PROTOCOL, ConnectionInfo, Server
+from .state import ENDED, Cell, Notebook
+
+# Close codes after which the host does not want us back (protocol, section 3).
+_FINAL_REASONS = ("SESSION_ENDED", "REPLACED", "UNAUTHORIZED", "EXPIRED")
+_EVENTS_KEPT = 10_000
+_ENDED_KEPT = 1_000
+
+Event = tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run of a cell ended, and what it left."""
+
+    cell_id: str
+    execution_id: str
+    status: str
+    cell: Cell | None
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "idle"
+
+    @property
+    def text(self) -> str:
+        return self.cell.text if self.cell else ""
+
+
+@dataclass
+class _Pending:
+    frame: dict[str, Any]
+    incarnation: int | None  # the host's run it was first sent in; None: not sent yet
+    answer: asyncio.Future[dict[str, Any]]
+
+
+class Session:
+    """One seat in one notebook's room. Made by ``open``, ``create`` or ``attach``; used from one event loop."""
+
+    def __init__(self, server: Server, info: ConnectionInfo, options: Options) -> None:
+        self.server = server
+        self.info = info
+        self.notebook = Notebook()
+        self.epoch: int | None = None
+        self.capabilities: dict[str, bool] = {"edit": False, "interact": False}
+        self.ready: dict[str, Any] = {}
+        self._options = options
+        self._socket: ClientConnection | None = None
+        self._client: dict[str, str] | None = None
+        self._resume: str | None = None
+        self._stream = ""
+        self._pending: dict[str, _Pending] = {}
+        self._own: str | None = None  # our transaction whose changes stand in a reply still to come
+        self._held: deque[dict[str, Any]] = deque()
+        self._runs: dict[str, asyncio.Future[str]] = {}
+        self._ended_runs: dict[str, str] = {}
+        self._subscribers: list[asyncio.Queue[Event | None]] = []
+        self._current = asyncio.Event()
+        self._over: LecternError | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._next = 0
+
+    # -- coming and going ------------------------------------------------------------------------------------------
+
+    async def _start(self) -> Session:
+        self._task = asyncio.create_task(self._live(), name=f"lectern {self.info.path}")
+        current = asyncio.create_task(self._current.wait())
+        await asyncio.wait({self._task, current}, return_when=asyncio.FIRST_COMPLETED)
+        current.cancel()
+        if self._over:
+            raise self._over
+        return self
+
+    async def close(self) -> None:
+        """Leaves the room. What was acknowledged is safe; what was not is abandoned."""
+        self._end(NotConnected("this session was closed"))
+        if self._socket:
+            await self._socket.close(1000)
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _live(self) -> None:
+        """Connects, and connects again, until the end."""
+        loop = asyncio.get_running_loop()
+        lost_at = loop.time()
+        wait = 0.0
+        while not self._over:
+            try:
+                await self._one_connection()
+                lost_at, wait = loop.time(), 0.0
+            except (ApiError, ProtocolMismatch) as refused:
+                return self._end(refused)
+            except (OSError, InvalidHandshake, LecternError) as unreachable:
+                if loop.time() - lost_at > self._options.reconnect_for:
+                    return self._end(NotConnected(f"the host at {self.server.base} does not answer: {unreachable}"))
+                if not self._ever_connected:
+                    return self._end(NotConnected(f"the host at {self.server.base} does not answer: {unreachable}"))
+            if not self._over:
+                await asyncio.sleep(wait)
+                wait = min(max(wait * 2, 0.05), 2.0)
+
+    @property
+    def _ever_connected(self) -> bool:
+        return bool(self.ready)
+
+    async def _one_connection(self) -> None:
+        """Until this connection is gone. Raises when there was none."""
+        try:
+            socket = await self._dial()
+        except InvalidStatus as refused:
+            raise await self._refusal(refused) from None
+        self._socket = socket
+        self._own = None
+        self._held.clear()
+        try:
+            async for message in socket:
+                if isinstance(message, str):
+                    self._frame(json.loads(message))
+        except ConnectionClosed:
+            pass
+        finally:
+            self._socket = None
+            self._current.clear()
+        code, reason = socket.close_code, socket.close_reason or ""
+        if any(reason.startswith(final) for final in _FINAL_REASONS) or code == 4001:
+            self._end(NotConnected(f"the host ended this connection: {code} {reason}"))
+
+    async def _dial(self) -> ClientConnection:
+        query = {"document": "events", "models": "events", "buffers": "base64"}
+        headers = self.server.headers()
+        if self._options.view_only:
+            query["view_only"] = "true"
+        if self._options.label:
+            query["label"] = self._options.label
+        if self._client:
+            query["client_id"] = self._client["id"]
+            headers["Lectern-Client"] = f"{self._client['id']}.{self._client['secret']}"
+        if self._resume:
+            query["resume"] = self._resume
+        path = f"/api/v1/sessions/{self.info.session_id}/connect"
+        return await connect(
+            self.server.socket_url(path, query),
+            subprotocols=[websockets.Subprotocol(PROTOCOL)],
+            additional_headers=headers,
+            ssl=self.server.tls,
+            max_size=None,
+            open_timeout=self._options.open_timeout,
+            ping_interval=None,  # the host pings
+        )
+
+    async def _refusal(self, refused: InvalidStatus) -> LecternError:
+        """What a refused handshake means: a session that is gone is opened again by its path, once per attempt."""
+        response = refused.response
+        try:
+            error = json.loads(response.body or b"{}")["error"]
+        except (ValueError, KeyError, TypeError):
+            error = {"message": f"the handshake ended with {response.status_code}"}
+        if response.status_code in (429, 503):
+            return LecternError(str(ApiError(response.status_code, error)))
+        if response.status_code == 404 and self._ever_connected:
+            # A host that was started anew gives the notebook a new session; our key is in its journal.
+            self.info = await asyncio.to_thread(self.server.open, self.info.path)
+            return LecternError("the session has a new id")
+        return ApiError(response.status_code, error)
+
+    def _end(self, why: LecternError) -> None:
+        if self._over:
+            return
+        self._over = why
+        for pending in self._pending.values():
+            if not pending.answer.done():
+                pending.answer.set_exception(why)
+        self._pending.clear()
+        for run in self._runs.values():
+            if not run.done():
+                run.set_exception(why)
+        self._runs.clear()
+        for queue in self._subscribers:
+            queue.put_nowait(None)
+
+    # -- frames ----------------------------------------------------------------------------------------------------
+
+    def _frame(self, frame: dict[str, Any]) -> None:
+        op, data = frame.get("op"), frame.get("data")
+        if op == "reply" and isinstance(data, dict):
+            self._answered(data)
+        elif self._own is not None:
+            self._held.append(frame)  # in order behind our own edit
+        elif isinstance(op, str) and isinstance(data, dict):
+            self._event(op, frame.get("seq"), data)
+
+    def _answered(self, reply: dict[str, Any]) -> None:
+        pending = self._pending.pop(str(reply.get("id")), None)
+        if self._own is not None and self._own == reply.get("id"):
+            self._own = None
+            self.notebook.edit(reply.get("applied") or (), int(reply.get("version", 0)))
+            held, self._held = self._held, deque()
+            for frame in held:
+                self._frame(frame)
+        if pending and not pending.answer.done():
+            pending.answer.set_result(reply)
+
+    def _event(self, op: str, seq: int | None, data: dict[str, Any]) -> None:
+        if op == "kernel-ready":
+            self._begin(data)
+        elif op == "consumer-capabilities":
+            self._granted(data)
+        elif op == "notebook-document-transaction" and "changes" not in data["transaction"]:
+            own = str(data["transaction"].get("id"))
+            if own in self._pending:
+                self._own = own
+        if op != "kernel-ready":
+            self.notebook.apply(op, data)
+        if op == "cell-op":
+            self._run_moved(data)
+        if op == "replay-complete":
+            self._caught_up()
+        if seq is not None:
+            self._resume = f"{self._stream}.{seq}"
+        elif op == "replay-complete":
+            self._resume = f"{self._stream}.{data['seq']}"
+        for queue in self._subscribers:
+            if queue.qsize() < _EVENTS_KEPT:
+                queue.put_nowait((op, data))
+
+    def _begin(self, ready: dict[str, Any]) -> None:
+        if ready.get("protocol") != PROTOCOL:
+            self._end(ProtocolMismatch(str(ready.get("protocol")), PROTOCOL))
+            return
+        client = dict(ready["client"])
+        if "secret" not in client and self._client:
+            client["secret"] = self._client["secret"]
+        self._client = client
+        self._stream = ready["stream"]
+        self.ready = ready
+        self._granted(ready)
+        self.notebook.begin(ready)
+
+    def _granted(self, data: Mapping[str, Any]) -> None:
+        self.capabilities = dict(data["consumer_capabilities"])
+        self.epoch = data.get("epoch") if self.capabilities.get("edit") else None
+
+    def _caught_up(self) -> None:
+        self._current.set()
+        for pending in self._pending.values():
+            self._send(pending)
+        for execution_id, run in list(self._runs.items()):
+            # A snapshot tells how cells are, not which run left them so.
+            cell = self.notebook.find(getattr(run, "cell_id", ""))
+            if cell is None or (cell.status in ENDED and self.ready.get("replay") == "snapshot"):
+                self._run_ended(execution_id, cell.status if cell else "cancelled")
+
+    def _run_moved(self, data: Mapping[str, Any]) -> None:
+        execution_id, status = data.get("execution_id"), data.get("status")
+        if execution_id and status in ENDED:
+            self._run_ended(str(execution_id), str(status))
+
+    def _run_ended(self, execution_id: str, status: str) -> None:
+        self._ended_runs[execution_id] = status
+        while len(self._ended_runs) > _ENDED_KEPT:
+            self._ended_runs.pop(next(iter(self._ended_runs)))
+        run = self._runs.pop(execution_id, None)
+        if run and not run.done():
+            run.set_result(status)
+
+    def _send(self, pending: _Pending) -> None:
+        """Under the epoch of now when it goes out first, or to a host that was started anew and left us the pen.
+
+        What was sent to this run of the host keeps its epoch: if somebody had the pen since, it is a late edit and to
+        be refused.
+        """
+        socket = self._socket
+        if socket is None:
+            return
+        incarnation = int(self.ready.get("incarnation", 0))
+        if pending.incarnation != incarnation:
+            pending.incarnation = incarnation
+            pending.frame.pop("epoch", None)
+            if self.epoch is not None:
+                pending.frame["epoch"] = self.epoch
+        task = asyncio.ensure_future(socket.send(json.dumps(pending.frame)))
+        # A send that fails is a connection that is gone; the reader notices and the command is asked again.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    # -- commands --------------------------------------------------------------------------------------------------
+
+    async def command(self, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Any command of the protocol's section 4; its reply. ApiError when it is refused."""
+        if self._over:
+            raise self._over
+        self._next += 1
+        frame_id = f"py{self._next}"
+        frame: dict[str, Any] = {"id": frame_id, "command": name, "body": dict(body or {})}
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._pending[frame_id] = pending = _Pending(frame, None, answer)
+        if self._current.is_set():
+            self._send(pending)
+        reply = await answer
+        if not reply.get("ok"):
+            error = reply.get("error") or {}
+            raise ApiError(int(error.get("status", 500)), error)
+        return reply
+
+    async def transaction(self, changes: Sequence[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+        """Edits, all or none; returns once they are in the host's journal."""
+        return await self.command("transaction", {"changes": list(changes), **options})
+
+    async def create_cell(
+        self,
+        source: str = "",
+        cell_type: str = "code",
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        cell_id: str | None = None,
+    ) -> Cell:
+        """A new cell beside ``before`` or ``after``, or at the end."""
+        cell_id = cell_id or uuid.uuid4().hex[:12]
+        change = {"type": "create_cell", "cell_id": cell_id, "cell_type": cell_type, "source": source}
+        change.update({key: value for key, value in (("before", before), ("after", after)) if value is not None})
+        await self.transaction([change])
+        return self.cell(cell_id)
+
+    async def set_source(self, cell_id: str, source: str) -> None:
+        await self.transaction([{"type": "set_source", "cell_id": cell_id, "source": source}])
+
+    async def delete_cell(self, cell_id: str) -> None:
+        await self.transaction([{"type": "delete_cell", "cell_id": cell_id}])
+
+    async def execute(self, cell_ids: Sequence[str], timeout: float | None = None) -> list[Execution]:
+        """Runs cells and waits for the last of them to end. A failing cell is an Execution with status ``error``."""
+        reply = await self.command("execute", {"cell_ids": list(cell_ids)})
+        waits = [self._wait_run(one["execution_id"], one["cell_id"]) for one in reply["executions"]]
+        statuses = await asyncio.wait_for(asyncio.gather(*waits), timeout)
+        return [
+            Execution(one["cell_id"], one["execution_id"], status, self.notebook.find(one["cell_id"]))
+            for one, status in zip(reply["executions"], statuses, strict=True)
+        ]
+
+    async def run(self, source: str, timeout: float | None = None) -> Execution:
+        """Puts ``source`` into a new cell at the end and runs it, for everybody to see."""
+        cell = await self.create_cell(source)
+        return (await self.execute([cell.id], timeout))[0]
+
+    async def _wait_run(self, execution_id: str, cell_id: str) -> str:
+        if execution_id in self._ended_runs:
+            return self._ended_runs[execution_id]
+        run: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        run.cell_id = cell_id  # type: ignore[attr-defined]
+        self._runs[execution_id] = run
+        return await run
+
+    async def takeover(self, reason: str = "", if_epoch: int | None = None) -> dict[str, Any]:
+        """Takes the pen. Where the policy asks its holder this waits for the answer; ApiError ``denied`` is a no."""
+        body: dict[str, Any] = {"reason": reason} if reason else {}
+        if if_epoch is not None:
+            body["if_epoch"] = if_epoch
+        answers = self._subscribe()
+        try:
+            reply = await self.command("takeover", body)
+            if not reply.get("asked"):
+                self._granted(reply)
+                return reply
+            async for op, data in self._drain(answers):
+                if op == "takeover-answer" and data["request_id"] == reply["request_id"]:
+                    if not data["allowed"]:
+                        raise ApiError(403, {"code": "denied", "message": data.get("reason") or "the editor said no"})
+                    await self._until(lambda: self.can_edit)
+                    return {"epoch": self.epoch, "consumer_capabilities": self.capabilities}
+            raise self._over or NotConnected("the session ended")
+        finally:
+            self._subscribers.remove(answers)
+
+    async def release(self) -> None:
+        """Puts the pen down."""
+        await self.command("release")
+
+    async def save(self, path: str | None = None) -> dict[str, Any]:
+        return await self.command("save", {"path": path} if path else {})
+
+    async def confirm_sync(self) -> int:
+        """Ends when the host has, journaled, all we did, and we have seen all it did before; the notebook's version."""
+        waiting = [pending.answer for pending in self._pending.values()]
+        if waiting:
+            await asyncio.wait(waiting)
+        await self.command("room")
+        return self.notebook.version
+
+    async def get_widgets(self) -> dict[str, dict[str, Any]]:
+        """The state of every live model, by id, in the order they were opened."""
+        await self.confirm_sync()
+        return {model_id: dict(state) for model_id, state in self.notebook.models.items()}
+
+    async def blob(self, reference: Mapping[str, Any]) -> bytes:
+        """The bytes behind ``{"$blob": …}``, as large outputs carry them."""
+        return await asyncio.to_thread(self.server.fetch, "GET", f"/blobs/{reference['$blob']}")
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def cells(self) -> list[Cell]:
+        return self.notebook.cells
+
+    def cell(self, cell_id: str) -> Cell:
+        return self.notebook.cell(cell_id)
+
+    @property
+    def can_edit(self) -> bool:
+        return bool(self.capabilities.get("edit"))
+
+    @property
+    def editor(self) -> dict[str, Any] | None:
+        """Who holds the pen; None when nobody does."""
+        return self.notebook.room.get("editor")
+
+    @property
+    def connected(self) -> bool:
+        return self._current.is_set()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Every event from now on as (op, data), until the session ends. A reader far behind loses the newest."""
+        queue = self._subscribe()
+        try:
+            async for event in self._drain(queue):
+                yield event
+        finally:
+            self._subscribers.remove(queue)
+
+    def _subscribe(self) -> asyncio.Queue[Event | None]:
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._subscribers.append(queue)
+        if self._over:
+            queue.put_nowait(None)
+        return queue
+
+    @staticmethod
+    async def _drain(queue: asyncio.Queue[Event | None]) -> AsyncIterator[Event]:
+        while (event := await queue.get()) is not None:
+            yield event
+
+    async def wait_for(self, condition: Callable[[Session], bool], timeout: float | None = None) -> None:
+        """Until ``condition(self)`` holds; it is looked at after every event."""
+        await asyncio.wait_for(self._until(lambda: condition(self)), timeout)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        queue = self._subscribe()
+        try:
+            while not condition():
+                if await queue.get() is None:
+                    raise self._over or NotConnected("the session ended")
+        finally:
+            self._subscribers.remove(queue)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to be in the room. ``reconnect_for`` seconds without the host end the session."""
+
+    label: str = ""
+    view_only: bool = False
+    reconnect_for: float = 60.0
+    open_timeout: float = 10.0
+
+
+class Opening:
+    """``await`` it for a Session, or use it in ``async with``."""
+
+    def __init__(self, make: Callable[[], Awaitable[Session]]) -> None:
+        self._make = make
+        self._session: Session | None = None
+
+    def __await__(self) -> Generator[Any, None, Session]:
+        return self._make().__await__()
+
+    async def __aenter__(self) -> Session:
+        self._session = await self._make()
+        return self._session
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session:
+            await self._session.close()
+
+
+def open(
+    path: str,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    **options: Any,
+) -> Opening:
+    """Opens the notebook at ``path`` and takes a seat in its room."""
+
+    async def make() -> Session:
+        server = Server(url, token, tls)
+        info = await asyncio.to_thread(server.open, path)
+        return await Session(server, info, Options(**options))._start()
+
+    return Opening(make)
+
+
+def create(
+    runtime: str,
+    *,
+    path: str | None = None,
+    working_dir: str | None = None,
+    package_manager: str | None = None,
+    dependencies: Sequence[str] | None = None,
+    ephemeral: bool | None = None,
+    url: str | None = None,
+    token: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    **options: Any,
+) -> Opening:
+    """Creates a notebook for ``runtime`` (``jupyter/python3``) and takes a seat in its room."""
+    spec = {
+        "path": path,
+        "working_dir": working_dir,
+        "package_manager": package_manager,
+        "dependencies": list(dependencies) if dependencies is not None else None,
+        "ephemeral": ephemeral,
+    }
+
+    async def make() -> Session:
+        server = Server(url, token, tls)
+        info = await asyncio.to_thread(lambda: server.create(runtime, **spec))
+        return await Session(server, info, Options(**options))._start()
+
+    return Opening(make)
+
+
+connect_open = open
+connect_create = create
