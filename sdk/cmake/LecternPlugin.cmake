@@ -1,7 +1,7 @@
 # lectern_add_plugin(<id> KIND <kind> SOURCES <file>...
 #                    [NAME <for people>] [VERSION <1.2.3>] [DESCRIPTION <text>] [LICENSE <spdx>]
 #                    [LINK <library>...] [RESIDENT] [OPTIONAL] [TARGET <cmake target>]
-#                    [OUTPUT_DIRECTORY <folder>] [NO_INSTALL])
+#                    [OUTPUT_DIRECTORY <folder>] [NO_INSTALL] [NO_VALIDATE])
 #
 # Builds one plugin as ${CMAKE_BINARY_DIR}/plugins/<id>/<id>.so with its manifest <id>.plugin.json beside it, and installs
 # both to lib/lectern/plugins/<id>/ (component "plugins"). The target is called plugin-<id> unless TARGET says otherwise;
@@ -11,6 +11,9 @@
 # RESIDENT  the library must stay in memory once loaded: say it when a library you link keeps threads, exit handlers or
 #           thread-local destructors behind
 # OPTIONAL  a host may go without it
+#
+# Where the build has tests and lectern-validate is a target or on the PATH, a test validate-<id> runs it on the library;
+# NO_VALIDATE leaves that out.
 include_guard(GLOBAL)
 
 function(_lectern_json_string out text)
@@ -20,8 +23,27 @@ function(_lectern_json_string out text)
   set(${out} "\"${text}\"" PARENT_SCOPE)
 endfunction()
 
+# At the end of the whole project: lectern-validate may be a target that is made later, and a test that is added before
+# enable_testing() would be lost.
+function(_lectern_add_validation id target)
+  if(NOT CMAKE_TESTING_ENABLED)
+    return()
+  endif()
+  if(TARGET lectern-validate)
+    set(program $<TARGET_FILE:lectern-validate>)
+  else()
+    find_program(LECTERN_VALIDATE lectern-validate)
+    if(NOT LECTERN_VALIDATE)
+      return()
+    endif()
+    set(program ${LECTERN_VALIDATE})
+  endif()
+  add_test(NAME validate-${id} COMMAND ${program} $<TARGET_FILE:${target}>)
+  set_tests_properties(validate-${id} PROPERTIES LABELS validate TIMEOUT 300)
+endfunction()
+
 function(lectern_add_plugin id)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "RESIDENT;OPTIONAL;NO_INSTALL" "KIND;NAME;VERSION;DESCRIPTION;LICENSE;TARGET;OUTPUT_DIRECTORY" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "RESIDENT;OPTIONAL;NO_INSTALL;NO_VALIDATE" "KIND;NAME;VERSION;DESCRIPTION;LICENSE;TARGET;OUTPUT_DIRECTORY" "SOURCES;LINK")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "lectern_add_plugin(${id}): what is ${ARG_UNPARSED_ARGUMENTS}?")
   endif()
@@ -50,7 +72,13 @@ function(lectern_add_plugin id)
   set(folder ${ARG_OUTPUT_DIRECTORY}/${id})
 
   add_library(${ARG_TARGET} MODULE ${ARG_SOURCES})
-  target_link_libraries(${ARG_TARGET} PRIVATE lectern::sdk ${ARG_LINK})
+  # A project of C files alone has no C++ compiler that could be asked for C++20.
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  if("CXX" IN_LIST languages)
+    target_link_libraries(${ARG_TARGET} PRIVATE LecternSDK::sdk ${ARG_LINK})
+  else()
+    target_link_libraries(${ARG_TARGET} PRIVATE LecternSDK::abi ${ARG_LINK})
+  endif()
   target_compile_definitions(${ARG_TARGET} PRIVATE LECTERN_PLUGIN_ID="${id}" LECTERN_PLUGIN_VERSION="${ARG_VERSION}")
   # One symbol leaves the library, and nothing in it is unique to the process: two generations of a plugin must be able
   # to live side by side, and a default-visibility template static alone would keep a library from ever unloading.
@@ -66,7 +94,11 @@ function(lectern_add_plugin id)
   target_link_options(${ARG_TARGET} PRIVATE -Wl,--version-script=${map} -Wl,-z,now -Wl,-z,relro)
   set_property(TARGET ${ARG_TARGET} APPEND PROPERTY LINK_DEPENDS ${map})
   # A sanitizer's runtime lives in the host, so its symbols are undefined here.
-  if(NOT LECTERN_SANITIZE AND NOT "${CMAKE_CXX_FLAGS} ${CMAKE_C_FLAGS} ${CMAKE_MODULE_LINKER_FLAGS}" MATCHES "-fsanitize=")
+  set(sanitized FALSE)
+  if(LECTERN_SANITIZE OR "${CMAKE_CXX_FLAGS} ${CMAKE_C_FLAGS} ${CMAKE_MODULE_LINKER_FLAGS}" MATCHES "-fsanitize=")
+    set(sanitized TRUE)
+  endif()
+  if(NOT sanitized)
     target_link_options(${ARG_TARGET} PRIVATE -Wl,-z,defs)
   endif()
 
@@ -98,6 +130,12 @@ function(lectern_add_plugin id)
 }
 ")
   file(GENERATE OUTPUT ${folder}/${id}.plugin.json CONTENT "${manifest}")
+
+  # What a sanitizer adds to a library (symbols, handlers) is what the validator complains of.
+  if(NOT ARG_NO_VALIDATE AND NOT sanitized)
+    cmake_language(EVAL CODE
+      "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL _lectern_add_validation [[${id}]] [[${ARG_TARGET}]])")
+  endif()
 
   if(ARG_NO_INSTALL)
     return()

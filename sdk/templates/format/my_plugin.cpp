@@ -1,0 +1,120 @@
+// A notebook as plain text: every cell begins with a line "== code", "== markdown" or "== raw". Pure functions of
+// bytes, several at once. What the file has no place for (outputs, metadata) is not kept: a format of yours may do
+// better.
+#include <lectern/sdk/format.hpp>
+
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace {
+
+using namespace lectern::sdk;
+
+constexpr std::string_view mark = "== ";
+
+// The first line of `text`, its end included, and the rest.
+std::pair<std::string_view, std::string_view> cut_line(std::string_view text) {
+  const auto end = text.find('\n');
+  const auto n = end == std::string_view::npos ? text.size() : end + 1;
+  return {text.substr(0, n), text.substr(n)};
+}
+
+// The type a line names when it begins a cell; empty for any other line.
+std::string_view cell_type(std::string_view line) {
+  if (!line.starts_with(mark)) return {};
+  line.remove_prefix(mark.size());
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+  return line == "code" || line == "markdown" || line == "raw" ? line : std::string_view();
+}
+
+// A line of a source that would read as the beginning of a cell gets a backslash, and so does one that has it already.
+bool needs_backslash(std::string_view line) {
+  const auto at = line.find_first_not_of('\\');
+  return at != std::string_view::npos && !cell_type(line.substr(at)).empty();
+}
+
+std::string escaped(std::string_view source) {
+  std::string out;
+  for (auto [line, rest] = cut_line(source); !line.empty(); std::tie(line, rest) = cut_line(rest)) {
+    if (needs_backslash(line)) out += '\\';
+    out += line;
+  }
+  return out;
+}
+
+std::string unescaped(std::string_view text) {
+  std::string out;
+  for (auto [line, rest] = cut_line(text); !line.empty(); std::tie(line, rest) = cut_line(rest)) {
+    out += line.starts_with('\\') && needs_backslash(line) ? line.substr(1) : line;
+  }
+  return out;
+}
+
+struct MyPlugin {
+  static constexpr std::string_view extensions[] = {".my-plugin"};
+
+  // 0 to 100: how sure this plugin is that the file is its own.
+  static int probe(std::string_view path, std::string_view head) {
+    if (!path.ends_with(extensions[0])) return 0;
+    return head.empty() || !cell_type(cut_line(head).first).empty() ? 90 : 50;
+  }
+
+  static void read(std::string_view bytes, const FormatLimits& limits, const NotebookBuilder& out) {
+    auto rest = bytes;
+    while (!rest.empty() && cell_type(cut_line(rest).first).empty()) rest = cut_line(rest).second;
+    Notebook notebook;
+    notebook.original = bytes.substr(0, bytes.size() - rest.size());  // what comes before the first cell
+    for (std::uint64_t n = 1; !rest.empty(); ++n) {
+      if (n > limits.max_cells) {
+        throw Failure(LECTERN_TOO_LARGE, "more than " + std::to_string(limits.max_cells) + " cells");
+      }
+      rest = read_cell(rest, n, limits, out);
+    }
+    out.notebook(notebook);
+  }
+
+  static void write(const Notebook& notebook, const Sink& out) {
+    out.write(notebook.original);
+    for (const Cell& cell : notebook.cells) {
+      constexpr auto rewritten = LECTERN_CELL_NEW | LECTERN_CELL_SOURCE_CHANGED | LECTERN_CELL_TYPE_CHANGED;
+      if ((cell.changed & rewritten) == 0 && cell.original.ends_with('\n')) {
+        out.write(cell.original);  // byte for byte as it was read
+        continue;
+      }
+      out.write(std::string(mark) + std::string(cell.cell_type) + "\n" + escaped(cell.source) + "\n");
+    }
+  }
+
+ private:
+  static std::string_view read_cell(std::string_view text, std::uint64_t number, const FormatLimits& limits,
+                                    const NotebookBuilder& out) {
+    const auto [heading, body] = cut_line(text);
+    auto rest = body;
+    bool plain = true;
+    while (!rest.empty()) {
+      const auto [line, after] = cut_line(rest);
+      if (!cell_type(line).empty()) break;
+      plain = plain && !needs_backslash(line);
+      rest = after;
+    }
+    auto source = body.substr(0, body.size() - rest.size());
+    if (source.ends_with('\n')) source.remove_suffix(1);  // the one that write adds
+    if (source.size() > limits.max_source_bytes) {
+      throw Failure(LECTERN_TOO_LARGE, "cell " + std::to_string(number) + " is too long");
+    }
+    const auto mended = plain ? std::string() : unescaped(source);
+    const auto id = "cell-" + std::to_string(number);  // the file has no ids: the place is the name
+    Cell cell;
+    cell.id = id;
+    cell.cell_type = cell_type(heading);
+    cell.source = plain ? source : mended;  // text that lies in the file is not copied by the host
+    cell.original = text.substr(0, text.size() - rest.size());
+    out.cell(cell);
+    return rest;
+  }
+};
+
+}  // namespace
+
+LECTERN_PLUGIN(FormatOf<MyPlugin>);

@@ -1,0 +1,70 @@
+// How devices learn of each other: one file per host in a folder that all of them see. A backend is a dumb store; what
+// is fresh, valid or one's own is the host's business. Calls may block; the host puts a deadline on them.
+#include <lectern/sdk/presence.hpp>
+#include <lectern/sdk/settings.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace {
+
+using namespace lectern::sdk;
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t max_record_bytes = 256u << 10;  // files of others are untrusted
+
+class MyPlugin final : public Presence {
+ public:
+  static constexpr std::uint64_t lag_ms = 2000;         // how long a record takes to reach the others, about
+  static constexpr std::uint64_t min_period_ms = 1000;  // the host does not publish more often
+
+  explicit MyPlugin(std::string_view config) {
+    Settings settings(config);
+    folder_ = settings.text("folder", "");
+    settings.done();
+    if (folder_.empty()) throw Failure(LECTERN_INVALID, "the setting \"folder\" is missing", "Name a shared folder.");
+  }
+
+  void publish(std::string_view device, std::string_view instance, std::string_view record) override {
+    fs::create_directories(folder_);
+    const auto path = file(device, instance);
+    const auto temporary = path.string() + ".new";
+    std::ofstream(temporary, std::ios::binary) << record;
+    fs::rename(temporary, path);  // readers see the old or the new, never a mixture
+  }
+
+  void remove(std::string_view device, std::string_view instance) override { fs::remove(file(device, instance)); }
+
+  void snapshot(const PresenceSink& out) override {
+    if (!fs::exists(folder_)) return;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      if (entry.path().extension() != ".json") continue;
+      const auto name = entry.path().filename().string();
+      std::error_code gone;  // a file may vanish under our hands: that is no failure
+      const auto size = entry.file_size(gone);
+      if (gone || size > max_record_bytes) {
+        out.rejected(name, gone ? gone.message() : "it is too large");
+        continue;
+      }
+      std::ifstream in(entry.path(), std::ios::binary);
+      out.record(name, std::string(std::istreambuf_iterator<char>(in), {}));
+    }
+  }
+
+ private:
+  [[nodiscard]] fs::path file(std::string_view device, std::string_view instance) const {
+    const auto name = std::string(device) + "." + std::string(instance);
+    // Ids are file names here: nothing may lead out of the folder.
+    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos || name[0] == '.') {
+      throw Failure(LECTERN_INVALID, "the id " + name + " is no file name");
+    }
+    return folder_ / (name + ".json");
+  }
+  fs::path folder_;
+};
+
+}  // namespace
+
+LECTERN_PLUGIN(PresenceOf<MyPlugin>);
