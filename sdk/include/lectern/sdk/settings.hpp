@@ -43,6 +43,18 @@ class Settings {
     }
     return static_cast<std::int64_t>(*number);
   }
+  /// A list of texts; empty when absent.
+  std::vector<std::string> texts(std::string_view key) {
+    std::vector<std::string> out;
+    const Json* value = take(key);
+    if (value == nullptr) return out;
+    if (value->as_array() == nullptr) wrong(key, "a list of strings");
+    for (const Json& one : *value->as_array()) {
+      if (one.as_string() == nullptr) wrong(key, "a list of strings");
+      out.push_back(*one.as_string());
+    }
+    return out;
+  }
   std::string choice(std::string_view key, std::initializer_list<std::string_view> allowed, std::string_view fallback) {
     std::string got = text(key, fallback);
     std::string list;

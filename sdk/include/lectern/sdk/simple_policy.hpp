@@ -154,17 +154,29 @@ class SimplePolicy : public Policy {
       decide(settled, request.id, decision, out);
     }
   }
-  void decide(const Room& room, std::uint64_t request, const Decision& decision, Outcome& out) const {
+  void decide(const Room& room, std::uint64_t id, const Decision& decision, Outcome& out) const {
     switch (decision.kind) {
       case Decision::Kind::allow:
-        out.allow(request, former_caps(room));
+        allow(room, id, out);
         break;
       case Decision::Kind::deny:
-        out.deny(request, decision.text);
+        out.deny(id, decision.text);
         break;
       case Decision::Kind::ask:
-        out.ask(request, decision.member, room.now_ms + decision.timeout_ms, decision.text);
+        out.ask(id, decision.member, room.now_ms + decision.timeout_ms, decision.text);
         break;
+    }
+  }
+  /// An answer may come when the asker is gone or may no longer edit; the host would refuse that grant, and count it.
+  void allow(const Room& room, std::uint64_t id, Outcome& out) const {
+    const Request* request = room.request(id);
+    const Member* asker = request == nullptr ? nullptr : room.member(request->from);
+    if (asker == nullptr || asker->lost()) {
+      out.deny(id, "You were away when the pen was free.");
+    } else if (!asker->may_edit()) {
+      out.deny(id, "Your access does not include editing.");
+    } else {
+      out.allow(id, former_caps(room));
     }
   }
 };
