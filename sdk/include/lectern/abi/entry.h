@@ -14,7 +14,7 @@ extern "C" {
 #define LECTERN_KIND_PRESENCE "presence"
 #define LECTERN_KIND_RUNTIME "runtime"
 
-/* OWNERSHIP: the plugin's, constant, valid until the library is closed. */
+/* OWNERSHIP: the plugin's, constant, valid (loaded). */
 typedef struct lectern_entry {
   uint32_t struct_size;
   uint32_t abi_major;  /* LECTERN_ABI_MAJOR the plugin was built with: the host takes its own major only */
@@ -23,13 +23,19 @@ typedef struct lectern_entry {
   lectern_str id;      /* "local-takeover": the same as in the manifest */
   lectern_str version; /* the plugin's own, "1.2.0" */
   lectern_str build;   /* compiler and flags, for reports; may be empty */
-  /* [control] Called before anything else; may be called again after deinit. On failure fill `error` (may be null). */
+  /* [control] (loaded) Called before anything else; may be called again after deinit. OWNERSHIP: `host` stays the host's
+   * and valid until deinit returns; `error` may be null. FAILURE: the plugin is refused with the error's words; neither
+   * deinit nor anything else is called, so nothing may be left running. */
   lectern_status (*init)(const lectern_host *host, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [control] Called once per successful init, when no object of the plugin is left. Plugin threads are joined here. */
+  /* [control] (initialised) Called once per successful init, when no object of the plugin is left. Plugin threads are
+   * joined here: nothing of the plugin runs when it returns. */
   void (*deinit)(void) LECTERN_NOEXCEPT;
-  /* [control] The interface of a kind (a `const lectern_policy *` for "policy"), or null. Constant until deinit. */
+  /* [control] (initialised) The interface of a kind (a `const lectern_policy *` for "policy"), or null when the plugin
+   * does not offer that kind. OWNERSHIP: the plugin's, constant, valid until deinit returns. FAILURE: a kind the manifest
+   * names and null here: the plugin is refused. */
   const void *(*get_kind)(lectern_str kind) LECTERN_NOEXCEPT;
-  /* [any] The plugin's extension `id`, or null. Constant until deinit. */
+  /* [any] (initialised) The plugin's extension `id` ("health/1"), or null. The slot itself may be null: no extensions.
+   * OWNERSHIP: the plugin's, constant, valid until deinit returns. */
   const void *(*get_extension)(lectern_str id) LECTERN_NOEXCEPT;
 } lectern_entry;
 
@@ -39,8 +45,8 @@ typedef struct lectern_entry {
 #define LECTERN_EXPORT __attribute__((visibility("default")))
 #endif
 
-/* [control] The entry; never null. A function, not a data symbol, because only functions are safe to look up
- * everywhere (as PostgreSQL's module magic argues). */
+/* [control] (loaded) The entry; never null, the same at each call. A function, not a data symbol, because only functions
+ * are safe to look up everywhere (as PostgreSQL's module magic argues). */
 LECTERN_EXPORT const lectern_entry *lectern_plugin_entry(void) LECTERN_NOEXCEPT;
 
 #ifdef __cplusplus

@@ -3,8 +3,8 @@
 //   struct Percent {
 //     static constexpr std::string_view extensions[] = {".py"};
 //     static int probe(std::string_view path, std::string_view head);
-//     static void read(std::string_view bytes, const lectern::sdk::FormatLimits&, const
-//     lectern::sdk::NotebookBuilder&); static void write(const lectern::sdk::Notebook&, const lectern::sdk::Sink&);
+//     static void read(std::string_view bytes, const FormatLimits&, const NotebookBuilder& out);
+//     static void write(const Notebook& notebook, const Sink& out);
 //   };
 //
 // All three are pure and may run on several threads at once.
@@ -73,7 +73,7 @@ inline Cell from_abi(const lectern_cell& from) {
 }
 }  // namespace detail
 
-/// Takes what read finds. The host copies at once, except what lies inside the bytes given to read.
+/// Takes what read finds. The host copies at once, except what lies inside the bytes given to read. Valid during read.
 class NotebookBuilder {
  public:
   explicit NotebookBuilder(const lectern_notebook_builder& builder) : builder_(builder) {}
@@ -104,11 +104,12 @@ class NotebookBuilder {
   void notice(std::string_view text) const { detail::check(builder_.notice(builder_.ctx, str(text))); }
 
  private:
-  const lectern_notebook_builder& builder_;
+  lectern_notebook_builder builder_;
 };
 
 template <class T>
 struct FormatOf {
+  using Plugin = T;
   static constexpr std::string_view kind = LECTERN_KIND_FORMAT;
 
   static const lectern_format& abi() {
@@ -129,18 +130,29 @@ struct FormatOf {
  private:
   static std::int32_t probe(lectern_str path, lectern_str head) noexcept {
     std::int32_t sure = 0;
-    (void)detail::guard(nullptr, [&] { sure = T::probe(view(path), view(head)); });
+    detail::Call call("lectern_format.probe");
+    call.initialised().text(path, "path");
+    (void)call.run([&] { sure = T::probe(view(path), view(head)); });
     return sure;
   }
   static lectern_status read(lectern_str bytes, const lectern_format_limits* from, const lectern_notebook_builder* out,
                              lectern_error* error) noexcept {
-    return detail::guard(error, [&] {
+    detail::Call call("lectern_format.read", error);
+    call.initialised().pointer(from, "limits").pointer(out, "builder");
+    if (!call.failed()) call.size(from->struct_size, sizeof(lectern_format_limits), "limits");
+    return call.run([&] {
       const FormatLimits limits{from->max_depth, from->max_bytes, from->max_cells, from->max_source_bytes};
       T::read(view(bytes), limits, NotebookBuilder(*out));
     });
   }
   static lectern_status write(const lectern_notebook* from, const lectern_sink* out, lectern_error* error) noexcept {
-    return detail::guard(error, [&] {
+    detail::Call call("lectern_format.write", error);
+    call.initialised().pointer(from, "notebook").pointer(out, "sink");
+    if (!call.failed()) {
+      call.size(from->struct_size, sizeof(lectern_notebook), "notebook");
+      if (from->n_cells != 0) call.size(from->cell_stride, sizeof(lectern_cell), "cell");
+    }
+    return call.run([&] {
       Notebook notebook{from->changed, {}, view(from->metadata), view(from->original), view(from->language)};
       notebook.cells.reserve(from->n_cells);
       const char* at = reinterpret_cast<const char*>(from->cells);

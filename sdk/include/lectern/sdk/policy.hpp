@@ -200,6 +200,7 @@ inline Room from_abi(const lectern_room& from) {
 
 template <class T>
 struct PolicyOf {
+  using Plugin = T;
   static constexpr std::string_view kind = LECTERN_KIND_POLICY;
 
   static const lectern_policy& abi() {
@@ -215,18 +216,40 @@ struct PolicyOf {
 
  private:
   static lectern_status create(lectern_str config, void** self, lectern_error* error) noexcept {
-    return detail::guard(error, [&] { *self = std::make_unique<T>(view(config)).release(); });
+    detail::Call call("lectern_policy.create", error);
+    call.initialised().control().text(config, "config");
+    return detail::make<T>(call, self, view(config));
   }
-  static void destroy(void* self) noexcept { std::unique_ptr<T>(static_cast<T*>(self)).reset(); }
+  static void destroy(void* self) noexcept { detail::unmake<T>("lectern_policy.destroy", self); }
   static lectern_status reduce(const void* self, lectern_str state, const lectern_room* room,
                                const lectern_event* event, const lectern_policy_out* out) noexcept {
-    return detail::guard(out->error, [&] {
+    detail::Call call("lectern_policy.reduce", out == nullptr ? nullptr : out->error);
+    call.initialised().pointer(out, "out").object(self).pointer(room, "room").pointer(event, "event");
+    if (!call.failed()) look(call, *static_cast<const detail::Object<T>*>(self), state, *room, *event);
+    return call.run([&] {
       const Event happened{event->kind,    event->value, event->seq,        event->who,       event->target,
                            event->request, event->timer, view(event->verb), view(event->json)};
       Outcome outcome;
-      static_cast<const T*>(self)->reduce(view(state), detail::from_abi(*room), happened, outcome);
+      detail::value<T>(self).reduce(view(state), detail::from_abi(*room), happened, outcome);
       outcome.deliver(*out);
     });
+  }
+  static void look(detail::Call& call, const detail::Object<T>& object, lectern_str state, const lectern_room& room,
+                   const lectern_event& event) noexcept {
+    call.alone("[referee]", object.inside, "on the object").text(state, "state");
+    call.size(room.struct_size, sizeof(lectern_room), "room").size(event.struct_size, sizeof(lectern_event), "event");
+    if (room.n_members != 0) call.size(room.member_stride, sizeof(lectern_member), "member");
+    if (room.n_requests != 0) call.size(room.request_stride, sizeof(lectern_request), "request");
+    call.text(event.verb, "verb").text(event.json, "json");
+    if (call.failed() || !detail::Call::thorough()) return;
+    const char* at = reinterpret_cast<const char*>(room.members);
+    std::uint64_t last = 0;
+    for (std::uint32_t i = 0; i < room.n_members; ++i, at += room.member_stride) {
+      const auto& one = *reinterpret_cast<const lectern_member*>(at);
+      call.text(one.principal, "principal").text(one.label, "label").text(one.device, "device");
+      if (i != 0 && one.id <= last) detail::broken("[call]", "lectern_policy.reduce", "got members not sorted by id");
+      last = one.id;
+    }
   }
 };
 

@@ -19,7 +19,7 @@
 
 namespace lectern::sdk {
 
-/// Takes what a snapshot finds; the host copies.
+/// Takes what a snapshot finds; the host copies. Valid during that call.
 class PresenceSink {
  public:
   explicit PresenceSink(const lectern_presence_sink& sink) : sink_(sink) {}
@@ -31,7 +31,7 @@ class PresenceSink {
   }
 
  private:
-  const lectern_presence_sink& sink_;
+  lectern_presence_sink sink_;
 };
 
 /// [worker] for all three: they may block and may run side by side. A thrown Failure shows the backend as degraded.
@@ -45,6 +45,7 @@ class Presence {
 
 template <class T>
 struct PresenceOf {
+  using Plugin = T;
   static constexpr std::string_view kind = LECTERN_KIND_PRESENCE;
 
   static const lectern_presence& abi() {
@@ -54,21 +55,32 @@ struct PresenceOf {
   }
 
  private:
-  static T& at(void* self) { return *static_cast<T*>(self); }
   static lectern_status open(lectern_str config, void** self, lectern_error* error) noexcept {
-    return detail::guard(error, [&] { *self = std::make_unique<T>(view(config)).release(); });
+    detail::Call call("lectern_presence.open", error);
+    call.initialised().control().text(config, "config");
+    return detail::make<T>(call, self, view(config));
   }
-  static void close(void* self) noexcept { std::unique_ptr<T>(static_cast<T*>(self)).reset(); }
+  static void close(void* self) noexcept { detail::unmake<T>("lectern_presence.close", self); }
   static lectern_status publish(void* self, lectern_str device_id, lectern_str instance_id, lectern_str record,
                                 lectern_error* error) noexcept {
-    return detail::guard(error, [&] { at(self).publish(view(device_id), view(instance_id), view(record)); });
+    detail::Call call("lectern_presence.publish", error);
+    call.initialised()
+        .object(self)
+        .text(device_id, "device_id")
+        .text(instance_id, "instance_id")
+        .text(record, "record");
+    return call.run([&] { detail::value<T>(self).publish(view(device_id), view(instance_id), view(record)); });
   }
   static lectern_status remove(void* self, lectern_str device_id, lectern_str instance_id,
                                lectern_error* error) noexcept {
-    return detail::guard(error, [&] { at(self).remove(view(device_id), view(instance_id)); });
+    detail::Call call("lectern_presence.remove", error);
+    call.initialised().object(self).text(device_id, "device_id").text(instance_id, "instance_id");
+    return call.run([&] { detail::value<T>(self).remove(view(device_id), view(instance_id)); });
   }
   static lectern_status snapshot(void* self, const lectern_presence_sink* out, lectern_error* error) noexcept {
-    return detail::guard(error, [&] { at(self).snapshot(PresenceSink(*out)); });
+    detail::Call call("lectern_presence.snapshot", error);
+    call.initialised().object(self).pointer(out, "sink");
+    return call.run([&] { detail::value<T>(self).snapshot(PresenceSink(*out)); });
   }
 };
 

@@ -32,7 +32,7 @@ struct RuntimeEvent {
 /// The way to the host. Copy it freely; valid until the runtime's destructor returns.
 class RuntimeEvents {
  public:
-  explicit RuntimeEvents(const lectern_runtime_out* out) : out_(out) {}
+  explicit RuntimeEvents(const lectern_runtime_out* out) : out_(*out) {}
   /// [any] For one kernel from one thread at a time, in order.
   void send(std::uint64_t kernel, const RuntimeEvent& from) const {
     std::vector<lectern_str> buffers;
@@ -50,11 +50,11 @@ class RuntimeEvents {
     to.metadata = str(from.metadata);
     to.buffers = buffers.data();
     to.n_buffers = static_cast<std::uint32_t>(buffers.size());
-    out_->event(out_->ctx, kernel, &to);
+    out_.event(out_.ctx, kernel, &to);
   }
 
  private:
-  const lectern_runtime_out* out_;
+  lectern_runtime_out out_;
 };
 
 /// A comm message from a client. Views live during the call.
@@ -82,6 +82,7 @@ class Runtime {
 
 template <class T>
 struct RuntimeOf {
+  using Plugin = T;
   static constexpr std::string_view kind = LECTERN_KIND_RUNTIME;
 
   static const lectern_runtime& abi() {
@@ -102,46 +103,64 @@ struct RuntimeOf {
   }
 
  private:
-  static T& at(void* self) { return *static_cast<T*>(self); }
+  /// The calls that hand something over to a kernel and say only whether that worked.
+  template <class Body>
+  static lectern_status hand_over(std::string_view where, void* self, lectern_str text, Body&& body) noexcept {
+    detail::Call call(where);
+    call.initialised().object(self).text(text, "text");
+    return call.run([&] { body(detail::value<T>(self)); });
+  }
   static lectern_status create(lectern_str config, const lectern_runtime_out* out, void** self,
                                lectern_error* error) noexcept {
-    return detail::guard(error, [&] { *self = std::make_unique<T>(view(config), RuntimeEvents(out)).release(); });
+    detail::Call call("lectern_runtime.create", error);
+    call.initialised().control().pointer(out, "way for events").text(config, "config");
+    if (call.failed()) return LECTERN_CONFLICT;
+    return detail::make<T>(call, self, view(config), RuntimeEvents(out));
   }
-  static void destroy(void* self) noexcept { std::unique_ptr<T>(static_cast<T*>(self)).reset(); }
+  static void destroy(void* self) noexcept { detail::unmake<T>("lectern_runtime.destroy", self); }
   static lectern_status kernels(void* self, const lectern_sink* out, lectern_error* error) noexcept {
-    return detail::guard(error, [&] { at(self).kernels(Sink(*out)); });
+    detail::Call call("lectern_runtime.kernels", error);
+    call.initialised().object(self).pointer(out, "sink");
+    return call.run([&] { detail::value<T>(self).kernels(Sink(*out)); });
   }
   static lectern_status start(void* self, std::uint64_t kernel, lectern_str name, lectern_str options,
                               lectern_error* error) noexcept {
-    return detail::guard(error, [&] { at(self).start(kernel, view(name), view(options)); });
+    detail::Call call("lectern_runtime.start", error);
+    call.initialised().object(self).text(name, "name").text(options, "options");
+    return call.run([&] { detail::value<T>(self).start(kernel, view(name), view(options)); });
   }
   static lectern_status execute(void* self, std::uint64_t kernel, std::uint64_t execution, lectern_str code,
                                 std::uint32_t flags) noexcept {
-    return detail::guard(nullptr, [&] { at(self).execute(kernel, execution, view(code), flags); });
+    return hand_over("lectern_runtime.execute", self, code,
+                     [&](T& runtime) { runtime.execute(kernel, execution, view(code), flags); });
   }
   static lectern_status interrupt(void* self, std::uint64_t kernel) noexcept {
-    return detail::guard(nullptr, [&] { at(self).interrupt(kernel); });
+    return hand_over("lectern_runtime.interrupt", self, {}, [&](T& runtime) { runtime.interrupt(kernel); });
   }
   static lectern_status restart(void* self, std::uint64_t kernel) noexcept {
-    return detail::guard(nullptr, [&] { at(self).restart(kernel); });
+    return hand_over("lectern_runtime.restart", self, {}, [&](T& runtime) { runtime.restart(kernel); });
   }
   static lectern_status shutdown(void* self, std::uint64_t kernel) noexcept {
-    return detail::guard(nullptr, [&] { at(self).shutdown(kernel); });
+    return hand_over("lectern_runtime.shutdown", self, {}, [&](T& runtime) { runtime.shutdown(kernel); });
   }
   static lectern_status input(void* self, std::uint64_t kernel, lectern_str value) noexcept {
-    return detail::guard(nullptr, [&] { at(self).input(kernel, view(value)); });
+    return hand_over("lectern_runtime.input", self, value, [&](T& runtime) { runtime.input(kernel, view(value)); });
   }
   static lectern_status request(void* self, std::uint64_t kernel, std::uint64_t request, lectern_str kind_of,
                                 lectern_str content) noexcept {
-    return detail::guard(nullptr, [&] { at(self).request(kernel, request, view(kind_of), view(content)); });
+    return hand_over("lectern_runtime.request", self, content,
+                     [&](T& runtime) { runtime.request(kernel, request, view(kind_of), view(content)); });
   }
   static lectern_status comm(void* self, std::uint64_t kernel, const lectern_comm* from) noexcept {
-    return detail::guard(nullptr, [&] {
+    detail::Call call("lectern_runtime.comm");
+    call.initialised().object(self).pointer(from, "message");
+    if (!call.failed()) call.size(from->struct_size, sizeof(lectern_comm), "message").text(from->data, "data");
+    return call.run([&] {
       Comm message{view(from->kind), view(from->comm_id),  view(from->target),
                    view(from->data), view(from->metadata), {}};
       message.buffers.reserve(from->n_buffers);
       for (std::uint32_t i = 0; i < from->n_buffers; ++i) message.buffers.push_back(view(from->buffers[i]));
-      at(self).comm(kernel, message);
+      detail::value<T>(self).comm(kernel, message);
     });
   }
 };

@@ -9,6 +9,7 @@
 
 namespace lectern::sdk {
 
+/// Valid during the call that got it; what is written later is refused and reported.
 class Sink {
  public:
   explicit Sink(const lectern_sink& sink) : sink_(sink) {}
@@ -16,7 +17,7 @@ class Sink {
   void write(std::string_view bytes) const { detail::check(sink_.write(sink_.ctx, str(bytes))); }
 
  private:
-  const lectern_sink& sink_;
+  lectern_sink sink_;  // a copy: one that is used after its call reaches the host's check and not a dead stack
 };
 
 }  // namespace lectern::sdk

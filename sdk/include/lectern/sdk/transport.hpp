@@ -63,7 +63,7 @@ class InboundSink {
   }
 
  private:
-  const lectern_inbound_sink& sink_;
+  lectern_inbound_sink sink_;
 };
 
 /// A message for clients. Views are valid during encode.
@@ -83,7 +83,7 @@ class FrameSink {
   void binary(std::string_view bytes) const { detail::check(sink_.frame(sink_.ctx, LECTERN_FRAME_BINARY, str(bytes))); }
 
  private:
-  const lectern_frame_sink& sink_;
+  lectern_frame_sink sink_;
 };
 
 /// Calls about one connection never overlap; calls about different ones may run at the same time on different threads.
@@ -136,6 +136,7 @@ class ConnectionMap {
 /// Makes a lectern_transport of a class derived from Transport with a constructor from the settings (JSON text).
 template <class T>
 struct TransportOf {
+  using Plugin = T;
   static constexpr std::string_view kind = LECTERN_KIND_TRANSPORT;
 
   static const lectern_transport& abi() {
@@ -160,22 +161,35 @@ struct TransportOf {
   }
 
  private:
-  static T& at(void* self) { return *static_cast<T*>(self); }
   static lectern_status create(lectern_str config, void** self, lectern_error* error) noexcept {
-    return detail::guard(error, [&] { *self = std::make_unique<T>(view(config)).release(); });
+    detail::Call call("lectern_transport.create", error);
+    call.initialised().control().text(config, "config");
+    return detail::make<T>(call, self, view(config));
   }
-  static void destroy(void* self) noexcept { std::unique_ptr<T>(static_cast<T*>(self)).reset(); }
+  static void destroy(void* self) noexcept { detail::unmake<T>("lectern_transport.destroy", self); }
   static lectern_status open(void* self, std::uint64_t connection, std::uint32_t binding, lectern_str query,
                              std::uint64_t* encoding, lectern_error* error) noexcept {
-    return detail::guard(error, [&] { *encoding = at(self).open(connection, binding, view(query)); });
+    detail::Call call("lectern_transport.open", error);
+    call.initialised().object(self).pointer(encoding, "place for the encoding").text(query, "query");
+    const auto status = call.run([&] { *encoding = detail::value<T>(self).open(connection, binding, view(query)); });
+    if (status == LECTERN_OK && detail::Call::thorough() && !detail::connections().add(self, connection)) {
+      detail::broken("(connection)", "lectern_transport.open", "is about a connection that is open already");
+    }
+    return status;
   }
   static lectern_status receive(void* self, std::uint64_t connection, std::uint32_t frame_kind, lectern_str bytes,
                                 const lectern_inbound_sink* out, lectern_error* error) noexcept {
-    return detail::guard(error, [&] { at(self).receive(connection, frame_kind, view(bytes), InboundSink(*out)); });
+    detail::Call call("lectern_transport.receive", error);
+    call.initialised().object(self).connection(self, connection).pointer(out, "sink");
+    if (frame_kind == LECTERN_FRAME_TEXT) call.text(bytes, "text frame");
+    return call.run([&] { detail::value<T>(self).receive(connection, frame_kind, view(bytes), InboundSink(*out)); });
   }
   static lectern_status encode(void* self, std::uint64_t encoding, const lectern_outbound* from,
                                const lectern_frame_sink* out) noexcept {
-    return detail::guard(nullptr, [&] {
+    detail::Call call("lectern_transport.encode");
+    call.initialised().object(self).pointer(from, "message").pointer(out, "sink");
+    if (!call.failed()) call.size(from->struct_size, sizeof(lectern_outbound), "message").text(from->data, "data");
+    return call.run([&] {
       Outbound message;
       message.kind = from->kind;
       message.document = from->document;
@@ -186,11 +200,14 @@ struct TransportOf {
       message.payload = view(from->payload);
       message.stream = view(from->stream);
       message.sizes = {from->sizes, from->n_sizes};
-      at(self).encode(encoding, message, FrameSink(*out));
+      detail::value<T>(self).encode(encoding, message, FrameSink(*out));
     });
   }
   static void close(void* self, std::uint64_t connection) noexcept {
-    (void)detail::guard(nullptr, [&] { at(self).close(connection); });
+    detail::Call call("lectern_transport.close");
+    call.initialised().object(self).connection(self, connection);
+    (void)call.run([&] { detail::value<T>(self).close(connection); });
+    if (detail::Call::thorough()) detail::connections().remove(self, connection);
   }
 };
 

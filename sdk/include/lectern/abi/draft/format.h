@@ -49,25 +49,34 @@ typedef struct lectern_notebook {
 typedef struct lectern_notebook_builder {
   uint32_t struct_size, reserved;
   void *ctx;
+  /* [call] The next `n` cells, in order; `stride` is the size of one. FAILURE: a cell makes no sense, or a limit is
+   * passed: stop, and return that status. */
   lectern_status (*cells)(void *ctx, const lectern_cell *cells, uint32_t stride, uint32_t n) LECTERN_NOEXCEPT;
+  /* [call] What is around the cells; once, after them. FAILURE: as of cells. */
   lectern_status (*notebook)(void *ctx, const lectern_notebook *notebook) LECTERN_NOEXCEPT;
+  /* [call] A line for people, at most 1000 bytes. FAILURE: as of cells. */
   lectern_status (*notice)(void *ctx, lectern_str text) LECTERN_NOEXCEPT;
 } lectern_notebook_builder;
 
+/* What read must not exceed. */
 typedef struct lectern_format_limits {
   uint32_t struct_size, max_depth;
   uint64_t max_bytes, max_cells, max_source_bytes;
 } lectern_format_limits;
 
+/* OWNERSHIP: the plugin's, constant, valid until deinit returns. A format has no objects. */
 typedef struct lectern_format {
   uint32_t struct_size, n_extensions;
   const lectern_str *extensions; /* ".ipynb"; the first is the one for new files */
-  /* [worker] 0..100: how sure the plugin is that it reads this. `head` is at most the first 4096 bytes. */
+  /* [worker] (initialised) 0..100: how sure the plugin is that it reads this. `head` is at most the first 4096 bytes. */
   int32_t (*probe)(lectern_str path, lectern_str head) LECTERN_NOEXCEPT;
-  /* [worker] Malformed: LECTERN_INVALID with line and column. Over a limit: LECTERN_TOO_LARGE naming it. */
+  /* [worker] (initialised) Hands over what the file holds. OWNERSHIP: `bytes` stays valid and unchanged for as long as
+   * the host keeps what was read, so text in it needs no copy. FAILURE: nothing of what was handed over is used;
+   * LECTERN_INVALID with line and column when malformed, LECTERN_TOO_LARGE naming the limit. */
   lectern_status (*read)(lectern_str bytes, const lectern_format_limits *limits, const lectern_notebook_builder *out,
                          lectern_error *error) LECTERN_NOEXCEPT;
-  /* [worker] Writes the whole file. Unchanged parts come out byte for byte as they were read. */
+  /* [worker] (initialised) Writes the whole file. Unchanged parts come out byte for byte as they were read. FAILURE: the
+   * file is left as it was; nothing of what was written is used. */
   lectern_status (*write)(const lectern_notebook *notebook, const lectern_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
 } lectern_format;
 

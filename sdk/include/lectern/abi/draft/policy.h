@@ -108,23 +108,30 @@ typedef struct lectern_effect {
 typedef struct lectern_policy_out {
   uint32_t struct_size, reserved;
   void *ctx;
-  lectern_status (*effect)(void *ctx, const lectern_effect *effect) LECTERN_NOEXCEPT; /* at most 256 a call */
-  lectern_status (*state)(void *ctx, lectern_str state) LECTERN_NOEXCEPT;             /* at most 64 KiB; absent = unchanged */
-  lectern_error *error;                                                               /* may be null */
+  /* [call] The next effect, in order; at most 256 a call. FAILURE: the effect makes no sense, and with it the whole
+   * outcome: stop, and return that status. */
+  lectern_status (*effect)(void *ctx, const lectern_effect *effect) LECTERN_NOEXCEPT;
+  /* [call] The state from now on, at most 64 KiB; once a call. Not called: the state stays as it is. FAILURE: as of effect. */
+  lectern_status (*state)(void *ctx, lectern_str state) LECTERN_NOEXCEPT;
+  lectern_error *error; /* to be filled when reduce fails; may be null */
 } lectern_policy_out;
 
 enum { LECTERN_POLICY_MULTI_EDITOR = 1 }; /* several grants may exist at once */
 
+/* OWNERSHIP: the plugin's, constant, valid until deinit returns. */
 typedef struct lectern_policy {
   uint32_t struct_size, flags;
   lectern_str state_schema; /* names the shape of the state: a new generation with the same one is handed the old state */
   lectern_str actions_json; /* JSON array of {"verb","label","tier":"read"|"interact"|"edit"}; may be empty */
-  /* [control] Makes one policy object from its JSON settings ("{}" when there are none). Unknown keys are errors. */
+  /* [control] (initialised) Makes one policy object from its JSON settings ("{}" when there are none). Unknown keys are
+   * errors. OWNERSHIP: `*self` is the plugin's; the host gives it back to destroy, once. FAILURE: there is no object;
+   * LECTERN_INVALID for settings, with words that name the wrong one. */
   lectern_status (*create)(lectern_str config, void **self, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [any] Frees the object; no reduce of it runs or follows. */
+  /* [any] (object) Frees the object; no reduce of it runs or follows. */
   void (*destroy)(void *self) LECTERN_NOEXCEPT;
-  /* [referee] Pure: no clock, no randomness, no memory of its own. Anything but LECTERN_OK, or more than 50 ms, means
-   * "deny" for a request and "no effects" otherwise, and counts against the policy. */
+  /* [referee] (object) Decides on one event. Pure: no clock, no randomness, no memory of its own; the same arguments give
+   * the same effects. OWNERSHIP: everything is the host's and valid during the call. FAILURE: anything but LECTERN_OK, or
+   * more than 50 ms, means "deny" for a request and "no effects" otherwise, and counts against the policy. */
   lectern_status (*reduce)(const void *self, lectern_str state, const lectern_room *room, const lectern_event *event,
                            const lectern_policy_out *out) LECTERN_NOEXCEPT;
 } lectern_policy;

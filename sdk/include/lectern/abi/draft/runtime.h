@@ -45,11 +45,12 @@ typedef struct lectern_runtime_event {
   uint32_t n_buffers, reserved;
 } lectern_runtime_event;
 
-/* Where events go. OWNERSHIP: the host's; valid from start until the kernel's DEAD event after shutdown, or destroy. */
+/* Where events go. OWNERSHIP: the host's; valid from create until destroy returns. */
 typedef struct lectern_runtime_out {
   uint32_t struct_size, reserved;
   void *ctx;
-  /* [any] Never blocks long; copies. Events of one kernel come from one thread at a time, in order. */
+  /* [any] (object) Tells one event; never blocks long, copies. Events of one kernel come from one thread at a time, in
+   * order; those of different kernels may come side by side, also during any call of the host. */
   void (*event)(void *ctx, uint64_t kernel, const lectern_runtime_event *event) LECTERN_NOEXCEPT;
 } lectern_runtime_out;
 
@@ -66,29 +67,37 @@ typedef struct lectern_comm {
 
 enum { LECTERN_EXECUTE_SILENT = 1, LECTERN_EXECUTE_NO_HISTORY = 2, LECTERN_EXECUTE_NO_STDIN = 4 };
 
+/* OWNERSHIP: the plugin's, constant, valid until deinit returns. */
 typedef struct lectern_runtime {
   uint32_t struct_size, reserved;
-  /* [control] `out` stays valid until destroy. */
+  /* [control] (initialised) Makes one runtime from its JSON settings. OWNERSHIP: `*self` is the plugin's; the host gives it
+   * back to destroy, once; `out` is the host's and valid until destroy returns. FAILURE: there is no object;
+   * LECTERN_INVALID for settings, with words that name the wrong one. */
   lectern_status (*create)(lectern_str config, const lectern_runtime_out *out, void **self, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [control] Shuts every kernel down and joins every thread. */
+  /* [control] (object) Shuts every kernel down, joins every thread and frees the object; no event comes after it. */
   void (*destroy)(void *self) LECTERN_NOEXCEPT;
-  /* [worker] Writes a JSON array of {"name","display_name","language","interrupt_mode","path"} - what can be started. */
+  /* [worker] (object) Writes a JSON array of {"name","display_name","language","interrupt_mode","path"}: what can be
+   * started. FAILURE: nothing can; the words say why. */
   lectern_status (*kernels)(void *self, const lectern_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [worker] Starts kernel `kernel` (a number the host chose) by name. `options` = JSON {"cwd","env":{},"connection_dir"}. */
+  /* [worker] (object) Starts kernel `kernel` (a number the host chose) by name. `options` = JSON
+   * {"cwd","env":{},"connection_dir"}. FAILURE: there is no such kernel, and no event of it comes. */
   lectern_status (*start)(void *self, uint64_t kernel, lectern_str name, lectern_str options, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [any] Runs `code` as `execution`. The host sends the next one only after FINISHED. */
+  /* [any] (kernel) Runs `code` as `execution`. The host sends the next one only after FINISHED. FAILURE: it does not run and
+   * no FINISHED comes. */
   lectern_status (*execute)(void *self, uint64_t kernel, uint64_t execution, lectern_str code, uint32_t flags) LECTERN_NOEXCEPT;
-  /* [any] */
+  /* [any] (kernel) Interrupts what runs; FINISHED tells how it ended. FAILURE: it runs on. */
   lectern_status (*interrupt)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
-  /* [any] Ends and starts it again under the same number: STATE restarting, then starting, then idle. */
+  /* [any] (kernel) Ends and starts it again under the same number: STATE restarting, then starting, then idle. FAILURE: it
+   * goes on as it was. */
   lectern_status (*restart)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
-  /* [any] Ends it; the last event is STATE dead with `text` "shutdown". */
+  /* [any] (kernel) Ends it; the last event is STATE dead with `text` "shutdown". FAILURE: there is no such kernel. */
   lectern_status (*shutdown)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
-  /* [any] Answers LECTERN_RUN_INPUT. */
+  /* [any] (kernel) Answers LECTERN_RUN_INPUT. FAILURE: nothing was asked, or the line did not get through. */
   lectern_status (*input)(void *self, uint64_t kernel, lectern_str value) LECTERN_NOEXCEPT;
-  /* [any] Asks `kind` ("complete", "inspect", "is_complete", "history") with JSON content; answered by REPLY. */
+  /* [any] (kernel) Asks `kind` ("complete", "inspect", "is_complete", "history") with JSON content; answered by REPLY.
+   * FAILURE: no REPLY comes. */
   lectern_status (*request)(void *self, uint64_t kernel, uint64_t request, lectern_str kind, lectern_str content) LECTERN_NOEXCEPT;
-  /* [any] Sends a comm message from a client. */
+  /* [any] (kernel) Sends a comm message from a client. FAILURE: it did not get through. */
   lectern_status (*comm)(void *self, uint64_t kernel, const lectern_comm *message) LECTERN_NOEXCEPT;
 } lectern_runtime;
 

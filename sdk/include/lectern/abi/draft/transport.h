@@ -65,34 +65,41 @@ enum { LECTERN_FRAME_TEXT = 1, LECTERN_FRAME_BINARY = 2 };
 typedef struct lectern_inbound_sink { /* OWNERSHIP: the host's, valid during the call; it copies */
   uint32_t struct_size, reserved;
   void *ctx;
+  /* [call] One message, in the order of the bytes. FAILURE: the host wants no more: stop, and return that status. */
   lectern_status (*message)(void *ctx, const lectern_inbound *message) LECTERN_NOEXCEPT;
 } lectern_inbound_sink;
 
 typedef struct lectern_frame_sink { /* OWNERSHIP: the host's, valid during the call; it copies */
   uint32_t struct_size, reserved;
   void *ctx;
+  /* [call] One frame to send; `frame_kind` is LECTERN_FRAME_*. FAILURE: as of message above. */
   lectern_status (*frame)(void *ctx, uint32_t frame_kind, lectern_str bytes) LECTERN_NOEXCEPT;
 } lectern_frame_sink;
 
+/* OWNERSHIP: the plugin's, constant, valid until deinit returns. */
 typedef struct lectern_transport {
   uint32_t struct_size, n_bindings;
   const lectern_binding *bindings; /* stride: bindings[0].struct_size */
-  /* [control] */
+  /* [control] (initialised) Makes one transport from its JSON settings. OWNERSHIP: `*self` is the plugin's; the host gives it
+   * back to destroy, once. FAILURE: there is no object; LECTERN_INVALID for settings, with words that name the wrong one. */
   lectern_status (*create)(lectern_str config, void **self, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [any] Frees the object; every connection was closed before. */
+  /* [any] (object) Frees the object; every connection was closed before. */
   void (*destroy)(void *self) LECTERN_NOEXCEPT;
-  /* [reactor] A connection of `binding` came. `query` is the request's query string, decoded to a JSON object of strings.
-   * `encoding` receives a number: connections with the same one get the same encoded frames. */
+  /* [reactor] (object) A connection of `binding` came. `query` is the request's query string, decoded to a JSON object of
+   * strings. `encoding` receives a number: connections with the same one get the same encoded frames. FAILURE: the
+   * connection is refused with the error's words; close is not called for it. */
   lectern_status (*open)(void *self, uint64_t connection, uint32_t binding, lectern_str query, uint64_t *encoding,
                          lectern_error *error) LECTERN_NOEXCEPT;
-  /* [reactor] One frame came (for a byte stream: any number of bytes). LECTERN_INVALID closes the connection with 1008 and
-   * the error's message; a message that is merely unknown is ignored by returning LECTERN_OK without a message. */
+  /* [reactor] (connection) One frame came (for a byte stream: any number of bytes). A message that is merely unknown is
+   * ignored by returning LECTERN_OK without a message. FAILURE: LECTERN_INVALID closes the connection with 1008 and the
+   * error's message, any other status with 1011. */
   lectern_status (*receive)(void *self, uint64_t connection, uint32_t frame_kind, lectern_str bytes,
                             const lectern_inbound_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [reactor] Encodes for one encoding; pure, so that the host encodes once and shares. No frame = nothing is sent. */
+  /* [reactor] (object) Encodes for one encoding; pure, so that the host encodes once and shares. No frame = nothing is sent.
+   * FAILURE: nothing is sent, and the connections of that encoding are closed with 1011. */
   lectern_status (*encode)(void *self, uint64_t encoding, const lectern_outbound *message,
                            const lectern_frame_sink *out) LECTERN_NOEXCEPT;
-  /* [reactor] The connection is gone; nothing more is called for it. */
+  /* [reactor] (connection) The connection is gone; nothing more is called for it. */
   void (*close)(void *self, uint64_t connection) LECTERN_NOEXCEPT;
 } lectern_transport;
 
