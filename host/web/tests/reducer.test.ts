@@ -51,18 +51,18 @@ describe("session state", () => {
 
   it("turns reader at once, keeps nothing of the old epoch, and says so", () => {
     const state = after(event("kernel-ready", ready()), event("consumer-capabilities", { consumer_capabilities: { edit: false, interact: true }, reason: "taken over" }));
-    expect(state).toMatchObject({ capabilities: { edit: false, interact: true }, epoch: null, announcement: "You are a reader now." });
+    expect(state).toMatchObject({ capabilities: { edit: false, interact: true }, epoch: null, announcement: { key: "pen.now_reader" } });
     const back = reduce(state, event("consumer-capabilities", { consumer_capabilities: { edit: true, interact: true }, epoch: 3 }));
     expect(back).toMatchObject({ capabilities: { edit: true }, epoch: 3 });
   });
 
   it("announces who has the pen", () => {
     const state = after(event("kernel-ready", ready()), event("room-state", room("ann", 2)));
-    expect(state.announcement).toBe("ANN is editing now.");
-    expect(reduce(state, event("room-state", room(null, 2))).announcement).toBe("Nobody is editing now.");
-    expect(reduce(state, event("room-state", room("me", 3))).announcement).toBe("You are editing now.");
+    expect(state.announcement).toEqual({ key: "pen.now_another", values: { name: "ANN" } });
+    expect(reduce(state, event("room-state", room(null, 2))).announcement).toEqual({ key: "pen.now_free" });
+    expect(reduce(state, event("room-state", room("me", 3))).announcement).toEqual({ key: "pen.now_you" });
     const quiet = after(event("kernel-ready", ready({ policy: { id: "collaborative", multi_editor: true } })), event("room-state", room("ann", 2)));
-    expect(quiet.announcement).toBe("");
+    expect(quiet.announcement).toBeNull();
   });
 
   it("drops unanswered questions with the kernel that asked them", () => {

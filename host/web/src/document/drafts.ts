@@ -37,7 +37,7 @@ export function applyDraft(current: string, draft: Draft): string {
   return draft.text;
 }
 
-function isDraft(value: unknown): value is Draft {
+export function isDraft(value: unknown): value is Draft {
   const draft = value as Partial<Draft> | null;
   return !!draft && typeof draft.cell_id === "string" && typeof draft.base === "string" && typeof draft.text === "string" && typeof draft.at === "string";
 }

@@ -1,4 +1,7 @@
 import { useEffect, useState, type FormEvent } from "react";
+import { useTranslation } from "react-i18next";
+import { day, say } from "../i18n";
+import { LanguageSelect } from "../i18n/LanguageSelect";
 import { Button } from "../ui/Button";
 import { ErrorNote } from "../ui/ErrorNote";
 import { Header } from "../ui/Header";
@@ -20,6 +23,7 @@ function parentOf(dir: string): string {
 
 /** The served folder: its notebooks, and a new one. */
 export function FilesPage({ dir }: { dir: string }) {
+  const { t } = useTranslation();
   const [listing, setListing] = useState<Listing | null>(null);
   const [error, setError] = useState<WireError | null>(null);
   useEffect(() => {
@@ -39,11 +43,13 @@ export function FilesPage({ dir }: { dir: string }) {
   return (
     <>
       <div className="sticky">
-        <Header title={dir || "Notebooks"} />
+        <Header title={dir || t("app.notebooks")}>
+          <LanguageSelect />
+        </Header>
       </div>
       <main className="page">
         <div className="page-head">
-          <h1>{dir ? dir.split("/").pop() : "Notebooks"}</h1>
+          <h1>{dir ? dir.split("/").pop() : t("app.notebooks")}</h1>
           <CreateNotebook dir={dir} />
         </div>
         {error && <ErrorNote error={error} />}
@@ -51,7 +57,7 @@ export function FilesPage({ dir }: { dir: string }) {
           <ul className="files" data-testid="files">
             {dir && (
               <li>
-                <Link to={{ dir: parentOf(dir) }} className="file">
+                <Link to={{ dir: parentOf(dir) }} className="file" label={t("files.parent")}>
                   <FolderIcon /> <span className="file-name">..</span>
                 </Link>
               </li>
@@ -61,7 +67,7 @@ export function FilesPage({ dir }: { dir: string }) {
                 <Entry entry={entry} />
               </li>
             ))}
-            {entries.length === 0 && <li className="empty">No notebooks here yet. Create the first one.</li>}
+            {entries.length === 0 && <li className="empty">{t("files.empty")}</li>}
           </ul>
         )}
       </main>
@@ -70,8 +76,7 @@ export function FilesPage({ dir }: { dir: string }) {
 }
 
 function Entry({ entry }: { entry: FileEntry }) {
-  const when = entry.modified ? new Date(entry.modified) : null;
-  const details = when && !Number.isNaN(when.getTime()) ? when.toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" }) : "";
+  const details = entry.modified ? day(entry.modified) : "";
   if (entry.type === "file") {
     return (
       <div className="file file-other">
@@ -90,8 +95,9 @@ function Entry({ entry }: { entry: FileEntry }) {
 const DEFAULT_RUNTIME = "jupyter/python3";
 
 function CreateNotebook({ dir }: { dir: string }) {
+  const { t } = useTranslation();
   const [open, setOpen] = useState(false);
-  const [name, setName] = useState("untitled.ipynb");
+  const [name, setName] = useState(() => `${say("files.untitled")}.ipynb`);
   const [error, setError] = useState<WireError | null>(null);
   const create = async (event: FormEvent) => {
     event.preventDefault();
@@ -108,20 +114,20 @@ function CreateNotebook({ dir }: { dir: string }) {
   if (!open) {
     return (
       <Button kind="primary" onClick={() => setOpen(true)} testId="new-notebook">
-        <PlusIcon /> New notebook
+        <PlusIcon /> {t("files.new")}
       </Button>
     );
   }
   return (
     <form className="create" onSubmit={(event) => void create(event)}>
       <label>
-        <span className="visually-hidden">Name of the new notebook</span>
+        <span className="visually-hidden">{t("files.name")}</span>
         <input value={name} onChange={(event) => setName(event.target.value)} autoFocus onFocus={(event) => event.target.select()} data-testid="new-name" />
       </label>
       <Button kind="primary" type="submit" testId="create">
-        Create
+        {t("files.create")}
       </Button>
-      <Button onClick={() => setOpen(false)}>Cancel</Button>
+      <Button onClick={() => setOpen(false)}>{t("app.cancel")}</Button>
       {error && <ErrorNote error={error} />}
     </form>
   );

@@ -1,4 +1,6 @@
-import { memo, useEffect, useRef } from "react";
+import { memo, useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { timeOfDay, type Key } from "../i18n";
 import { Button, IconButton } from "../ui/Button";
 import { ErrorNote } from "../ui/ErrorNote";
 import { DownIcon, PlayIcon, TrashIcon, UpIcon } from "../ui/icons";
@@ -11,11 +13,12 @@ import { MarkdownView } from "./outputs/MarkdownView";
 import { Outputs } from "./outputs/Outputs";
 import { CellPeople } from "../room/CellPeople";
 
-const NAMES: Record<CellType, string> = { code: "Code", markdown: "Markdown", raw: "Raw" };
+const NAMES: Record<CellType, Key> = { code: "cell.code", markdown: "cell.markdown", raw: "cell.raw" };
 const NO_DRAFTS: Draft[] = [];
 
 /** One cell. It renders again only when its own source, run, drafts or place change. */
 export const CellView = memo(function CellView({ id, index }: { id: string; index: number }) {
+  const { t } = useTranslation();
   const { ui } = useOpen();
   const holder = useRef<HTMLElement>(null);
   const cell = useSession((state) => state.notebook?.cells[id]);
@@ -31,7 +34,7 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
   }, [active, mode, focusTick]);
 
   if (!cell) return null;
-  const label = `${NAMES[cell.cell_type]} cell ${index + 1}`;
+  const label = t("cell.label", { type: t(NAMES[cell.cell_type]), number: index + 1 });
   return (
     <article
       ref={holder}
@@ -55,7 +58,7 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
         <CellContent cell={cell} label={label} holder={holder} />
         <CellDrafts id={id} />
         <CellNotices id={id} />
-        <Outputs outputs={run.outputs} label={`Output of ${label.toLowerCase()}`} />
+        <Outputs outputs={run.outputs} label={t("cell.output", { cell: label })} />
         <CellInput id={id} status={run.status} />
       </div>
       <CellPeople id={id} />
@@ -65,18 +68,19 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
 });
 
 function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
+  const { t } = useTranslation();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   if (cell.cell_type !== "code") return <div className="gutter" />;
   const count = run.status === "running" ? "∗" : run.status === "queued" ? "⋯" : (run.execution_count ?? " ");
-  const words = run.status === "running" ? "running" : run.status === "queued" ? "waiting to run" : run.execution_count ? `run ${run.execution_count}` : "not run";
+  const words = run.status === "running" ? t("cell.running") : run.status === "queued" ? t("cell.waiting") : run.execution_count ? t("cell.run_count", { count: run.execution_count }) : t("cell.not_run");
   return (
     <div className={`gutter gutter-${run.status}`}>
-      <span className="count" aria-label={words} data-testid="count">
+      <span className="count" role="img" aria-label={words} data-testid="count">
         [{count}]
       </span>
       {canEdit && (
-        <IconButton label="Run this cell" keys="Ctrl+Enter" onClick={() => ui.execute(cell.id)} testId="run-cell" skipTab>
+        <IconButton label={t("cell.run")} keys="Ctrl+Enter" onClick={() => ui.execute(cell.id)} testId="run-cell" skipTab>
           <PlayIcon />
         </IconButton>
       )}
@@ -85,13 +89,14 @@ function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
 }
 
 function CellContent({ cell, label, holder }: { cell: Cell; label: string; holder: React.RefObject<HTMLElement | null> }) {
+  const { t } = useTranslation();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   const open = useUi((state) => state.open.has(cell.id));
   if (cell.cell_type === "markdown" && !(open && canEdit)) {
     return (
       <div className="rendered" onDoubleClick={() => canEdit && ui.openMarkdown(cell.id)} data-testid="rendered-markdown">
-        {cell.source.trim() ? <MarkdownView source={cell.source} /> : <p className="soft">Empty markdown cell{canEdit ? ": press Enter to write" : ""}</p>}
+        {cell.source.trim() ? <MarkdownView source={cell.source} /> : <p className="soft">{t(canEdit ? "cell.empty_markdown_edit" : "cell.empty_markdown")}</p>}
       </div>
     );
   }
@@ -110,25 +115,27 @@ function CellDrafts({ id }: { id: string }) {
 
 /** Typing that reached nobody: visible until the person decides. */
 export function DraftView({ draft }: { draft: Draft }) {
+  const { t } = useTranslation();
   const { actions } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
+  const [copied, setCopied] = useState(false);
   return (
-    <div className="draft" role="group" aria-label="Unsent draft" data-testid="draft">
+    <div className="draft" role="group" aria-label={t("draft.label")} data-testid="draft">
       <div className="draft-head">
-        <span>Your unsent draft</span>
+        <span>{t("draft.title")}</span>
         <span className="soft">
-          from <time dateTime={draft.at}>{new Date(draft.at).toLocaleTimeString()}</time>
-          {canEdit ? "" : " · take over to apply it"}
+          {t("draft.from", { time: timeOfDay(draft.at) })}
+          {canEdit ? "" : ` · ${t("draft.reader")}`}
         </span>
         <div className="draft-actions">
           <Button onClick={() => actions.applyDraft(draft)} disabled={!canEdit} testId="draft-apply">
-            Apply
+            {t("draft.apply")}
           </Button>
-          <Button onClick={() => void copyText(draft.text)} testId="draft-copy">
-            Copy
+          <Button onClick={() => void copyText(draft.text).then(() => setCopied(true))} testId="draft-copy">
+            {t(copied ? "draft.copied" : "draft.copy")}
           </Button>
           <Button onClick={() => actions.discardDraft(draft)} testId="draft-discard">
-            Discard
+            {t("draft.discard")}
           </Button>
         </div>
       </div>
@@ -163,18 +170,19 @@ function CellInput({ id, status }: { id: string; status: CellRun["status"] }) {
 }
 
 function CellTools({ cell }: { cell: Cell }) {
+  const { t } = useTranslation();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   if (!canEdit) return null;
   return (
-    <div className="cell-tools" role="toolbar" aria-label="Cell actions">
-      <IconButton label="Move up" keys="Alt+↑" onClick={() => ui.move(cell.id, -1)} testId="cell-up" skipTab>
+    <div className="cell-tools" role="toolbar" aria-label={t("cell.actions")}>
+      <IconButton label={t("cell.up")} keys="Alt+↑" onClick={() => ui.move(cell.id, -1)} testId="cell-up" skipTab>
         <UpIcon />
       </IconButton>
-      <IconButton label="Move down" keys="Alt+↓" onClick={() => ui.move(cell.id, 1)} testId="cell-down" skipTab>
+      <IconButton label={t("cell.down")} keys="Alt+↓" onClick={() => ui.move(cell.id, 1)} testId="cell-down" skipTab>
         <DownIcon />
       </IconButton>
-      <IconButton label="Delete cell" keys="d d" onClick={() => ui.remove(cell.id)} testId="cell-delete" skipTab>
+      <IconButton label={t("cell.delete")} keys="d d" onClick={() => ui.remove(cell.id)} testId="cell-delete" skipTab>
         <TrashIcon />
       </IconButton>
     </div>

@@ -1,22 +1,26 @@
 import { useEffect, useRef } from "react";
+import { useTranslation } from "react-i18next";
+import type { Key } from "../i18n";
 import { Button } from "../ui/Button";
 import { useOpen, useUi } from "./context";
 
-const KEYS: [string, string][] = [
-  ["Enter / Esc", "Edit the cell / back to command mode"],
-  ["Shift+Enter", "Run, then go to the next cell"],
-  ["Ctrl+Enter", "Run and stay"],
-  ["Alt+Enter", "Run and add a cell below"],
-  ["a / b", "Add a cell above / below"],
-  ["d d / z", "Delete the cell / bring it back"],
-  ["m / y / r", "Markdown / code / raw"],
-  ["↑ k / ↓ j", "Previous / next cell"],
-  ["Alt+↑ / Alt+↓", "Move the cell"],
-  ["i i / 0 0", "Interrupt / restart the kernel"],
-  ["Ctrl+S", "Save"],
+const KEYS: [string, Key][] = [
+  ["Enter / Esc", "keys.edit"],
+  ["Shift+Enter", "toolbar.run"],
+  ["Ctrl+Enter", "keys.run_stay"],
+  ["Alt+Enter", "keys.run_insert"],
+  ["a / b", "keys.insert"],
+  ["d d / z", "keys.delete"],
+  ["m / y / r", "keys.type"],
+  ["↑ k / ↓ j", "keys.step"],
+  ["Alt+↑ / Alt+↓", "keys.move"],
+  ["i i / 0 0", "keys.kernel"],
+  ["Alt+Y / Alt+N", "keys.answer"],
+  ["Ctrl+S", "toolbar.save"],
 ];
 
 export function HelpDialog() {
+  const { t } = useTranslation();
   const { ui } = useOpen();
   const shown = useUi((state) => state.help);
   const dialog = useRef<HTMLDialogElement>(null);
@@ -25,18 +29,18 @@ export function HelpDialog() {
     if (!shown) dialog.current?.close();
   }, [shown]);
   return (
-    <dialog ref={dialog} className="dialog" aria-label="Keyboard shortcuts" onClose={() => ui.setHelp(false)}>
-      <h2>Keyboard</h2>
+    <dialog ref={dialog} className="dialog" aria-label={t("keys.title")} onClose={() => ui.setHelp(false)}>
+      <h2>{t("keys.title")}</h2>
       <dl className="keys">
         {KEYS.map(([keys, words]) => (
           <div key={keys}>
             <dt>{keys}</dt>
-            <dd>{words}</dd>
+            <dd>{t(words)}</dd>
           </div>
         ))}
       </dl>
       <Button kind="primary" onClick={() => ui.setHelp(false)}>
-        Close
+        {t("app.close")}
       </Button>
     </dialog>
   );

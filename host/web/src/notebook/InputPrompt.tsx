@@ -1,10 +1,12 @@
 import { useId, useState, type FormEvent } from "react";
+import { useTranslation } from "react-i18next";
 import { Button } from "../ui/Button";
 import type { InputRequest } from "../wire/types";
 import { useOpen, useSession } from "./context";
 
 /** The kernel's question (`input()`, `getpass()`), answered in place by whoever may interact. */
 export function InputPrompt({ input }: { input: InputRequest }) {
+  const { t } = useTranslation();
   const { actions } = useOpen();
   const canAnswer = useSession((state) => state.capabilities.interact);
   // Whoever runs the code is being asked; a reader who may answer too is not dragged there.
@@ -17,7 +19,7 @@ export function InputPrompt({ input }: { input: InputRequest }) {
   };
   return (
     <form className="input-prompt" onSubmit={answer} data-testid="input-prompt">
-      <label htmlFor={field}>{input.prompt || "Input:"}</label>
+      <label htmlFor={field}>{input.prompt || t("input.prompt")}</label>
       <input
         id={field}
         type={input.password ? "password" : "text"}
@@ -29,7 +31,7 @@ export function InputPrompt({ input }: { input: InputRequest }) {
         onKeyDown={(event) => event.stopPropagation()}
       />
       <Button type="submit" disabled={!canAnswer}>
-        Send
+        {t("input.send")}
       </Button>
     </form>
   );

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from "react";
+import { useTranslation } from "react-i18next";
 import { PlusIcon } from "../ui/icons";
 import { CellView, DraftView } from "./CellView";
 import { useOpen, useSession } from "./context";
@@ -32,6 +33,7 @@ function useShortcuts(): void {
 
 /** The cells, in order, and what belongs to none of them any more. */
 export function Notebook() {
+  const { t } = useTranslation();
   const { ui } = useOpen();
   const order = useSession((state) => state.notebook?.order);
   const canEdit = useSession((state) => state.capabilities.edit);
@@ -51,10 +53,10 @@ export function Notebook() {
       {canEdit && (
         <div className="add-row">
           <button type="button" className="add-button" onClick={() => ui.insert("code", order.at(-1) ?? null)} data-testid="add-code">
-            <PlusIcon /> Code
+            <PlusIcon /> {t("cell.code")}
           </button>
           <button type="button" className="add-button" onClick={() => ui.insert("markdown", order.at(-1) ?? null)} data-testid="add-markdown">
-            <PlusIcon /> Markdown
+            <PlusIcon /> {t("cell.markdown")}
           </button>
         </div>
       )}
@@ -74,8 +76,9 @@ function OrphanDrafts() {
 }
 
 function Skeleton() {
+  const { t } = useTranslation();
   return (
-    <div className="cells skeleton" aria-label="Opening the notebook" aria-busy="true">
+    <div className="cells skeleton" role="status" aria-label={t("app.opening")} aria-busy="true">
       <div />
       <div />
       <div />

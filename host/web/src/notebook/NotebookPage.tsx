@@ -1,4 +1,6 @@
 import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { sayWords } from "../i18n";
 import { Members } from "../room/Members";
 import { ReaderBanner } from "../room/ReaderBanner";
 import { TakeoverAsks } from "../room/TakeoverAsks";
@@ -13,7 +15,8 @@ import { OpenContext, useSession, type Open } from "./context";
 import { HelpDialog } from "./HelpDialog";
 import { Notebook } from "./Notebook";
 import { NotebookUi } from "./notebook_ui";
-import { KernelPill, SaveState, Troubles } from "./StatusBar";
+import { KernelPill, SaveState } from "./StatusBar";
+import { Troubles } from "./Troubles";
 import { Toolbar } from "./Toolbar";
 
 function startSession(info: ConnectionInfo, path: string): Open {
@@ -25,6 +28,7 @@ function startSession(info: ConnectionInfo, path: string): Open {
 
 /** Opens the notebook at `path` and keeps its session for as long as the page shows it. */
 export function NotebookPage({ path }: { path: string }) {
+  const { t } = useTranslation();
   const [open, setOpen] = useState<Open | null>(null);
   const [error, setError] = useState<WireError | null>(null);
   useEffect(() => {
@@ -59,7 +63,7 @@ export function NotebookPage({ path }: { path: string }) {
           <h1 className="visually-hidden">{name}</h1>
           <ErrorNote error={error} />
           <p>
-            <a href="/">Back to the notebooks</a>
+            <a href="/">{t("app.back")}</a>
           </p>
         </main>
       </>
@@ -89,12 +93,13 @@ export function NotebookPage({ path }: { path: string }) {
   );
 }
 
-/** Tells screen readers that the pen moved. */
+/** Tells screen readers that the pen moved, is asked for, or goes by other rules. */
 function Announcer() {
+  useTranslation();
   const words = useSession((state) => state.announcement);
   return (
     <div className="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
-      {words}
+      {words ? sayWords(words) : ""}
     </div>
   );
 }

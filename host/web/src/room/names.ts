@@ -1,7 +1,8 @@
+import { say } from "../i18n";
 import type { Person } from "../wire/types";
 
 export function nameOf(person: Pick<Person, "label" | "device">): string {
-  return person.label || person.device || "Somebody";
+  return person.label || person.device || say("app.somebody");
 }
 
 export function initialsOf(person: Pick<Person, "label" | "device">): string {

@@ -1,5 +1,6 @@
 import { applyDraft } from "../document/drafts";
 import { diffText } from "../document/text";
+import { say } from "../i18n";
 import type { Draft } from "../store/session_state";
 import { newCellId } from "../ui/ids";
 import type { Reply, RequestId } from "../wire/types";
@@ -15,7 +16,7 @@ export class Actions {
     const place = `cell:${runnable[0]!}` as const;
     this.session.clearNotices(place);
     if (this.session.store.get().phase !== "open") {
-      this.session.notice(place, { code: "offline", message: "Not connected to the host, so nothing was run.", hint: "It reconnects by itself." });
+      this.session.notice(place, { code: "offline", message: say("trouble.offline_run"), hint: say("trouble.reconnects") });
       return;
     }
     // A run must see the text on the screen, so it waits until the host has it.
@@ -31,21 +32,29 @@ export class Actions {
     this.report("bar", await this.session.command("restart", {}));
   }
 
-  async save(): Promise<void> {
-    if (!(await this.session.document.settle())) return;
+  /** True when the file is written. */
+  async save(options: { path?: string; overwrite?: boolean } = {}): Promise<boolean> {
+    if (!(await this.session.document.settle())) return false;
     this.session.clearNotices("bar");
-    this.report("bar", await this.session.command("save", {}));
+    const reply = await this.session.command("save", options);
+    // A failed save of the notebook's own file is a state that everybody sees; only what it does not tell is told here.
+    if (reply.ok || options.path !== undefined || this.session.store.get().save?.state !== "failed") this.report("bar", reply);
+    return reply.ok;
+  }
+
+  async trust(): Promise<void> {
+    this.report("bar", await this.session.command("trust", { heads: this.session.document.knownHeads() }));
   }
 
   async clearOutputs(): Promise<void> {
     this.report("bar", await this.session.command("clear_outputs", {}));
   }
 
-  async takeover(): Promise<void> {
+  async takeover(reason = ""): Promise<void> {
     const { room, policy } = this.session.store.get();
     this.session.clearNotices("banner");
     // Under an exclusive policy the room's epoch is what the person saw: of two who press at once, one is told who won.
-    const reply = await this.session.command("takeover", policy.multi_editor ? {} : { if_epoch: room.epoch }, "read");
+    const reply = await this.session.command("takeover", { ...(policy.multi_editor ? {} : { if_epoch: room.epoch }), ...(reason ? { reason } : {}) }, "read");
     if (!reply.ok) {
       this.report("banner", reply);
       return;
@@ -55,9 +64,9 @@ export class Actions {
       this.session.granted(reply);
       return;
     }
-    const name = typeof asked.asked === "string" ? asked.asked : (asked.asked?.label ?? "the editor");
-    const asking = { request_id: asked.request_id, asked: name, deadline_ms: asked.deadline_ms ?? 0 };
-    this.session.store.update((state) => ({ ...state, asking }));
+    const name = typeof asked.asked === "string" ? asked.asked : (asked.asked?.label ?? say("app.somebody"));
+    const asking = { request_id: asked.request_id, asked: name, until: Date.now() + (asked.deadline_ms ?? 0) };
+    this.session.store.update((state) => ({ ...state, asking, policyAsks: true }));
   }
 
   async withdraw(): Promise<void> {
@@ -101,6 +110,10 @@ export class Actions {
   }
 
   private report(place: "bar" | "banner" | `cell:${string}`, reply: Reply): void {
-    if (!reply.ok && reply.error) this.session.notice(place, reply.error);
+    if (reply.ok || !reply.error) return;
+    // Where the control is disabled by now, the state of the pen says it all.
+    const capability = reply.error.code === "read_only" || reply.error.code === "stale_epoch";
+    if (capability && place !== "banner" && !this.session.store.get().capabilities.edit) return;
+    this.session.notice(place, reply.error);
   }
 }

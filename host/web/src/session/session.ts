@@ -1,4 +1,5 @@
 import { NotebookDocument } from "../document/notebook_document";
+import { storeUnsent, takeUnsent } from "../document/unsent";
 import { differences, loadDrafts, mergeDrafts, storeDrafts, withoutArrived } from "../document/drafts";
 import { createStore, type Store } from "../store/store";
 import { fromSnapshot, reduce } from "../store/reducer";
@@ -8,6 +9,7 @@ import { Connection, type CloseInfo, type ConnectTarget } from "../wire/connecti
 import { FRAME, splitPayload, type ChangesHeader, type DocumentHeader, type Frame } from "../wire/frames";
 import { api, toWireError } from "../wire/http";
 import type { ConnectionInfo, KernelReady, Reply, WireError, WireEvent } from "../wire/types";
+import { say } from "../i18n";
 import { browserLabel } from "../ui/browser_label";
 import { isKiosk } from "../ui/route";
 
@@ -15,6 +17,10 @@ import { isKiosk } from "../ui/route";
 const CLOSE_REPLACED = 4001;
 const CLOSE_POLICY = 1008;
 const CLOSE_NORMAL = 1000;
+/** An answer this close to its deadline is the deadline. */
+const ANSWER_SLACK_MS = 250;
+/** How long typing may be on its way before the browser keeps a copy, and how often the copy is renewed. */
+const KEEP_AFTER_MS = 400;
 
 /** One open notebook in this tab: the wire, the state the page shows and the document, held together. */
 export class Session {
@@ -28,6 +34,9 @@ export class Session {
   /** The current line has had its first frame. */
   private wasReady = false;
   private noticeCounter = 0;
+  private keepTimer: ReturnType<typeof setTimeout> | null = null;
+  /** Under which client the browser keeps a copy of what is unsent. */
+  private keptAs: string | null = null;
   private readonly onPageHide = () => this.keepUnsent();
   private readonly onWake = () => void this.connection.probe();
   private readonly onVisible = () => {
@@ -45,7 +54,7 @@ export class Session {
       submit: (chunks, flush) => this.submit(chunks, flush),
       canEdit: () => this.store.get().capabilities.edit && this.connection.isReady,
       refused: (mine, theirs, reply) => this.refused(differences(mine, theirs, new Date().toISOString()), reply),
-      unsent: (unsent) => this.store.update((state) => (state.unsent === unsent ? state : { ...state, unsent })),
+      unsent: (unsent) => this.onUnsent(unsent),
       ready: () => this.store.update((state) => ({ ...state, documentReady: true })),
       failed: (error) => this.documentFailed(error),
     });
@@ -66,11 +75,15 @@ export class Session {
     document.addEventListener("visibilitychange", this.onVisible);
     const key = readKey(this.info.notebook_id);
     if (key && !(await claimClient(clientIdOf(key)))) dropKey(this.info.notebook_id);
+    const own = readKey(this.info.notebook_id);
+    const left = await takeUnsent(this.info.notebook_id, own ? clientIdOf(own) : null);
+    if (left.length > 0) this.setDrafts(mergeDrafts(this.store.get().drafts, left));
     this.connection.open();
   }
 
   close(): void {
     this.keepUnsent();
+    if (this.keepTimer !== null) clearTimeout(this.keepTimer);
     window.removeEventListener("pagehide", this.onPageHide);
     window.removeEventListener("online", this.onWake);
     document.removeEventListener("visibilitychange", this.onVisible);
@@ -106,7 +119,14 @@ export class Session {
   setDrafts(drafts: Draft[]): void {
     this.store.update((state) => ({ ...state, drafts }));
     if (storeDrafts(this.info.notebook_id, drafts)) return;
-    this.notice("bar", { code: "draft_not_stored", message: "This browser would not store the draft.", hint: "Copy it before you close this tab." });
+    this.notice("bar", { code: "draft_not_stored", message: say("draft.not_stored"), hint: say("draft.not_stored_hint") });
+  }
+
+  /** A name typed by a person, as a path in the notebook's own folder. */
+  besideFile(name: string): string {
+    if (name.includes("/")) return name;
+    const folder = this.path.includes("/") ? this.path.slice(0, this.path.lastIndexOf("/") + 1) : "";
+    return folder + name;
   }
 
   /** Takes what a successful takeover answered, without waiting for the event that says the same. */
@@ -123,6 +143,7 @@ export class Session {
     const url = new URL(named.pathname + named.search, window.location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("document", "changes");
+    url.searchParams.set("notebook", "json");
     url.searchParams.set("models", "events");
     url.searchParams.set("buffers", "base64");
     if (isKiosk()) url.searchParams.set("view_only", "true");
@@ -163,8 +184,15 @@ export class Session {
     if (event.op === "kernel-ready") this.onReady(event.data, before);
     if (event.op === "consumer-capabilities") this.onCapabilities(before);
     if (event.op === "notice") this.notice("bar", { code: "notice", message: event.data.text });
-    if (event.op === "takeover-answer" && before.asking && !event.data.allowed) {
-      this.notice("banner", { code: "denied", message: event.data.reason || `${before.asking.asked} kept the pen.` });
+    if (event.op === "resync") this.notice("bar", { code: "notice", message: say("trouble.slow") });
+    if (event.op === "policy-changed") {
+      const rules = say(event.data.multi_editor ? "pen.policy_together" : "pen.policy_single");
+      this.notice("bar", { code: "notice", message: say("pen.policy_changed", { policy: event.data.policy }), hint: rules });
+    }
+    if (event.op === "takeover-answer" && before.asking?.request_id === event.data.request_id && !event.data.allowed) {
+      const { asked: name, until } = before.asking;
+      if (Date.now() >= until - ANSWER_SLACK_MS) this.notice("banner", { code: "unanswered", message: say("pen.unanswered", { name }) });
+      else this.notice("banner", { code: "denied", message: say("pen.kept", { name }), hint: event.data.reason || undefined });
     }
     const epoch = this.store.get().epoch;
     if (epoch !== null) this.lastEpoch = epoch;
@@ -208,7 +236,10 @@ export class Session {
 
   private onClosed(info: CloseInfo): "retry" | "stop" {
     this.document.lost();
-    if (info.code === CLOSE_REPLACED) return this.asNewClient();
+    if (info.code === CLOSE_REPLACED) {
+      this.notice("bar", { code: "notice", message: say("trouble.replaced") });
+      return this.asNewClient();
+    }
     // The host does not know this client any more: go on as a new one.
     if (info.code === CLOSE_POLICY && !this.wasReady && readKey(this.info.notebook_id)) return this.asNewClient();
     const final = info.code === CLOSE_POLICY || (info.code === CLOSE_NORMAL && info.reason !== "SHUTDOWN");
@@ -236,12 +267,29 @@ export class Session {
     if (reply?.error && code !== "stale_epoch" && code !== "read_only") this.notice("bar", reply.error);
   }
 
+  private onUnsent(unsent: boolean): void {
+    this.store.update((state) => (state.unsent === unsent ? state : { ...state, unsent }));
+    if (!unsent) {
+      if (this.keepTimer !== null) clearTimeout(this.keepTimer);
+      this.keepTimer = null;
+      if (this.keptAs !== null) storeUnsent(this.info.notebook_id, this.keptAs, []);
+      this.keptAs = null;
+    } else this.keepTimer ??= setTimeout(() => this.keepOn(), KEEP_AFTER_MS);
+  }
+
+  private keepOn(): void {
+    this.keepTimer = null;
+    this.keepUnsent();
+    if (this.document.hasUnsent) this.keepTimer = setTimeout(() => this.keepOn(), KEEP_AFTER_MS);
+  }
+
+  /** A copy of what is on its way, for the case that this tab ends before it arrives. */
   private keepUnsent(): void {
-    const { notebook, drafts } = this.store.get();
+    const { notebook, clientId } = this.store.get();
     const confirmed = this.document.confirmedNotebook();
-    if (!notebook || !confirmed) return;
-    const unsent = differences(notebook, confirmed, new Date().toISOString());
-    if (unsent.length > 0) storeDrafts(this.info.notebook_id, mergeDrafts(drafts, unsent));
+    if (!notebook || !confirmed || clientId === null) return;
+    this.keptAs = clientId;
+    storeUnsent(this.info.notebook_id, clientId, differences(notebook, confirmed, new Date().toISOString()));
   }
 
   private forgetArrivedDrafts(): void {
@@ -254,8 +302,8 @@ export class Session {
   private documentFailed(error: unknown): void {
     this.notice("bar", {
       code: "document_unavailable",
-      message: `The document engine could not be loaded, so edits cannot be sent: ${error instanceof Error ? error.message : String(error)}`,
-      hint: "Reload the page. What you typed is kept in this browser.",
+      message: say("trouble.engine", { why: error instanceof Error ? error.message : String(error) }),
+      hint: say("trouble.engine_hint"),
     });
   }
 }

@@ -36,11 +36,19 @@ export function applyOutputOp(outputs: Output[], change: OutputOp): Output[] {
   }
 }
 
-export function applyCellOp(run: CellRun | undefined, op: CellOp): CellRun {
+/** `now` is when it happened, null while the past is replayed: its times are not known. */
+export function applyCellOp(run: CellRun | undefined, op: CellOp, now: number | null = null): CellRun {
   let next = run ?? EMPTY_RUN;
   if (op.outputs?.length) next = { ...next, outputs: op.outputs.reduce(applyOutputOp, next.outputs) };
-  if (op.status && op.status !== next.status) next = { ...next, status: op.status };
+  if (op.status && op.status !== next.status) next = timed({ ...next, status: op.status }, now);
   if (op.execution_count !== undefined && op.execution_count !== next.execution_count) next = { ...next, execution_count: op.execution_count };
   if (op.execution_id !== undefined && op.execution_id !== next.execution_id) next = { ...next, execution_id: op.execution_id };
   return next;
+}
+
+function timed(run: CellRun, now: number | null): CellRun {
+  if (run.status === "queued") return { ...run, startedAt: undefined, tookMs: undefined };
+  if (run.status === "running") return { ...run, startedAt: now ?? undefined, tookMs: undefined };
+  if (now === null || run.startedAt === undefined) return run;
+  return { ...run, startedAt: undefined, tookMs: Math.max(0, now - run.startedAt) };
 }

@@ -1,5 +1,7 @@
+import type { Words } from "../i18n";
 import type { Capabilities, KernelReady, ModelLifecycle, NotebookSnapshot, Room, WireEvent } from "../wire/types";
 import { applyCellOp } from "./outputs";
+import { nameOf } from "../room/names";
 import type { Model, NotebookState, SessionState } from "./session_state";
 
 export function fromSnapshot(snapshot: NotebookSnapshot): NotebookState {
@@ -22,7 +24,8 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     room: ready.room,
     policy: ready.policy,
     kernel: ready.kernel,
-    asks: ready.requests ?? [],
+    policyAsks: saysItAsks(ready.room) || (state.policyAsks && state.policy.id === ready.policy.id),
+    asks: (ready.requests ?? []).map((ask) => ({ ...ask, until: Date.now() + ask.deadline_ms })),
     asking: null,
     inputs: [], // those still open follow
     replaying: true,
@@ -30,20 +33,20 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
   if (!fresh) return next;
   // The document's own text wins once it is there: a snapshot's cells only bridge the time until then.
   const notebook = ready.notebook && !state.documentReady ? fromSnapshot(ready.notebook) : state.notebook;
-  return { ...next, notebook, runs: {}, models: {} };
+  return { ...next, notebook, runs: {}, queue: [], models: {}, conflict: null, needsTrust: false };
 }
 
-function announce(before: Room, after: Room, me: string | null): string | null {
+function announce(before: Room, after: Room, me: string | null): Words | null {
   const was = before.editor?.client_id ?? null;
   const now = after.editor?.client_id ?? null;
   if (was === now) return null;
-  if (now === null) return "Nobody is editing now.";
-  return now === me ? "You are editing now." : `${after.editor?.label || "Somebody else"} is editing now.`;
+  if (now === null) return { key: "pen.now_free" };
+  return now === me ? { key: "pen.now_you" } : { key: "pen.now_another", values: { name: nameOf(after.editor!) } };
 }
 
 function onRoom(state: SessionState, room: Room): SessionState {
   const said = state.policy.multi_editor ? null : announce(state.room, room, state.clientId);
-  return { ...state, room, ...(said ? { announcement: said } : {}) };
+  return { ...state, room, policyAsks: state.policyAsks || saysItAsks(room), ...(said ? { announcement: said } : {}) };
 }
 
 function onCapabilities(state: SessionState, capabilities: Capabilities, epoch: number | undefined): SessionState {
@@ -53,9 +56,10 @@ function onCapabilities(state: SessionState, capabilities: Capabilities, epoch: 
     capabilities,
     epoch: capabilities.edit ? (epoch ?? state.epoch) : null,
     asking: capabilities.edit ? null : state.asking,
+    asks: capabilities.edit ? state.asks : [],
     inputs: capabilities.interact ? state.inputs : [],
     notices: state.notices.filter((notice) => notice.place !== "banner"),
-    ...(lost ? { announcement: "You are a reader now." } : {}),
+    ...(lost ? { announcement: { key: "pen.now_reader" as const } } : {}),
   };
 }
 
@@ -77,11 +81,21 @@ function onModel(models: Record<string, Model>, event: ModelLifecycle): Record<s
   }
 }
 
+/** A policy may show that it asks; the page offers "Ask" then, before anybody pressed. */
+function saysItAsks(room: Room): boolean {
+  return room.policy?.takeover === "ask";
+}
+
+function nextQueue(queue: string[], cellId: string, waits: boolean): string[] {
+  if (waits) return queue.includes(cellId) ? queue : [...queue, cellId];
+  return queue.includes(cellId) ? queue.filter((id) => id !== cellId) : queue;
+}
+
 /** Ops that drop the answerable questions of a kernel that is no longer there to hear the answer. */
 const SILENT_KERNEL = new Set(["none", "restarting", "dead"]);
 
 /** The state after one event of the wire. Pure; unknown ops change nothing. */
-export function reduce(state: SessionState, event: WireEvent): SessionState {
+export function reduce(state: SessionState, event: WireEvent, now: number = Date.now()): SessionState {
   switch (event.op) {
     case "kernel-ready":
       return onReady(state, event.data);
@@ -94,18 +108,24 @@ export function reduce(state: SessionState, event: WireEvent): SessionState {
     case "room-state":
       return onRoom(state, event.data);
     case "policy-changed":
-      return { ...state, policy: { id: event.data.policy, multi_editor: event.data.multi_editor } };
+      return {
+        ...state,
+        policy: { id: event.data.policy, multi_editor: event.data.multi_editor },
+        policyAsks: false,
+        announcement: { key: "pen.policy_changed", values: { policy: event.data.policy } },
+      };
     case "kernel-status":
       return { ...state, kernel: event.data, inputs: SILENT_KERNEL.has(event.data.state) ? [] : state.inputs };
     case "cell-op": {
       const { cell_id } = event.data;
       const before = state.runs[cell_id];
-      const run = applyCellOp(before, event.data);
+      const run = applyCellOp(before, event.data, state.replaying ? null : now);
       if (run === before) return state;
       const done = run.status !== "running" && before?.status === "running";
       return {
         ...state,
         runs: { ...state.runs, [cell_id]: run },
+        queue: nextQueue(state.queue, cell_id, run.status === "queued"),
         inputs: done && state.inputs.length > 0 ? [] : state.inputs,
       };
     }
@@ -116,13 +136,26 @@ export function reduce(state: SessionState, event: WireEvent): SessionState {
     case "model-lifecycle":
       return { ...state, models: onModel(state.models, event.data) };
     case "save-state":
-      return { ...state, save: event.data };
+      return { ...state, save: event.data, conflict: event.data.state === "saved" ? null : state.conflict };
+    case "conflict":
+      return { ...state, conflict: { ...event.data, choices: event.data.choices ?? [] } };
+    case "trust-state":
+      return { ...state, needsTrust: event.data.needs_approval === true };
     case "closing":
       return { ...state, closing: event.data.reason };
     case "takeover-request":
-      return { ...state, asks: [...state.asks.filter((ask) => ask.request_id !== event.data.request_id), event.data] };
+      return {
+        ...state,
+        asks: [...state.asks.filter((ask) => ask.request_id !== event.data.request_id), { ...event.data, until: now + event.data.deadline_ms }],
+        announcement: { key: "pen.asks_plain", values: { name: nameOf(event.data.from) } },
+      };
     case "takeover-answer":
-      return state.asking?.request_id === event.data.request_id ? { ...state, asking: null } : state;
+      // To the asker it is the answer; to the one asked, that nothing has to be answered any more.
+      return {
+        ...state,
+        asking: state.asking?.request_id === event.data.request_id ? null : state.asking,
+        asks: state.asks.filter((ask) => ask.request_id !== event.data.request_id),
+      };
     default:
       return state;
   }

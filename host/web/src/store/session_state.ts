@@ -1,8 +1,10 @@
+import type { Words } from "../i18n";
 import type {
   Capabilities,
   CellOp,
   CellStatus,
   CellType,
+  Conflict,
   InputRequest,
   Json,
   KernelStatus,
@@ -35,6 +37,9 @@ export interface CellRun {
   status: CellStatus;
   execution_count: number | null;
   execution_id?: string;
+  /** When this browser saw it start, and how long it took; unknown for runs from before it came. */
+  startedAt?: number;
+  tookMs?: number;
 }
 
 export interface Model {
@@ -75,19 +80,25 @@ export interface SessionState {
   kernel: KernelStatus;
   notebook: NotebookState | null;
   runs: Record<string, CellRun>;
+  /** Cells that wait to run, in order. */
+  queue: string[];
   replaying: boolean;
   documentReady: boolean;
   unsent: boolean;
   inputs: InputRequest[];
   models: Record<string, Model>;
   save: SaveState | null;
+  conflict: Conflict | null;
+  needsTrust: boolean;
   asks: TakeoverRequest[];
+  /** The policy puts a takeover to the editor: it says so, or has done it. */
+  policyAsks: boolean;
   /** An ask of this tab that waits for the editor's answer. */
-  asking: { request_id: RequestId; asked: string; deadline_ms: number } | null;
+  asking: { request_id: RequestId; asked: string; until: number } | null;
   drafts: Draft[];
   notices: Notice[];
   /** Read aloud by screen readers when the pen moves. */
-  announcement: string;
+  announcement: Words | null;
 }
 
 export const EMPTY_RUN: CellRun = { outputs: [], status: "idle", execution_count: null };
@@ -107,17 +118,21 @@ export function initialState(sessionId: string): SessionState {
     kernel: { state: "none", runtime: "" },
     notebook: null,
     runs: {},
+    queue: [],
     replaying: true,
     documentReady: false,
     unsent: false,
     inputs: [],
     models: {},
     save: null,
+    conflict: null,
+    needsTrust: false,
     asks: [],
+    policyAsks: false,
     asking: null,
     drafts: [],
     notices: [],
-    announcement: "",
+    announcement: null,
   };
 }
 

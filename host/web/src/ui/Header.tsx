@@ -1,11 +1,13 @@
 import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
 import { Link } from "./Link";
 
 export function Header({ title, path, children }: { title: string; path?: string; children?: ReactNode }) {
+  const { t } = useTranslation();
   const folder = path?.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
   return (
     <header className="header">
-      <Link to={{ dir: folder }} className="home" label="All notebooks">
+      <Link to={{ dir: folder }} className="home" label={t("app.home")}>
         <img src="/lectern.svg" alt="" width="26" height="26" />
       </Link>
       <div className="title" title={path}>

@@ -1,12 +1,18 @@
+/** How a notebook is looked at. Kiosk is not one of them: it is a promise about the whole tab, made by its address. */
+export const VIEWS = ["edit", "read", "present", "slides"] as const;
+export type View = (typeof VIEWS)[number];
+
 /** Where the page is, as its address says: `/` with `dir`, or `/?path=notebook`. */
 export interface Route {
   path: string | null;
   dir: string;
+  view: View;
 }
 
 export function readRoute(search: string): Route {
   const query = new URLSearchParams(search);
-  return { path: query.get("path"), dir: query.get("dir") ?? "" };
+  const view = query.get("view") as View | null;
+  return { path: query.get("path"), dir: query.get("dir") ?? "", view: view && VIEWS.includes(view) ? view : "edit" };
 }
 
 /** `?kiosk` on its own or with a truthy value: watch only, no banner, never the pen. */
@@ -19,6 +25,7 @@ export function routeUrl(route: Partial<Route>, search: string = window.location
   const query = new URLSearchParams();
   if (route.path) query.set("path", route.path);
   else if (route.dir) query.set("dir", route.dir);
+  if (route.path && route.view && route.view !== "edit") query.set("view", route.view);
   if (isKiosk(search)) query.set("kiosk", "");
   const text = query.toString().replace(/=(?=&|$)/g, "").replaceAll("%2F", "/");
   return text ? `/?${text}` : "/";

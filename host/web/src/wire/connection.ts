@@ -1,3 +1,4 @@
+import { say } from "../i18n";
 import { decodeFrame, encodeFrame, type Frame } from "./frames";
 import type { Reply, WireError } from "./types";
 
@@ -95,14 +96,14 @@ export class Connection {
   /** Sends a command; resolves with the reply, or with an error of the page's own when there is no connection. */
   command(command: string, body: object, epoch?: number): Promise<Reply> {
     const id = this.nextId();
-    if (!this.ready) return Promise.resolve({ id, ok: false, error: offline(command) });
+    if (!this.ready) return Promise.resolve({ id, ok: false, error: offline() });
     const text = JSON.stringify({ id, command, ...(epoch === undefined ? {} : { epoch }), body });
     return this.ask(id, text, null);
   }
 
   /** Sends a binary frame whose header carries `id`. It is not kept across a reconnect: changes are resent by their owner. */
   submit(kind: number, id: string, header: object, parts: Uint8Array[]): Promise<Reply> {
-    if (!this.ready) return Promise.resolve({ id, ok: false, error: offline("changes") });
+    if (!this.ready) return Promise.resolve({ id, ok: false, error: offline() });
     return this.ask(id, null, encodeFrame(kind, { id, ...header }, parts));
   }
 
@@ -193,7 +194,7 @@ export class Connection {
     for (const [id, waiting] of this.pending) {
       if (waiting.bytes === null) continue;
       this.pending.delete(id);
-      waiting.resolve({ id, ok: false, error: offline("changes") });
+      waiting.resolve({ id, ok: false, error: offline() });
     }
     if (this.stopped || this.events.closed(info) === "stop") {
       this.failPending();
@@ -233,16 +234,16 @@ export class Connection {
   }
 
   private failPending(): void {
-    for (const [id, waiting] of this.pending) waiting.resolve({ id, ok: false, error: offline("this command") });
+    for (const [id, waiting] of this.pending) waiting.resolve({ id, ok: false, error: offline() });
     this.pending.clear();
   }
 }
 
-function offline(what: string): WireError {
+function offline(): WireError {
   return {
     code: "offline",
     status: 0,
-    message: `Not connected to the host, so ${what === "changes" ? "your typing is kept here" : `"${what}" was not sent`}.`,
-    hint: "It reconnects by itself.",
+    message: say("trouble.not_sent"),
+    hint: say("trouble.reconnects"),
   };
 }

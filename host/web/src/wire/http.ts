@@ -1,3 +1,4 @@
+import { say } from "../i18n";
 import type { ConnectionInfo, FileEntry, Json, WireError } from "./types";
 
 /** An answer of the host that is not a success, with its own words. */
@@ -31,7 +32,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch {
-    throw new ApiError(0, { code: "unreachable", message: "The Lectern host does not answer.", hint: "Check that it is still running, then try again." });
+    throw new ApiError(0, { code: "unreachable", message: say("trouble.unreachable"), hint: say("trouble.unreachable_hint") });
   }
   if (!response.ok) throw new ApiError(response.status, await readError(response));
   return (response.status === 204 ? undefined : await response.json()) as T;

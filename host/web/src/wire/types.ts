@@ -23,8 +23,10 @@ export interface Room {
   epoch: number;
   editor: Person | null;
   reserved_until?: string | null;
-  since?: string;
+  since?: string | null;
   members: Member[];
+  /** What the policy shows. */
+  policy?: Record<string, Json> | null;
 }
 
 export type CellType = "code" | "markdown" | "raw";
@@ -108,11 +110,22 @@ export interface SaveState {
   heads?: string[];
 }
 
+/** The file was changed by somebody else; `choices` are what `save` takes to settle it. */
+export interface Conflict {
+  path: string;
+  choices: string[];
+  message?: string;
+}
+
 export interface TakeoverRequest {
   request_id: RequestId;
   from: Person;
   reason?: string;
+  /** What the policy adds. */
+  text?: string;
   deadline_ms: number;
+  /** The deadline on this browser's clock. */
+  until?: number;
 }
 
 export interface KernelReady {
@@ -169,8 +182,8 @@ export interface EventMap {
   "model-lifecycle": ModelLifecycle;
   "focus-cell": { cell_id: string; by: Person };
   "save-state": SaveState;
-  "trust-state": Record<string, Json>;
-  conflict: { path: string; choices: string[] };
+  "trust-state": { needs_approval?: boolean };
+  conflict: Conflict;
   "policy-changed": { policy: string; multi_editor: boolean };
   closing: { reason: string; in_ms: number };
   notice: { text: string };

@@ -1,4 +1,5 @@
 import { memo, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
 import { parseAnsi } from "./ansi";
 
 /** Longer texts show their end first: a browser lays out a few hundred kilobytes well, many megabytes not at all. */
@@ -8,6 +9,7 @@ const SHOWN = 200_000;
 const readable = (color: string) => `color-mix(in srgb, ${color} 68%, var(--text))`;
 
 export const AnsiText = memo(function AnsiText({ text, className }: { text: string; className: string }) {
+  const { t } = useTranslation();
   const [all, setAll] = useState(false);
   const cut = !all && text.length > SHOWN;
   const shown = cut ? text.slice(-SHOWN) : text;
@@ -16,7 +18,7 @@ export const AnsiText = memo(function AnsiText({ text, className }: { text: stri
     <>
       {cut && (
         <button type="button" className="link-button" onClick={() => setAll(true)}>
-          Show all {Math.round(text.length / 1000).toLocaleString()} kB (the last {SHOWN / 1000} kB are shown)
+          {t("output.show_all", { kb: Math.round(text.length / 1000), shown: SHOWN / 1000 })}
         </button>
       )}
       <pre className={className}>

@@ -1,4 +1,5 @@
 import { memo, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
 import { ErrorNote } from "../../ui/ErrorNote";
 
 type Render = (source: string) => string;
@@ -12,6 +13,7 @@ function loadRenderer(): Promise<Render> {
 }
 
 export const MarkdownView = memo(function MarkdownView({ source }: { source: string }) {
+  const { t } = useTranslation();
   const [html, setHtml] = useState<string | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   useEffect(() => {
@@ -24,7 +26,7 @@ export const MarkdownView = memo(function MarkdownView({ source }: { source: str
       current = false;
     };
   }, [source]);
-  if (failed) return <ErrorNote error={{ code: "markdown", message: `Markdown could not be shown: ${failed}` }} />;
+  if (failed) return <ErrorNote error={{ code: "markdown", message: t("output.markdown_failed", { why: failed }) }} />;
   if (html === null) return <div className="markdown markdown-raw">{source}</div>;
   return <div className="markdown" dangerouslySetInnerHTML={{ __html: html }} />;
 });

@@ -1,4 +1,5 @@
 import { memo, useMemo } from "react";
+import { useTranslation } from "react-i18next";
 import { ErrorNote } from "../../ui/ErrorNote";
 import type { Json, MimeBundle, MimeValue, Output } from "../../wire/types";
 import { useSession } from "../context";
@@ -44,16 +45,18 @@ function RichOutput({ bundle }: { bundle: MimeBundle }) {
 }
 
 function ImageOutput({ mime, value, alt }: { mime: string; value: MimeValue; alt: MimeValue | undefined }) {
+  const { t } = useTranslation();
   const src = isBlobRef(value) ? blobUrl(value) : `data:${mime};base64,${textOf(value as Json).replace(/\s/g, "")}`;
-  const words = alt === undefined || isBlobRef(alt) ? "Image output" : textOf(alt as Json);
+  const words = alt === undefined || isBlobRef(alt) ? t("output.image") : textOf(alt as Json);
   return <img className="output-image" src={src} alt={words} />;
 }
 
 function TextualOutput({ mime, value }: { mime: string; value: MimeValue }) {
+  const { t } = useTranslation();
   const loaded = useText(value);
   if (loaded.state === "loading") return <Loading />;
   if (loaded.state === "failed") return <Failed why={loaded.why} />;
-  if (mime === "text/html" || mime === "image/svg+xml" || mime.endsWith("javascript")) return <SandboxFrame mime={mime} content={loaded.text} title={`Output (${mime})`} />;
+  if (mime === "text/html" || mime === "image/svg+xml" || mime.endsWith("javascript")) return <SandboxFrame mime={mime} content={loaded.text} title={t("output.frame", { mime })} />;
   if (mime === "text/markdown") return <MarkdownView source={loaded.text} />;
   if (mime === "application/json" || mime.endsWith("+json")) return <JsonOutput text={loaded.text} />;
   return <AnsiText text={loaded.text} className="output-text" />;
@@ -72,17 +75,25 @@ function JsonOutput({ text }: { text: string }) {
 }
 
 function WidgetText({ value, fallback }: { value: MimeValue; fallback: MimeValue | undefined }) {
+  const { t } = useTranslation();
   const id = String((value as { model_id?: unknown }).model_id ?? "");
   const model = useSession((state) => state.models[id]);
   const name = typeof model?.state._model_name === "string" ? model.state._model_name : null;
   const words = fallback === undefined || isBlobRef(fallback) ? "" : textOf(fallback as Json);
   return (
     <div className="output-widget" data-testid="widget-fallback">
-      <strong>{name ?? "Widget"}</strong> <span className="soft">{name ? "lives in the kernel; this page shows it as text" : "is not in the kernel any more; run the cell again"}</span>
+      <strong>{name ?? t("output.widget")}</strong> <span className="soft">{t(name ? "output.widget_text" : "output.widget_gone")}</span>
       <code>{words || id}</code>
     </div>
   );
 }
 
-const Loading = () => <div className="output-loading">Loading output…</div>;
-const Failed = ({ why }: { why: string }) => <ErrorNote error={{ code: "output", message: why, hint: "Run the cell again if it does not come back." }} />;
+function Loading() {
+  const { t } = useTranslation();
+  return <div className="output-loading">{t("output.loading")}</div>;
+}
+
+function Failed({ why }: { why: string }) {
+  const { t } = useTranslation();
+  return <ErrorNote error={{ code: "output", message: why, hint: t("output.run_again") }} />;
+}

@@ -1,5 +1,6 @@
 import DOMPurify from "dompurify";
 import MarkdownIt from "markdown-it";
+import { say } from "../../i18n";
 
 const parser = new MarkdownIt({ html: true, linkify: true, breaks: false });
 
@@ -15,7 +16,7 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName === "IMG" && !LOCAL_IMAGE.test(node.getAttribute("src") ?? "")) {
     const note = node.ownerDocument.createElement("span");
     note.className = "image-blocked";
-    note.textContent = `[image: ${node.getAttribute("alt") || node.getAttribute("src") || "not shown"}]`;
+    note.textContent = say("output.image_blocked", { name: node.getAttribute("alt") || node.getAttribute("src") || say("output.image_unnamed") });
     node.replaceWith(note);
   }
 });

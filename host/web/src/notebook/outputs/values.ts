@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react";
+import { say } from "../../i18n";
 import type { BlobRef, Json, MimeBundle, MimeValue } from "../../wire/types";
 
 export function isBlobRef(value: unknown): value is BlobRef {
@@ -51,10 +52,10 @@ export function useText(value: MimeValue): Loaded {
     const stop = new AbortController();
     fetch(blobUrl({ $blob: sha }), { signal: stop.signal, credentials: "same-origin" })
       .then(async (response): Promise<Loaded> => {
-        if (!response.ok) return { state: "failed", why: `The host answered ${response.status} for this output.` };
+        if (!response.ok) return { state: "failed", why: say("output.answered", { status: response.status }) };
         return { state: "ready", text: await response.text() };
       })
-      .catch((): Loaded => ({ state: "failed", why: "This output could not be fetched from the host." }))
+      .catch((): Loaded => ({ state: "failed", why: say("output.not_fetched") }))
       .then((loaded) => !stop.signal.aborted && setFetched({ sha, loaded }));
     return () => stop.abort();
   }, [sha]);
