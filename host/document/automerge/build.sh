@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds liblectern_automerge.a into a build directory, the way distributions build a patched crate: fetch what
+# Builds BUILD_DIR/patched|stock/liblectern_automerge.a, the way distributions build a patched crate: fetch what
 # Cargo.lock names once, patch the fetched copy, then build offline against exactly that.
 #   build.sh patched|stock BUILD_DIR [cargo command and arguments, default: build --release --lib]
 # Environment: CARGO (default cargo); LECTERN_VENDOR (a folder made by `cargo vendor`, for builds without network).
@@ -15,6 +15,10 @@ build=$(cd "$build" && pwd)
 vendor=$build/vendor-$mode
 
 case $mode in patched | stock) ;; *) echo "build.sh: the first argument is 'patched' or 'stock', not '$mode'" >&2; exit 2 ;; esac
+
+# Several builds share BUILD_DIR; one at a time may make the fetched copy.
+exec 9>"$build/.lock"
+flock 9
 
 version=$("$cargo" --version | sed 's/^[^ ]* //; s/ .*//')
 if [ "$(printf '%s\n1.90.0\n' "$version" | sort -V | head -n 1)" != 1.90.0 ]; then
@@ -46,6 +50,9 @@ CARGO_TARGET_DIR=$build/target-$mode "$cargo" --offline --locked \
   --config 'source.crates-io.replace-with="lectern-vendor"' \
   --config "source.lectern-vendor.directory=\"$vendor\"" \
   "$@"
-if [ -f "$build/target-$mode/release/liblectern_automerge.a" ]; then
-  cp "$build/target-$mode/release/liblectern_automerge.a" "$build/liblectern_automerge.a"
+mkdir -p "$build/$mode"
+made=$build/target-$mode/release/liblectern_automerge.a
+# Tests and examples make the library too; the copy changes only when it does, so that nothing is linked anew for nothing.
+if [ "$1" = build ] && ! cmp -s "$made" "$build/$mode/liblectern_automerge.a"; then
+  cp "$made" "$build/$mode/liblectern_automerge.a"
 fi
