@@ -11,7 +11,7 @@ namespace lectern::app {
 enum ExitCode { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_unreachable = 3, exit_denied = 4 };
 
 int run_serve(const std::vector<std::string>& arguments);
-/// `open create ls takeover policy plugins version`
+/// `open create ls takeover policy plugins new-plugin version`
 int run_tool(const std::string& command, const std::vector<std::string>& arguments);
 
 /// Shows an error on standard error, as text or (with `json`) as the API's error body; returns its exit code.

@@ -92,4 +92,14 @@ fs::path default_web_dir() {
   return bin / "../share/lectern/web";
 }
 
+fs::path default_templates_dir() {
+  const auto bin = executable_dir();
+  for (const auto* place : {"../share/lectern/templates", "../../../sdk/templates"}) {
+    std::error_code error;
+    const auto path = fs::canonical(bin / place, error);
+    if (!error) return path;
+  }
+  return {};
+}
+
 }  // namespace lectern::app

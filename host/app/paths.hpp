@@ -18,5 +18,7 @@ Result<std::filesystem::path> runtime_dir();
 std::vector<std::filesystem::path> default_plugin_path();
 /// The installed share/lectern/web, or the build tree's; a path that does not exist when neither does.
 std::filesystem::path default_web_dir();
+/// The installed share/lectern/templates, or the source tree's; empty when neither exists.
+std::filesystem::path default_templates_dir();
 
 }  // namespace lectern::app

@@ -27,6 +27,10 @@ const std::map<std::string, Tool>& tools() {
         1, 1}},
       {"policy", {"lectern policy [ID]", "Shows the policy, or swaps it for ID; nobody is disconnected.", 0, 1}},
       {"plugins", {"lectern plugins", "Lists what was found, what was refused and why; needs no server.", 0, 0}},
+      {"new-plugin",
+       {"lectern new-plugin --kind KIND ID",
+        "Makes the source of a plugin from a template (policy, transport, format, presence, runtime); needs no server.",
+        1, 1}},
       {"version", {"lectern version", "Prints the version.", 0, 0}},
   };
   return all;
@@ -36,7 +40,7 @@ constexpr std::string_view exit_codes =
     "\nExit codes: 0 done; 1 failed; 2 wrong usage; 3 no server reachable; 4 the server said no.\n";
 
 void add_flags(const std::string& command, po::options_description& all, ToolOptions& out) {
-  if (command != "plugins" && command != "version") {
+  if (command != "plugins" && command != "version" && command != "new-plugin") {
     all.add_options()  //
         ("server", po::value(&out.server)->value_name("URL"), "the server; default: the running one")(
             "token", po::value(&out.token)->value_name("TEXT"), "its token; default: as known of the running one");
@@ -61,14 +65,21 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
     all.add_options()("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
                       "one more folder with plugins, searched first; repeatable");
   }
+  if (command == "new-plugin") {
+    all.add_options()("kind", po::value(&out.kind)->value_name("KIND"),
+                      "policy, transport, format, presence or runtime")(
+        "lang", po::value(&out.lang)->value_name("LANG")->default_value("c++"), "c++, or for a policy c")(
+        "into", po::value(&out.into)->value_name("DIR"), "the folder to make; default: one called ID")(
+        "templates", po::value(&out.templates)->value_name("DIR"), "templates of another SDK than this host's");
+  }
   all.add_options()("json", po::bool_switch(&out.json), "machine-readable output")("help", "show this");
 }
 
 }  // namespace
 
 const std::vector<std::string>& command_names() {
-  static const std::vector<std::string> names = {"serve",    "open",   "create",  "ls",
-                                                 "takeover", "policy", "plugins", "version"};
+  static const std::vector<std::string> names = {"serve",  "open",    "create",     "ls",     "takeover",
+                                                 "policy", "plugins", "new-plugin", "version"};
   return names;
 }
 

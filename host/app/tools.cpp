@@ -1,4 +1,4 @@
-// The commands that talk to a running server, and `plugins` and `version`, which need none.
+// The commands that talk to a running server, and `plugins`, `new-plugin` and `version`, which need none.
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -7,6 +7,7 @@
 #include "api/url.hpp"
 #include "app/client.hpp"
 #include "app/commands.hpp"
+#include "app/new_plugin.hpp"
 #include "app/options.hpp"
 #include "app/paths.hpp"
 #include "plugin/registry.hpp"
@@ -280,6 +281,25 @@ Status run_plugins(const ToolOptions& options) {
   return {};
 }
 
+Status run_new_plugin(const ToolOptions& options) {
+  const NewPlugin wanted{options.positional[0], options.kind, options.lang, options.into, options.templates};
+  LECTERN_TRY(const auto files, new_plugin(wanted));
+  if (options.json) {
+    json::Array names;
+    for (const auto& file : files) names.emplace_back(file);
+    json::Value out;
+    out.set("id", wanted.id);
+    out.set("kind", wanted.kind);
+    out.set("folder", folder_of(wanted).string());
+    out.set("files", std::move(names));
+    std::cout << json::write(out) << "\n";
+    return {};
+  }
+  for (const auto& file : files) std::cout << (folder_of(wanted) / file).string() << "\n";
+  std::cout << next_steps(wanted);
+  return {};
+}
+
 Status run_version(const ToolOptions& options) {
   if (options.json) {
     json::Value out;
@@ -299,6 +319,7 @@ Status run(const std::string& command, const ToolOptions& options) {
   if (command == "takeover") return run_takeover(options);
   if (command == "policy") return run_policy(options);
   if (command == "plugins") return run_plugins(options);
+  if (command == "new-plugin") return run_new_plugin(options);
   return run_version(options);
 }
 

@@ -1,60 +1,119 @@
 #!/bin/bash
-# Installs the SDK, builds two plugins against the installed copy alone (one by CMake, one in C by pkg-config) and lets the
-# host find and load them.
+# The SDK as a third party meets it: installed and moved, as a subdirectory, by pkg-config; every template and every example
+# builds from the installed copy alone, and the host finds what was built.
 # usage: tests/consumer/run.sh BUILD_DIR      BUILD_DIR: a configured build of Lectern with bin/lectern built, or with the
-#                                             SDK alone; then the last step is skipped and said to be.
+#                                             SDK alone; then what needs the host is skipped and said to be.
 set -euo pipefail
 build=$(cd "${1:?usage: tests/consumer/run.sh BUILD_DIR}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
+source=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "consumer: FAILED: $*" >&2; exit 1; }
+quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "$*"; }; }
+warnings="-Wall -Wextra -Wpedantic -Wshadow -Werror"
+export CXXFLAGS="$warnings" CFLAGS="$warnings"
+lectern="$build/bin/lectern"
+[ -x "$lectern" ] || lectern=
 
-echo "consumer: installing the SDK"
-cmake --install "$build" --component sdk --prefix "$work/prefix" > "$work/install.log" || { cat "$work/install.log"; fail "install"; }
+# build_plugin SOURCE ID: by find_package from the moved SDK; leaves it in $work/plugins
+build_plugin() {
+  quietly cmake -S "$1" -B "$1/build" -DCMAKE_PREFIX_PATH="$work/moved" -DCMAKE_BUILD_TYPE=Release
+  quietly cmake --build "$1/build"
+  quietly cmake --install "$1/build" --component plugins --prefix "$work/host"
+  check_plugin "$work/host/lib/lectern/plugins/$2" "$2"
+}
+
+check_plugin() {
+  local symbols
+  if [ ! -f "$1/$2.so" ] || [ ! -f "$1/$2.plugin.json" ]; then fail "lectern_add_plugin made nothing at $1"; fi
+  symbols=$(nm -D --defined-only "$1/$2.so" | awk '{print $3}')
+  [ "$symbols" = lectern_plugin_entry ] || fail "$2 exports more than its entry: $symbols"
+  if readelf -d "$1/$2.so" | grep -q SONAME; then fail "$2 has a SONAME"; fi
+  if nm -D "$1/$2.so" | grep -q ' u '; then fail "$2 has symbols that are unique to the process"; fi
+}
+
+echo "consumer: the SDK, installed and moved"
+quietly cmake --install "$build" --component sdk --prefix "$work/prefix"
 [ ! -e "$work/prefix/bin" ] || fail "the sdk component brings more than the SDK"
-# The installed copy must stand alone: it is moved, and the source tree is not named in it.
 mv "$work/prefix" "$work/moved"
-! grep -rqF "$(cd "$here/../.." && pwd)" "$work/moved" || fail "the installed SDK names the source tree"
+! grep -rqF "$source" "$work/moved" || fail "the installed SDK names the source tree"
 
-echo "consumer: building a policy with find_package(LecternSDK)"
-cp -r "$here" "$work/source"
-cmake -S "$work/source" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/moved" -DCMAKE_BUILD_TYPE=Release \
-  -DCMAKE_CXX_FLAGS="-Wall -Wextra -Wpedantic -Werror" > "$work/configure.log" 2>&1 || { cat "$work/configure.log"; fail "configure"; }
-cmake --build "$work/build" > "$work/build.log" 2>&1 || { cat "$work/build.log"; fail "build"; }
-cmake --install "$work/build" --component plugins --prefix "$work/host" > "$work/plugins.log"
-plugin="$work/host/lib/lectern/plugins/first-come"
-if [ ! -f "$plugin/first-come.so" ] || [ ! -f "$plugin/first-come.plugin.json" ]; then
-  fail "lectern_add_plugin installed nothing at $plugin"
-fi
-symbols=$(nm -D --defined-only "$plugin/first-come.so" | awk '{print $3}')
-[ "$symbols" = lectern_plugin_entry ] || fail "the plugin exports more than its entry: $symbols"
-if readelf -d "$plugin/first-come.so" | grep -q SONAME; then fail "the plugin has a SONAME"; fi
+echo "consumer: find_package(LecternSDK)"
+cp -r "$here/policy" "$work/policy"
+build_plugin "$work/policy" first-come
 
-echo "consumer: building a policy in C with pkg-config"
-export PKG_CONFIG_PATH="$work/moved/share/pkgconfig"
-version=$(pkg-config --modversion lectern-sdk)
+echo "consumer: a component that is not there is named"
+mkdir "$work/absent"
+cat >"$work/absent/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(absent LANGUAGES CXX)
+find_package(LecternSDK 0.1 REQUIRED COMPONENTS abi sdk flying-carpet)
+CMAKE
+! cmake -S "$work/absent" -B "$work/absent/build" -DCMAKE_PREFIX_PATH="$work/moved" >"$work/log" 2>&1 ||
+  fail "a component that does not exist is found"
+tr -s ' \n' ' ' <"$work/log" | grep -q 'component "flying-carpet" of LecternSDK' || { cat "$work/log"; fail "it is not named"; }
+
+echo "consumer: add_subdirectory"
+cp -r "$here/subdirectory" "$work/subdirectory"
+cp "$here/policy/first_come.cpp" "$work/subdirectory/"
+cp -r "$source/sdk" "$work/subdirectory/lectern-sdk"
+quietly cmake -S "$work/subdirectory" -B "$work/subdirectory/build"
+quietly cmake --build "$work/subdirectory/build"
+quietly cmake --install "$work/subdirectory/build" --prefix "$work/subdirectory/prefix"
+check_plugin "$work/subdirectory/prefix/lib/lectern/plugins/first-come" first-come
+[ ! -e "$work/subdirectory/prefix/include" ] || fail "a project that carries the SDK along installs it"
+
+echo "consumer: pkg-config, and the examples"
+version=$(PKG_CONFIG_PATH="$work/moved/share/pkgconfig" pkg-config --modversion lectern-sdk)
 grep -q "LECTERN_SDK_VERSION \"$version\"" "$work/moved/include/lectern/abi/base.h" || fail "pkg-config says $version, base.h another"
-c="$work/host/lib/lectern/plugins/nobody-edits"
-mkdir -p "$c"
-# shellcheck disable=SC2046
-${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -fvisibility=hidden -Wl,-z,defs \
-  -Wl,--version-script="$(pkg-config --variable=versionscript lectern-sdk)" \
-  $(pkg-config --cflags lectern-sdk) "$work/source/plain.c" -o "$c/nobody-edits.so"
-cp "$here/nobody-edits.plugin.json" "$c/"
+"$here/examples.sh" "$build" "$work/examples"
+for id in watch-only fair-turns format-percent transport-cbor; do check_plugin "$work/examples/plugins/$id" "$id"; done
+cp -r "$work/examples/plugins/." "$work/host/lib/lectern/plugins/"
 
-if [ ! -x "$build/bin/lectern" ]; then
+echo "consumer: every template of the installed SDK"
+ids=(first-come watch-only fair-turns format-percent transport-cbor)
+for template in "$work"/moved/share/lectern/templates/*/; do
+  template=$(basename "$template")
+  id="own-$template"
+  if [ -n "$lectern" ]; then
+    language=c++
+    [ "$template" = "${template%-c}" ] || language=c
+    quietly "$lectern" new-plugin --kind "${template%-c}" --lang "$language" "$id" --into "$work/$id" \
+      --templates "$work/moved/share/lectern/templates"
+    ! grep -rqi 'my.\?plugin' "$work/$id" || fail "the new plugin $id still has the template's name"
+  else
+    id=my-plugin
+    rm -rf "$work/host/lib/lectern/plugins/$id" "${work:?}/$id"
+    cp -r "$work/moved/share/lectern/templates/$template" "$work/$id"
+  fi
+  build_plugin "$work/$id" "$id"
+  ids+=("$id")
+done
+
+if [ -z "$lectern" ]; then
   echo "consumer: SKIPPED the host's part: $build/bin/lectern is not built"
   exit 0
 fi
-echo "consumer: letting the host find them"
-list=$("$build/bin/lectern" plugins --json --plugin-path "$work/host/lib/lectern/plugins") || fail "lectern plugins: $list"
-for id in first-come nobody-edits; do
-  python3 - "$id" "$list" <<'PY' || fail "the host does not list $id"
+
+echo "consumer: the host finds all of them"
+list=$("$lectern" plugins --json --plugin-path "$work/host/lib/lectern/plugins") || fail "lectern plugins: $list"
+python3 - "$list" "${ids[@]}" <<'PY' || fail "the host refuses one"
 import json, sys
-wanted, text = sys.argv[1:]
-found = [p for p in json.loads(text)["plugins"] if p["id"] == wanted]
-sys.exit(0 if found and found[0]["state"] != "refused" and found[0]["kind"] == "policy" else f"{wanted}: {found}")
+text, *wanted = sys.argv[1:]
+found = {p["id"]: p for p in json.loads(text)["plugins"]}
+bad = [found.get(id, id) for id in wanted if id not in found or found[id]["state"] == "refused"]
+sys.exit(f"missing or refused: {bad}" if bad else 0)
 PY
-done
+validator=$(find "$build/bin" -maxdepth 1 -name lectern-validate -perm -u+x)
+if [ -n "$validator" ]; then
+  echo "consumer: lectern-validate approves of the templates, as ctest"
+  for id in "${ids[@]}"; do
+    [ -d "$work/$id/build" ] || continue
+    quietly cmake -S "$work/$id" -B "$work/$id/build" -DLECTERN_VALIDATE="$validator"
+    quietly ctest --test-dir "$work/$id/build" --output-on-failure --no-tests=error
+  done
+else
+  echo "consumer: SKIPPED lectern-validate: it is not built"
+fi
 echo "consumer: passed"

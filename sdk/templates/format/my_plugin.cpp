@@ -75,18 +75,23 @@ struct MyPlugin {
   }
 
   static void write(const Notebook& notebook, const Sink& out) {
-    out.write(notebook.original);
+    as_read(notebook.original, notebook.cells.empty(), out);
     for (const Cell& cell : notebook.cells) {
       constexpr auto rewritten = LECTERN_CELL_NEW | LECTERN_CELL_SOURCE_CHANGED | LECTERN_CELL_TYPE_CHANGED;
-      if ((cell.changed & rewritten) == 0 && cell.original.ends_with('\n')) {
-        out.write(cell.original);  // byte for byte as it was read
-        continue;
+      if ((cell.changed & rewritten) == 0) {
+        as_read(cell.original, &cell == &notebook.cells.back(), out);
+      } else {
+        out.write(std::string(mark) + std::string(cell.cell_type) + "\n" + escaped(cell.source) + "\n");
       }
-      out.write(std::string(mark) + std::string(cell.cell_type) + "\n" + escaped(cell.source) + "\n");
     }
   }
 
  private:
+  // Byte for byte; but a last line without an end needs one when something follows.
+  static void as_read(std::string_view text, bool last, const Sink& out) {
+    out.write(text);
+    if (!last && !text.empty() && !text.ends_with('\n')) out.write("\n");
+  }
   static std::string_view read_cell(std::string_view text, std::uint64_t number, const FormatLimits& limits,
                                     const NotebookBuilder& out) {
     const auto [heading, body] = cut_line(text);
