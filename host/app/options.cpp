@@ -83,7 +83,11 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
       ("device-name", po::value(&out.device_name)->value_name("NAME"), "how others see this host")  //
       ("state-dir", po::value(&out.state_dir)->value_name("DIR"), "journals, snapshots, blobs")     //
       ("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
-       "one more folder with plugins, searched first; repeatable")                 //
+       "one more folder with plugins, searched first; repeatable")  //
+      ("isolate", po::value(&out.isolate)->value_name("ID"),
+       "give this policy or format a process of its own though it is trusted; repeatable")  //
+      ("isolated-memory-mb", po::value(&out.isolated_memory_mb)->value_name("MB"),
+       "address space of such a process (default 1024)")  //
       ("web-dir", po::value(&out.web_dir)->value_name("DIR"), "the page's files")  //
       ("no-browser", po::bool_switch(&out.no_browser), "do not open a browser")    //
       ("reservation-lost-ms", po::value(&session.reservation_lost_ms)->value_name("MS"),
@@ -183,6 +187,9 @@ Status check_values(ServeOptions& options) {
        {options.session.reservation_lost_ms, options.session.reservation_closed_ms, options.session.session_ttl_ms,
         options.session.autosave_after_ms, options.session.autosave_at_most_ms}) {
     if (ms < 0) return fail(400, "usage", "durations must not be negative");
+  }
+  if (options.isolated_memory_mb < 64 || options.isolated_memory_mb > 1'000'000) {
+    return fail(400, "usage", "--isolated-memory-mb must be between 64 and 1000000");
   }
   if (options.session.autosave_at_most_ms == 0) options.session.autosave = false;
   return {};

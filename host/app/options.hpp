@@ -21,6 +21,8 @@ struct ServeOptions {
   bool no_token = false;
   std::string presence_folder, device_name, state_dir, web_dir, tls_cert, tls_key, config;
   std::vector<std::string> plugin_path, host_names;
+  std::vector<std::string> isolate;  // plugin ids
+  std::uint64_t isolated_memory_mb = 1024;
   bool insecure_plaintext = false, no_browser = false, json = false, verbose = false;
   session::Settings session;
 };

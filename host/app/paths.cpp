@@ -81,6 +81,13 @@ std::vector<fs::path> default_plugin_path() {
   return found;
 }
 
+plugin::TrustLists trust_lists() {
+  plugin::TrustLists lists;
+  for (const auto& folder : default_plugin_path()) lists.own.push_back(folder / plugin::own_list_name);
+  lists.users = default_config_file().parent_path() / "trusted-plugins";
+  return lists;
+}
+
 fs::path default_web_dir() {
   const auto bin = executable_dir();
   std::error_code error;

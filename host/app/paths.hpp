@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "plugin/trust.hpp"
 
 namespace lectern::app {
 
@@ -16,6 +17,8 @@ std::filesystem::path runtime_dir_path();
 Result<std::filesystem::path> runtime_dir();
 /// The build tree's plugins/ and policies/ and the installed lib/lectern/plugins, as they exist beside the executable.
 std::vector<std::filesystem::path> default_plugin_path();
+/// The lists of own plugins in those folders, and trusted-plugins beside lectern.conf.
+plugin::TrustLists trust_lists();
 /// The installed share/lectern/web, or the build tree's; a path that does not exist when neither does.
 std::filesystem::path default_web_dir();
 /// The installed share/lectern/templates, or the source tree's; empty when neither exists.

@@ -143,4 +143,8 @@ function(lectern_add_plugin id)
   set(destination lib/lectern/plugins/${id}) # where a host looks: ../lib/lectern/plugins from its own binary
   install(TARGETS ${ARG_TARGET} LIBRARY DESTINATION ${destination} COMPONENT plugins)
   install(FILES ${folder}/${id}.plugin.json DESTINATION ${destination} COMPONENT plugins)
+  # A build that bundles plugins with a host keeps a list of them (cmake/LecternOwnPlugins.cmake of Lectern).
+  if(LECTERN_OWN_PLUGINS AND COMMAND lectern_own_plugin)
+    lectern_own_plugin(${ARG_TARGET} ${id})
+  endif()
 endfunction()

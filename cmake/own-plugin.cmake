@@ -1,0 +1,15 @@
+# cmake -DLIST=<file> -DLIBRARY=<file> -DID=<plugin> -DLOCK=<file> -P own-plugin.cmake: puts the library's hash on the list of plugins
+# that were built with the host, in the place of what was there for that plugin. The host reads it (docs/plugins.md).
+file(LOCK "${LOCK}" GUARD PROCESS TIMEOUT 60)
+file(SHA256 "${LIBRARY}" hash)
+set(lines "")
+if(EXISTS "${LIST}")
+  file(STRINGS "${LIST}" lines)
+  list(FILTER lines EXCLUDE REGEX "^[0-9a-f]+  ${ID}$")
+endif()
+list(APPEND lines "${hash}  ${ID}")
+list(SORT lines)
+list(JOIN lines "\n" text)
+file(WRITE "${LIST}.new" "${text}\n")
+file(RENAME "${LIST}.new" "${LIST}")
+file(CHMOD "${LIST}" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)

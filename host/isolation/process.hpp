@@ -1,0 +1,94 @@
+// One lectern-plugin-host and the socket to it: started, called with a deadline, watched, ended, blamed in words.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "isolation/wire.hpp"
+
+namespace lectern::isolation {
+
+struct Limits {
+  std::uint64_t memory_bytes = 1ull << 30;  // address space
+  std::uint64_t cpu_seconds = 3600;         // of its whole life; a new process begins anew
+  std::uint64_t open_files = 32;
+};
+
+/// What a child needs to know to load one plugin.
+struct Launch {
+  std::filesystem::path program;  // lectern-plugin-host
+  std::string id, kind;
+  std::uint32_t abi_major = 0, abi_minor = 0;
+  std::string library;             // file name, for messages
+  std::filesystem::path manifest;  // its path, for messages
+  std::filesystem::path staged;    // what is loaded
+  std::string sha256;
+  Limits limits;
+  bool sandbox = true;  // false only to probe a kind that needs files, sockets or processes
+};
+
+/// How long a call may take. `hard_ms` counts when the child had little processor time meanwhile: a busy machine must
+/// not look like a plugin that hangs.
+struct Deadline {
+  int soft_ms, hard_ms;
+};
+
+/// Not thread-safe: its owner calls one thing at a time.
+class Process {
+ public:
+  /// [worker] Starts the program and lets it load. The plugin's own refusal, or 500 `plugin_died` with the blame;
+  /// 503 `plugin_host_missing`.
+  static Result<std::unique_ptr<Process>> start(const Launch& launch);
+  /// Ends the child.
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  /// The payload of `ready`: the constants of the interface.
+  [[nodiscard]] const std::string& ready() const { return ready_; }
+
+  /// [worker] One call. `shared` follows `request` without being copied first. `on_records` gets each batch and answers
+  /// what the sinks said. Returns the payload of `done`. 500 `plugin_died`: the child is dead, and the message says
+  /// why.
+  Result<std::string> call(std::string_view request, std::string_view shared, Deadline deadline,
+                           const std::function<lectern_status(std::string_view)>& on_records);
+  /// [worker] True when the child answers within `ms`.
+  Status ping(int ms);
+
+  [[nodiscard]] bool alive() const { return fd_ >= 0; }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  Process() = default;
+  struct Frame {
+    FrameType type{};
+    std::string payload;
+  };
+  Status spawn(const Launch& launch);
+  Status send(FrameType type, std::string_view a, std::string_view b, Deadline deadline);
+  Result<Frame> receive(Deadline deadline);
+  Status wait_for(short events, Deadline deadline, std::int64_t started_ms, std::int64_t cpu_us_at_start);
+  [[nodiscard]] std::int64_t cpu_us() const;
+  tl::unexpected<Error> died(const std::string& what);
+  std::string end(bool kill);
+
+  std::string id_, ready_, inbox_;
+  int fd_ = -1;
+  int pidfd_ = -1;
+  pid_t pid_ = -1;
+};
+
+/// [any] Resident bytes of a process; 0 when unknown.
+std::uint64_t resident_bytes(pid_t pid);
+
+/// [any] The program beside this executable, or in ../libexec/lectern; empty when there is none.
+std::filesystem::path plugin_host_program();
+
+}  // namespace lectern::isolation

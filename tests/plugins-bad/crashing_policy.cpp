@@ -1,0 +1,37 @@
+// The first to come gets the pen, everybody who asks gets it too; but the reason of a takeover says how to die, or what
+// else to do wrong.
+#include <string>
+
+#include "crash.hpp"
+#include "lectern/sdk/policy.hpp"
+#include "lectern/sdk/settings.hpp"
+
+namespace {
+
+using namespace lectern::sdk;
+
+class Crashing final : public Policy {
+ public:
+  explicit Crashing(std::string_view config) {
+    Settings settings(config);
+    settings.done();
+  }
+  void reduce(std::string_view, const Room& room, const Event& event, Outcome& out) const override {
+    if (event.kind == LECTERN_EVENT_JOINED && room.holder == 0) out.grant(event.who);
+    if (event.kind == LECTERN_EVENT_JOINED && room.holder != 0) out.set_caps(event.who, LECTERN_CAP_INTERACT);
+    if (event.kind == LECTERN_EVENT_RELEASED) out.vacate(event.who);
+    if (event.kind != LECTERN_EVENT_REQUESTED) return;
+    const Request* request = room.request(event.request);
+    if (request == nullptr) return;
+    const std::string_view how = request->reason;
+    out.allow(event.request);
+    if (how == "stranger") out.grant(999'999);
+    if (how == "garbage") out.notice(0, std::string("\xff\xfe", 2));
+    std::string said;
+    crash::try_it(how, said);
+  }
+};
+
+}  // namespace
+
+LECTERN_PLUGIN(PolicyOf<Crashing>);
