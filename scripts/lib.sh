@@ -14,10 +14,10 @@ die() {
 # What the host is built with: compiler, build tools, libraries (THIRD_PARTY.md).
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccache lld libpoco-dev libboost-dev
   libboost-system-dev libboost-filesystem-dev libboost-program-options-dev rapidjson-dev libexpected-dev libssl-dev
-  libzmq3-dev cppzmq-dev libseccomp-dev)
+  libzmq3-dev cppzmq-dev libseccomp-dev liblua5.4-dev)
 # What only the tests need.
 TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck chromium
-  python3-venv curl openssl binutils)
+  python3-venv curl openssl binutils make)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then
