@@ -1,7 +1,8 @@
 # lectern_add_plugin(<id> KIND <kind> SOURCES <file>...
 #                    [NAME <for people>] [VERSION <1.2.3>] [DESCRIPTION <text>] [LICENSE <spdx>]
 #                    [LINK <library>...] [RESIDENT] [OPTIONAL] [TARGET <cmake target>]
-#                    [OUTPUT_DIRECTORY <folder>] [NO_INSTALL] [NO_VALIDATE])
+#                    [OUTPUT_DIRECTORY <folder>] [NO_INSTALL]
+#                    [NO_VALIDATE] [VALIDATE_CONFIG <json>])
 #
 # Builds one plugin as ${CMAKE_BINARY_DIR}/plugins/<id>/<id>.so with its manifest <id>.plugin.json beside it, and installs
 # both to lib/lectern/plugins/<id>/ (component "plugins"). The target is called plugin-<id> unless TARGET says otherwise;
@@ -12,8 +13,8 @@
 #           thread-local destructors behind
 # OPTIONAL  a host may go without it
 #
-# Where the build has tests and lectern-validate is a target or on the PATH, a test validate-<id> runs it on the library;
-# NO_VALIDATE leaves that out.
+# Where the build has tests and lectern-validate is a target or on the PATH, a test validate-<id> runs it on the library
+# with the settings VALIDATE_CONFIG, in which {work} is a fresh folder; NO_VALIDATE leaves that out.
 include_guard(GLOBAL)
 
 function(_lectern_json_string out text)
@@ -25,7 +26,7 @@ endfunction()
 
 # At the end of the whole project: lectern-validate may be a target that is made later, and a test that is added before
 # enable_testing() would be lost.
-function(_lectern_add_validation id target)
+function(_lectern_add_validation id target config)
   if(NOT CMAKE_TESTING_ENABLED)
     return()
   endif()
@@ -38,12 +39,16 @@ function(_lectern_add_validation id target)
     endif()
     set(program ${LECTERN_VALIDATE})
   endif()
-  add_test(NAME validate-${id} COMMAND ${program} $<TARGET_FILE:${target}>)
+  set(arguments --quick)
+  if(config)
+    list(APPEND arguments --config ${config})
+  endif()
+  add_test(NAME validate-${id} COMMAND ${program} $<TARGET_FILE:${target}> ${arguments})
   set_tests_properties(validate-${id} PROPERTIES LABELS validate TIMEOUT 300)
 endfunction()
 
 function(lectern_add_plugin id)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "RESIDENT;OPTIONAL;NO_INSTALL;NO_VALIDATE" "KIND;NAME;VERSION;DESCRIPTION;LICENSE;TARGET;OUTPUT_DIRECTORY" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "RESIDENT;OPTIONAL;NO_INSTALL;NO_VALIDATE" "KIND;NAME;VERSION;DESCRIPTION;LICENSE;TARGET;OUTPUT_DIRECTORY;VALIDATE_CONFIG" "SOURCES;LINK")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "lectern_add_plugin(${id}): what is ${ARG_UNPARSED_ARGUMENTS}?")
   endif()
@@ -134,7 +139,7 @@ function(lectern_add_plugin id)
   # What a sanitizer adds to a library (symbols, handlers) is what the validator complains of.
   if(NOT ARG_NO_VALIDATE AND NOT sanitized)
     cmake_language(EVAL CODE
-      "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL _lectern_add_validation [[${id}]] [[${ARG_TARGET}]])")
+      "cmake_language(DEFER DIRECTORY [[${CMAKE_SOURCE_DIR}]] CALL _lectern_add_validation [[${id}]] [[${ARG_TARGET}]] [==[${ARG_VALIDATE_CONFIG}]==])")
   endif()
 
   if(ARG_NO_INSTALL)

@@ -123,14 +123,19 @@ TEST_F(ScriptPolicyTest, FirstComeInLua) {
   EXPECT_FALSE(denied->effects[0].allow);
   EXPECT_EQ(denied->effects[0].text, "Wait until Ada is done.");
 
-  in.members[0].presence = Presence::lost;
+  in.now_ms = 10 * 60'000;
   const auto asked = policy.reduce("", in, request);
   ASSERT_TRUE(asked);
   ASSERT_EQ(asked->effects.size(), 1u);
   EXPECT_EQ(asked->effects[0].kind, EffectKind::ask);
   EXPECT_EQ(asked->effects[0].target, 1u);
-  EXPECT_EQ(asked->effects[0].at_ms, 65'000);
+  EXPECT_EQ(asked->effects[0].at_ms, 610'000);
   EXPECT_EQ(asked->effects[0].text, "Ben would like to write.");
+
+  in.members[0].presence = Presence::lost;
+  const auto allowed = policy.reduce("", in, request);
+  ASSERT_TRUE(allowed);
+  EXPECT_TRUE(allowed->effects[0].allow) << "nobody waits for somebody who is gone";
 }
 
 TEST_F(ScriptPolicyTest, AQueueKeepsItsLineInTheState) {
