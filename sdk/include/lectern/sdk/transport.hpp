@@ -94,7 +94,7 @@ class Transport {
   /// [reactor] Returns the encoding: connections with the same number get the same frames. `query_json`: a JSON object
   /// of strings. A thrown Failure refuses the connection.
   virtual std::uint64_t open(std::uint64_t connection, std::uint32_t binding, std::string_view query_json) = 0;
-  /// [reactor] One frame, or some bytes of a stream. A thrown Failure closes the connection with its message; what is
+  /// [reactor] One frame, or some bytes of a stream. A thrown Failure closes the connection and is logged; what is
   /// only unknown is ignored; what deserves an answer is handed over as LECTERN_IN_MALFORMED.
   virtual void receive(std::uint64_t connection, std::uint32_t frame_kind, std::string_view bytes,
                        const InboundSink& out) = 0;

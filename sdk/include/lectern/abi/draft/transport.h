@@ -91,12 +91,12 @@ typedef struct lectern_transport {
   lectern_status (*open)(void *self, uint64_t connection, uint32_t binding, lectern_str query, uint64_t *encoding,
                          lectern_error *error) LECTERN_NOEXCEPT;
   /* [reactor] (connection) One frame came (for a byte stream: any number of bytes). A message that is merely unknown is
-   * ignored by returning LECTERN_OK without a message. FAILURE: LECTERN_INVALID closes the connection with 1008 and the
-   * error's message, any other status with 1011. */
+   * ignored by returning LECTERN_OK without a message; one that deserves an answer is LECTERN_IN_MALFORMED. FAILURE: the
+   * connection is closed with 1011, and the error's words go to the host's log. */
   lectern_status (*receive)(void *self, uint64_t connection, uint32_t frame_kind, lectern_str bytes,
                             const lectern_inbound_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
   /* [reactor] (object) Encodes for one encoding; pure, so that the host encodes once and shares. No frame = nothing is sent.
-   * FAILURE: nothing is sent, and the connections of that encoding are closed with 1011. */
+   * FAILURE: nothing of it is sent, which those connections do not learn; the host's log does. */
   lectern_status (*encode)(void *self, uint64_t encoding, const lectern_outbound *message,
                            const lectern_frame_sink *out) LECTERN_NOEXCEPT;
   /* [reactor] (connection) The connection is gone; nothing more is called for it. */
