@@ -35,12 +35,50 @@ class Gather {
   UniqueFunction<void(std::vector<T>)> done_;
 };
 
-void add_counters(const json::Value& description, std::map<std::string, double>& sum) {
-  const auto* counters = description.find("counters");
-  if (!counters || !counters->as_object()) return;
-  for (const auto& [name, value] : *counters->as_object()) {
-    if (const auto number = value.as_double()) sum[name] += *number;
+struct SessionFigure {
+  std::string_view name;  // in a session's description
+  std::string_view metric, help;
+};
+constexpr SessionFigure session_figures[] = {
+    {"commands", "commands_total", "Commands that came."},
+    {"refused", "commands_refused_total", "Commands and submitted changes that were refused."},
+    {"dropped", "commands_dropped_total", "Frames that became no command: malformed, or on a closing connection."},
+    {"policy_faults", "policy_faults_total", "Decisions of policies that never came or broke the contract."},
+    {"policy_fallbacks", "policy_fallbacks_total", "Times a session put its last good policy back."},
+    {"effects_refused", "policy_effects_refused_total", "Decisions of policies that broke a rule of the room."},
+    {"grants", "grants_total", "Grants of the right to edit."},
+    {"resyncs", "resyncs_total", "Consumers that were too slow and got a fresh snapshot."},
+    {"too_slow", "consumers_closed_too_slow_total", "Consumers that were closed for staying too slow."},
+    {"queue_bytes", "queue_bytes", "Bytes that wait for the sockets of consumers."},
+    {"longest_queue_bytes", "longest_queue_bytes", "The most bytes that wait for one consumer."},
+};
+
+double number_of(const json::Value* object, std::string_view name) {
+  const auto* value = object == nullptr ? nullptr : object->find(name);
+  return value == nullptr ? 0 : value->as_double().value_or(0);
+}
+
+// Counters must not fall when a session ends, so those of ended ones go in too.
+std::map<std::string_view, double> sums(const session::Counters& ended, const std::vector<json::Value>& live) {
+  std::map<std::string_view, double> sum;
+  for (const auto& figure : session_figures) sum[figure.name] = 0;
+  const auto add = [&](std::string_view name, std::uint64_t value) { sum[name] += static_cast<double>(value); };
+  add("commands", ended.commands);
+  add("refused", ended.refused);
+  add("dropped", ended.dropped);
+  add("effects_refused", ended.effects_refused);
+  add("policy_faults", ended.policy_faults);
+  add("policy_fallbacks", ended.policy_fallbacks);
+  add("grants", ended.takeovers);
+  add("resyncs", ended.resyncs);
+  add("too_slow", ended.too_slow);
+  for (const auto& one : live) {
+    const auto* counters = one.find("counters");
+    for (const auto& figure : session_figures) sum[figure.name] += number_of(counters, figure.name);
+    sum["queue_bytes"] += number_of(&one, "queue_bytes");
+    sum["longest_queue_bytes"] = std::max(sum["longest_queue_bytes"], number_of(&one, "longest_queue_bytes"));
   }
+  return sum;
 }
 
 Response metrics_response(const Metrics& metrics, const std::vector<Metrics::Figure>& figures) {
@@ -106,17 +144,21 @@ Outcome Endpoints::metrics(Call call) {
   if (parts_.figures) {
     for (auto& figure : parts_.figures()) figures.push_back(std::move(figure));
   }
-  if (live.empty()) return metrics_response(*parts_.metrics, figures);
-  return Deferred{[this, live, figures = std::move(figures)](Respond respond) mutable {
+  auto finish = [this, figures = std::move(figures),
+                 plugins = parts_.registry->metrics_text()](const std::vector<json::Value>& descriptions) mutable {
+    const auto sum = sums(parts_.directory->ended_counters(), descriptions);
+    for (const auto& figure : session_figures) {
+      figures.push_back({std::string(figure.metric), std::string(figure.help), sum.at(figure.name)});
+    }
+    auto response = metrics_response(*parts_.metrics, figures);
+    response.body += plugins;
+    return response;
+  };
+  if (live.empty()) return finish({});
+  return Deferred{[live, finish = std::move(finish)](Respond respond) mutable {
                     auto gather = std::make_shared<Gather<json::Value>>(
-                        live.size(), [this, figures, respond = std::move(respond)](auto descriptions) mutable {
-                          std::map<std::string, double> sum;
-                          for (const auto& one : descriptions) add_counters(one, sum);
-                          for (const auto& [name, value] : sum) {
-                            figures.push_back({name, "Summed over the live sessions.", value});
-                          }
-                          respond(metrics_response(*parts_.metrics, figures));
-                        });
+                        live.size(), [finish = std::move(finish), respond = std::move(respond)](
+                                         const auto& descriptions) mutable { respond(finish(descriptions)); });
                     for (const auto& session : live) {
                       session->describe([gather](Result<json::Value> reply) {
                         gather->add(reply ? std::optional(std::move(*reply)) : std::nullopt);

@@ -88,10 +88,14 @@ Result<session::PolicyChoice> policy_choice(const Request& request) {
   const json::Fields fields(body, "body");
   session::PolicyChoice choice;
   LECTERN_TRY(choice.policy, fields.string("policy"));
-  LECTERN_TRY(const bool dry_run, fields.boolean_or("dry_run", false));
-  if (dry_run) {
-    return fail(501, "dry_run_unavailable", "this server cannot try a policy without installing it",
-                "leave out dry_run to swap the policy; the old one stays if the new one refuses the room");
+  LECTERN_TRY(choice.dry_run, fields.boolean_or("dry_run", false));
+  if (fields.has("watch_ms")) {
+    LECTERN_TRY(const auto watch_ms, fields.unsigned_integer("watch_ms"));
+    constexpr std::uint64_t most = 20'000;
+    if (!choice.dry_run || watch_ms > most) {
+      return fail(400, "bad_request", "body.watch_ms is for a dry run and at most " + std::to_string(most));
+    }
+    choice.watch_ms = static_cast<int>(watch_ms);
   }
   if (fields.has("config")) {
     LECTERN_TRY(const auto* config, fields.object("config"));
@@ -275,6 +279,20 @@ Outcome Endpoints::set_policy(Call call) {
                [events = parts_.host_events, session = *found, choice = std::move(*choice)](Respond respond) mutable {
                  session->set_policy(std::move(choice), to_json_after_swap(*events, std::move(respond)));
                });
+}
+
+Outcome Endpoints::policy_record(Call call) {
+  auto found = session_of(call);
+  if (!found) return error_response(found.error());
+  return later(call, [session = *found](Respond respond) {
+    session->policy_recording([respond = std::move(respond)](Result<std::string> lines) mutable {
+      if (!lines) return respond(error_response(lines.error()));
+      Response response;
+      response.headers = {{"Content-Type", "application/jsonl"}, {"Cache-Control", "no-store"}};
+      response.body = std::move(*lines);
+      respond(std::move(response));
+    });
+  });
 }
 
 }  // namespace lectern::api

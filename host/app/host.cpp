@@ -52,6 +52,12 @@ plugin::RegistryOptions registry_options(const ServeOptions& options) {
   for (const auto& path : options.plugin_path) out.search.emplace_back(path);
   for (auto& path : default_plugin_path()) out.search.push_back(std::move(path));
   out.staging = options.state_dir;
+  out.trust = trust_lists();
+  out.isolate = options.isolate;
+  out.plugin_host = isolation::plugin_host_program();
+  out.limits.memory_bytes = options.isolated_memory_mb << 20;
+  out.services.checks = *plugin::check_level_from(options.plugin_checks);
+  out.services.lowest_level = options.verbose ? log::Level::debug : log::Level::warning;
   return out;
 }
 

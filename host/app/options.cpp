@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 
 extern char** environ;
+#include "plugin/checking.hpp"
 
 namespace lectern::app {
 namespace po = boost::program_options;
@@ -88,8 +89,10 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "give this policy or format a process of its own though it is trusted; repeatable")  //
       ("isolated-memory-mb", po::value(&out.isolated_memory_mb)->value_name("MB"),
        "address space of such a process (default 1024)")  //
-      ("web-dir", po::value(&out.web_dir)->value_name("DIR"), "the page's files")  //
-      ("no-browser", po::bool_switch(&out.no_browser), "do not open a browser")    //
+      ("plugin-checks", po::value(&out.plugin_checks)->value_name("LEVEL"),
+       "how closely plugins and host are watched: off, minimal (default), maximal")  //
+      ("web-dir", po::value(&out.web_dir)->value_name("DIR"), "the page's files")    //
+      ("no-browser", po::bool_switch(&out.no_browser), "do not open a browser")      //
       ("reservation-lost-ms", po::value(&session.reservation_lost_ms)->value_name("MS"),
        "how long a lost editor's slot is kept (default 15000)")  //
       ("reservation-closed-ms", po::value(&session.reservation_closed_ms)->value_name("MS"),
@@ -187,6 +190,10 @@ Status check_values(ServeOptions& options) {
        {options.session.reservation_lost_ms, options.session.reservation_closed_ms, options.session.session_ttl_ms,
         options.session.autosave_after_ms, options.session.autosave_at_most_ms}) {
     if (ms < 0) return fail(400, "usage", "durations must not be negative");
+  }
+  if (!plugin::check_level_from(options.plugin_checks)) {
+    return fail(400, "usage", "--plugin-checks is \"" + text::label(options.plugin_checks, 40) + "\"",
+                "it can be off, minimal or maximal");
   }
   if (options.isolated_memory_mb < 64 || options.isolated_memory_mb > 1'000'000) {
     return fail(400, "usage", "--isolated-memory-mb must be between 64 and 1000000");

@@ -26,7 +26,10 @@ const std::map<std::string, Tool>& tools() {
        {"lectern takeover SESSION|NOTEBOOK", "Takes the pen of a session, or asks for it where the policy wants that.",
         1, 1}},
       {"policy", {"lectern policy [ID]", "Shows the policy, or swaps it for ID; nobody is disconnected.", 0, 1}},
-      {"plugins", {"lectern plugins", "Lists what was found, what was refused and why; needs no server.", 0, 0}},
+      {"plugins", {"lectern plugins [trust|untrust FILE.so]",
+        "Lists what was found, what was refused and why; or says that a library may run inside the host (its "
+        "content, that is: a new build is another one). Needs no server.",
+        0, 2}},
       {"new-plugin",
        {"lectern new-plugin --kind KIND ID",
         "Makes the source of a plugin from a template (policy, transport, format, presence, runtime); needs no server.",

@@ -10,6 +10,8 @@
 #include "app/new_plugin.hpp"
 #include "app/options.hpp"
 #include "app/paths.hpp"
+#include "app/policy_tool.hpp"
+#include "plugin/extensions_describe.hpp"
 #include "plugin/registry.hpp"
 
 namespace lectern::app {
@@ -39,30 +41,6 @@ bool contains(const std::string& root, const std::string& path) {
 
 Error no_server() {
   return {0, "unreachable", "no server of yours is running", "start one with 'lectern serve'", ""};
-}
-
-// The server named, else the running one: that which serves `path` first, the newest otherwise.
-Result<Client> find_server(const ToolOptions& options, const std::string& path = {}) {
-  LECTERN_TRY(auto running, running_servers());
-  if (!options.server.empty()) {
-    RunningServer named;
-    for (const auto& one : running) {
-      if (one.url == options.server) named = one;
-    }
-    named.url = options.server;
-    if (!options.token.empty()) named.token = options.token;
-    return Client::to(std::move(named));
-  }
-  if (running.empty()) return fail(no_server());
-  auto chosen = running.front();
-  for (const auto& one : running) {
-    if (!path.empty() && contains(one.root, path)) {
-      chosen = one;
-      break;
-    }
-  }
-  if (!options.token.empty()) chosen.token = options.token;
-  return Client::to(std::move(chosen));
 }
 
 // A path given on this command line is meant from here when it leads somewhere, else from the server's root.
@@ -254,30 +232,101 @@ Status run_policy(const ToolOptions& options) {
   return {};
 }
 
-void print_found(const plugin::Found& found) {
+void print_found(const plugin::PluginReport& report) {
+  const auto& found = report.found;
   std::cout << (found.refused ? "refused  " : "ok       ") << found.id;
   if (found.manifest) {
     std::cout << "  " << plugin::kind_name(found.manifest->kind) << "  " << found.manifest->version;
   }
   std::cout << "  " << found.path.string() << "\n";
+  if (!found.refused && report.isolated) {
+    const bool can = isolation::Remote::can(plugin::kind_name(found.manifest->kind));
+    std::cout << "           not trusted: " << (can ? "runs in a process of its own" : "is not loaded")
+              << ", unless you say: lectern plugins trust " << found.manifest->library_path().string() << "\n";
+  }
   if (!found.refused) return;
   std::cout << "           " << found.refused->message << "\n";
   if (!found.refused->hint.empty()) std::cout << "           " << found.refused->hint << "\n";
 }
 
+Status run_trust(const ToolOptions& options) {
+  const auto& verb = options.positional[0];
+  if ((verb != "trust" && verb != "untrust") || options.positional.size() != 2) {
+    return fail(400, "usage", "'lectern plugins " + verb + "' is no command",
+                "lectern plugins trust FILE.so, or lectern plugins untrust FILE.so");
+  }
+  const auto& named = options.positional[1];
+  const auto list = trust_lists().users;
+  // A library that is gone can still be taken off the list, by the hash that is in it.
+  const bool is_hash = named.size() == 64 && named.find_first_not_of("0123456789abcdef") == std::string::npos;
+  std::string hash = named;
+  if (verb == "trust" || !is_hash) {
+    LECTERN_TRY(hash, plugin::library_hash(named));
+  }
+  std::error_code error;
+  const auto path = fs::absolute(named, error);
+  bool changed = true;
+  if (verb == "trust") {
+    LECTERN_CHECK(plugin::trust(list, hash, path.string()));
+  } else {
+    LECTERN_TRY(changed, plugin::untrust(list, hash));
+  }
+  if (options.json) {
+    json::Value out;
+    out.set("sha256", hash);
+    out.set("trusted", verb == "trust");
+    out.set("changed", changed);
+    out.set("list", list.string());
+    std::cout << json::write(out) << "\n";
+  } else if (verb == "trust") {
+    std::cout << hash << " may run inside the host. Servers that run see it when they next load the plugin.\n";
+  } else {
+    std::cout << hash << (changed ? " is no longer on the list.\n" : " was not on the list.\n");
+  }
+  return {};
+}
+
+/// The report, with what each plugin says of itself.
+void print_described(plugin::Registry& registry) {
+  auto report = json::parse(registry.report_json());
+  for (auto& one : *report->find("plugins")->as_array()) {
+    const auto kind = plugin::kind_from(text_of(one, "kind"));
+    if (text_of(one, "state") == "refused" || !kind) continue;
+    const auto described = plugin::describe(registry.options(), *kind, text_of(one, "id"));
+    if (!described) {
+      json::Value why;
+      why.set("code", described.error().code);
+      why.set("message", described.error().message);
+      why.set("hint", described.error().hint);
+      one.set("not_described", std::move(why));
+      continue;
+    }
+    if (!described->config_schema.empty()) one.set("config_schema", json::Raw{described->config_schema});
+    if (!described->health) continue;
+    json::Value health;
+    health.set("state", plugin::health_names[static_cast<std::size_t>(described->health->state)]);
+    health.set("summary", described->health->summary);
+    if (!described->health->details_json.empty()) health.set("details", json::Raw{described->health->details_json});
+    one.set("health", std::move(health));
+  }
+  std::cout << json::write(*report) << "\n";
+}
+
 Status run_plugins(const ToolOptions& options) {
+  if (!options.positional.empty()) return run_trust(options);
   plugin::RegistryOptions places;
   for (const auto& path : options.plugin_path) places.search.emplace_back(path);
   for (auto& path : default_plugin_path()) places.search.push_back(std::move(path));
   places.staging = default_state_dir();
+  places.trust = trust_lists();
   plugin::Registry registry(std::move(places));
   if (options.json) {
-    std::cout << registry.report_json() << "\n";
+    print_described(registry);
     return {};
   }
   std::cout << "Searched:\n";
   for (const auto& path : registry.options().search) std::cout << "  " << path.string() << "\n";
-  for (const auto& found : registry.discover()) print_found(found);
+  for (const auto& one : registry.report()) print_found(one);
   return {};
 }
 
@@ -325,7 +374,31 @@ Status run(const std::string& command, const ToolOptions& options) {
 
 }  // namespace
 
+Result<Client> find_server(const ToolOptions& options, const std::string& path) {
+  LECTERN_TRY(auto running, running_servers());
+  if (!options.server.empty()) {
+    RunningServer named;
+    for (const auto& one : running) {
+      if (one.url == options.server) named = one;
+    }
+    named.url = options.server;
+    if (!options.token.empty()) named.token = options.token;
+    return Client::to(std::move(named));
+  }
+  if (running.empty()) return fail(no_server());
+  auto chosen = running.front();
+  for (const auto& one : running) {
+    if (!path.empty() && contains(one.root, path)) {
+      chosen = one;
+      break;
+    }
+  }
+  if (!options.token.empty()) chosen.token = options.token;
+  return Client::to(std::move(chosen));
+}
+
 int run_tool(const std::string& command, const std::vector<std::string>& arguments) {
+  if (command == "policy" && !arguments.empty() && is_policy_tool(arguments[0])) return run_policy_tool(arguments);
   auto parsed = parse_tool(command, arguments);
   if (!parsed) return report(parsed.error(), false);
   if (!parsed->help.empty()) {

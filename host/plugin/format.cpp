@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "lectern/abi/draft/format.h"
 #include "plugin/call.hpp"
+#include "plugin/checking.hpp"
 
 namespace lectern::plugin {
 
@@ -147,19 +148,24 @@ lectern_status caught(Body&& body) noexcept {
     return LECTERN_INTERNAL;
   }
 }
+/// Runs `body` on what was lent, while it is.
+template <class Target, class Body>
+lectern_status lent(void* ctx, const char* where, Body&& body) noexcept {
+  auto* to = static_cast<Target*>(Lent::borrowed(ctx, where));
+  return to == nullptr ? lectern_status{LECTERN_CONFLICT} : caught([&] { return body(*to); });
+}
 lectern_status on_cells(void* ctx, const lectern_cell* cells, std::uint32_t stride, std::uint32_t n) noexcept {
-  return caught([&] { return static_cast<Builder*>(ctx)->cells(cells, stride, n); });
+  return lent<Builder>(ctx, "lectern_notebook_builder.cells", [&](Builder& to) { return to.cells(cells, stride, n); });
 }
 lectern_status on_notebook(void* ctx, const lectern_notebook* notebook) noexcept {
-  return caught([&] { return static_cast<Builder*>(ctx)->notebook(notebook); });
+  return lent<Builder>(ctx, "lectern_notebook_builder.notebook", [&](Builder& to) { return to.notebook(notebook); });
 }
 lectern_status on_notice(void* ctx, lectern_str said) noexcept {
-  return caught([&] { return static_cast<Builder*>(ctx)->notice(said); });
+  return lent<Builder>(ctx, "lectern_notebook_builder.notice", [&](Builder& to) { return to.notice(said); });
 }
 lectern_status on_bytes(void* ctx, lectern_str bytes) noexcept {
-  return caught([&] {
+  return lent<std::string>(ctx, "lectern_sink.write", [&](std::string& to) {
     constexpr std::size_t most = 2ull << 30;
-    auto& to = *static_cast<std::string*>(ctx);
     if (!sane(bytes, most - to.size())) return lectern_status{LECTERN_TOO_LARGE};
     to.append(view(bytes));
     return lectern_status{LECTERN_OK};
@@ -206,6 +212,11 @@ int Format::probe(std::string_view path, std::string_view head) const {
   lectern_error error = empty_error();
   std::int32_t sure = 0;
   (void)guarded(*inner_->generation, "look at a file", error, [&] {
+    if (auto* remote = inner_->generation->remote()) {
+      lectern_status status = LECTERN_OK;
+      sure = remote->probe(path, head.substr(0, 4096), error, status);
+      return status;
+    }
     sure = may_throw(inner_->abi.probe)(to_abi(path), to_abi(head.substr(0, 4096)));
     return lectern_status{LECTERN_OK};
   });
@@ -223,12 +234,15 @@ Result<ReadNotebook> Format::read(std::shared_ptr<const std::string> bytes, cons
   ReadNotebook notebook;
   notebook.bytes = std::move(bytes);
   Builder builder(notebook, limits);
-  const lectern_notebook_builder out{
-      sizeof(lectern_notebook_builder), 0, &builder, &on_cells, &on_notebook, &on_notice};
+  const Loan<lectern_notebook_builder> loan(
+      generation.checker(), &builder,
+      {sizeof(lectern_notebook_builder), 0, nullptr, &on_cells, &on_notebook, &on_notice});
+  const lectern_notebook_builder& out = *loan.get();
   const lectern_format_limits bounds{sizeof(lectern_format_limits), limits.max_depth, limits.max_bytes,
                                      limits.max_cells, limits.max_source_bytes};
   lectern_error error = empty_error();
   const auto status = guarded(generation, "read the file", error, [&] {
+    if (auto* remote = generation.remote()) return remote->read(*notebook.bytes, bounds, out, error);
     return may_throw(inner_->abi.read)(to_abi(*notebook.bytes), &bounds, &out, &error);
   });
   if (!builder.over().empty())
@@ -270,10 +284,13 @@ Result<std::string> Format::write(const WriteNotebook& notebook) const {
   flat_notebook.language = to_abi(notebook.language);
   std::string file;
   file.reserve(expected);
-  const lectern_sink sink{sizeof(lectern_sink), 0, &file, &on_bytes};
+  const Loan<lectern_sink> loan(inner_->generation->checker(), &file, {sizeof(lectern_sink), 0, nullptr, &on_bytes});
+  const lectern_sink& sink = *loan.get();
   lectern_error error = empty_error();
-  const auto status = guarded(*inner_->generation, "write the file", error,
-                              [&] { return may_throw(inner_->abi.write)(&flat_notebook, &sink, &error); });
+  const auto status = guarded(*inner_->generation, "write the file", error, [&] {
+    if (auto* remote = inner_->generation->remote()) return remote->write(flat_notebook, sink, error);
+    return may_throw(inner_->abi.write)(&flat_notebook, &sink, &error);
+  });
   if (status == LECTERN_OK) return file;
   Error failed = call_error(*inner_->generation, "write the file", status, error, 422, "unwritable");
   if (failed.status == 500) failed.code = "format_failed";

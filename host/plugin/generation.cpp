@@ -1,6 +1,8 @@
 #include "plugin/generation.hpp"
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -9,7 +11,9 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "lectern/abi/entry.h"
+#include "lectern/abi/ext/config_schema.h"
 #include "plugin/call.hpp"
+#include "plugin/extensions_schema.hpp"
 #include "plugin/library.hpp"
 #include "plugin/required.hpp"
 
@@ -17,19 +21,12 @@ namespace lectern::plugin {
 
 namespace {
 
-void host_log(void* ctx, std::int32_t level, lectern_str message) noexcept {
-  constexpr std::uint64_t most = 16u << 10;
-  if (!sane(message, UINT64_MAX)) return;
-  const auto shown =
-      level < LECTERN_LOG_DEBUG || level > LECTERN_LOG_ERROR ? log::Level::info : static_cast<log::Level>(level);
-  try {
-    log::write(shown, *static_cast<const std::string*>(ctx), text::label(view(message).substr(0, most), most));
-  } catch (...) {  // out of memory for a log line: the plugin's call must not fail for it
-  }
-}
-
-const void* host_extension(void*, lectern_str) noexcept {
-  return nullptr;
+/// A library that stays mapped may still call its host.
+void keep_for_ever(std::shared_ptr<Services> services) {
+  static std::vector<std::shared_ptr<Services>>* const kept =
+      std::make_unique<std::vector<std::shared_ptr<Services>>>().release();
+  const std::scoped_lock lock(control_mutex());
+  kept->push_back(std::move(services));
 }
 
 tl::unexpected<Error> refused(std::string_view code, std::string message, std::string hint) {
@@ -74,11 +71,48 @@ std::string_view state_name(GenerationState state) {
   return "unknown";
 }
 
+namespace {
+
+/// Four buckets for each power of two: enough for a p99, and counting costs one atomic add.
+class Histogram {
+ public:
+  void add(std::int64_t us) { buckets_[bucket(us)].fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t p99() const {
+    std::array<std::uint64_t, size> counts{};
+    std::uint64_t all = 0;
+    for (std::size_t i = 0; i < size; ++i) all += counts[i] = buckets_[i].load(std::memory_order_relaxed);
+    std::uint64_t above = 0;
+    for (std::size_t i = size; i-- > 0;) {
+      above += counts[i];
+      if (above != 0 && above * 100 > all) return upper(i);
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr std::size_t size = 128;
+  static std::size_t bucket(std::int64_t us) {
+    const auto value = static_cast<std::uint64_t>(us < 0 ? 0 : us);
+    if (value < 4) return static_cast<std::size_t>(value);
+    const auto power = static_cast<std::size_t>(std::bit_width(value)) - 1;
+    return std::min(size - 1, (power - 1) * 4 + ((value >> (power - 2)) & 3));
+  }
+  static std::int64_t upper(std::size_t bucket) {
+    if (bucket < 4) return static_cast<std::int64_t>(bucket);
+    const auto power = bucket / 4 + 1;
+    return static_cast<std::int64_t>((bucket % 4 + 5) << (power - 2));
+  }
+  std::array<std::atomic<std::uint64_t>, size> buckets_{};
+};
+
+}  // namespace
+
 struct Generation::Inner {
+  std::unique_ptr<isolation::Remote> remote;  // instead of library and entry
   std::unique_ptr<Library> library;
   lectern_entry entry{};
-  // The plugin keeps a pointer to it, and the log keeps one to area, from init to deinit: neither may move.
-  lectern_host host{};
+  std::shared_ptr<Services> services;  // the plugin keeps pointers into it
+  std::unique_ptr<ConfigSchema> schema;
   std::string area;
   bool initialised = false;
 
@@ -87,6 +121,7 @@ struct Generation::Inner {
   std::atomic<std::uint64_t> calls{0};
   std::atomic<std::uint64_t> failures{0};
   std::atomic<std::int64_t> slowest_us{0};
+  Histogram times;
 
   mutable std::mutex mutex;  // of what follows
   GenerationState state = GenerationState::loaded;
@@ -94,15 +129,10 @@ struct Generation::Inner {
   std::string last_failure;
 };
 
-Generation::Generation(Manifest manifest, std::string sha256, std::uint64_t number)
+Generation::Generation(Manifest manifest, std::string sha256, std::uint64_t number, const ServiceOptions& services)
     : manifest_(std::move(manifest)), sha256_(std::move(sha256)), number_(number), inner_(std::make_unique<Inner>()) {
   inner_->area = "plugin " + manifest_.id;
-  inner_->host.struct_size = sizeof inner_->host;
-  inner_->host.abi_major = LECTERN_ABI_MAJOR;
-  inner_->host.abi_minor = LECTERN_ABI_MINOR;
-  inner_->host.ctx = &inner_->area;
-  inner_->host.log = &host_log;
-  inner_->host.get_extension = &host_extension;
+  inner_->services = std::make_shared<Services>(manifest_.id, services);
 }
 
 // A plugin that was never told to stop may still run, and it was promised its lectern_host until it is: that is kept
@@ -116,11 +146,12 @@ Generation::~Generation() {
 }
 
 Result<std::unique_ptr<Generation>> Generation::load(Manifest manifest, const std::filesystem::path& staged,
-                                                     std::string sha256, std::uint64_t number) {
+                                                     std::string sha256, std::uint64_t number,
+                                                     const ServiceOptions& services) {
   const std::scoped_lock lock(control_mutex());
   const auto start = clock::now_us();
   const std::string who = manifest.library_path().string();
-  std::unique_ptr<Generation> made(new Generation(std::move(manifest), std::move(sha256), number));
+  std::unique_ptr<Generation> made(new Generation(std::move(manifest), std::move(sha256), number, services));
   Inner& inner = *made->inner_;
   LECTERN_TRY(inner.library, Library::open(staged, who));
   lectern_error error = empty_error();
@@ -137,7 +168,8 @@ Result<std::unique_ptr<Generation>> Generation::load(Manifest manifest, const st
   }
 
   error = empty_error();
-  const auto status = guarded(*made, "start", error, [&] { return may_throw(inner.entry.init)(&inner.host, &error); });
+  const auto status =
+      guarded(*made, "start", error, [&] { return may_throw(inner.entry.init)(inner.services->host(), &error); });
   if (status != LECTERN_OK) {
     Error said = call_error(*made, "start", status, error, 500, "init_failed");
     said.status = 500;
@@ -162,9 +194,40 @@ Result<std::unique_ptr<Generation>> Generation::load(Manifest manifest, const st
     made->end();
     return fail(std::move(usable).error());
   }
+  made->take_schema();
   inner.loaded_at = clock::rfc3339_now();
   inner.load_us = clock::now_us() - start;
   return made;
+}
+
+Result<std::unique_ptr<Generation>> Generation::isolate(Manifest manifest, const std::filesystem::path& staged,
+                                                        std::string sha256, std::uint64_t number,
+                                                        const std::filesystem::path& program,
+                                                        const isolation::Limits& limits,
+                                                        const ServiceOptions& services) {
+  const auto start = clock::now_us();
+  std::unique_ptr<Generation> made(new Generation(std::move(manifest), std::move(sha256), number, services));
+  const Manifest& facts = made->manifest_;
+  isolation::Launch launch;
+  launch.program = program;
+  launch.id = facts.id;
+  launch.kind = kind_name(facts.kind);
+  launch.abi_major = facts.abi_major;
+  launch.abi_minor = facts.abi_minor;
+  launch.library = facts.library;
+  launch.manifest = facts.path;
+  launch.staged = staged;
+  launch.sha256 = made->sha256_;
+  launch.limits = limits;
+  LECTERN_TRY(made->inner_->remote, isolation::Remote::start(std::move(launch)));
+  made->interface_ = made->inner_->remote->interface();
+  made->inner_->loaded_at = clock::rfc3339_now();
+  made->inner_->load_us = clock::now_us() - start;
+  return made;
+}
+
+isolation::Remote* Generation::remote() const {
+  return inner_->remote.get();
 }
 
 GenerationState Generation::state() const {
@@ -176,12 +239,25 @@ GenerationReport Generation::report() const {
   GenerationReport report;
   report.number = number_;
   report.sha256 = sha256_;
-  report.build = text::label(view(inner_->entry.build), 400);
+  if (const auto* remote = inner_->remote.get()) {
+    const auto there = remote->report();
+    report.isolated = true;
+    report.build = remote->build();
+    report.pid = there.pid;
+    report.memory_bytes = there.memory_bytes;
+    report.restarts = there.restarts;
+  } else {
+    report.build = text::label(view(inner_->entry.build), 400);
+  }
   report.loaded_at = inner_->loaded_at;
   report.load_us = inner_->load_us;
+  report.breaches = checker()->breaches();
+  report.dropped_lines = inner_->services->dropped_lines();
+  if (inner_->schema != nullptr) report.config_schema = inner_->schema->text();
   report.calls = inner_->calls.load(std::memory_order_relaxed);
   report.failures = inner_->failures.load(std::memory_order_relaxed);
   report.slowest_us = inner_->slowest_us.load(std::memory_order_relaxed);
+  report.p99_us = inner_->times.p99();
   const std::scoped_lock lock(inner_->mutex);
   report.state = inner_->state;
   report.why = inner_->why;
@@ -195,6 +271,36 @@ const void* Generation::extension(std::string_view id) const {
   guarded_void(const_cast<Generation&>(*this), "give an extension",
                [&] { found = may_throw(inner_->entry.get_extension)(to_abi(id)); });
   return found;
+}
+
+/// What check_config() goes by. A schema that cannot be enforced is as good as none, and its author is told.
+void Generation::take_schema() {
+  const auto found = read_struct(static_cast<const lectern_config_schema*>(extension(LECTERN_EXT_CONFIG_SCHEMA)));
+  if (found.struct_size == 0) return;
+  auto compiled = ConfigSchema::compile(sane(found.schema, 64u << 10) ? view(found.schema) : std::string_view());
+  if (compiled) {
+    inner_->schema = std::move(*compiled);
+    return;
+  }
+  checker()->broken(Side::plugin, "(initialised)", LECTERN_EXT_CONFIG_SCHEMA,
+                    "is not used: " + compiled.error().message);
+}
+
+Status Generation::check_config(std::string_view config_json) const {
+  return inner_->schema == nullptr ? Status{} : inner_->schema->check(config_json, id());
+}
+
+std::optional<Health> Generation::health() const {
+  if (state() == GenerationState::quarantined) return std::nullopt;
+  return ask_health(extension(LECTERN_EXT_HEALTH), checker());
+}
+
+const CheckerPtr& Generation::checker() const {
+  return inner_->services->checker();
+}
+
+std::vector<PluginMetric> Generation::metrics() const {
+  return inner_->services->metrics();
 }
 
 void Generation::activate() {
@@ -220,6 +326,7 @@ void Generation::quarantine(std::string why) {
 
 void Generation::count_call(std::int64_t us) {
   inner_->calls.fetch_add(1, std::memory_order_relaxed);
+  inner_->times.add(us);
   auto slowest = inner_->slowest_us.load(std::memory_order_relaxed);
   while (us > slowest && !inner_->slowest_us.compare_exchange_weak(slowest, us, std::memory_order_relaxed)) {
   }
@@ -235,13 +342,23 @@ void Generation::count_failure(std::string what) {
 
 std::string Generation::end() {
   const std::scoped_lock lock(control_mutex());
+  if (inner_->remote) {
+    interface_ = nullptr;
+    inner_->remote.reset();
+    return {};
+  }
   if (state() == GenerationState::quarantined) return "it was quarantined: " + report().why;
   if (std::exchange(inner_->initialised, false))
     guarded_void(*this, "stop", [&] { may_throw(inner_->entry.deinit)(); });
-  if (!manifest_.unloadable) return "its manifest does not say that it can be unloaded";
+  inner_->services->close();
+  if (!manifest_.unloadable) {
+    keep_for_ever(inner_->services);
+    return "its manifest does not say that it can be unloaded";
+  }
   inner_->entry = {};
   interface_ = nullptr;
   if (!inner_->library->close()) {
+    keep_for_ever(inner_->services);
     return "it stayed in memory after dlclose: a unique symbol or a thread-local destructor holds it";
   }
   return {};

@@ -4,10 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
+#include "isolation/remote.hpp"
+#include "plugin/extensions.hpp"
 #include "plugin/kind.hpp"
 #include "plugin/manifest.hpp"
 
@@ -34,7 +38,16 @@ struct GenerationReport {
   std::uint64_t calls = 0;
   std::uint64_t failures = 0;
   std::int64_t slowest_us = 0;
+  std::int64_t p99_us = 0;  // of all calls; upper bound of its bucket, a fifth wide
   std::string last_failure;
+  std::vector<Breach> breaches;     // of the contract, by either side
+  std::uint64_t dropped_lines = 0;  // of its log, by the limit
+  std::string config_schema;        // JSON; empty = it has none
+  std::optional<Health> health;     // filled in by the registry: asking runs the plugin's code
+  bool isolated = false;            // what follows is known of isolated ones only
+  std::int64_t pid = 0;             // 0 = its process is down just now
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t restarts = 0;
 };
 
 class Library;
@@ -52,7 +65,15 @@ class Generation {
   /// 422 `not_a_library`, `missing_symbol`, `bad_entry`, `id_mismatch`, `missing_kind`, `missing_function`,
   /// 409 `abi_mismatch`, 500 `load_failed`, `init_failed`.
   static Result<std::unique_ptr<Generation>> load(Manifest manifest, const std::filesystem::path& staged,
-                                                  std::string sha256, std::uint64_t number);
+                                                  std::string sha256, std::uint64_t number,
+                                                  const ServiceOptions& services = {});
+
+  /// [control] The same in a process of its own. Also 500 `plugin_died`, 503 `plugin_host_missing`.
+  static Result<std::unique_ptr<Generation>> isolate(Manifest manifest, const std::filesystem::path& staged,
+                                                     std::string sha256, std::uint64_t number,
+                                                     const std::filesystem::path& program,
+                                                     const isolation::Limits& limits,
+                                                     const ServiceOptions& services = {});
 
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }  // [any]
   [[nodiscard]] const std::string& id() const { return manifest_.id; }  // [any]
@@ -64,8 +85,19 @@ class Generation {
 
   /// [any] What get_kind gave for its kind: a `const lectern_policy*` for a policy. Never null; the adapters use it.
   [[nodiscard]] const void* interface() const { return interface_; }
-  /// [any] The plugin's extension `id`, or null.
+  /// [any] Where its functions are when it lives in a process of its own: interface() then has constants only. Null for
+  /// a plugin in this process.
+  [[nodiscard]] isolation::Remote* remote() const;
+  /// [any] The plugin's extension `id`, or null. An isolated plugin has none here.
   [[nodiscard]] const void* extension(std::string_view id) const;
+  /// [any] 400 `bad_config` when the plugin has a schema (config-schema/1) and the settings break it.
+  [[nodiscard]] Status check_config(std::string_view config_json) const;
+  /// [any] What health/1 says; absent when it has none or must not be used. Runs code of the plugin.
+  [[nodiscard]] std::optional<Health> health() const;
+  /// [any] Who broke the contract; the adapters tell it.
+  [[nodiscard]] const CheckerPtr& checker() const;
+  /// [any] What it declared by metrics/1.
+  [[nodiscard]] std::vector<PluginMetric> metrics() const;
 
   /// [any] An object of it was made: -> active. A quarantined generation stays so.
   void activate();
@@ -84,7 +116,8 @@ class Generation {
   std::string end();
 
  private:
-  Generation(Manifest manifest, std::string sha256, std::uint64_t number);
+  Generation(Manifest manifest, std::string sha256, std::uint64_t number, const ServiceOptions& services);
+  void take_schema();
   struct Inner;
   Manifest manifest_;
   std::string sha256_;

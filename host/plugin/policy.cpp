@@ -5,10 +5,12 @@
 #include <mutex>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "lectern/abi/draft/policy.h"
 #include "plugin/call.hpp"
+#include "plugin/checking.hpp"
 
 namespace lectern::plugin {
 
@@ -74,6 +76,7 @@ struct FlatRoom {
 struct Collector {
   PolicyOutcome outcome;
   std::string garbage;  // what was wrong; empty = nothing
+  int states = 0;       // how often one was handed over
 
   lectern_status refuse(std::string what) {
     if (garbage.empty()) garbage = std::move(what);
@@ -106,6 +109,7 @@ struct Collector {
   }
 
   lectern_status take_state(lectern_str state) {
+    ++states;
     if (!sane(state, max_state))
       return refuse("wrote a state of " + std::to_string(state.n) + " bytes, " + std::to_string(max_state) +
                     " are allowed");
@@ -120,6 +124,36 @@ struct Collector {
   }
 };
 
+/// What an outcome says that is allowed, and yet can only be a mistake.
+void check_outcome(Checker& checker, const PolicyOutcome& outcome, int states, std::int64_t us, bool multi_editor) {
+  if (!checker.watches()) return;
+  constexpr std::int64_t most_us = 50'000;
+  const auto broken = [&](const std::string& what) {
+    checker.broken(Side::plugin, "[referee]", "lectern_policy.reduce", what);
+  };
+  if (us > most_us) broken("took longer than the 50 ms it has");
+  if (states > 1) broken("handed over its state more than once");
+  const auto& effects = outcome.effects;
+  int grants = 0;
+  const std::size_t looked_at = checker.thorough() ? effects.size() : std::min<std::size_t>(effects.size(), 32);
+  for (std::size_t i = 0; i < looked_at; ++i) {
+    const Effect& one = effects[i];
+    const std::string name(effect_name(one.kind));
+    if (one.kind == EffectKind::grant || (one.kind == EffectKind::resolve && one.allow)) ++grants;
+    for (std::size_t j = 0; j < i; ++j) {
+      const bool same_end =
+          one.kind == EffectKind::resolve && effects[j].kind == one.kind && effects[j].request == one.request;
+      if (effects[j] == one) {
+        broken("wrote the same effect twice: " + name);
+      } else if (same_end) {
+        broken("ended one request twice, with different verdicts or words");
+      }
+    }
+  }
+  if (grants > 1 && !multi_editor) broken("gave the pen away twice in one call, under a policy with one editor");
+  if (outcome.state) checker.check_utf8(*outcome.state, "lectern_policy_out.state", "state");
+}
+
 template <class Body>
 lectern_status caught(Body&& body) noexcept {
   try {
@@ -130,10 +164,12 @@ lectern_status caught(Body&& body) noexcept {
 }
 
 lectern_status on_effect(void* ctx, const lectern_effect* effect) noexcept {
-  return caught([&] { return static_cast<Collector*>(ctx)->take(effect); });
+  auto* to = static_cast<Collector*>(Lent::borrowed(ctx, "lectern_policy_out.effect"));
+  return to == nullptr ? lectern_status{LECTERN_CONFLICT} : caught([&] { return to->take(effect); });
 }
 lectern_status on_state(void* ctx, lectern_str state) noexcept {
-  return caught([&] { return static_cast<Collector*>(ctx)->take_state(state); });
+  auto* to = static_cast<Collector*>(Lent::borrowed(ctx, "lectern_policy_out.state"));
+  return to == nullptr ? lectern_status{LECTERN_CONFLICT} : caught([&] { return to->take_state(state); });
 }
 
 constexpr std::array<std::string_view, 14> event_names{"installed", "joined",    "left",      "lost",     "returned",
@@ -154,17 +190,41 @@ std::string_view effect_name(EffectKind kind) {
   return index < effect_names.size() ? effect_names[index] : "unknown";
 }
 
+namespace {
+
+/// Maximal: the same arguments once more. `call` runs reduce with the given sinks.
+template <class Call>
+void check_pure(Generation& generation, const PolicyOutcome& first, Call&& call) {
+  Collector second;
+  lectern_error error = empty_error();
+  const Loan<lectern_policy_out> lent(generation.checker(), &second,
+                                      {sizeof(lectern_policy_out), 0, nullptr, &on_effect, &on_state, &error});
+  const auto status = guarded(generation, "decide the same again", error, [&] { return call(*lent.get()); });
+  const bool same = status == LECTERN_OK && second.garbage.empty() && second.outcome.effects == first.effects &&
+                    second.outcome.state == first.state;
+  if (!same)
+    generation.checker()->broken(Side::plugin, "[referee]", "lectern_policy.reduce",
+                                 "is not pure: the same arguments gave another answer");
+}
+
+}  // namespace
+
 struct Policy::Inner {
   GenerationPtr generation;
   std::string config;
   lectern_policy abi{};
   void* self = nullptr;
+  std::uint64_t remote_object = 0;  // instead of `self` when it lives in a process of its own
   std::string actions, schema;
 };
 
 Policy::Policy(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
 
 Policy::~Policy() {
+  if (auto* remote = inner_->generation->remote(); remote != nullptr && inner_->remote_object != 0) {
+    remote->destroy(inner_->remote_object);
+    return;
+  }
   if (inner_->self == nullptr) return;
   guarded_void(*inner_->generation, "destroy a policy", [&] { may_throw(inner_->abi.destroy)(inner_->self); });
 }
@@ -183,11 +243,14 @@ Result<std::shared_ptr<Policy>> Policy::create(GenerationPtr generation, std::st
     return fail(422, "bad_entry", inner->generation->id() + ": actions_json is no JSON array",
                 "Fill it as lectern/abi/draft/policy.h says, or leave it empty.");
   }
+  LECTERN_CHECK(inner->generation->check_config(inner->config));
   const std::scoped_lock lock(control_mutex());
   lectern_error error = empty_error();
   void* self = nullptr;
-  const auto status = guarded(*inner->generation, "take these settings", error,
-                              [&] { return may_throw(inner->abi.create)(to_abi(inner->config), &self, &error); });
+  const auto status = guarded(*inner->generation, "take these settings", error, [&] {
+    if (auto* remote = inner->generation->remote()) return remote->create(inner->config, inner->remote_object, error);
+    return may_throw(inner->abi.create)(to_abi(inner->config), &self, &error);
+  });
   if (status != LECTERN_OK)
     return fail(call_error(*inner->generation, "take these settings", status, error, 400, "bad_config"));
   inner->self = self;
@@ -197,6 +260,7 @@ Result<std::shared_ptr<Policy>> Policy::create(GenerationPtr generation, std::st
 
 Result<PolicyOutcome> Policy::reduce(std::string_view state, const RoomSnapshot& room, const PolicyEvent& event) const {
   Generation& generation = *inner_->generation;
+  const auto start = clock::now_us();
   const FlatRoom flat(room);
   lectern_event happened{};
   happened.struct_size = sizeof happened;
@@ -212,9 +276,13 @@ Result<PolicyOutcome> Policy::reduce(std::string_view state, const RoomSnapshot&
 
   Collector collector;
   lectern_error error = empty_error();
-  const lectern_policy_out out{sizeof(lectern_policy_out), 0, &collector, &on_effect, &on_state, &error};
+  const Loan<lectern_policy_out> lent(generation.checker(), &collector,
+                                      {sizeof(lectern_policy_out), 0, nullptr, &on_effect, &on_state, &error});
+  const lectern_policy_out& out = *lent.get();
   const std::string doing = "decide on \"" + std::string(event_name(event.kind)) + "\"";
   const auto status = guarded(generation, doing, error, [&] {
+    if (auto* remote = generation.remote())
+      return remote->reduce(inner_->remote_object, to_abi(state), flat.room, happened, out);
     return may_throw(inner_->abi.reduce)(inner_->self, to_abi(state), &flat.room, &happened, &out);
   });
   if (!collector.garbage.empty()) {
@@ -224,10 +292,17 @@ Result<PolicyOutcome> Policy::reduce(std::string_view state, const RoomSnapshot&
   }
   if (status != LECTERN_OK) {
     Error failed = call_error(generation, doing, status, error, 500, "policy_failed");
-    failed.status = 500;
+    // Only what breaks the contract is a fault; a policy may well refuse an event that makes no sense to it.
+    const bool resting = generation.remote() != nullptr && status == LECTERN_UNAVAILABLE;
+    failed.status = status == LECTERN_INTERNAL || resting ? 500 : 422;
     failed.code = "policy_failed";
     return fail(std::move(failed));
   }
+  check_outcome(*generation.checker(), collector.outcome, collector.states, clock::now_us() - start, multi_editor());
+  if (generation.checker()->thorough() && generation.remote() == nullptr)
+    check_pure(generation, collector.outcome, [&](const lectern_policy_out& again) {
+      return may_throw(inner_->abi.reduce)(inner_->self, to_abi(state), &flat.room, &happened, &again);
+    });
   return std::move(collector.outcome);
 }
 

@@ -1,8 +1,11 @@
 #include "plugin/registry.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "base/json.hpp"
@@ -139,8 +142,35 @@ struct Registry::Inner {
     std::erase_if(live, [](const auto& weak) { return weak.expired(); });
   }
 
+  [[nodiscard]] std::vector<GenerationPtr> alive() {
+    std::vector<GenerationPtr> out;
+    const std::scoped_lock lock(mutex);
+    for (const auto& weak : live) {
+      if (auto generation = weak.lock()) out.push_back(std::move(generation));
+    }
+    return out;
+  }
+
+  /// Whether it gets a process of its own. 403 `not_trusted`, 409 `not_isolatable`.
+  [[nodiscard]] Result<bool> isolated(const Manifest& manifest, const std::string& sha256) const {
+    const bool trusted = !options.trust || is_trusted(*options.trust, sha256);
+    const auto& ids = options.isolate;
+    const bool wanted = std::find(ids.begin(), ids.end(), manifest.id) != ids.end();
+    if (trusted && !wanted) return false;
+    const std::string kind(kind_name(manifest.kind));
+    if (isolation::Remote::can(kind)) return true;
+    if (!trusted) {
+      return fail(
+          403, "not_trusted",
+          manifest.library_path().string() + " is not trusted, and a " + kind + " cannot live in a process of its own",
+          "If you trust whoever built it: lectern plugins trust " + manifest.library_path().string());
+    }
+    return fail(409, "not_isolatable", manifest.id + " is a " + kind + ", which cannot live in a process of its own",
+                "Take it out of the isolate setting.");
+  }
+
   /// The one of that content that is loaded; an error when that content is known to be bad.
-  Result<GenerationPtr> loaded(const std::string& id, const std::string& sha256) {
+  Result<GenerationPtr> loaded(const std::string& id, const std::string& sha256, bool isolated) {
     const auto refuse = [&](const std::string& why) {
       return fail(409, "quarantined", id + " is quarantined: " + why,
                   "Install a mended build; the same one is not loaded again.");
@@ -150,7 +180,7 @@ struct Registry::Inner {
       auto generation = weak.lock();
       if (generation == nullptr || generation->id() != id || generation->sha256() != sha256) continue;
       if (generation->state() == GenerationState::quarantined) return refuse(generation->report().why);
-      found = std::move(generation);
+      if ((generation->remote() != nullptr) == isolated) found = std::move(generation);
     }
     for (const auto& entry : kept) {
       if (entry.id == id && entry.report.sha256 == sha256 && entry.faulty) return refuse(entry.report.why);
@@ -159,11 +189,60 @@ struct Registry::Inner {
   }
 };
 
+/// Looks after isolated plugins nobody calls just now: one that died or hangs is found out before it is needed.
+class Registry::Heartbeat {
+ public:
+  explicit Heartbeat(Inner& inner) : inner_(inner), thread_([this] { run(); }) {}
+  ~Heartbeat() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+  Heartbeat(const Heartbeat&) = delete;
+  Heartbeat& operator=(const Heartbeat&) = delete;
+
+ private:
+  static constexpr std::chrono::seconds period{5};
+
+  void run() {
+    pthread_setname_np(pthread_self(), "plugin-beat");
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, period, [this] { return stop_; })) {
+      lock.unlock();
+      beat();
+      lock.lock();
+    }
+  }
+  void beat() {
+    std::vector<GenerationPtr> all;
+    {
+      const std::scoped_lock lock(inner_.mutex);
+      for (const auto& weak : inner_.live) {
+        if (auto generation = weak.lock(); generation && generation->remote()) all.push_back(std::move(generation));
+      }
+    }
+    for (const auto& generation : all) {
+      const auto blame = generation->remote()->beat();
+      if (!blame.empty()) generation->count_failure("stay alive: " + blame);
+    }
+  }
+
+  Inner& inner_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
 Registry::Registry(RegistryOptions options) : inner_(std::make_shared<Inner>()) {
   inner_->options = std::move(options);
 }
 
 Registry::~Registry() {
+  heartbeat_.reset();
   reap();
 }
 
@@ -252,9 +331,16 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   const std::scoped_lock lock(inner_->mutex);
   inner_->reap();
   LECTERN_TRY(const Staged staged, stage_library(manifest.library_path(), inner_->options.staging, manifest.sha256));
-  LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256));
+  LECTERN_TRY(const bool isolated, inner_->isolated(manifest, staged.sha256));
+  LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256, isolated));
   if (known != nullptr) return known;
-  LECTERN_TRY(auto made, Generation::load(std::move(manifest), staged.path, staged.sha256, inner_->next_number));
+  const auto number = inner_->next_number;
+  const auto& options = inner_->options;
+  auto loaded = isolated ? Generation::isolate(std::move(manifest), staged.path, staged.sha256, number,
+                                               options.plugin_host, options.limits, options.services)
+                         : Generation::load(std::move(manifest), staged.path, staged.sha256, number, options.services);
+  LECTERN_TRY(auto made, std::move(loaded));
+  if (isolated && !heartbeat_) heartbeat_ = std::make_unique<Heartbeat>(*inner_);
   ++inner_->next_number;
   for (const auto& weak : inner_->live) {
     const auto older = weak.lock();
@@ -275,7 +361,21 @@ void Registry::reap() {
 
 std::vector<PluginReport> Registry::report() {
   std::vector<PluginReport> out;
-  for (Found& found : discover()) out.push_back({std::move(found), {}});
+  for (Found& found : discover()) {
+    PluginReport one{std::move(found), true, false, {}};
+    if (one.found.manifest && inner_->options.trust) {
+      const auto hash = library_hash(one.found.manifest->library_path());
+      one.trusted = hash && is_trusted(*inner_->options.trust, *hash);
+    }
+    const auto& ids = inner_->options.isolate;
+    one.isolated = !one.trusted || std::find(ids.begin(), ids.end(), one.found.id) != ids.end();
+    out.push_back(std::move(one));
+  }
+  // Their code runs here, and may be slow: nobody else's load waits for it.
+  std::map<std::uint64_t, Health> healths;
+  for (const auto& generation : inner_->alive()) {
+    if (auto health = generation->health()) healths.emplace(generation->number(), std::move(*health));
+  }
   const std::scoped_lock lock(inner_->mutex);
   inner_->reap();
   const auto add = [&](const std::string& id, GenerationReport generation) {
@@ -290,8 +390,10 @@ std::vector<PluginReport> Registry::report() {
                            id + " is loaded, but no longer in the search path",
                            "What runs goes on; a restart will miss it.",
                            {}};
-      at = out.insert(out.end(), {std::move(gone), {}});
+      at = out.insert(out.end(), {std::move(gone), true, false, {}});
     }
+    if (const auto health = healths.find(generation.number); health != healths.end())
+      generation.health = health->second;
     at->generations.push_back(std::move(generation));
   };
   for (const auto& entry : inner_->kept) add(entry.id, entry.report);
@@ -307,14 +409,40 @@ std::vector<PluginReport> Registry::report() {
 
 namespace {
 
+/// What the plugin says of itself, and what the checks say of it.
+void write_said(json::Writer& to, const GenerationReport& report) {
+  if (report.health) {
+    to.key("health").begin_object();
+    to.member("state", health_names[static_cast<std::size_t>(report.health->state)]);
+    to.member("summary", report.health->summary);
+    if (!report.health->details_json.empty()) to.member_raw("details", report.health->details_json);
+    to.end_object();
+  }
+  if (!report.config_schema.empty()) to.member_raw("config_schema", report.config_schema);
+  if (report.breaches.empty()) return;
+  to.key("breaches").begin_array();
+  for (const Breach& one : report.breaches) {
+    to.begin_object().member("side", one.side == Side::host ? "host" : "plugin").member("tag", one.tag);
+    to.member("where", one.where).member("what", one.what).member("count", one.count).end_object();
+  }
+  to.end_array();
+}
+
 void write_generation(json::Writer& to, const GenerationReport& report) {
   to.begin_object();
   to.member("number", report.number).member("state", state_name(report.state));
   if (!report.why.empty()) to.member("why", report.why);
   to.member("sha256", report.sha256).member("build", report.build).member("loaded_at", report.loaded_at);
   to.member("load_us", report.load_us).member("calls", report.calls).member("failures", report.failures);
-  to.member("slowest_us", report.slowest_us);
+  to.member("slowest_us", report.slowest_us).member("p99_us", report.p99_us);
+  to.member("isolation", report.isolated ? "process" : "none");
+  if (report.isolated) {
+    to.member("restarts", report.restarts);
+    if (report.pid != 0) to.member("pid", report.pid).member("memory_bytes", report.memory_bytes);
+  }
   if (!report.last_failure.empty()) to.member("last_failure", report.last_failure);
+  if (report.dropped_lines != 0) to.member("dropped_log_lines", report.dropped_lines);
+  write_said(to, report);
   to.end_object();
 }
 
@@ -325,6 +453,7 @@ void write_plugin(json::Writer& to, const PluginReport& report) {
     const Manifest& manifest = *found.manifest;
     to.member("kind", kind_name(manifest.kind)).member("name", manifest.name).member("version", manifest.version);
     to.member("description", manifest.description).member("unloadable", manifest.unloadable);
+    to.member("trusted", report.trusted).member("isolation", report.isolated ? "process" : "none");
   }
   const bool running = !report.generations.empty() && report.generations.back().state != GenerationState::quarantined;
   to.member("state", found.refused ? "refused" : running ? "loaded" : "available");
@@ -338,6 +467,18 @@ void write_plugin(json::Writer& to, const PluginReport& report) {
 }
 
 }  // namespace
+
+std::string Registry::metrics_text() {
+  std::vector<std::pair<std::string, std::vector<PluginMetric>>> all;
+  for (const auto& generation : inner_->alive()) {
+    auto metrics = generation->metrics();
+    const auto broken = generation->checker()->total(Side::plugin) + generation->checker()->total(Side::host);
+    metrics.push_back({true, "contract_breaches_total", "Breaches of the plugin interface by plugin or host",
+                       static_cast<double>(broken)});
+    all.emplace_back(generation->id(), std::move(metrics));
+  }
+  return plugin::metrics_text(all);
+}
 
 std::string Registry::report_json() {
   std::string out;

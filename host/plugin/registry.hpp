@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "plugin/generation.hpp"
 #include "plugin/manifest.hpp"
+#include "plugin/trust.hpp"
 
 namespace lectern::plugin {
 
@@ -24,6 +25,8 @@ struct Found {
 /// One line of `lectern plugins` and GET /api/v1/plugins.
 struct PluginReport {
   Found found;
+  bool trusted = true;                        // what lies on disk may run in this process
+  bool isolated = false;                      // it would get (or has) a process of its own
   std::vector<GenerationReport> generations;  // oldest first
 };
 
@@ -34,6 +37,13 @@ struct RegistryOptions {
   /// Private to the host: libraries are copied to `<staging>/plugins/<sha256>/` and loaded from there, so that a file
   /// replaced on disk neither changes running code nor is mistaken for it.
   std::filesystem::path staging;
+  /// Who may run in this process. Absent: whatever lies in the search path.
+  std::optional<TrustLists> trust = std::nullopt;
+  /// Ids that get a process of their own though they are trusted.
+  std::vector<std::string> isolate = {};
+  std::filesystem::path plugin_host = {};  // the program of such a process
+  isolation::Limits limits = {};
+  ServiceOptions services = {};  // what every plugin gets: how closely it is watched, what is logged
 };
 
 /// Every function is [control] and may block; a mutex makes calls from several threads queue.
@@ -52,11 +62,14 @@ class Registry {
   [[nodiscard]] std::vector<std::string> ids(Kind kind) const;
 
   /// The generation of what lies on disk now: one that is loaded already when its content is the same, else a new one.
-  /// 404 `plugin_missing` (with what was found instead), 409 `quarantined`, or the gate that refused it.
+  /// 404 `plugin_missing` (with what was found instead), 409 `quarantined`, 403 `not_trusted`, 409 `not_isolatable`, or
+  /// the gate that refused it.
   Result<GenerationPtr> load(Kind kind, std::string_view id);
 
-  /// Looks up disk and generations together.
+  /// Looks up disk and generations together, and asks those that say how they are (health/1).
   [[nodiscard]] std::vector<PluginReport> report();
+  /// The figures that plugins count themselves, for /metrics.
+  [[nodiscard]] std::string metrics_text();
   /// report() as the body of GET /api/v1/plugins: {"plugins":[…],"search":[…]}.
   [[nodiscard]] std::string report_json();
 
@@ -67,7 +80,9 @@ class Registry {
 
  private:
   struct Inner;
-  std::shared_ptr<Inner> inner_;  // shared with every generation's deleter, which may run after us
+  class Heartbeat;
+  std::shared_ptr<Inner> inner_;          // shared with every generation's deleter, which may run after us
+  std::unique_ptr<Heartbeat> heartbeat_;  // from the first isolated generation on
 };
 
 }  // namespace lectern::plugin

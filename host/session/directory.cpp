@@ -18,6 +18,7 @@
 #include "session/preparing.hpp"
 #include "session/referee.hpp"
 #include "session/saver.hpp"
+#include "session/trust_store.hpp"
 
 namespace lectern::session {
 namespace {
@@ -28,8 +29,9 @@ Error draining() {
   return {503, "draining", "the server is shutting down", "try again when it is back", ""};
 }
 
-Services with_book(Services services) {
+Services with_shared(Services services) {
   services.clients = std::make_shared<ClientBook>();
+  services.trust = std::make_shared<TrustStore>(services.state_dir);
   return services;
 }
 
@@ -39,7 +41,7 @@ Services with_book(Services services) {
 // alike, and nothing is done while it is held.
 struct Directory::State : std::enable_shared_from_this<State> {
   State(Services services_, Settings settings_, std::vector<Loop*> reactors_)
-      : services(with_book(std::move(services_))),
+      : services(with_shared(std::move(services_))),
         settings(settings_),
         reactors(std::move(reactors_)),
         referee(std::make_shared<Referee>()),
@@ -68,6 +70,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
   std::map<std::string, std::vector<Reply<SessionPtr>>> after_end;  // by path: waiting for the old one to end
   PolicyChoice policy;
   std::function<void()> changed;
+  Counters ended_counters;
   std::uint64_t next = 0;
   std::size_t alive = 0;  // LiveSession objects and tokens
   bool drain = false;
@@ -94,8 +97,8 @@ struct Directory::State : std::enable_shared_from_this<State> {
       if (const auto it = self->slots.find(id); it != self->slots.end()) it->second.ending = true;
     };
     made.at_work = [self = shared_from_this()] { return self->token(); };
-    made.ended = [weak = weak_from_this()](const std::string& id) {
-      if (const auto self = weak.lock()) self->forget(id);
+    made.ended = [weak = weak_from_this()](const std::string& id, const Counters& counted) {
+      if (const auto self = weak.lock()) self->forget(id, counted);
     };
     return made;
   }
@@ -111,7 +114,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
     tell_changed();
   }
 
-  void forget(const std::string& id) {
+  void forget(const std::string& id, const Counters& counted) {
     std::shared_ptr<LiveSession> last;  // let go outside the lock
     std::vector<Reply<SessionPtr>> again;
     std::string path;
@@ -120,6 +123,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
       const auto it = slots.find(id);
       if (it == slots.end()) return;
       path = it->second.path;
+      ended_counters += counted;
       last = std::move(it->second.session);
       slots.erase(it);
       if (const auto waiting = after_end.find(path); waiting != after_end.end()) {
@@ -339,6 +343,11 @@ std::vector<SessionPtr> Directory::sessions() const {
   return out;
 }
 
+Counters Directory::ended_counters() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->ended_counters;
+}
+
 void Directory::end(std::string_view session_id, std::string reason, Reply<bool> reply) {
   const auto session = state_->find(session_id);
   if (!session) {
@@ -383,8 +392,9 @@ struct Swapping {
   Reply<json::Value> reply;
 };
 
-json::Value row_of(const std::string& id, const Result<json::Value>& result) {
+json::Value row_of(const std::string& id, bool dry_run, const Result<json::Value>& result) {
   json::Value row;
+  if (dry_run && result) row = *result;
   row.set("session_id", id);
   row.set("ok", result.has_value());
   if (!result) {
@@ -394,6 +404,19 @@ json::Value row_of(const std::string& id, const Result<json::Value>& result) {
     row.set("error", json::Raw{text});
   }
   return row;
+}
+
+json::Array all_differences(const json::Array& sessions) {
+  json::Array out;
+  for (const auto& session : sessions) {
+    const auto* rows = session.find("differences");
+    if (rows == nullptr || rows->as_array() == nullptr) continue;
+    for (json::Value row : *rows->as_array()) {
+      row.set("session_id", *session.find("session_id"));
+      out.push_back(std::move(row));
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -410,13 +433,14 @@ void Directory::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
         swapping->reply = std::move(reply);
         const auto finish = [state, swapping, total = all.size()] {
           if (total != 0 && swapping->done == 0) return swapping->reply(fail(*swapping->first_error));
-          {
+          if (!swapping->choice.dry_run) {
             const std::scoped_lock lock(state->mutex);
             state->policy = swapping->choice;
           }
           json::Value out;
           out.set("policy", swapping->choice.policy);
           out.set("config", json::Raw{swapping->choice.config.empty() ? "{}" : swapping->choice.config});
+          if (swapping->choice.dry_run) out.set("differences", all_differences(swapping->rows));
           out.set("sessions", std::move(swapping->rows));
           swapping->reply(std::move(out));
         };
@@ -426,7 +450,7 @@ void Directory::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
             bool last = false;
             {
               const std::scoped_lock lock(swapping->mutex);
-              swapping->rows.push_back(row_of(id, result));
+              swapping->rows.push_back(row_of(id, swapping->choice.dry_run, result));
               if (result) ++swapping->done;
               if (!result && !swapping->first_error) swapping->first_error = result.error();
               last = --swapping->left == 0;

@@ -35,6 +35,18 @@ PolicyDriver::PolicyDriver(LiveSession& session, plugin::PolicyPtr policy, const
   push(std::move(first));
 }
 
+PolicyDriver::~PolicyDriver() {
+  if (shadow_) shadow_->finish();
+}
+
+void PolicyDriver::shadow(plugin::PolicyPtr policy, int watch_ms, Reply<json::Value> reply) {
+  if (shadow_ && !shadow_->finished()) {
+    return reply(fail(409, "dry_run_busy", "another dry run is going on in this session", "wait until it has ended"));
+  }
+  shadow_ = std::make_shared<Shadow>(session_, std::move(policy), std::move(reply));
+  shadow_->begin(watch_ms, current_);
+}
+
 void PolicyDriver::push(Entry entry) {
   queue_.push_back(std::move(entry));
   pump();
@@ -108,8 +120,12 @@ void PolicyDriver::decided(const RulingPtr& ruling) {
   watch_.cancel();
   in_flight_.reset();
   if (!ruling->outcome) {
-    // Counted with its generation by the adapter: for a request this means no, otherwise no effects.
-    settle(fail(ruling->outcome.error()));
+    record_.add(*ruling);
+    // Counted with its generation by the adapter: for a request this means no, otherwise no effects. What is not 500
+    // is the policy's own word about the event.
+    const Error error = ruling->outcome.error();
+    if (error.status == 500) return fault(ruling->policy, error, error.message, Fault::failed);
+    settle(fail(error));
     return pump();
   }
   if (ruling->room.version != session_.room().version()) {
@@ -117,11 +133,16 @@ void PolicyDriver::decided(const RulingPtr& ruling) {
     settle(fail(503, "room_moved_on", "the room kept changing while the policy decided", "try again"));
     return pump();
   }
+  const bool swapping = queue_.front().swap_to != nullptr;
   auto applied = apply(*ruling->outcome);
   if (!applied && applied.error().code == "epoch_not_journaled") {
     waiting_for_epochs_ = true;
     return;
   }
+  record_.add(*ruling);
+  // What the installed policy decided; a swap ends the comparison, for there is another policy to compare with.
+  if (shadow_ && !shadow_->finished() && !swapping) shadow_->see(*ruling);
+  if (shadow_ && swapping && applied) shadow_->finish();
   if (applied) {
     if (queue_.front().swap_to) put_in_place(queue_.front().swap_to);
     keep_state(*ruling->outcome);
@@ -130,6 +151,7 @@ void PolicyDriver::decided(const RulingPtr& ruling) {
     session_.counters().effects_refused += 1;
     ruling->policy->generation()->count_failure(applied.error().message);
     log::warning("policy", ruling->policy->id() + ": " + applied.error().message);
+    return fault(ruling->policy, applied.error(), applied.error().message, Fault::failed);
   }
   settle(std::move(applied));
   pump();
@@ -158,7 +180,9 @@ Result<Applied> PolicyDriver::apply(const plugin::PolicyOutcome& outcome) {
 
 void PolicyDriver::put_in_place(const plugin::PolicyPtr& policy) {
   if (policy->state_schema() != current_->state_schema()) state_.clear();
-  last_good_ = std::exchange(current_, policy);
+  auto before = std::exchange(current_, policy);
+  const bool good = before->generation()->state() != plugin::GenerationState::quarantined;
+  last_good_ = good ? std::move(before) : nullptr;
   std::string data;
   json::Writer(data)
       .begin_object()
@@ -183,19 +207,42 @@ void PolicyDriver::keep_state(const plugin::PolicyOutcome& outcome) {
 
 void PolicyDriver::overstayed() {
   auto ruling = std::exchange(in_flight_, nullptr);
-  const bool swapping = queue_.front().swap_to != nullptr;
-  const bool replaceable = swapping || (last_good_ && last_good_->generation() != current_->generation());
   ruling->policy->generation()->count_failure("a decision took longer than " +
                                               std::to_string(session_.settings().policy_budget_ms) + " ms");
-  if (replaceable) ruling->policy->generation()->quarantine("it overstayed its time");
-  settle(fail(504, "policy_timeout", "the policy " + ruling->policy->id() + " did not decide in time",
-              "the operator may put another policy in its place"));
-  if (!swapping && replaceable) {
+  fault(ruling->policy,
+        {504, "policy_timeout", "the policy " + ruling->policy->id() + " did not decide in time",
+         "the operator may put another policy in its place", ""},
+        "it overstayed its time", Fault::overstayed);
+}
+
+// The head gets no effects, so nobody has or loses anything by it; then the last good policy is put back, before
+// anything else that waits. Without one the room keeps what it has: a bad policy can deny, and that is all it can do.
+void PolicyDriver::fault(const plugin::PolicyPtr& policy, Error error, const std::string& why, Fault kind) {
+  session_.counters().policy_faults += 1;
+  const bool swapping = queue_.front().swap_to != nullptr;
+  const bool replaceable = !swapping && policy == current_ && last_good_ &&
+                           last_good_->generation() != current_->generation() &&
+                           last_good_->generation()->state() != plugin::GenerationState::quarantined;
+  // One that is only tried is refused by whoever wanted it; but a thread that hangs in it never comes back.
+  if (replaceable || (swapping && kind == Fault::overstayed)) policy->generation()->quarantine(why);
+  settle(fail(std::move(error)));
+  if (replaceable) {
     log::warning("policy", current_->id() + " is quarantined; " + last_good_->id() + " is back");
     Entry back;
     back.event.kind = plugin::EventKind::installed;
     back.event.json = current_->id();
+    back.reason = "policy_failed";
     back.swap_to = std::exchange(last_good_, nullptr);
+    back.settled = [this, bad = current_->id(), good = back.swap_to->id()](const Result<Applied>& result) {
+      if (!result) return;
+      session_.counters().policy_fallbacks += 1;
+      std::string data;
+      json::Writer(data)
+          .begin_object()
+          .member("text", "The policy " + bad + " failed and was taken out; " + good + " is back in its place.")
+          .end_object();
+      for (const auto& [id, member] : session_.room().members()) session_.connections().tell(id, Op::notice, data);
+    };
     queue_.push_front(std::move(back));
   }
   pump();

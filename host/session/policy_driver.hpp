@@ -10,7 +10,9 @@
 #include "base/loop.hpp"
 #include "plugin/policy.hpp"
 #include "session/effects.hpp"
+#include "session/policy_record.hpp"
 #include "session/referee.hpp"
+#include "session/shadow.hpp"
 
 namespace lectern::session {
 
@@ -35,9 +37,16 @@ class PolicyDriver {
   void push(Entry entry);
   /// Puts `policy` in place of the current one as one entry of the queue.
   void swap(plugin::PolicyPtr policy, UniqueFunction<void(Status)> done);
+  /// Tries `policy` on what happens in the next `watch_ms`, beside the current one; nothing of it is applied.
+  void shadow(plugin::PolicyPtr policy, int watch_ms, Reply<json::Value> reply);
   /// More epochs are on disk: what waited for them goes on.
   void resume();
+  ~PolicyDriver();
+  PolicyDriver(const PolicyDriver&) = delete;
+  PolicyDriver& operator=(const PolicyDriver&) = delete;
   [[nodiscard]] const plugin::PolicyPtr& current() const { return current_; }
+  /// The latest decisions.
+  [[nodiscard]] const PolicyRecord& record() const { return record_; }
 
  private:
   void pump();
@@ -45,6 +54,8 @@ class PolicyDriver {
   void watch();
   void decided(const RulingPtr& ruling);
   void overstayed();
+  enum class Fault { failed, overstayed };
+  void fault(const plugin::PolicyPtr& policy, Error error, const std::string& why, Fault kind);
   void settle(Result<Applied> result);
   Result<Applied> apply(const plugin::PolicyOutcome& outcome);
   void keep_state(const plugin::PolicyOutcome& outcome);
@@ -55,6 +66,8 @@ class PolicyDriver {
   std::string state_;
   std::deque<Entry> queue_;
   RulingPtr in_flight_;
+  PolicyRecord record_;
+  std::shared_ptr<Shadow> shadow_;  // the one that is tried, or was last
   Timer watch_;
   std::uint64_t seq_ = 0;
   int attempts_ = 0;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.hpp"
@@ -64,7 +65,8 @@ struct DocumentBytes {
 struct PolicyChoice {
   std::string policy;  // plugin id
   std::string config = "{}";
-  bool dry_run = false;
+  bool dry_run = false;  // tried beside the installed one, never installed
+  int watch_ms = 0;      // of a dry run: how long it hears live events; 0 = only what installing it would do
 };
 
 class Session {
@@ -75,6 +77,9 @@ class Session {
   [[nodiscard]] virtual Loop& loop() const = 0;                      ///< [any] where sockets go
   [[nodiscard]] virtual ConnectionInfo connection_info() const = 0;  ///< [any] as of the last change
 
+  /// [any] Before a connection is upgraded: 401 `client_unknown` for a key no session of this host gave out, or with a
+  /// wrong secret. An empty key is none.
+  [[nodiscard]] virtual Status check_key(std::string_view key) const = 0;
   /// [reactor] A socket of this session was moved here. Null when it is refused at once; link.close() was called with
   /// the reason then. `link` outlives what is returned.
   virtual std::unique_ptr<LinkEvents> connect(ConnectRequest request, Link& link) = 0;
@@ -97,8 +102,12 @@ class Session {
   virtual void policy(Reply<json::Value> reply) = 0;
   /// [any] Swaps the policy as one entry of the session's queue: nobody is disconnected; on error the old one stays.
   /// 404 unknown_policy, 400 (its settings), 422 policy_refused (its assignment breaks an invariant), 504
-  /// policy_timeout.
+  /// policy_timeout. A dry run answers `{policy, config, multi_editor, watched_ms, events, differing, differences}`;
+  /// 409 dry_run_busy while another one goes on.
   virtual void set_policy(PolicyChoice choice, Reply<json::Value> reply) = 0;
+
+  /// [any] The latest decisions of the policy as JSON lines, for `lectern policy replay`; bounded, in memory.
+  virtual void policy_recording(Reply<std::string> reply) = 0;
 
   /// [any] Saves, stops the kernel, closes every connection with 1000 and `reason` (SESSION_ENDED, SHUTDOWN, EXPIRED).
   virtual void end(std::string reason, Reply<bool> reply) = 0;

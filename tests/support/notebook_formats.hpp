@@ -52,10 +52,19 @@ inline std::string notebook_data(const std::string& name) {
   return text;
 }
 
-/// plugins/format-ipynb as it was built. Loaded once for the whole test program.
+/// plugins/format-ipynb as it was built. Loaded once for the whole test program; in a process of its own when
+/// LECTERN_TEST_ISOLATION is "process".
 inline const plugin::FormatPtr& ipynb() {
   static const TemporaryFolder staging;
-  static plugin::Registry registry({{LECTERN_TEST_PLUGINS}, staging.path()});
+  static plugin::Registry registry([] {
+    plugin::RegistryOptions options{{LECTERN_TEST_PLUGINS}, staging.path()};
+    const char* set = std::getenv("LECTERN_TEST_ISOLATION");
+    if (set != nullptr && std::string_view(set) == "process") {
+      options.trust = plugin::TrustLists{};
+      options.plugin_host = std::string(LECTERN_TEST_PLUGINS) + "/../bin/lectern-plugin-host";
+    }
+    return options;
+  }());
   static const plugin::FormatPtr format = [] {
     auto generation = registry.load(plugin::Kind::format, "format-ipynb");
     if (!generation) throw std::runtime_error(generation.error().message);

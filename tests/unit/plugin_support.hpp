@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -50,11 +51,26 @@ inline const fs::path shipped = LECTERN_TEST_PLUGINS;
 inline const fs::path bad = fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-bad";
 inline const fs::path twins = fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-twins";
 
+inline const fs::path plugin_host = fs::path(LECTERN_TEST_PLUGINS) / ".." / "bin" / "lectern-plugin-host";
+
+/// Nothing is trusted: formats and policies run in processes of their own. CTest runs the suites of both kinds a second
+/// time that way (tests/CMakeLists.txt), so that nothing in the interface comes to need the host's own process.
+inline RegistryOptions isolating(RegistryOptions options) {
+  options.trust = TrustLists{};
+  options.plugin_host = plugin_host;
+  return options;
+}
+inline bool isolated_run() {
+  const char* set = std::getenv("LECTERN_TEST_ISOLATION");
+  return set != nullptr && std::string_view(set) == "process";
+}
+
 /// Each test has its own staging folder, so that nothing is left over from another run.
 class RegistryTest : public ::testing::Test {
  protected:
   std::unique_ptr<Registry> registry(std::vector<fs::path> search) {
-    return std::make_unique<Registry>(RegistryOptions{std::move(search), temporary_.path() / "state"});
+    RegistryOptions options{std::move(search), temporary_.path() / "state"};
+    return std::make_unique<Registry>(isolated_run() ? isolating(std::move(options)) : std::move(options));
   }
   TemporaryFolder temporary_;
 };

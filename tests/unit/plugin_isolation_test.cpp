@@ -1,0 +1,246 @@
+// Plugins in processes of their own: what crosses, what a child may not do, and what is left of the host when it dies.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "plugin/format.hpp"
+#include "plugin/policy.hpp"
+#include "plugin/transport.hpp"
+#include "plugin_support.hpp"
+
+namespace lectern::plugin {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using testing::isolating;
+
+const testing::fs::path crashing = testing::fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-crashing";
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
+class Isolation : public testing::RegistryTest {
+ protected:
+  RegistryOptions options() {
+    return isolating(RegistryOptions{{crashing, testing::bad, testing::shipped}, temporary_.path() / "state"});
+  }
+  FormatPtr format(std::string_view id) {
+    auto generation = registry_->load(Kind::format, id);
+    EXPECT_TRUE(generation) << generation.error().message;
+    if (!generation) return nullptr;
+    EXPECT_NE((*generation)->remote(), nullptr);
+    return *Format::create(*generation);
+  }
+  static Result<ReadNotebook> read(const FormatPtr& format, std::string text) {
+    return format->read(std::make_shared<const std::string>(std::move(text)));
+  }
+  // What one call said after the next ones were let rest by the back-off.
+  static Result<ReadNotebook> read_when_rested(const FormatPtr& format, const std::string& text) {
+    for (const auto end = clock::now_ms() + 60'000; clock::now_ms() < end;) {
+      auto result = read(format, text);
+      if (result || result.error().status != 503) return result;
+      std::this_thread::yield();
+    }
+    return fail(504, "timeout", "it never woke");
+  }
+  std::unique_ptr<Registry> registry_ = std::make_unique<Registry>(options());
+};
+
+TEST_F(Isolation, AFormatAndAPolicyWorkThroughTheProxy) {
+  const auto ipynb = format("format-ipynb");
+  ASSERT_TRUE(ipynb);
+  EXPECT_THAT(ipynb->extensions(), ::testing::Contains(".ipynb"));
+  const auto bytes = std::make_shared<const std::string>(
+      R"({"cells":[{"cell_type":"code","id":"a","metadata":{"k":1.0},"source":["1 + 1"],"outputs":[],"execution_count":null}],)"
+      R"("metadata":{},"nbformat":4,"nbformat_minor":5})");
+  const auto notebook = ipynb->read(bytes);
+  ASSERT_TRUE(notebook) << notebook.error().message;
+  ASSERT_EQ(notebook->cells.size(), 1u);
+  EXPECT_EQ(notebook->cells[0].source, "1 + 1");
+  EXPECT_EQ(notebook->cells[0].metadata, R"({"k":1.0})");
+  EXPECT_GE(notebook->cells[0].metadata.data(), bytes->data()) << "text of the file is not copied";
+  EXPECT_LT(notebook->cells[0].metadata.data(), bytes->data() + bytes->size());
+  const auto report = ipynb->generation()->report();
+  EXPECT_TRUE(report.isolated);
+  EXPECT_GT(report.pid, 1);
+  EXPECT_GT(report.memory_bytes, 1u << 20);
+  EXPECT_GE(report.calls, 1u);
+}
+
+TEST_F(Isolation, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
+  const auto format = this->format("crashing-format");
+  ASSERT_TRUE(format);
+  const std::pair<const char*, const char*> ways[] = {
+      {"segv", sanitized ? "its process" : "SIGSEGV"},
+      {"abort", "SIGABRT"},
+      {"exit", "by itself with code 7"},
+      {"exec", "SIGSYS"},
+      {"fork", "SIGSYS"},
+      {"socket", "SIGSYS"},
+  };
+  std::uint64_t failures = 0;
+  for (const auto& [how, blame] : ways) {
+    const auto dead = read_when_rested(format, how);
+    ASSERT_FALSE(dead) << how;
+    EXPECT_EQ(dead.error().code, "format_failed") << how;
+    EXPECT_THAT(dead.error().message, HasSubstr(blame)) << how;
+    EXPECT_EQ(format->generation()->report().failures, ++failures) << how;
+    const auto alive = read_when_rested(format, "hello");
+    ASSERT_TRUE(alive) << how << ": " << alive.error().message;
+    EXPECT_EQ(alive->cells[0].source, "hello");
+  }
+  EXPECT_EQ(format->generation()->report().restarts, std::size(ways));
+}
+
+TEST_F(Isolation, AMemoryBombEndsInItsOwnProcess) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's address space cannot be limited";
+  auto limited = options();
+  limited.limits.memory_bytes = 256u << 20;
+  registry_ = std::make_unique<Registry>(limited);
+  const auto format = this->format("crashing-format");
+  const auto dead = read(format, "bomb");
+  ASSERT_FALSE(dead);
+  EXPECT_EQ(dead.error().status, 500);
+  EXPECT_TRUE(read_when_rested(format, "hello"));
+}
+
+TEST_F(Isolation, AChildThatWasKilledFromOutsideIsStartedAgain) {
+  const auto format = this->format("crashing-format");
+  ASSERT_TRUE(read(format, "hello"));
+  const auto pid = static_cast<pid_t>(format->generation()->report().pid);
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  const auto next = read_when_rested(format, "hello");  // may be the one that finds it dead
+  if (!next) {
+    EXPECT_THAT(next.error().message, HasSubstr("SIGKILL"));
+  }
+  EXPECT_TRUE(read_when_rested(format, "hello"));
+  EXPECT_NE(format->generation()->report().pid, pid);
+}
+
+TEST_F(Isolation, ItSeesNeitherFilesNorTheHostsEnvironment) {
+  ::setenv("LECTERN_TEST_SECRET", "x", 1);
+  const auto format = this->format("crashing-format");
+  for (const auto& [how, said] :
+       {std::pair{"write-file", "refused"}, std::pair{"read-file", "refused"}, std::pair{"environment", "clean"}}) {
+    if (sanitized && std::string_view(how) == "read-file") continue;
+    const auto notebook = read(format, how);
+    ASSERT_TRUE(notebook) << how << ": " << notebook.error().message;
+    EXPECT_EQ(notebook->cells[0].source, said) << how;
+  }
+  ::unsetenv("LECTERN_TEST_SECRET");
+}
+
+TEST_F(Isolation, ALibraryThatDiesWhenItIsLoadedIsRefusedWithTheReason) {
+  const auto refused = registry_->load(Kind::policy, "crashing-start");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "plugin_died");
+  if (!sanitized) {
+    EXPECT_THAT(refused.error().message, HasSubstr("SIGSEGV"));
+  }
+}
+
+TEST_F(Isolation, APolicyThatLoopsIsEndedAndItsObjectIsMadeAgain) {
+  auto generation = registry_->load(Kind::policy, "crashing-policy");
+  ASSERT_TRUE(generation) << generation.error().message;
+  const auto policy = Policy::create(*generation, "{}");
+  ASSERT_TRUE(policy) << policy.error().message;
+  RoomSnapshot room;
+  room.members.emplace_back().id = 1;
+  room.requests.emplace_back();
+  room.requests[0].id = 5;
+  room.requests[0].from = 1;
+  room.requests[0].reason = "loop";
+  PolicyEvent event;
+  event.kind = EventKind::requested;
+  event.who = 1;
+  event.request = 5;
+  const auto hung = (*policy)->reduce("", room, event);
+  ASSERT_FALSE(hung);
+  EXPECT_THAT(hung.error().message, HasSubstr("did not answer within"));
+  room.requests[0].reason = "please";
+  const auto fine = (*policy)->reduce("", room, event);
+  ASSERT_TRUE(fine) << fine.error().message;
+  ASSERT_EQ(fine->effects.size(), 1u);
+  EXPECT_EQ(fine->effects[0].kind, EffectKind::resolve);
+  EXPECT_TRUE(fine->effects[0].allow);
+}
+
+TEST_F(Isolation, DeathsInARowAreAnsweredByLongerRests) {
+  auto generation = registry_->load(Kind::policy, "crashing-policy");
+  const auto policy = Policy::create(*generation, "{}");
+  ASSERT_TRUE(policy);
+  RoomSnapshot room;
+  room.members.emplace_back().id = 1;
+  room.requests.emplace_back();
+  room.requests[0].id = 5;
+  room.requests[0].from = 1;
+  room.requests[0].reason = "abort";
+  PolicyEvent event;
+  event.kind = EventKind::requested;
+  event.request = 5;
+  EXPECT_FALSE((*policy)->reduce("", room, event));
+  EXPECT_FALSE((*policy)->reduce("", room, event)) << "the first restart comes at once";
+  const auto resting = (*policy)->reduce("", room, event);
+  ASSERT_FALSE(resting);
+  EXPECT_THAT(resting.error().message, HasSubstr("2 times in a row"));
+}
+
+TEST_F(Isolation, WhatIsTrustedRunsInTheHostAndOtherKindsAreRefusedWithTheCommand) {
+  const auto library = testing::shipped / "local-takeover" / "local-takeover.so";
+  const auto list = temporary_.path() / "config" / "trusted-plugins";
+  const auto hash = library_hash(library);
+  ASSERT_TRUE(hash) << hash.error().message;
+  ASSERT_TRUE(trust(list, *hash, library.string()));
+  ASSERT_TRUE(trust(list, *hash, library.string())) << "twice is once";
+  EXPECT_EQ(testing::read_file(list), *hash + "  " + library.string() + "\n");
+  auto trusting = options();
+  trusting.trust->users = list;
+  registry_ = std::make_unique<Registry>(trusting);
+  EXPECT_EQ((*registry_->load(Kind::policy, "local-takeover"))->remote(), nullptr);
+  EXPECT_NE((*registry_->load(Kind::policy, "collaborative"))->remote(), nullptr);
+
+  const auto transport = registry_->load(Kind::transport, "transport-websocket");
+  ASSERT_FALSE(transport);
+  EXPECT_EQ(transport.error().code, "not_trusted");
+  EXPECT_THAT(transport.error().hint, HasSubstr("lectern plugins trust"));
+
+  ASSERT_TRUE(*untrust(list, *hash));
+  EXPECT_FALSE(*untrust(list, *hash));
+  EXPECT_NE((*registry_->load(Kind::policy, "local-takeover"))->remote(), nullptr) << "the list is read again";
+
+  ASSERT_TRUE(trust(list, *hash, library.string()));
+  ::chmod(list.c_str(), 0666);
+  EXPECT_FALSE(is_trusted(*trusting.trust, *hash)) << "a list that others may write is worth nothing";
+}
+
+TEST_F(Isolation, ATrustedPluginCanBeIsolatedByName) {
+  auto named = options();
+  named.trust = std::nullopt;
+  named.isolate = {"collaborative", "transport-sse"};
+  registry_ = std::make_unique<Registry>(named);
+  EXPECT_NE((*registry_->load(Kind::policy, "collaborative"))->remote(), nullptr);
+  EXPECT_EQ((*registry_->load(Kind::policy, "local-takeover"))->remote(), nullptr);
+  EXPECT_EQ(registry_->load(Kind::transport, "transport-sse").error().code, "not_isolatable");
+}
+
+TEST_F(Isolation, WithoutTheProgramThePluginIsRefusedAndSaysWhy) {
+  auto without = options();
+  without.plugin_host = "/nowhere/lectern-plugin-host";
+  registry_ = std::make_unique<Registry>(without);
+  const auto refused = registry_->load(Kind::policy, "collaborative");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "plugin_host_missing");
+}
+
+}  // namespace
+}  // namespace lectern::plugin

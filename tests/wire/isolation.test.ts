@@ -1,0 +1,166 @@
+// Plugins that nobody vouched for live in processes of their own: what they do to themselves, they do to nobody else.
+// The plugins are tests/plugins-bad/crashing_*.cpp: the file, or the reason of a takeover, says how to die.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
+import { Host, LECTERN, until } from '../support/host';
+
+const CRASHING = path.resolve(path.dirname(LECTERN), '../plugins-crashing');
+const BUILT = path.resolve(path.dirname(LECTERN), '../plugins');
+
+const metric = (text: string, name: string) => Number(new RegExp(`^lectern_${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
+async function plugin(host: Host, id: string) {
+  const list = (await host.get('/api/v1/plugins')).body.plugins as any[];
+  return list.find((one) => one.id === id && one.state !== 'refused');
+}
+
+describe('a format that crashes', () => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start({ args: ['--plugin-path', CRASHING, '--isolated-memory-mb', '256'] });
+  });
+  afterAll(() => host.stop());
+  const open = (how: string) => {
+    const name = `${how}.crash`;
+    fs.writeFileSync(path.join(host.root, name), how);
+    return host.post('/api/v1/notebooks/open', { path: name });
+  };
+
+  it('costs the call that killed it, with the blame in words; notebooks and sessions go on', async () => {
+    const info = await host.open(host.notebook('good.ipynb', [{ id: 'a', source: '1' }]));
+    const a = await Client.join(host, info);
+    for (const [how, blame] of [
+      ['segv', /SIGSEGV/],
+      ['abort', /SIGABRT/],
+      ['exec', /SIGSYS/],
+      ['bomb', /out of memory|its process was ended|did not answer/],
+    ] as const) {
+      const answer = await until(`${how} was tried`, async () => {
+        const tried = await open(how);
+        return tried.status === 503 ? undefined : tried;
+      });
+      expect([how, answer.status]).toEqual([how, 500]);
+      expect(answer.body.error.message).toMatch(blame);
+      expect(answer.body.error.message).toContain('crashing-format');
+      expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: how }] })).ok).toBe(true);
+    }
+    const fine = await until('the plugin is back', async () => {
+      const tried = await open('fine');
+      return tried.status === 503 ? undefined : tried;
+    });
+    expect([fine.status, fine.body.format]).toEqual([200, 'crashing-format']);
+    expect(a.closed).toBeUndefined();
+    const shown = await plugin(host, 'crashing-format');
+    expect([shown.trusted, shown.isolation]).toEqual([false, 'process']);
+    const generation = shown.generations.at(-1);
+    expect(generation.restarts).toBeGreaterThanOrEqual(3);
+    expect(generation.failures).toBeGreaterThanOrEqual(4);
+    expect(generation.memory_bytes).toBeGreaterThan(1 << 20);
+    expect(generation.pid).not.toBe(host.process.pid);
+    expect((await plugin(host, 'format-ipynb')).generations.at(-1).isolation).toBe('none');
+    await a.close();
+  });
+
+  it('is found out when it loops, and nobody waits for it but who asked', async () => {
+    const looping = open('loop');
+    const info = await host.open(host.notebook('other.ipynb', [{ id: 'a', source: '1' }]));
+    const a = await Client.join(host, info);
+    expect((await a.command('save', {})).ok).toBe(true);
+    const answer = await looping;
+    expect(answer.status).toBe(500);
+    expect(answer.body.error.message).toMatch(/did not answer within/);
+    await a.close();
+  }, 60_000);
+});
+
+describe('a policy in a process of its own', () => {
+  const id = 'crashing-policy';
+  const plugins = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-crashing-'));
+  let host: Host;
+  beforeAll(async () => {
+    fs.cpSync(path.join(CRASHING, id), path.join(plugins, id), { recursive: true });
+    host = await Host.start({ args: ['--plugin-path', plugins] });
+  });
+  afterAll(async () => {
+    await host.stop();
+    fs.rmSync(plugins, { recursive: true });
+  });
+
+  for (const how of ['segv', 'loop', 'throw', 'garbage', 'stranger', 'exit']) {
+    it(`${how}: the last good one is back, nothing was granted, everybody is told`, async () => {
+      const info = await host.open(host.notebook(`${how}.ipynb`, [{ id: 'a', source: '1' }]));
+      const a = await Client.join(host, info);
+      const b = await Client.join(host, info);
+      // What was taken out for a fault is not loaded again: each way gets a build of its own.
+      const library = path.join(plugins, id, `${id}.so`);
+      fs.writeFileSync(`${library}.new`, Buffer.concat([fs.readFileSync(library), Buffer.from(how)]));
+      fs.renameSync(`${library}.new`, library);
+      const swapped = await host.put(`/api/v1/sessions/${info.session_id}/policy`, { policy: id });
+      expect([swapped.status, swapped.text]).toEqual([200, expect.any(String)]);
+      const before = metric((await host.get('/metrics')).text, 'policy_fallbacks_total');
+      const answer = await b.takeover({ reason: how });
+      expect([how, answer.status]).toEqual([how, 403]);
+      const notice = await b.event('notice');
+      expect(notice.data.text).toMatch(/crashing-policy failed.*local-takeover is back/);
+      await until('it is counted', async () => metric((await host.get('/metrics')).text, 'policy_fallbacks_total') > before);
+      expect((await host.get(`/api/v1/sessions/${info.session_id}/policy`)).body.policy).toBe('local-takeover');
+      expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: how }] })).ok).toBe(true);
+      expect((await b.takeover({ reason: 'please' })).status).toBe(200);
+      expect([a.closed, b.closed]).toEqual([undefined, undefined]);
+      await a.close();
+      await b.close();
+    });
+  }
+
+  it('is refused with the reason when it dies as soon as it is loaded', async () => {
+    const start = await Host.start({ args: ['--plugin-path', CRASHING] });
+    const refused = await start.put('/api/v1/policy', { policy: 'crashing-start' });
+    expect([refused.status, refused.body.error.code]).toEqual([500, 'plugin_died']);
+    expect(refused.body.error.message).toMatch(/SIGSEGV/);
+    await start.stop();
+  });
+});
+
+describe('lectern plugins trust', () => {
+  const run = (home: string, ...args: string[]) =>
+    spawnSync(LECTERN, ['plugins', ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, XDG_STATE_HOME: path.join(home, 'state'), XDG_CONFIG_HOME: path.join(home, 'config'), XDG_RUNTIME_DIR: path.join(home, 'run') },
+    });
+
+  it('lets a library run inside the host, by its content, until it is taken back', async () => {
+    const plugins = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-third-'));
+    for (const id of ['collaborative', 'transport-sse']) {
+      fs.cpSync(path.join(BUILT, id), path.join(plugins, id), { recursive: true });
+      fs.appendFileSync(path.join(plugins, id, `${id}.so`), 'somebody else built this');
+    }
+    const host = await Host.start({ args: ['--plugin-path', plugins] });
+    try {
+      const library = path.join(plugins, 'collaborative/collaborative.so');
+      const transport = path.join(plugins, 'transport-sse/transport-sse.so');
+      await until('it says what is left out', () => host.stderr.includes(`${transport} is not trusted`));
+      const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
+      const isolation = async () => {
+        expect((await host.put('/api/v1/policy', { policy: 'collaborative' })).status).toBe(200);
+        const found = (await host.get('/api/v1/plugins')).body.plugins.find((one: any) => one.path.startsWith(plugins) && one.id === 'collaborative');
+        const { generation } = (await host.get(`/api/v1/sessions/${info.session_id}/policy`)).body;
+        return [found.trusted, found.generations.find((one: any) => one.number === generation).isolation];
+      };
+      expect(await isolation()).toEqual([false, 'process']);
+      expect(run(host.home, '--plugin-path', plugins).stdout).toMatch(/not trusted: runs in a process of its own.*lectern plugins trust/);
+      const trusted = run(host.home, 'trust', library);
+      expect([trusted.status, trusted.stderr]).toEqual([0, '']);
+      expect(await isolation()).toEqual([true, 'none']);
+      expect(JSON.parse(run(host.home, 'untrust', library, '--json').stdout)).toMatchObject({ trusted: false, changed: true });
+      expect(await isolation()).toEqual([false, 'process']);
+      expect(run(host.home, 'trust', path.join(plugins, 'nothing.so')).status).toBe(1);
+      expect(run(host.home, 'trust').status).toBe(2);
+    } finally {
+      await host.stop();
+      fs.rmSync(plugins, { recursive: true });
+    }
+  });
+});
