@@ -134,7 +134,10 @@ void Connection::receive(bool binary, std::string_view bytes) {
   const auto received = wiring_.transport->receive(wiring_.id, binary, bytes,
                                                    [this](const plugin::Inbound& message) { return inbound(message); });
   if (received) return;
-  log::warning("session", "a connection is closed: " + received.error().message);
+  const auto& error = received.error();
+  // What the sender did wrong it is told; anything else is ours (lectern_transport.receive).
+  if (error.status == 400) return close(1008, error.message);
+  log::warning("session", "a connection is closed: " + error.message);
   close(1011, "INTERNAL");
 }
 
