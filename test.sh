@@ -72,6 +72,7 @@ part_python() {
 
 part_sdk() {
   check "a plugin outside the tree builds against the installed SDK" "$ROOT/tests/consumer/run.sh" "$ROOT/build/dev"
+  check "the tutorial leads to a policy that decides" "$ROOT/tests/consumer/tutorial.sh" "$ROOT/build/dev"
   check "the installed host runs from where it is put" "$ROOT/tests/installed/run.sh" "$ROOT/build/dev"
 }
 
