@@ -17,7 +17,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccach
   libzmq3-dev cppzmq-dev libseccomp-dev liblua5.4-dev)
 # What only the tests need.
 TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck chromium
-  python3-venv curl openssl binutils make)
+  python3-venv python3-yaml abigail-tools curl openssl binutils make)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then

@@ -66,6 +66,27 @@ Error call_error(const Generation& generation, std::string_view doing, lectern_s
   return made;
 }
 
+void check_answer(Checker& checker, std::string_view doing, lectern_status status, const lectern_error& error,
+                  const char* thrown) noexcept {
+  if (!checker.watches() || (thrown == nullptr && status == LECTERN_OK)) return;
+  try {
+    const auto broken = [&](const std::string& what) { checker.broken(Side::plugin, "[call]", doing, what); };
+    if (thrown != nullptr) return broken(std::string(thrown) + ": every function is noexcept");
+    if (status < LECTERN_OK || status > LECTERN_INTERNAL)
+      broken("returned " + std::to_string(status) + ", which is no lectern_status");
+    const auto look = [&](const auto& field, const char* name) {
+      const std::string_view whole(field, sizeof field);
+      const auto end = whole.find('\0');
+      if (end == std::string_view::npos) broken("left lectern_error." + std::string(name) + " without an end");
+      checker.check_utf8(whole.substr(0, end), doing, name);
+    };
+    look(error.code, "code");
+    look(error.message, "message");
+    look(error.hint, "hint");
+  } catch (...) {  // out of memory for a report
+  }
+}
+
 std::recursive_mutex& control_mutex() {
   static std::recursive_mutex mutex;
   return mutex;

@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "lectern/abi/base.h"
+#include "plugin/checking.hpp"
 #include "plugin/generation.hpp"
 
 namespace lectern::plugin {
@@ -56,6 +57,10 @@ Error call_error(const Generation& generation, std::string_view doing, lectern_s
 /// [control] Held during [control] calls: the interface promises that they never run side by side.
 std::recursive_mutex& control_mutex();
 
+/// [any] Tells breaches in how a call ended: an exception, a status that is none, an error text without an end.
+void check_answer(Checker& checker, std::string_view doing, lectern_status status, const lectern_error& error,
+                  const char* thrown) noexcept;
+
 /// [any] Runs `body` (which calls through may_throw), times it, catches what it throws, and counts breaches.
 template <class Body>
 lectern_status guarded(Generation& generation, std::string_view doing, lectern_error& error, Body&& body) {
@@ -78,6 +83,7 @@ lectern_status guarded(Generation& generation, std::string_view doing, lectern_e
     error.message[std::min(what.size(), sizeof error.message - 1)] = '\0';
     status = LECTERN_INTERNAL;
   }
+  check_answer(*generation.checker(), doing, status, error, thrown);
   if (status < LECTERN_OK || status > LECTERN_INTERNAL) status = LECTERN_INTERNAL;
   if (status == LECTERN_INTERNAL) {
     const std::string_view text(error.message, ::strnlen(error.message, sizeof error.message));

@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "lectern/abi/draft/presence.h"
 #include "plugin/call.hpp"
+#include "plugin/checking.hpp"
 
 namespace lectern::plugin {
 
@@ -29,15 +30,19 @@ lectern_status take(PresenceSnapshot& to, lectern_str origin, lectern_str record
 }
 
 lectern_status on_record(void* ctx, lectern_str origin, lectern_str record) noexcept {
+  auto* to = static_cast<PresenceSnapshot*>(Lent::borrowed(ctx, "lectern_presence_sink.record"));
+  if (to == nullptr) return LECTERN_CONFLICT;
   try {
-    return take(*static_cast<PresenceSnapshot*>(ctx), origin, record);
+    return take(*to, origin, record);
   } catch (...) {
     return LECTERN_INTERNAL;
   }
 }
 lectern_status on_rejected(void* ctx, lectern_str origin, lectern_str reason) noexcept {
+  auto* lent = static_cast<PresenceSnapshot*>(Lent::borrowed(ctx, "lectern_presence_sink.rejected"));
+  if (lent == nullptr) return LECTERN_CONFLICT;
   try {
-    auto& to = *static_cast<PresenceSnapshot*>(ctx);
+    auto& to = *lent;
     if (!sane(origin, UINT64_MAX) || !sane(reason, UINT64_MAX)) return LECTERN_INVALID;
     if (to.rejected.size() >= max_records) return LECTERN_TOO_LARGE;
     to.rejected.push_back(
@@ -75,6 +80,7 @@ Result<std::shared_ptr<PresenceBackend>> PresenceBackend::open(GenerationPtr gen
   auto inner = std::make_unique<Inner>();
   inner->abi = read_struct(static_cast<const lectern_presence*>(generation->interface()));
   inner->generation = std::move(generation);
+  LECTERN_CHECK(inner->generation->check_config(config_json));
   const std::scoped_lock lock(control_mutex());
   lectern_error error = empty_error();
   void* self = nullptr;
@@ -104,9 +110,10 @@ Status PresenceBackend::remove(std::string_view device_id, std::string_view inst
 
 Result<PresenceSnapshot> PresenceBackend::snapshot() {
   PresenceSnapshot found;
-  const lectern_presence_sink sink{sizeof(lectern_presence_sink), 0, &found, &on_record, &on_rejected};
+  const Loan<lectern_presence_sink> sink(inner_->generation->checker(), &found,
+                                         {sizeof(lectern_presence_sink), 0, nullptr, &on_record, &on_rejected});
   LECTERN_CHECK(inner_->call("list its records", [&](lectern_error& error) {
-    const auto status = may_throw(inner_->abi.snapshot)(inner_->self, &sink, &error);
+    const auto status = may_throw(inner_->abi.snapshot)(inner_->self, sink.get(), &error);
     return found.records.size() >= max_records && status == LECTERN_TOO_LARGE ? lectern_status{LECTERN_OK} : status;
   }));
   return found;

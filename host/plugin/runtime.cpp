@@ -1,12 +1,15 @@
 #include "plugin/runtime.hpp"
 
 #include <mutex>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "lectern/abi/draft/runtime.h"
 #include "plugin/call.hpp"
+#include "plugin/checking.hpp"
 
 namespace lectern::plugin {
 
@@ -83,10 +86,38 @@ struct Runtime::Inner {
   lectern_runtime abi{};
   void* self = nullptr;
   OnEvent on_event;
-  lectern_runtime_out out{};  // the plugin keeps a pointer to it until destroy
+  std::mutex telling_mutex;
+  std::set<std::uint64_t> telling;  // kernels of which an event is just being taken
+  // The plugin keeps a pointer to it until destroy. The last member, so that it ends before what its events need.
+  std::optional<Loan<lectern_runtime_out>> out;
 
   static void event(void* ctx, std::uint64_t kernel, const lectern_runtime_event* raw) noexcept {
-    auto& inner = *static_cast<Inner*>(ctx);
+    Lent::shared(ctx, "lectern_runtime_out.event",
+                 [&](void* target) { static_cast<Inner*>(target)->take(kernel, raw); });
+  }
+  void take(std::uint64_t kernel, const lectern_runtime_event* raw) noexcept {
+    const bool alone = begin(kernel);
+    convey(*this, kernel, raw);
+    if (alone) end(kernel);
+  }
+  /// False when an event of that kernel is being taken on another thread: their order is lost.
+  bool begin(std::uint64_t kernel) noexcept {
+    if (!generation->checker()->watches()) return false;
+    try {
+      const std::scoped_lock lock(telling_mutex);
+      if (telling.insert(kernel).second) return true;
+    } catch (...) {  // out of memory: not watched this once
+      return false;
+    }
+    generation->checker()->broken(Side::plugin, "[any]", "lectern_runtime_out.event",
+                                  "was called on two threads at the same time for one kernel");
+    return false;
+  }
+  void end(std::uint64_t kernel) noexcept {
+    const std::scoped_lock lock(telling_mutex);
+    telling.erase(kernel);
+  }
+  static void convey(Inner& inner, std::uint64_t kernel, const lectern_runtime_event* raw) noexcept {
     try {
       RuntimeEvent made;
       made.kernel = kernel;
@@ -137,12 +168,14 @@ Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::
   inner->abi = read_struct(static_cast<const lectern_runtime*>(generation->interface()));
   inner->generation = std::move(generation);
   inner->on_event = std::move(on_event);
-  inner->out = {sizeof(lectern_runtime_out), 0, inner.get(), &Inner::event};
+  LECTERN_CHECK(inner->generation->check_config(config_json));
+  inner->out.emplace(inner->generation->checker(), inner.get(),
+                     lectern_runtime_out{sizeof(lectern_runtime_out), 0, nullptr, &Inner::event});
   const std::scoped_lock lock(control_mutex());
   lectern_error error = empty_error();
   void* self = nullptr;
   const auto status = guarded(*inner->generation, "take these settings", error, [&] {
-    return may_throw(inner->abi.create)(to_abi(config_json), &inner->out, &self, &error);
+    return may_throw(inner->abi.create)(to_abi(config_json), inner->out->get(), &self, &error);
   });
   if (status != LECTERN_OK) {
     Error failed = call_error(*inner->generation, "take these settings", status, error, 400, "bad_config");
@@ -157,8 +190,10 @@ Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::
 Result<std::string> Runtime::kernels() {
   std::string list;
   const auto append = [](void* ctx, lectern_str bytes) noexcept -> lectern_status {
+    auto* lent = static_cast<std::string*>(Lent::borrowed(ctx, "lectern_sink.write"));
+    if (lent == nullptr) return LECTERN_CONFLICT;
     try {
-      auto& to = *static_cast<std::string*>(ctx);
+      auto& to = *lent;
       if (!sane(bytes, 16u << 20) || to.size() + bytes.n > 16u << 20) return LECTERN_TOO_LARGE;
       to.append(view(bytes));
       return LECTERN_OK;
@@ -166,9 +201,9 @@ Result<std::string> Runtime::kernels() {
       return LECTERN_INTERNAL;
     }
   };
-  const lectern_sink sink{sizeof(lectern_sink), 0, &list, append};
+  const Loan<lectern_sink> sink(inner_->generation->checker(), &list, {sizeof(lectern_sink), 0, nullptr, append});
   LECTERN_CHECK(inner_->call("list its kernels", "runtime_unavailable", [&](lectern_error& error) {
-    return may_throw(inner_->abi.kernels)(inner_->self, &sink, &error);
+    return may_throw(inner_->abi.kernels)(inner_->self, sink.get(), &error);
   }));
   const auto parsed = json::parse(list);
   if (!parsed || parsed->as_array() == nullptr) {

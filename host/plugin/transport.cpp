@@ -6,6 +6,7 @@
 
 #include "lectern/abi/draft/transport.h"
 #include "plugin/call.hpp"
+#include "plugin/checking.hpp"
 
 namespace lectern::plugin {
 
@@ -66,10 +67,12 @@ struct Receiver {
 };
 
 lectern_status on_message(void* ctx, const lectern_inbound* message) noexcept {
+  auto* to = static_cast<Receiver*>(Lent::borrowed(ctx, "lectern_inbound_sink.message"));
+  if (to == nullptr) return LECTERN_CONFLICT;
   try {
-    return static_cast<Receiver*>(ctx)->take(message);
+    return to->take(message);
   } catch (const std::exception& problem) {
-    static_cast<Receiver*>(ctx)->refused = Error{500, "internal", problem.what(), {}, {}};
+    to->refused = Error{500, "internal", problem.what(), {}, {}};
     return LECTERN_INTERNAL;
   } catch (...) {
     return LECTERN_INTERNAL;
@@ -82,7 +85,9 @@ struct Frames {
 };
 
 lectern_status on_frame(void* ctx, std::uint32_t kind, lectern_str bytes) noexcept {
-  auto& to = *static_cast<Frames*>(ctx);
+  auto* lent = static_cast<Frames*>(Lent::borrowed(ctx, "lectern_frame_sink.frame"));
+  if (lent == nullptr) return LECTERN_CONFLICT;
+  auto& to = *lent;
   try {
     if ((kind != LECTERN_FRAME_TEXT && kind != LECTERN_FRAME_BINARY) || !sane(bytes, max_message)) {
       to.garbage = "wrote a frame of kind " + std::to_string(kind) + " and " + std::to_string(bytes.n) + " bytes";
@@ -136,6 +141,7 @@ Result<std::shared_ptr<Transport>> Transport::create(GenerationPtr generation, s
     inner->bindings.push_back(
         {static_cast<Carrier>(binding.carrier), std::string(view(binding.route)), std::string(view(binding.name))});
   }
+  LECTERN_CHECK(inner->generation->check_config(config_json));
   const std::scoped_lock lock(control_mutex());
   lectern_error error = empty_error();
   void* self = nullptr;
@@ -163,10 +169,11 @@ Status Transport::receive(std::uint64_t connection, bool binary, std::string_vie
                           const std::function<Status(const Inbound&)>& visitor) {
   lectern_error error = empty_error();
   Receiver receiver{visitor, {}, {}};
-  const lectern_inbound_sink sink{sizeof(lectern_inbound_sink), 0, &receiver, &on_message};
+  const Loan<lectern_inbound_sink> sink(inner_->generation->checker(), &receiver,
+                                        {sizeof(lectern_inbound_sink), 0, nullptr, &on_message});
   const auto status = guarded(*inner_->generation, "read a frame", error, [&] {
     return may_throw(inner_->abi.receive)(inner_->self, connection, binary ? LECTERN_FRAME_BINARY : LECTERN_FRAME_TEXT,
-                                          to_abi(bytes), &sink, &error);
+                                          to_abi(bytes), sink.get(), &error);
   });
   if (receiver.refused) return fail(std::move(*receiver.refused));
   if (!receiver.garbage.empty()) return fail(garbage_error(*inner_->generation, "read a frame", receiver.garbage));
@@ -190,9 +197,10 @@ Result<std::vector<EncodedFrame>> Transport::encode(std::uint64_t encoding, cons
   out.sizes = message.sizes.data();
   lectern_error error = empty_error();
   Frames frames;
-  const lectern_frame_sink sink{sizeof(lectern_frame_sink), 0, &frames, &on_frame};
+  const Loan<lectern_frame_sink> sink(inner_->generation->checker(), &frames,
+                                      {sizeof(lectern_frame_sink), 0, nullptr, &on_frame});
   const auto status = guarded(*inner_->generation, "encode a message", error,
-                              [&] { return may_throw(inner_->abi.encode)(inner_->self, encoding, &out, &sink); });
+                              [&] { return may_throw(inner_->abi.encode)(inner_->self, encoding, &out, sink.get()); });
   if (!frames.garbage.empty()) return fail(garbage_error(*inner_->generation, "encode a message", frames.garbage));
   if (status != LECTERN_OK)
     return fail(call_error(*inner_->generation, "encode a message", status, error, 500, "transport_failed"));

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,27 @@ class Fd {
  private:
   int fd_;
 };
+
+/// What went wrong with the last publish; empty = nothing. Of the plugin, not of an object: health is asked of that.
+class Trouble {
+ public:
+  std::string get() const {
+    const std::scoped_lock lock(mutex_);
+    return text_;
+  }
+  void set(std::string text) {
+    const std::scoped_lock lock(mutex_);
+    text_ = std::move(text);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+Trouble& last_trouble() {
+  static Trouble trouble;
+  return trouble;
+}
 
 [[noreturn]] void fail(const std::string& what) {
   const int problem = errno;
@@ -164,7 +186,22 @@ Folder::Folder(std::string_view config) {
   make_folder(root_);
 }
 
+lectern::sdk::Health Folder::health() {
+  const auto trouble = last_trouble().get();
+  return trouble.empty() ? lectern::sdk::Health::ok() : lectern::sdk::Health::degraded(trouble);
+}
+
 void Folder::publish(std::string_view device_id, std::string_view instance_id, std::string_view record) {
+  try {
+    write_record(device_id, instance_id, record);
+    last_trouble().set({});
+  } catch (const Failure& failure) {
+    last_trouble().set(failure.what());
+    throw;
+  }
+}
+
+void Folder::write_record(std::string_view device_id, std::string_view instance_id, std::string_view record) {
   check_ids(device_id, instance_id);
   if (record.size() > max_file_bytes) {
     throw Failure(LECTERN_TOO_LARGE, "a record of " + std::to_string(record.size()) + " bytes; at most 256 KiB");

@@ -1,4 +1,5 @@
 // One editor. The first to come writes; later tabs watch; anyone who may edit takes over at once.
+#include "lectern/sdk/metrics.hpp"
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
 #include "lectern/sdk/simple_policy.hpp"
@@ -7,8 +8,26 @@ namespace {
 
 using namespace lectern::sdk;
 
+Counter refused{"takeovers_refused_total", "Takeovers that were refused because the asker may not edit"};
+
 class LocalTakeover final : public SimplePolicy {
  public:
+  static constexpr std::string_view config_schema = R"({
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "title": "Local takeover",
+    "type": "object",
+    "properties": {
+      "secondary": {
+        "description": "What everybody but the editor starts with, and what a former editor keeps",
+        "type": "string",
+        "enum": ["interactor", "viewer"],
+        "default": "interactor"
+      }
+    },
+    "additionalProperties": false
+  })";
+  static Health health() { return Health::ok("decides at once, keeps nothing"); }
+
   explicit LocalTakeover(std::string_view config) {
     Settings settings(config);
     const auto secondary = settings.choice("secondary", {"interactor", "viewer"}, "interactor");
@@ -23,9 +42,9 @@ class LocalTakeover final : public SimplePolicy {
   }
 
   Decision can_take_over_editing(const Room&, const Member& asker) const override {
-    if (asker.view_only()) return Decision::deny("You joined to watch only.");
-    if (!asker.may_edit()) return Decision::deny("Your access does not include editing.");
-    return Decision::allow();
+    if (asker.may_edit()) return Decision::allow();
+    refused.add();
+    return Decision::deny(asker.view_only() ? "You joined to watch only." : "Your access does not include editing.");
   }
 
   Start former_editor(const Room&, const Member&) const override { return secondary_; }

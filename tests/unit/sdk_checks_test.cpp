@@ -1,0 +1,359 @@
+// The wrapper's own checks: what a host does wrong is refused where it would crash, and told in words.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <future>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "lectern/sdk/metrics.hpp"
+#include "lectern/sdk/policy.hpp"
+#include "lectern/sdk/settings.hpp"
+#include "lectern/sdk/transport.hpp"
+
+namespace lectern::sdk {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::FieldsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// A host that only listens.
+class Listening {
+ public:
+  explicit Listening(std::int32_t level) {
+    checks_ = {sizeof checks_, level, this, &on_broken};
+    log_ = {sizeof log_, LECTERN_LOG_INFO, this, &on_write};
+    metrics_ = {sizeof metrics_, 0, this, &on_declare, &on_add, &on_set};
+    host_ = {sizeof host_, LECTERN_ABI_MAJOR, LECTERN_ABI_MINOR, 0, this, &on_log, &on_get};
+    EXPECT_EQ(detail::init(&host_, nullptr), LECTERN_OK);
+  }
+  ~Listening() { detail::deinit(); }
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+
+  std::vector<std::tuple<std::string, std::string, std::string>> broken() {
+    const std::scoped_lock lock(mutex_);
+    return broken_;
+  }
+  std::vector<std::string> lines;
+  std::map<std::uint64_t, std::pair<std::string, double>> figures;
+
+ private:
+  static Listening& at(void* ctx) { return *static_cast<Listening*>(ctx); }
+  static void on_broken(void* ctx, lectern_str tag, lectern_str where, lectern_str what) noexcept {
+    const std::scoped_lock lock(at(ctx).mutex_);
+    at(ctx).broken_.emplace_back(view(tag), view(where), view(what));
+  }
+  static void on_log(void* ctx, std::int32_t, lectern_str message) noexcept {
+    at(ctx).lines.emplace_back(view(message));
+  }
+  static void on_write(void* ctx, std::int32_t, lectern_str message, const lectern_log_field* fields,
+                       std::uint32_t n) noexcept {
+    std::string line(view(message));
+    for (std::uint32_t i = 0; i < n; ++i)
+      line.append(" ").append(view(fields[i].key)).append("=").append(view(fields[i].value));
+    at(ctx).lines.push_back(line);
+  }
+  static lectern_status on_declare(void* ctx, std::uint64_t metric, std::uint32_t, lectern_str name,
+                                   lectern_str) noexcept {
+    at(ctx).figures[metric].first = view(name);
+    return LECTERN_OK;
+  }
+  static void on_add(void* ctx, std::uint64_t metric, double by) noexcept { at(ctx).figures[metric].second += by; }
+  static void on_set(void* ctx, std::uint64_t metric, double value) noexcept { at(ctx).figures[metric].second = value; }
+  static const void* on_get(void* ctx, lectern_str id) noexcept {
+    if (view(id) == LECTERN_EXT_CHECKS) return &at(ctx).checks_;
+    if (view(id) == LECTERN_EXT_LOG) return &at(ctx).log_;
+    if (view(id) == LECTERN_EXT_METRICS) return &at(ctx).metrics_;
+    return nullptr;
+  }
+
+  std::mutex mutex_;
+  std::vector<std::tuple<std::string, std::string, std::string>> broken_;
+  lectern_host host_{};
+  lectern_checks checks_{};
+  lectern_log log_{};
+  lectern_metrics metrics_{};
+};
+
+auto told(const char* tag, const char* where, const char* what) {
+  return Contains(FieldsAre(tag, where, HasSubstr(what)));
+}
+
+/// Holds callers inside until `wanted` of them are there together.
+class Gate {
+ public:
+  explicit Gate(int wanted) : wanted_(wanted) {}
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++inside_;
+    all_here_.notify_all();
+    all_here_.wait_for(lock, std::chrono::seconds(60), [this] { return inside_ >= wanted_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable all_here_;
+  int inside_ = 0;
+  const int wanted_;
+};
+Gate* gate = nullptr;
+void pass_gate() {
+  if (gate != nullptr) gate->pass();
+}
+
+class Plain final : public Policy {
+ public:
+  static constexpr std::string_view config_schema = R"({"type":"object"})";
+  static Health health() { return Health::degraded("half of it works", R"({"half":2})"); }
+  static const void* extension(std::string_view id) {
+    static const int own = 7;
+    return id == "org.example.own/1" ? &own : nullptr;
+  }
+  explicit Plain(std::string_view config) {
+    Settings(config).done();
+    pass_gate();
+  }
+  void reduce(std::string_view, const Room&, const Event&, Outcome&) const override { pass_gate(); }
+};
+
+lectern_status no_effect(void*, const lectern_effect*) noexcept {
+  return LECTERN_OK;
+}
+lectern_status no_state(void*, lectern_str) noexcept {
+  return LECTERN_OK;
+}
+
+/// One reduce with arguments that a test bends.
+struct Reduce {
+  lectern_error error{};
+  lectern_room room{};
+  lectern_event event{};
+  lectern_policy_out out{sizeof(lectern_policy_out), 0, nullptr, &no_effect, &no_state, &error};
+  lectern_str state{};
+  Reduce() {
+    error.struct_size = sizeof error;
+    room.struct_size = sizeof room;
+    room.member_stride = sizeof(lectern_member);
+    room.request_stride = sizeof(lectern_request);
+    event.struct_size = sizeof event;
+    event.kind = LECTERN_EVENT_JOINED;
+  }
+  lectern_status operator()(const void* self) const {
+    return PolicyOf<Plain>::abi().reduce(self, state, &room, &event, &out);
+  }
+};
+
+void* make_plain() {
+  void* self = nullptr;
+  EXPECT_EQ(PolicyOf<Plain>::abi().create(str("{}"), &self, nullptr), LECTERN_OK);
+  return self;
+}
+
+TEST(SdkChecks, NothingRunsBeforeInitOrAfterDeinit) {
+  lectern_error error{};
+  error.struct_size = sizeof error;
+  void* self = nullptr;
+  EXPECT_EQ(PolicyOf<Plain>::abi().create(str("{}"), &self, &error), LECTERN_CONFLICT);
+  EXPECT_THAT(error.message, HasSubstr("was called before init or after deinit"));
+  EXPECT_EQ(self, nullptr);
+}
+
+TEST(SdkChecks, AGoodHostHearsNothing) {
+  Listening host(LECTERN_CHECKS_MAXIMAL);
+  void* self = make_plain();
+  const Reduce reduce;
+  EXPECT_EQ(reduce(self), LECTERN_OK);
+  PolicyOf<Plain>::abi().destroy(self);
+  EXPECT_THAT(host.broken(), IsEmpty());
+}
+
+TEST(SdkChecks, NullAndShortArgumentsAreRefused) {
+  Listening host(LECTERN_CHECKS_MINIMAL);
+  void* self = make_plain();
+  Reduce reduce;
+  EXPECT_EQ(PolicyOf<Plain>::abi().reduce(self, {}, nullptr, &reduce.event, &reduce.out), LECTERN_CONFLICT);
+  EXPECT_THAT(host.broken(), told("[call]", "lectern_policy.reduce", "got a null room"));
+  EXPECT_EQ(reduce(nullptr), LECTERN_CONFLICT);
+  EXPECT_THAT(host.broken(), told("(object)", "lectern_policy.reduce", "got no object"));
+  reduce.room.struct_size = 8;
+  EXPECT_EQ(reduce(self), LECTERN_CONFLICT);
+  EXPECT_THAT(host.broken(), told("[call]", "lectern_policy.reduce", "got a room of 8 bytes"));
+  EXPECT_THAT(reduce.error.message, HasSubstr("got a room of 8 bytes"));
+  Reduce other;
+  other.state = {nullptr, 5};
+  EXPECT_EQ(other(self), LECTERN_CONFLICT);
+  EXPECT_THAT(host.broken(), told("[call]", "lectern_policy.reduce", "got a state of 5 bytes at address 0"));
+  PolicyOf<Plain>::abi().destroy(self);
+}
+
+TEST(SdkChecks, TwoReducesOfOneObjectAtOnceBreakReferee) {
+  Listening host(LECTERN_CHECKS_MINIMAL);
+  void* self = make_plain();
+  Gate two(2);
+  gate = &two;
+  const Reduce reduce;
+  auto other = std::async(std::launch::async, [&] { return reduce(self); });
+  EXPECT_EQ(reduce(self), LECTERN_OK);
+  EXPECT_EQ(other.get(), LECTERN_OK);
+  gate = nullptr;
+  EXPECT_THAT(host.broken(),
+              told("[referee]", "lectern_policy.reduce", "while another call on the object was running"));
+  PolicyOf<Plain>::abi().destroy(self);
+}
+
+TEST(SdkChecks, TwoCreatesAtOnceBreakControl) {
+  Listening host(LECTERN_CHECKS_MINIMAL);
+  Gate two(2);
+  gate = &two;
+  auto other = std::async(std::launch::async, make_plain);
+  void* self = make_plain();
+  void* second = other.get();
+  gate = nullptr;
+  EXPECT_THAT(host.broken(), told("[control]", "lectern_policy.create", "while another [control] call was running"));
+  PolicyOf<Plain>::abi().destroy(self);
+  PolicyOf<Plain>::abi().destroy(second);
+}
+
+TEST(SdkChecks, MaximalKnowsWhatWasDestroyed) {
+  Listening host(LECTERN_CHECKS_MAXIMAL);
+  void* self = make_plain();
+  PolicyOf<Plain>::abi().destroy(self);
+  const Reduce reduce;
+  EXPECT_EQ(reduce(self), LECTERN_CONFLICT);
+  PolicyOf<Plain>::abi().destroy(self);
+  EXPECT_THAT(host.broken(), told("(object)", "lectern_policy.reduce", "got an object that was destroyed"));
+  EXPECT_THAT(host.broken(), told("(object)", "lectern_policy.destroy", "got an object that was destroyed"));
+}
+
+TEST(SdkChecks, MaximalReadsEveryText) {
+  Listening host(LECTERN_CHECKS_MAXIMAL);
+  void* self = make_plain();
+  Reduce reduce;
+  std::vector<lectern_member> members(2);
+  members[0].id = 2;
+  members[0].label = str("caf\xe9");
+  members[1].id = 1;
+  reduce.room.members = members.data();
+  reduce.room.n_members = 2;
+  EXPECT_EQ(reduce(self), LECTERN_OK) << "told, and decided all the same";
+  EXPECT_THAT(host.broken(), told("[call]", "lectern_policy.reduce", "got a label that is not UTF-8"));
+  EXPECT_THAT(host.broken(), told("[call]", "lectern_policy.reduce", "got members not sorted by id"));
+  PolicyOf<Plain>::abi().destroy(self);
+}
+
+class Echo final : public Transport {
+ public:
+  static constexpr Binding bindings[] = {{LECTERN_CARRIER_WS_MESSAGE, "connect", "echo.v1"}};
+  explicit Echo(std::string_view) {}
+  std::uint64_t open(std::uint64_t, std::uint32_t, std::string_view) override { return 1; }
+  void receive(std::uint64_t, std::uint32_t, std::string_view, const InboundSink&) override { pass_gate(); }
+  void encode(std::uint64_t, const Outbound&, const FrameSink&) const override {}
+  void close(std::uint64_t) override {}
+};
+
+TEST(SdkChecks, AConnectionIsOpenedUsedOnOneThreadAndClosed) {
+  Listening host(LECTERN_CHECKS_MAXIMAL);
+  const lectern_transport& echo = TransportOf<Echo>::abi();
+  void* self = nullptr;
+  ASSERT_EQ(echo.create({}, &self, nullptr), LECTERN_OK);
+  const lectern_inbound_sink sink{sizeof sink, 0, nullptr,
+                                  [](void*, const lectern_inbound*) noexcept -> lectern_status { return LECTERN_OK; }};
+  const auto receive = [&](std::uint64_t connection) {
+    return echo.receive(self, connection, LECTERN_FRAME_TEXT, str("{}"), &sink, nullptr);
+  };
+  EXPECT_EQ(receive(5), LECTERN_CONFLICT);
+  EXPECT_THAT(host.broken(), told("(connection)", "lectern_transport.receive", "connection 5, which is not open"));
+  std::uint64_t encoding = 0;
+  ASSERT_EQ(echo.open(self, 5, 0, str("{}"), &encoding, nullptr), LECTERN_OK);
+  EXPECT_EQ(receive(5), LECTERN_OK);
+  EXPECT_EQ(echo.open(self, 5, 0, str("{}"), &encoding, nullptr), LECTERN_OK);
+  EXPECT_THAT(host.broken(), told("(connection)", "lectern_transport.open", "a connection that is open already"));
+  Gate two(2);
+  gate = &two;
+  auto other = std::async(std::launch::async, receive, 5);
+  EXPECT_EQ(receive(5), LECTERN_OK);
+  EXPECT_EQ(other.get(), LECTERN_OK);
+  gate = nullptr;
+  EXPECT_THAT(host.broken(), told("[reactor]", "lectern_transport.receive", "another call about connection 5"));
+  echo.close(self, 5);
+  EXPECT_EQ(receive(5), LECTERN_CONFLICT);
+  echo.destroy(self);
+}
+
+TEST(SdkExtensions, AClassSaysWhatItHas) {
+  Listening host(LECTERN_CHECKS_MINIMAL);
+  const auto find = [](std::string_view id) { return detail::get_extension<PolicyOf<Plain>>(str(id)); };
+  const auto* schema = static_cast<const lectern_config_schema*>(find(LECTERN_EXT_CONFIG_SCHEMA));
+  ASSERT_NE(schema, nullptr);
+  EXPECT_EQ(view(schema->schema), Plain::config_schema);
+  ASSERT_NE(find("org.example.own/1"), nullptr);
+  EXPECT_EQ(*static_cast<const int*>(find("org.example.own/1")), 7);
+  EXPECT_EQ(find("health/2"), nullptr);
+  EXPECT_EQ(find("health/1 "), nullptr);
+  EXPECT_EQ(detail::get_extension<TransportOf<Echo>>(str(LECTERN_EXT_HEALTH)), nullptr) << "it has no health()";
+
+  struct Said {
+    std::int32_t state = -1;
+    std::string summary, details;
+  } said;
+  const lectern_health_out out{
+      sizeof out, 0, &said,
+      [](void* ctx, std::int32_t state, lectern_str summary, lectern_str details) noexcept -> lectern_status {
+        *static_cast<Said*>(ctx) = {state, std::string(view(summary)), std::string(view(details))};
+        return LECTERN_OK;
+      }};
+  const auto* health = static_cast<const lectern_health*>(find(LECTERN_EXT_HEALTH));
+  ASSERT_NE(health, nullptr);
+  EXPECT_EQ(health->check(&out), LECTERN_OK);
+  EXPECT_EQ(said.state, LECTERN_HEALTH_DEGRADED);
+  EXPECT_EQ(said.summary, "half of it works");
+  EXPECT_EQ(said.details, R"({"half":2})");
+}
+
+Counter asked{"asked_total", "How often it was asked"};
+Gauge waiting{"waiting", "How many wait"};
+
+TEST(SdkExtensions, MetricsDeclareThemselvesAfterEachInit) {
+  asked.add();  // lost: there is no host
+  for (int round = 0; round < 2; ++round) {
+    Listening host(LECTERN_CHECKS_OFF);
+    asked.add();
+    asked.add(2);
+    waiting.set(5);
+    waiting.add(-1);
+    std::vector<std::pair<std::string, double>> seen;
+    for (const auto& [number, figure] : host.figures) seen.push_back(figure);
+    EXPECT_THAT(seen, ElementsAre(std::pair<std::string, double>("asked_total", 3),
+                                  std::pair<std::string, double>("waiting", 4)))
+        << "round " << round;
+  }
+}
+
+TEST(SdkExtensions, LogLinesHaveFieldsAndALevel) {
+  Listening host(LECTERN_CHECKS_OFF);
+  log(LECTERN_LOG_WARNING, "mounted", {{"path", "/tmp"}, {"tries", "3"}});
+  log(LECTERN_LOG_DEBUG, "too fine", {{"a", "b"}});
+  EXPECT_FALSE(logs(LECTERN_LOG_DEBUG));
+  EXPECT_TRUE(logs(LECTERN_LOG_INFO));
+  EXPECT_THAT(host.lines, ElementsAre("mounted path=/tmp tries=3"));
+}
+
+TEST(SdkChecks, Utf8IsReadAsTheStandardSays) {
+  for (const char* good : {"", "a", "é", "€", "😀", "\xEF\xBF\xBD"}) EXPECT_TRUE(detail::valid_utf8(good)) << good;
+  for (const char* wrong : {"\x80", "\xC0\x80", "\xC3", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                            "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
+    EXPECT_FALSE(detail::valid_utf8(wrong)) << ::testing::PrintToString(wrong);
+  }
+}
+
+}  // namespace
+}  // namespace lectern::sdk
