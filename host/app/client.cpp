@@ -1,46 +1,19 @@
 #include "app/client.hpp"
 
-#include <Poco/Crypto/X509Certificate.h>
-#include <Poco/Net/Context.h>
 #include <Poco/Net/HTTPClientSession.h>
 #include <Poco/Net/HTTPRequest.h>
 #include <Poco/Net/HTTPResponse.h>
-#include <Poco/Net/HTTPSClientSession.h>
-#include <Poco/Net/RejectCertificateHandler.h>
-#include <Poco/Net/SSLManager.h>
-#include <Poco/Net/SecureStreamSocket.h>
 #include <Poco/StreamCopier.h>
 #include <Poco/URI.h>
 
 #include <memory>
 
 #include "api/endpoints.hpp"
+#include "net/tls.hpp"
 
 namespace lectern::app {
 namespace net = Poco::Net;
 namespace {
-
-// A server of our own list names its certificate file, and exactly that one is accepted: self-signed ones are usual
-// there, and no name needs to match. Any other server is checked against the system's authorities.
-Result<std::unique_ptr<net::HTTPClientSession>> tls_session(const std::string& host, unsigned short port,
-                                                            const std::string& pinned) {
-  const bool pin = !pinned.empty();
-  net::Context::Ptr context = new net::Context(net::Context::TLS_CLIENT_USE, "", "", "",
-                                               pin ? net::Context::VERIFY_NONE : net::Context::VERIFY_STRICT, 9, true);
-  if (!pin) return std::unique_ptr<net::HTTPClientSession>(new net::HTTPSClientSession(host, port, context));
-  net::SecureStreamSocket socket(context);
-  socket.setPeerHostName(host);
-  socket.connect(net::SocketAddress(host, port), Poco::Timespan(5, 0));
-  socket.completeHandshake();
-  const Poco::Crypto::X509Certificate expected(pinned);
-  if (!socket.havePeerCertificate() || !expected.equals(socket.peerCertificate())) {
-    return fail(0, "unreachable",
-                "the server on port " + std::to_string(port) + " shows another certificate than '" + pinned + "'",
-                "it is not the server that wrote the running list");
-  }
-  // HTTPSClientSession of Poco 1.11 refuses a socket that is connected already.
-  return std::make_unique<net::HTTPClientSession>(socket);
-}
 
 Error error_of(int status, const json::Value& body) {
   Error error{status, "failed", "the server answered " + std::to_string(status), "", ""};
@@ -85,7 +58,10 @@ Result<Client::Answer> Client::request(const std::string& method, const std::str
   try {
     auto session = std::make_unique<net::HTTPClientSession>(host_, port_);
     if (tls_) {
-      LECTERN_TRY(session, tls_session(host_, port_, server_.tls_cert));
+      // A server of our own list names its certificate file, and exactly that one is accepted: self-signed ones are
+      // usual there, and no name needs to match. Any other server is checked against the system's authorities.
+      LECTERN_TRY(auto* const tls, lectern::net::load_tls());
+      LECTERN_TRY(session, tls->dial(host_, port_, server_.tls_cert));
     }
     session->setTimeout(Poco::Timespan(5, 0), Poco::Timespan(timeout_s, 0), Poco::Timespan(timeout_s, 0));
     net::HTTPRequest request(method, path, net::HTTPMessage::HTTP_1_1);

@@ -54,8 +54,8 @@ struct Door : std::enable_shared_from_this<Door> {
   const FrontDoorOptions options;
   const HeadLimits head_limits{};
   api::Handler& handler;
-  ssl_ctx_st* tls = nullptr;  // set before the first connection; null: plain
-  Loop loop;                  // late and large answers
+  TlsServer* tls = nullptr;  // set before the first connection; null: plain
+  Loop loop;                 // late and large answers
   DetachedAnswers answers;
   struct Late {
     Timer deadline;

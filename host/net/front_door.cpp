@@ -1,7 +1,5 @@
 #include "net/front_door.hpp"
 
-#include <Poco/Net/Context.h>
-#include <Poco/Net/NetSSL.h>
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/TCPServer.h>
@@ -9,7 +7,6 @@
 #include <Poco/Net/TCPServerParams.h>
 #include <Poco/ThreadPool.h>
 #include <fcntl.h>
-#include <openssl/ssl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -24,6 +21,7 @@
 #include "net/door.hpp"
 #include "net/exchange.hpp"
 #include "net/http_answer.hpp"
+#include "net/tls.hpp"
 
 namespace lectern::net {
 namespace {
@@ -93,30 +91,6 @@ class Admission final : public Poco::Net::TCPServerConnectionFilter {
   const std::size_t most_;
 };
 
-/// Counts users of OpenSSL through Poco.
-struct SslUse {
-  SslUse() { Poco::Net::initializeSSL(); }
-  ~SslUse() { Poco::Net::uninitializeSSL(); }
-};
-
-Poco::Net::Context::Ptr tls_context(const FrontDoorOptions& options) {
-  Poco::Net::Context::Params params;
-  params.privateKeyFile = options.tls_key;
-  params.certificateFile = options.tls_certificate;
-  params.verificationMode = Poco::Net::Context::VERIFY_NONE;
-  params.loadDefaultCAs = false;
-  params.cipherList = "HIGH:!aNULL:!MD5:!RC4:!3DES";
-  Poco::Net::Context::Ptr context = new Poco::Net::Context(Poco::Net::Context::TLS_SERVER_USE, params);
-  context->requireMinimumProtocol(Poco::Net::Context::PROTO_TLSV1_2);
-  context->enableSessionCache(false);
-  auto* const native = context->sslContext();
-  SSL_CTX_set_mode(native,
-                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-  // A peer that sends FIN without close_notify has ended; what it sent is bounded by its own framing, not by the end.
-  SSL_CTX_set_options(native, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
-  return context;
-}
-
 /// Ends the Deferreds that still wait, and gives their answers a moment to leave.
 void answer_late(Door& door) {
   auto told = std::make_shared<std::promise<void>>();
@@ -150,8 +124,7 @@ struct FrontDoor::State {
   bool try_bind(std::uint16_t port);
 
   const FrontDoorOptions options;
-  std::unique_ptr<SslUse> ssl;
-  Poco::Net::Context::Ptr context;
+  std::unique_ptr<TlsServer> tls;
   std::unique_ptr<ServerSocket> socket;
   std::shared_ptr<Door> door;
   std::unique_ptr<Poco::ThreadPool> pool;
@@ -207,14 +180,9 @@ Result<std::uint16_t> FrontDoor::start() {
   struct sigaction current {};
   if (::sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
   if (!state.options.tls_certificate.empty() || !state.options.tls_key.empty()) {
-    try {
-      state.ssl = std::make_unique<SslUse>();
-      state.context = tls_context(state.options);
-      state.door->tls = state.context->sslContext();
-    } catch (const Poco::Exception& error) {
-      return fail(400, "bad_tls", "the TLS certificate or key cannot be used: " + error.displayText(),
-                  "Give PEM files: the certificate with its chain, and its unencrypted key.");
-    }
+    LECTERN_TRY(auto* const tls, load_tls());
+    LECTERN_TRY(state.tls, tls->serve(state.options.tls_certificate, state.options.tls_key));
+    state.door->tls = state.tls.get();
   }
   LECTERN_TRY(const auto port, state.bind());
   const auto workers = static_cast<int>(std::max(1u, state.options.limits.workers));

@@ -1,30 +1,21 @@
 // One accepted socket, plain or TLS, always non-blocking. Whoever holds the Wire holds the socket: a worker that polls
-// with a deadline, then perhaps a reactor. Every operation tries first and waits only for what it was told to: OpenSSL
-// may hold decrypted bytes of which epoll knows nothing.
+// with a deadline, then perhaps a reactor. Every operation tries first and waits only for what it was told to: TLS may
+// hold decrypted bytes of which epoll knows nothing.
 #pragma once
 
-#include <sys/uio.h>
-
-#include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 
-struct ssl_ctx_st;
+#include "net/io.hpp"
+
 namespace Poco::Net {
 class StreamSocket;
 }
 
 namespace lectern::net {
 
-enum class Want { nothing, read, write };
-
-struct Io {
-  std::size_t bytes = 0;
-  Want want = Want::nothing;  // with bytes 0: try again when the socket is ready for this
-  bool end = false;           // the peer sent FIN (or close_notify)
-  bool failed = false;        // reset, timed out, TLS broken
-};
+class TlsServer;
+class TlsStream;
 
 /// One thread at a time, any thread.
 class Wire {
@@ -32,9 +23,8 @@ class Wire {
   Wire();
   /// Takes over: the descriptor is duplicated (close-on-exec, which Poco's is not: a kernel must not inherit it) and
   /// Poco's own closed. Makes the socket non-blocking, sets TCP_NODELAY. With `tls` it speaks TLS as the server; the
-  /// handshake is part of the first reads and writes. TLS is OpenSSL's own over the plain socket: Poco 1.11's
-  /// SecureStreamSocket throws a TimeoutException from a non-blocking handshake and does not say what it waits for.
-  explicit Wire(Poco::Net::StreamSocket socket, ssl_ctx_st* tls = nullptr);
+  /// handshake is part of the first reads and writes.
+  explicit Wire(Poco::Net::StreamSocket socket, TlsServer* tls = nullptr);
   ~Wire();
   Wire(Wire&&) noexcept;
   Wire& operator=(Wire&&) noexcept;
@@ -53,10 +43,7 @@ class Wire {
   void close();
 
  private:
-  Io read_secure(char* to, std::size_t size);
-  Io write_secure(std::span<const iovec> parts);
-  struct Tls;
-  std::unique_ptr<Tls> tls_;  // null: plain
+  std::unique_ptr<TlsStream> tls_;  // null: plain
   int fd_ = -1;
 };
 

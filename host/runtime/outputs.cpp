@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -12,8 +13,6 @@
 namespace lectern::runtime {
 namespace slice = sdk::json;
 
-using Text = std::shared_ptr<const std::string>;
-
 struct OutputStore::Output {
   Text shown;                          // JSON; null for a stream of ours, whose text is the terminal's
   Text original;                       // the file's own text, when it came from there
@@ -23,13 +22,21 @@ struct OutputStore::Output {
   std::optional<std::size_t> new_from;  // viewers know the text up to here
   bool replaced = false;                // viewers know an older one
 
+  std::weak_ptr<const std::string> written;  // a stream's JSON, as long as somebody has it
+
   [[nodiscard]] std::string json() const { return shown ? *shown : stream_output(name, terminal->text()); }
+  /// The same, made once for all who ask between two writes.
+  Text shared() {
+    if (shown) return shown;
+    auto text = written.lock();
+    if (!text) written = text = std::make_shared<const std::string>(json());
+    return text;
+  }
 };
 
 struct OutputStore::Cell {
   std::string id;
-  Text raw;            // the file's outputs, as long as nothing touched them
-  bool opened = true;  // raw was looked into: `outputs` shows it
+  LoadedPtr loaded;  // the file's outputs, as long as nothing touched them; `outputs` is empty then
   std::vector<Output> outputs;
   std::size_t known = 0;  // so many of them the viewers have
   std::size_t bytes = 0;
@@ -63,12 +70,16 @@ void OutputStore::note_changed(Cell& cell) {
 }
 
 void OutputStore::load(std::string_view cell_id, Text outputs_json) {
+  const auto view = outputs_json ? std::string_view(*outputs_json) : std::string_view();
+  load(cell_id, std::move(outputs_json), view);
+}
+
+void OutputStore::load(std::string_view cell_id, std::shared_ptr<const void> keeps, std::string_view outputs_json) {
   auto& target = cell(cell_id);
   target = Cell{};
   target.id = cell_id;
-  if (!outputs_json || slice::trim(*outputs_json) == "[]") return;
-  target.raw = std::move(outputs_json);
-  target.opened = false;
+  const auto bare = slice::trim(outputs_json);
+  if (!bare.empty() && bare != "[]") target.loaded = std::make_shared<LoadedOutputs>(std::move(keeps), outputs_json);
 }
 
 Text OutputStore::as_shown(std::string_view output) {
@@ -78,34 +89,33 @@ Text OutputStore::as_shown(std::string_view output) {
   return shown;
 }
 
-/// Looks into what the file held.
-void OutputStore::show(Cell& cell) {
-  if (cell.opened) return;
-  cell.opened = true;
-  if (!slice::valid(*cell.raw) || !text::valid_utf8(*cell.raw)) return;
-  slice::each_item(*cell.raw, [&](std::string_view item) {
-    if (!slice::is_object(item)) return true;
-    Output output;
-    output.shown = as_shown(item);
-    cell.bytes += output.shown->size();
-    cell.outputs.push_back(std::move(output));
-    return true;
-  });
-  cell.known = cell.outputs.size();
+// The names stay even when the cell has other outputs by now: views of the old ones may still be on their way.
+void OutputStore::looked_at(LoadedOutputs& loaded, LoadedOutputs::Look look) {
+  for (auto& name : look.blobs) blob_refs_.insert(std::move(name));
+  loaded.take(std::move(look.shown));
+}
+
+const std::vector<Text>& OutputStore::look(LoadedOutputs& loaded) {
+  if (!loaded.looked_at()) looked_at(loaded, loaded.look(blobs_, limits_.blob_over));
+  return loaded.shown();
 }
 
 /// The outputs stop being the file's as a whole; each keeps its own original.
 void OutputStore::touch(Cell& cell) {
-  if (!cell.raw) return;
-  show(cell);
+  if (!cell.loaded) return;
+  const auto loaded = std::exchange(cell.loaded, nullptr);
+  for (const auto& shown : look(*loaded)) {
+    auto& output = cell.outputs.emplace_back();
+    output.shown = shown;
+    cell.bytes += shown->size();
+  }
+  cell.known = cell.outputs.size();
+  if (cell.outputs.empty()) return;
   std::size_t at = 0;
-  slice::each_item(*cell.raw, [&](std::string_view item) {
-    if (slice::is_object(item) && at < cell.outputs.size()) {
-      cell.outputs[at++].original = std::make_shared<const std::string>(item);
-    }
-    return true;
+  slice::each_item(loaded->json(), [&](std::string_view item) {
+    if (slice::is_object(item)) cell.outputs[at++].original = std::make_shared<const std::string>(item);
+    return at < cell.outputs.size();
   });
-  cell.raw.reset();
 }
 
 void OutputStore::wipe(Cell& cell) {
@@ -115,9 +125,8 @@ void OutputStore::wipe(Cell& cell) {
       if (it->second.empty()) displays_.erase(it);
     }
   }
-  const bool had = !cell.outputs.empty() || cell.raw;
-  cell.raw.reset();
-  cell.opened = true;
+  const bool had = !cell.outputs.empty() || cell.loaded;
+  cell.loaded.reset();
   cell.outputs.clear();
   cell.known = cell.bytes = 0;
   cell.full = cell.clear_next = false;
@@ -187,6 +196,7 @@ void OutputStore::stream(std::string_view cell_id, std::string_view name, std::s
     append(target, std::move(fresh));
     last = &target.outputs.back();
   }
+  last->written.reset();
   const auto before = last->terminal->text().size();
   const bool only_grew = last->terminal->write(text);
   const auto after = last->terminal->text().size();
@@ -275,42 +285,38 @@ std::vector<std::string> OutputStore::changed_cells() const {
   return changed_;
 }
 
+OutputsView OutputStore::view(std::string_view cell_id) {
+  auto* target = find(cell_id);
+  if (target == nullptr) return {};
+  if (target->loaded) return OutputsView(target->loaded);
+  std::vector<Text> texts;
+  texts.reserve(target->outputs.size());
+  for (auto& output : target->outputs) texts.push_back(output.shared());
+  return OutputsView(std::move(texts));
+}
+
 std::string OutputStore::shown(std::string_view cell_id) {
   auto* target = find(cell_id);
   if (target == nullptr) return "[]";
-  show(*target);
+  if (target->loaded) look(*target->loaded);
   std::string out = "[";
-  for (const auto& output : target->outputs) {
+  const auto now = view(cell_id);
+  for (const auto& output : now.outputs()) {
     if (out.size() > 1) out += ',';
-    out += output.json();
+    out += *output;
   }
   return out += ']';
 }
 
-std::string OutputStore::snapshot_ops(std::string_view cell_id) {
-  auto* target = find(cell_id);
-  if (target == nullptr) return {};
-  show(*target);
-  if (target->outputs.empty()) return {};
-  std::string ops;
-  json::Writer writer(ops);
-  writer.begin_array().begin_object().member("op", "clear").end_object();
-  for (const auto& output : target->outputs) {
-    writer.begin_object().member("op", "append").member_raw("output", output.json()).end_object();
-  }
-  writer.end_array();
-  return ops;
-}
-
 bool OutputStore::has_outputs(std::string_view cell_id) const {
   const auto* target = find(cell_id);
-  return target != nullptr && (target->raw || !target->outputs.empty());
+  return target != nullptr && (target->loaded || !target->outputs.empty());
 }
 
 std::vector<std::string> OutputStore::cells() const {
   std::vector<std::string> out;
   for (const auto& [id, cell] : cells_) {
-    if (cell->raw || !cell->outputs.empty()) out.push_back(id);
+    if (cell->loaded || !cell->outputs.empty()) out.push_back(id);
   }
   return out;
 }
@@ -319,8 +325,8 @@ SavedOutputs OutputStore::to_nbformat(std::string_view cell_id) const {
   SavedOutputs saved;
   const auto* target = find(cell_id);
   if (target == nullptr) return saved;
-  saved.raw_ = target->raw;
-  if (saved.raw_) return saved;
+  saved.loaded_ = target->loaded;
+  if (saved.loaded_) return saved;
   for (const auto& output : target->outputs) {
     if (output.original) {
       saved.pieces_.push_back({output.original, true});
@@ -332,7 +338,7 @@ SavedOutputs OutputStore::to_nbformat(std::string_view cell_id) const {
 }
 
 Result<std::string> SavedOutputs::text(const BlobStore& blobs) const {
-  if (raw_) return *raw_;
+  if (loaded_) return std::string(loaded_->json());
   std::string out = "[";
   for (const auto& piece : pieces_) {
     if (out.size() > 1) out += ',';

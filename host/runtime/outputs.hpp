@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/blobs.hpp"
+#include "runtime/loaded_outputs.hpp"
 
 namespace lectern::runtime {
 
@@ -27,15 +28,15 @@ class SavedOutputs {
   /// the file and were not touched since are the file's own bytes. 500 when a blob is gone: the caller must not save.
   [[nodiscard]] Result<std::string> text(const BlobStore& blobs) const;
   /// [any] True when this is the file's own text.
-  [[nodiscard]] bool untouched() const { return raw_ != nullptr; }
+  [[nodiscard]] bool untouched() const { return loaded_ != nullptr; }
 
  private:
   friend class OutputStore;
   struct Piece {
-    std::shared_ptr<const std::string> text;
+    Text text;
     bool verbatim = false;  // the file's own text of one output; else as shown, blobs by reference
   };
-  std::shared_ptr<const std::string> raw_;
+  LoadedPtr loaded_;
   std::vector<Piece> pieces_;
 };
 
@@ -48,7 +49,12 @@ class OutputStore {
 
   // -- what the file held
   /// Takes the `outputs` array text of a cell as it stands in the file. Not parsed until it is shown.
-  void load(std::string_view cell_id, std::shared_ptr<const std::string> outputs_json);
+  void load(std::string_view cell_id, Text outputs_json);
+  /// The same; `keeps` owns the bytes of `outputs_json`.
+  void load(std::string_view cell_id, std::shared_ptr<const void> keeps, std::string_view outputs_json);
+  /// A worker has looked at loaded outputs: whoever has a view of them can send it.
+  void looked_at(LoadedOutputs& loaded, LoadedOutputs::Look look);
+  [[nodiscard]] const OutputLimits& limits() const { return limits_; }
 
   // -- what the kernel says. Each change is remembered and handed out by take_ops.
   /// A new run of the cell begins: its outputs are cleared.
@@ -71,10 +77,9 @@ class OutputStore {
   std::string take_ops(std::string_view cell_id);
   /// Cells with ops waiting, in the order they first changed.
   [[nodiscard]] std::vector<std::string> changed_cells() const;
-  /// For a joiner: ops that build the cell from nothing (clear, then appends), or empty when it has no outputs. Loaded
-  /// outputs are looked at here, at about 1 GB/s; large values move into the BlobStore then.
-  std::string snapshot_ops(std::string_view cell_id);
-  /// JSON array text of the outputs as shown.
+  /// For a joiner: the outputs as they are now. Costs little; see OutputsView::ready.
+  [[nodiscard]] OutputsView view(std::string_view cell_id);
+  /// JSON array text of the outputs as shown. Looks at loaded ones itself.
   std::string shown(std::string_view cell_id);
   [[nodiscard]] bool has_outputs(std::string_view cell_id) const;
   /// Cells that have outputs, in no particular order.
@@ -90,13 +95,13 @@ class OutputStore {
   struct Cell;
   Cell& cell(std::string_view cell_id);
   Cell* find(std::string_view cell_id) const;
-  void show(Cell& cell);
   void touch(Cell& cell);
   void wipe(Cell& cell);
   bool admit(Cell& cell, std::size_t bytes);
   void append(Cell& cell, Output output);
   void note_changed(Cell& cell);
-  std::shared_ptr<const std::string> as_shown(std::string_view output);
+  Text as_shown(std::string_view output);
+  const std::vector<Text>& look(LoadedOutputs& loaded);
 
   BlobStore& blobs_;
   OutputLimits limits_;

@@ -395,22 +395,18 @@ void SessionRuntime::cell_deleted(std::string_view cell_id) {
 
 // -- for joiners
 
-std::string SessionRuntime::cell_snapshot(const std::string& cell_id) {
+CellView SessionRuntime::cell_view(const std::string& cell_id) {
   flush_outputs();
-  const auto it = cells_.find(cell_id);
-  const auto ops = outputs_.snapshot_ops(cell_id);
-  const auto count = file_counts_.find(cell_id);
-  if (it == cells_.end() && ops.empty() && count == file_counts_.end()) return {};
-  auto state = it == cells_.end() ? CellState{} : it->second;
-  if (!state.execution_count && count != file_counts_.end()) state.execution_count = count->second;
-  std::string data;
-  json::Writer writer(data);
-  writer.begin_object().member("cell_id", std::string_view(cell_id));
-  if (!state.execution_id.empty()) writer.member("execution_id", std::string_view(state.execution_id));
-  writer.member("status", run_status_name(state.status));
-  if (state.execution_count) writer.member("execution_count", *state.execution_count);
-  writer.member_raw("outputs", ops.empty() ? std::string_view("[]") : ops).end_object();
-  return data;
+  CellView view;
+  view.cell_id = cell_id;
+  if (const auto it = cells_.find(cell_id); it != cells_.end()) {
+    view.ran = true;
+    view.execution_id = it->second.execution_id;
+    view.status = it->second.status;
+  }
+  view.execution_count = execution_count(cell_id);
+  view.outputs = outputs_.view(cell_id);
+  return view;
 }
 
 std::vector<std::string> SessionRuntime::open_inputs() const {

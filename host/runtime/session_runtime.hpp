@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/loop.hpp"
+#include "runtime/cell_view.hpp"
 #include "runtime/executions.hpp"
 #include "runtime/kernel.hpp"
 #include "runtime/models.hpp"
@@ -87,8 +88,8 @@ class SessionRuntime {
   [[nodiscard]] std::vector<ModelEvent> models() const { return models_.snapshot(); }
   /// The count the file has for a cell; joiners see it until the cell runs.
   void load_count(const std::string& cell_id, std::int64_t count) { file_counts_[cell_id] = count; }
-  /// `data` of the cell-op that brings a joiner up to date; empty when the cell has no outputs, status or count.
-  std::string cell_snapshot(const std::string& cell_id);
+  /// The cell as it is now. Its outputs may have to be looked at by a worker first: OutputsView::ready.
+  CellView cell_view(const std::string& cell_id);
   /// `data` of open input requests.
   [[nodiscard]] std::vector<std::string> open_inputs() const;
   /// Of the last run of the cell in this session, else what the file has; empty when neither.

@@ -98,7 +98,7 @@ Connection::~Connection() {
 void Connection::keep_alive() {
   keepalive_.start(std::chrono::milliseconds(session_->settings().keepalive_ms), [this] {
     if (closing_) return;
-    if (live_ && queue_.empty() && link_.queued_bytes() == 0) {
+    if (live_ && replay_.over() && queue_.empty() && link_.queued_bytes() == 0) {
       auto message = std::make_shared<Message>();
       message->kind = plugin::OutboundKind::keepalive;
       push(message);
@@ -153,6 +153,7 @@ void Connection::on_closed(bool clean) {
   live_ = false;
   timer_.cancel();
   keepalive_.cancel();
+  replay_.drop();
   queue_.clear();
   wiring_.transport->close(wiring_.id);
   session_->connections().remove(*this);
@@ -192,22 +193,41 @@ void Connection::push(const MessagePtr& message) {
   pump();
 }
 
-void Connection::pump() {
-  if (pumping_ || closing_) return;
-  pumping_ = true;
-  while (!queue_.empty() && link_.queued_bytes() < link_full) {
+void Connection::begin_replay(Replay replay) {
+  replay_ = std::move(replay);
+  pump();
+}
+
+/// What leaves next; null when nothing can.
+MessagePtr Connection::next() {
+  if (!replay_.over()) {
+    auto message = replay_.next();
+    if (message || !replay_.over()) return message;
+  }
+  while (!queue_.empty()) {
     auto message = std::move(queue_.front().message);
     queue_.pop_front();
     ++queue_base_;
     if (!message) continue;
     if (message->counts) counted_ -= message->bytes();
+    return message;
+  }
+  return nullptr;
+}
+
+void Connection::pump() {
+  if (pumping_ || closing_) return;
+  pumping_ = true;
+  while (link_.queued_bytes() < link_full) {
+    const auto message = next();
+    if (!message) break;
     for (const auto& frame : message->frames(*wiring_.transport, wiring_.encoding, session_->connections().stream())) {
       link_.send(frame);
     }
     if (message->op == Op::replay_complete && message->kind == plugin::OutboundKind::event) in_snapshot_ = false;
   }
   pumping_ = false;
-  if (slow_ && queue_.empty() && link_.queued_bytes() < link_full / 2) resync();
+  if (slow_ && replay_.over() && queue_.empty() && link_.queued_bytes() < link_full / 2) resync();
 }
 
 void Connection::become_slow() {
@@ -216,6 +236,7 @@ void Connection::become_slow() {
     return close(1013, "TOO_SLOW");
   }
   slow_ = true;
+  replay_.drop();
   std::deque<Slot> kept;
   for (auto& slot : queue_) {
     const bool alone = slot.message && slot.message->kind == plugin::OutboundKind::event &&

@@ -14,6 +14,7 @@
 #include "plugin/transport.hpp"
 #include "session/link.hpp"
 #include "session/message.hpp"
+#include "session/replay.hpp"
 #include "session/replay_ring.hpp"
 
 namespace lectern::session {
@@ -56,6 +57,10 @@ class Connection final : public LinkEvents {
   void belongs_to(Client& client) { client_ = &client; }
   /// [reactor] kernel-ready is the next thing to be sent; what came in meanwhile is handled after this turn's snapshot.
   void go_live() { live_ = true; }
+  /// [reactor] What comes before everything that is sent from now on; leaves as the socket takes it.
+  void begin_replay(Replay replay);
+  /// [reactor] More of the replay may be ready.
+  void go_on() { pump(); }
   void handle_early_frames();
   /// [reactor] The fresh snapshot comes next; events count again.
   void resync_begins();
@@ -85,6 +90,7 @@ class Connection final : public LinkEvents {
  private:
   void receive(bool binary, std::string_view bytes);
   Status inbound(const plugin::Inbound& message);
+  MessagePtr next();
   void pump();
   void become_slow();
   void resync();
@@ -102,6 +108,7 @@ class Connection final : public LinkEvents {
   Client* client_ = nullptr;
   bool live_ = false, closing_ = false, gone_ = false;
   bool slow_ = false, resync_asked_ = false, in_snapshot_ = false, pumping_ = false;
+  Replay replay_;  // leaves before the queue
   std::deque<Slot> queue_;
   std::uint64_t queue_base_ = 0;            // how many have left: absolute place of queue_.front()
   std::size_t counted_ = 0;                 // bytes in queue_ that count against the bound

@@ -52,7 +52,7 @@ void Editing::built_with(Result<document::NotebookDocument> document) {
   document_ = std::move(*document);
   for (const auto& [id, connection] : session_.connections().all()) {
     if (connection->live() && connection->options().document_changes && !connection->document_ready) {
-      send_document(*connection);
+      if (const auto message = document_for(*connection)) connection->send(message);
     }
   }
   session_.saver().document_built();

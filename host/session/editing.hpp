@@ -47,9 +47,9 @@ class Editing {
   void sync_message(Connection& connection, const plugin::Inbound& message);
   /// An edit of the host's own ("kernel", "file", "host"); what cannot be applied is logged.
   void host_edit(const std::vector<document::Change>& changes, std::string_view source);
-  /// Sends the document to a `document=changes` connection: `06`, or the changes since its heads; `03` follow from now
-  /// on.
-  void send_document(Connection& connection);
+  /// The document for a `document=changes` connection: `06`, or the changes since its heads; `03` follow from now on.
+  /// Null when it cannot be had.
+  [[nodiscard]] MessagePtr document_for(Connection& connection);
 
   [[nodiscard]] std::vector<std::string> heads() const;
   [[nodiscard]] std::string heads_json() const;

@@ -196,7 +196,7 @@ void Editing::pump_sync(Connection& connection) {
   }
 }
 
-void Editing::send_document(Connection& connection) {
+MessagePtr Editing::document_for(Connection& connection) {
   const auto& options = connection.options();
   auto& prepared = session_.prepared();
   if (options.heads && options.history_id == prepared.notebook.history_id) {
@@ -219,11 +219,11 @@ void Editing::send_document(Connection& connection) {
         message->sizes.push_back(chunk.size());
       }
       connection.document_ready = true;
-      return connection.send(message);
+      return message;
     }
   }
   auto bytes = document_->save();
-  if (!bytes) return;
+  if (!bytes) return nullptr;
   auto message = std::make_shared<Message>();
   message->kind = plugin::OutboundKind::document;
   message->document = plugin::DocumentKind::notebook;
@@ -237,7 +237,7 @@ void Editing::send_document(Connection& connection) {
       .end_object();
   message->payload = std::move(*bytes);
   connection.document_ready = true;
-  connection.send(message);
+  return message;
 }
 
 }  // namespace lectern::session

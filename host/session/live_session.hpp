@@ -42,7 +42,6 @@ struct Prepared {
   std::shared_ptr<document::Journal> journal;          // shared with the workers that import and save
   std::optional<document::NotebookDocument> document;  // built already, for a restored one
   document::NotebookInput created;                     // what a new notebook starts with; used when there is no file
-  std::vector<std::pair<std::string, std::shared_ptr<const std::string>>> outputs;
   Ledger::Opened ledger;
   plugin::PolicyPtr policy;
   document::Formats formats;

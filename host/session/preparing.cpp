@@ -134,10 +134,6 @@ Result<Prepared> prepare_open(const Services& services, const Settings& settings
   LECTERN_TRY(prepared.notebook, services.store->open(where, prepared.formats));
   if (const auto& file = prepared.notebook.file) {
     read_kernel_wish(prepared, file->metadata);
-    for (const auto& cell : file->cells) {
-      if (cell.outputs.empty() || cell.outputs == "[]") continue;
-      prepared.outputs.emplace_back(std::string(cell.id), std::make_shared<const std::string>(cell.outputs));
-    }
   }
   LECTERN_CHECK(finish(prepared, services, settings, policy));
   return prepared;

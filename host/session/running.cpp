@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "base/workers.hpp"
 #include "runtime/service.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
@@ -14,6 +15,7 @@ namespace lectern::session {
 namespace {
 
 constexpr int kernel_reply_ms = 10'000;
+constexpr std::size_t look_batch = 256u << 10;  // bytes of outputs a worker hands back at once
 
 std::string member_text(const json::Value& object, std::string_view key) {
   const auto* value = object.find(key);
@@ -24,10 +26,9 @@ std::string member_text(const json::Value& object, std::string_view key) {
 
 Running::Running(LiveSession& session)
     : session_(session), runtime_(session.loop(), *session.services().runtime, *this) {
-  for (auto& [cell_id, outputs] : session.prepared().outputs) runtime_.outputs().load(cell_id, std::move(outputs));
-  session.prepared().outputs.clear();
   if (const auto& file = session.prepared().notebook.file) {
     for (const auto& cell : file->cells) {
+      if (!cell.outputs.empty()) runtime_.outputs().load(cell.id, file, cell.outputs);
       if (cell.execution_count >= 0) runtime_.load_count(std::string(cell.id), cell.execution_count);
     }
   }
@@ -146,29 +147,55 @@ void Running::clear_outputs(Invocation invocation) {
   invocation.ok();
 }
 
-std::vector<std::string> Running::cell_snapshots() {
-  std::vector<std::string> out;
+void Running::add_cells(Replay& replay) {
+  std::vector<runtime::LoadedPtr> unread;
   const auto add = [&](const std::string& cell_id) {
-    auto data = runtime_.cell_snapshot(cell_id);
-    if (!data.empty()) out.push_back(std::move(data));
+    auto view = runtime_.cell_view(cell_id);
+    if (auto outputs = view.outputs.unread(); outputs && outputs->ask()) unread.push_back(std::move(outputs));
+    replay.add(std::move(view));
   };
   if (session_.editing().built()) {
     for (const auto* cell : session_.editing().document().cells()) add(cell->id);
   } else if (const auto& file = session_.prepared().notebook.file) {
     for (const auto& cell : file->cells) add(std::string(cell.id));
   }
-  return out;
+  if (!unread.empty()) look_at(std::move(unread));
 }
 
-void Running::send_models(Connection& connection) {
+// In the order joiners get them, and back in pieces, so that the first are on their way while the last are read.
+void Running::look_at(std::vector<runtime::LoadedPtr> outputs) {
+  using Looked = std::vector<std::pair<runtime::LoadedPtr, runtime::LoadedOutputs::Look>>;
+  session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
+                                       &loop = session_.loop(), &blobs = session_.services().runtime->blobs(),
+                                       blob_over = runtime_.outputs().limits().blob_over,
+                                       outputs = std::move(outputs)] {
+    Looked done;
+    std::size_t bytes = 0;
+    for (const auto& one : outputs) {
+      if (weak.expired()) return;
+      done.emplace_back(one, one->look(blobs, blob_over));
+      bytes += one->json().size();
+      if (bytes < look_batch && &one != &outputs.back()) continue;
+      bytes = 0;
+      loop.post([weak, done = std::exchange(done, {})]() mutable {
+        const auto session = weak.lock();
+        if (!session) return;
+        auto& store = session->running().runtime().outputs();
+        for (auto& [loaded, look] : done) store.looked_at(*loaded, std::move(look));
+        for (const auto& [id, connection] : session->connections().all()) connection->go_on();
+      });
+    }
+  });
+}
+
+void Running::add_models(Replay& replay) {
   for (const auto& event : runtime_.models()) {
     auto message = event_message(Op::model_lifecycle, event.data(false));
-    message->counts = false;
     for (const auto& buffer : event.buffers) {
       message->payload += *buffer;
       message->sizes.push_back(buffer->size());
     }
-    connection.send(message);
+    replay.add(std::move(message));
   }
 }
 

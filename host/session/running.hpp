@@ -28,9 +28,10 @@ class Running final : public runtime::RuntimeListener {
   [[nodiscard]] runtime::SessionRuntime& runtime() { return runtime_; }
   [[nodiscard]] std::string kernel_status() const { return runtime_.kernel_status(); }
   [[nodiscard]] std::vector<std::string> open_inputs() const { return runtime_.open_inputs(); }
-  /// One cell-op per cell that has anything to show, in the notebook's order.
-  [[nodiscard]] std::vector<std::string> cell_snapshots();
-  void send_models(Connection& connection);
+  /// All cells as they are now, in the notebook's order. What is still unread of them is looked at by a worker, which
+  /// ends in Connection::go_on of every connection.
+  void add_cells(Replay& replay);
+  void add_models(Replay& replay);
   void cell_deleted(std::string_view cell_id) { runtime_.cell_deleted(cell_id); }
 
   void on_cell_op(const std::string& cell_id, std::string data, bool outputs_changed) override;
@@ -41,6 +42,7 @@ class Running final : public runtime::RuntimeListener {
   void on_kernel_info(const runtime::KernelInfo& kernel, std::string info_json) override;
 
  private:
+  void look_at(std::vector<runtime::LoadedPtr> outputs);
   void ensure_kernel();
   void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
   LiveSession& session_;

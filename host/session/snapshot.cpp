@@ -72,53 +72,38 @@ std::string kernel_ready(LiveSession& session, Connection& connection, bool resu
   return out;
 }
 
-void send(Connection& connection, Op op, std::string data) {
-  auto message = event_message(op, std::move(data));
-  message->counts = false;  // a snapshot may be larger than what a consumer may have waiting
-  connection.send(message);
-}
-
-void send_latest(LiveSession& session, Connection& connection) {
-  send(connection, Op::save_state, session.saver().state_json());
-  if (!session.saver().conflict_json().empty()) send(connection, Op::conflict, session.saver().conflict_json());
-  if (!session.trust_json().empty()) send(connection, Op::trust_state, session.trust_json());
+// The end of both kinds: what is shown in its latest state only, the document, and that this was all.
+void add_end(Replay& replay, LiveSession& session, Connection& connection) {
+  replay.add(Op::save_state, session.saver().state_json());
+  if (!session.saver().conflict_json().empty()) replay.add(Op::conflict, session.saver().conflict_json());
+  if (!session.trust_json().empty()) replay.add(Op::trust_state, session.trust_json());
   for (auto& data : session.running().open_inputs()) {
     const auto* member = session.room().find(connection.client()->number);
-    if (member != nullptr && (member->caps & cap_interact) != 0) send(connection, Op::input_request, std::move(data));
+    if (member != nullptr && (member->caps & cap_interact) != 0) replay.add(Op::input_request, std::move(data));
   }
-}
-
-void send_replay_complete(LiveSession& session, Connection& connection) {
+  if (connection.options().document_changes && session.editing().built()) {
+    if (auto document = session.editing().document_for(connection)) replay.add(std::move(document));
+  }
   std::string data;
   json::Writer(data).begin_object().member("seq", session.connections().seq()).end_object();
-  send(connection, Op::replay_complete, std::move(data));
+  replay.add(Op::replay_complete, std::move(data));
 }
 
-void send_document(LiveSession& session, Connection& connection) {
-  if (connection.options().document_changes && session.editing().built()) session.editing().send_document(connection);
+void add_snapshot(Replay& replay, LiveSession& session, Connection& connection, bool resumed) {
+  replay.add(Op::kernel_ready, kernel_ready(session, connection, resumed, false));
+  session.running().add_models(replay);
+  session.running().add_cells(replay);
+  add_end(replay, session, connection);
 }
 
-void send_snapshot(LiveSession& session, Connection& connection, bool resumed) {
-  send(connection, Op::kernel_ready, kernel_ready(session, connection, resumed, false));
-  session.running().send_models(connection);
-  for (auto& data : session.running().cell_snapshots()) send(connection, Op::cell_op, std::move(data));
-  send_latest(session, connection);
-  send_document(session, connection);
-  send_replay_complete(session, connection);
-}
-
-void send_gap(LiveSession& session, Connection& connection, std::uint64_t after) {
-  send(connection, Op::kernel_ready, kernel_ready(session, connection, true, true));
+void add_gap(Replay& replay, LiveSession& session, Connection& connection, std::uint64_t after) {
+  replay.add(Op::kernel_ready, kernel_ready(session, connection, true, true));
   for (auto& entry : session.connections().ring().after(after)) {
     if (!session.connections().hears(connection, *entry.message)) continue;
     const bool author = entry.for_author && entry.message->origin == connection.client()->id;
-    auto copy = std::make_shared<Message>(author ? *entry.for_author : *entry.message);
-    copy->counts = false;
-    connection.send(copy);
+    replay.add(std::make_shared<Message>(author ? *entry.for_author : *entry.message));
   }
-  send_latest(session, connection);
-  send_document(session, connection);
-  send_replay_complete(session, connection);
+  add_end(replay, session, connection);
 }
 
 }  // namespace
@@ -132,16 +117,18 @@ void start_connection(LiveSession& session, Connection& connection, bool resumed
     const auto& resume = here->options().resume;
     here->go_live();
     const bool gap = resume && resume->stream == connections.stream() && connections.ring().reaches(resume->seq);
+    Replay replay;
     if (gap) {
-      send_gap(*alive, *here, resume->seq);
+      add_gap(replay, *alive, *here, resume->seq);
     } else {
       // Whoever starts from a snapshot starts a new document, which must not reuse the numbers of an old one's changes.
       if (resumed && !here->options().heads) {
         Clients::new_actor(*here->client());
         alive->ledger().client(*here->client());
       }
-      send_snapshot(*alive, *here, resumed);
+      add_snapshot(replay, *alive, *here, resumed);
     }
+    here->begin_replay(std::move(replay));
     here->handle_early_frames();
   });
 }
@@ -152,8 +139,10 @@ void send_resync(LiveSession& session, Connection& connection) {
     auto* here = alive ? alive->connections().find(id) : nullptr;
     if (here == nullptr || here->closing()) return;
     here->resync_begins();
-    send(*here, Op::resync, R"({"reason":"the connection was too slow; a fresh snapshot follows"})");
-    send_snapshot(*alive, *here, true);
+    Replay replay;
+    replay.add(Op::resync, R"({"reason":"the connection was too slow; a fresh snapshot follows"})");
+    add_snapshot(replay, *alive, *here, true);
+    here->begin_replay(std::move(replay));
   });
 }
 

@@ -269,7 +269,7 @@ TEST_F(KernelTest, ALateJoinerSeesWhatTheFirstViewerSees) {
   start();
   run("a", "print('x' * 10)\nfrom IPython.display import HTML\nHTML('<b>' + 'y' * 200000 + '</b>')");
   SeenCell joiner;
-  Viewer::apply(joiner, *json::parse(on_loop([&] { return runtime_->cell_snapshot("a"); })));
+  Viewer::apply(joiner, *json::parse(on_loop([&] { return runtime_->cell_view("a").data(); })));
   const auto first = viewer_.cell("a");
   EXPECT_EQ(joiner.outputs, first.outputs);
   EXPECT_EQ(joiner.status, "idle");

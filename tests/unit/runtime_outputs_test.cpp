@@ -184,8 +184,15 @@ TEST_F(OutputsTest, TheFilesOutputsAreItsOwnBytesUntilTouched) {
   store_.load("a", raw);
   EXPECT_TRUE(store_.has_outputs("a"));
   EXPECT_EQ(saved("a"), *raw);
-  const auto ops = store_.snapshot_ops("a");
-  Viewer::apply(seen_["a"], *json::parse(R"({"status":"idle","outputs":)" + ops + "}"));
+  CellView joined;
+  joined.outputs = store_.view("a");
+  EXPECT_FALSE(joined.outputs.ready()) << "reading them is a worker's";
+  const auto unread = joined.outputs.unread();
+  EXPECT_TRUE(unread->ask());
+  EXPECT_FALSE(unread->ask()) << "one worker is enough";
+  store_.looked_at(*unread, unread->look(blobs_, store_.limits().blob_over));
+  ASSERT_TRUE(joined.outputs.ready());
+  Viewer::apply(seen_["a"], *json::parse(joined.data()));
   EXPECT_EQ(seen_["a"].text(0), "a\nb") << "viewers get text in one piece";
   EXPECT_EQ(seen_["a"].mime(1, "text/plain"), "x\ny");
   EXPECT_TRUE(seen_["a"].outputs.at(1).find("data")->find("image/png")->is_object());

@@ -176,8 +176,11 @@ class Tab {
     std::string route = "connect", subprotocol = "lectern.v1";
   };
   explicit Tab(SessionPtr session) : Tab(std::move(session), How{}) {}
-  Tab(SessionPtr session, How how) : session_(std::move(session)), socket_(std::make_shared<Socket>()) {
+  /// `stop_after`: see stop_reading_after().
+  Tab(SessionPtr session, How how, std::string stop_after = {})
+      : session_(std::move(session)), socket_(std::make_shared<Socket>()) {
     socket_->loop = &session_->loop();
+    socket_->stop_after = std::move(stop_after);
     ConnectRequest request;
     request.route = how.route;
     request.subprotocol = how.subprotocol;
