@@ -91,8 +91,9 @@ typedef struct lectern_transport {
   lectern_status (*open)(void *self, uint64_t connection, uint32_t binding, lectern_str query, uint64_t *encoding,
                          lectern_error *error) LECTERN_NOEXCEPT;
   /* [reactor] (connection) One frame came (for a byte stream: any number of bytes). A message that is merely unknown is
-   * ignored by returning LECTERN_OK without a message; one that deserves an answer is LECTERN_IN_MALFORMED. FAILURE: the
-   * connection is closed with 1011, and the error's words go to the host's log. */
+   * ignored by returning LECTERN_OK without a message; one that deserves an answer is LECTERN_IN_MALFORMED. FAILURE:
+   * LECTERN_INVALID, the sender's fault: the connection is closed with 1008 and the error's words. Any other: it is
+   * closed with 1011, and the words go to the host's log. */
   lectern_status (*receive)(void *self, uint64_t connection, uint32_t frame_kind, lectern_str bytes,
                             const lectern_inbound_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
   /* [reactor] (object) Encodes for one encoding; pure, so that the host encodes once and shares. No frame = nothing is sent.
