@@ -131,7 +131,8 @@ class WebSocketLink final : public SocketLink, private PocoStream::Host {
 
   void on_read_error(const error_code& error) {
     heartbeat_.cancel();
-    bool clean = error == boost::asio::error::eof;
+    // The end of the bytes without a close frame is a cut line, whichever way TCP says it: the tab may come back.
+    bool clean = false;
     if (error == websocket::error::closed) {
       const auto code = stream_.reason().code;
       clean = stage() == Stage::closing || code == websocket::close_code::normal ||

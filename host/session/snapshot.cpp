@@ -96,8 +96,9 @@ void add_snapshot(Replay& replay, LiveSession& session, Connection& connection, 
   add_end(replay, session, connection);
 }
 
-void add_gap(Replay& replay, LiveSession& session, Connection& connection, std::uint64_t after) {
-  replay.add(Op::kernel_ready, kernel_ready(session, connection, true, true));
+void add_gap(Replay& replay, LiveSession& session, Connection& connection, std::uint64_t after, bool resumed) {
+  replay.add(Op::kernel_ready, kernel_ready(session, connection, resumed, true));
+  if (connection.options().models_document) add_models_document(replay, session, connection);
   for (auto& entry : session.connections().ring().after(after)) {
     if (!session.connections().hears(connection, *entry.message)) continue;
     const bool author = entry.for_author && entry.message->origin == connection.client()->id;
@@ -119,7 +120,7 @@ void start_connection(LiveSession& session, Connection& connection, bool resumed
     const bool gap = resume && resume->stream == connections.stream() && connections.ring().reaches(resume->seq);
     Replay replay;
     if (gap) {
-      add_gap(replay, *alive, *here, resume->seq);
+      add_gap(replay, *alive, *here, resume->seq, resumed);
     } else {
       // Whoever starts from a snapshot starts a new document, which must not reuse the numbers of an old one's changes.
       if (resumed && !here->options().heads) {
