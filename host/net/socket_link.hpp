@@ -31,8 +31,7 @@ class SocketLink : public session::Link, public std::enable_shared_from_this<Soc
   SocketLink& operator=(const SocketLink&) = delete;
 
   [[nodiscard]] std::size_t queued_bytes() const override { return out_.bytes(); }
-  /// Ends the socket at once; on_closed(false) follows.
-  void cut();
+  void cut() override;
   /// Registers; call once after construction.
   void enlist();
 

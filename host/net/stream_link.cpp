@@ -38,6 +38,10 @@ class StreamLink final : public SocketLink {
     end(true);
   }
 
+  void ping() override {}
+  /// Nothing comes back on a stream; a peer that takes what it is sent has to do.
+  [[nodiscard]] bool alive_since(std::int64_t) const override { return queued_bytes() == 0; }
+
  private:
   void read() {
     if (stage() != Stage::open || !wire().open()) return;

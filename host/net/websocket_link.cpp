@@ -170,6 +170,11 @@ class WebSocketLink final : public SocketLink, private PocoStream::Host {
 
   void on_heard() override { heard_ms_ = clock::now_ms(); }
 
+  void ping() override {
+    if (stage() == Stage::open && !close_sent_) enqueue({}, ping_frame());
+  }
+  [[nodiscard]] bool alive_since(std::int64_t at_ms) const override { return heard_ms_ >= at_ms; }
+
   void when_writable(Task resume) override {
     if (queued_bytes() <= control_backlog || !wire().open()) return loop().post(std::move(resume));
     resume_ = std::move(resume);

@@ -69,6 +69,11 @@ class Connection final : public LinkEvents {
   void send(const MessagePtr& message);
   /// [reactor] Closes; nothing is sent after it.
   void close(std::uint16_t code, std::string reason);
+  /// [reactor] Cuts the socket: the client counts as lost, and may come back.
+  void cut() { link_.cut(); }
+  /// [reactor] A sign of life is asked for; whether one came.
+  void ping() { link_.ping(); }
+  [[nodiscard]] bool alive_since(std::int64_t at_ms) const { return link_.alive_since(at_ms); }
 
   [[nodiscard]] std::uint64_t id() const { return wiring_.id; }
   [[nodiscard]] Client* client() const { return client_; }

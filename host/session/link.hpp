@@ -29,6 +29,13 @@ class Link {
   /// [reactor] Sends what is queued, then closes with the WebSocket code and reason (a byte stream just ends). If the
   /// peer takes nothing for 5 s the socket is cut. on_closed follows once, later in another turn.
   virtual void close(std::uint16_t code, std::string reason) = 0;
+  /// [reactor] Ends the socket at once, without a word to the peer; on_closed(false) follows once, later in another
+  /// turn.
+  virtual void cut() = 0;
+  /// [reactor] Asks for a sign of life, where the carrier has a way to ask.
+  virtual void ping() = 0;
+  /// [reactor] Whether the peer has shown a sign of life since `at_ms` (clock::now_ms()).
+  [[nodiscard]] virtual bool alive_since(std::int64_t at_ms) const = 0;
 };
 
 /// What happens on a socket. Implemented in session/. Destroyed by net/ after on_closed.

@@ -166,6 +166,29 @@ void Takeovers::asked(const Asking& asking) {
   writer.member("deadline_ms", std::max<std::int64_t>(0, request->deadline_ms - clock::now_ms())).end_object();
   session_.connections().tell(asking.target, Op::takeover_request, std::move(data));
   session_.attendance().arm_clock();
+  probe(asking.request, asking.target);
+}
+
+// Whoever is asked has to be there: an askee who shows no sign of life counts as lost, long before the ask runs out.
+void Takeovers::probe(std::uint64_t request_id, MemberId target) {
+  const auto* client = session_.clients().by_number(target);
+  auto* connection = client == nullptr ? nullptr : session_.connections().find(client->connection);
+  if (connection != nullptr) connection->ping();
+  const auto place = probes_.emplace(probes_.end(), session_.loop());
+  place->start(std::chrono::milliseconds(session_.settings().ask_pong_ms),
+               [this, place, request_id, target, at_ms = clock::now_ms()] {
+                 probes_.erase(place);
+                 probed(request_id, target, at_ms);
+               });
+}
+
+void Takeovers::probed(std::uint64_t request_id, MemberId target, std::int64_t at_ms) {
+  const auto* request = session_.room().request(request_id);
+  if (request == nullptr || request->asked != target || request->answered) return;
+  const auto* client = session_.clients().by_number(target);
+  auto* connection = client == nullptr ? nullptr : session_.connections().find(client->connection);
+  if (connection == nullptr) return cannot_answer(target);  // nothing has told it that it was asked
+  if (!connection->alive_since(at_ms)) connection->cut();
 }
 
 void Takeovers::ask_ended(std::uint64_t request_id, MemberId target) {

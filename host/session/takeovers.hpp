@@ -56,6 +56,8 @@ class Takeovers {
     Reply<CommandReply> reply;
     Timer timer;
   };
+  void probe(std::uint64_t request_id, MemberId target);
+  void probed(std::uint64_t request_id, MemberId target, std::int64_t at_ms);
   void decided(std::uint64_t request_id, const Result<Applied>& result);
   void finish(std::uint64_t request_id, End end, const std::string& reason);
   void reply_to_asker(OpenRequest& request, End end, const std::string& reason);
@@ -68,6 +70,7 @@ class Takeovers {
   LiveSession& session_;
   std::deque<Finished> finished_;
   std::list<Waiting> waiting_;
+  std::list<Timer> probes_;  // of askees who have not shown yet that they are there
 };
 
 }  // namespace lectern::session

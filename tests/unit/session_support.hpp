@@ -225,6 +225,10 @@ class Tab {
   void stop_reading_after(const std::string& text) {
     on_loop([this, &text] { socket_->stop_after = text; });
   }
+  /// The peer is gone without a word: no pong comes any more.
+  void fall_silent() {
+    on_loop([this] { socket_->answers_pings = false; });
+  }
   void read_on() {
     on_loop([this] {
       socket_->reading = true;
@@ -322,6 +326,13 @@ class Tab {
         if (const auto socket = self.lock()) socket->end(true);
       });
     }
+    void cut() override {
+      loop->post([self = keep] {
+        if (const auto socket = self.lock()) socket->end(false);
+      });
+    }
+    void ping() override {}
+    [[nodiscard]] bool alive_since(std::int64_t) const override { return answers_pings; }
     void end(bool clean) {
       if (!events) return;
       auto last = std::move(events);
@@ -338,6 +349,7 @@ class Tab {
     std::size_t queued = 0;
     std::string stop_after;
     bool reading = true;
+    bool answers_pings = true;
   };
 
   static Received parse(const Frame& frame) {
