@@ -67,7 +67,7 @@ const plugin::Binding* accepted_binding(const Request& request, const Bindings& 
 
 Error missing_transport(Carrier carrier, std::string_view route) {
   const auto what = carrier == Carrier::ws_message ? std::string("WebSockets") : std::string("event streams");
-  return {501, "missing_plugin", "no transport plugin serves " + what + " on '" + std::string(route) + "'",
+  return {404, "plugin_missing", "no transport plugin serves " + what + " on '" + std::string(route) + "'",
           "put the plugin that does (" +
               std::string(carrier == Carrier::ws_message ? "transport-websocket" : "transport-sse") +
               ") into the plugin path and restart; 'lectern plugins' shows what was found",
@@ -87,6 +87,7 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
   const auto* chosen = *offered;
   auto key = client_key(call, (*found)->id());
   if (!key) return error_response(key.error());
+  if (auto known = (*found)->check_key(*key); !known) return error_response(known.error());
 
   session::ConnectRequest request;
   request.route = route;

@@ -86,7 +86,8 @@ constexpr Route table[] = {
      101,
      "",
      {},
-     "client_id resume view_only document models buffers ticket",
+     "client_id resume view_only document notebook heads history_id models models_heads models_history_id buffers "
+     "label kind ticket",
      "Lectern-Client"},
     {"GET",
      "/api/v1/sessions/{session_id}/events",
@@ -97,7 +98,7 @@ constexpr Route table[] = {
      200,
      "text/event-stream",
      {},
-     "ticket resume view_only document models",
+     "ticket resume view_only document notebook heads history_id models models_heads models_history_id label kind",
      "Lectern-Client Last-Event-ID"},
     {"GET",
      "/api/v1/sessions/{session_id}/document",

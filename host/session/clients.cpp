@@ -69,11 +69,15 @@ Result<Client*> Clients::authenticate(std::string_view key) {
                 "connect to this session, or POST .../clients, and use the key it gives");
   }
   if (client == nullptr || !crypto::equal(hash, client->secret_hash)) {
-    return fail(401, "client_unknown", "this session does not know the client, or the secret is wrong",
-                "take a new client: connect without a key, or POST .../clients");
+    return fail(unknown());
   }
   client->seen_wall_ms = clock::wall_ms();
   return client;
+}
+
+Error Clients::unknown() {
+  return {401, "client_unknown", "this session does not know the client, or the secret is wrong",
+          "take a new client: connect without a key, or POST .../clients", ""};
 }
 
 Client* Clients::find(std::string_view id) {

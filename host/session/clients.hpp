@@ -64,6 +64,8 @@ class Clients {
   /// By "id.secret". 400 `client_required` when empty, 400 `not_a_member` when it is a client of another session, 401
   /// `client_unknown` else.
   Result<Client*> authenticate(std::string_view key);
+  /// [any] 401 `client_unknown`.
+  static Error unknown();
   /// Null when there is none.
   Client* find(std::string_view id);
   Client* by_number(std::uint64_t number);

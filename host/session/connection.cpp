@@ -67,10 +67,11 @@ Result<ConnectOptions> parse_options(const ConnectRequest& request) {
   const auto view_only = text_of(query, "view_only");
   options.view_only = view_only == "1" || view_only == "true";
   LECTERN_TRY(options.document_changes, choice(query, "document", "events", "changes"));
-  LECTERN_TRY(const bool models_document, choice(query, "models", "events", "document"));
-  if (models_document) {
-    return fail(400, "bad_request", "this host does not offer models=document", "use models=events");
-  }
+  LECTERN_TRY(const bool notebook_json, choice(query, "notebook", "none", "json"));
+  options.notebook = text_of(query, "notebook").empty() ? !options.document_changes : notebook_json;
+  LECTERN_TRY(options.models_document, choice(query, "models", "events", "document"));
+  if (query.find("models_heads") != nullptr) options.models_heads = split(text_of(query, "models_heads"));
+  options.models_history = text_of(query, "models_history_id");
   if (query.find("heads") != nullptr) options.heads = split(text_of(query, "heads"));
   const auto resume = request.last_event_id.empty() ? text_of(query, "resume") : request.last_event_id;
   // A token nobody can read is as good as none: the client gets a snapshot.
@@ -125,9 +126,16 @@ void Connection::handle_early_frames() {
   early_.clear();
   early_bytes_ = 0;
   for (const auto& [binary, bytes] : early) {
-    if (closing_) return;
-    receive(binary, bytes);
+    on_frame(binary, bytes);
   }
+}
+
+void Connection::start_again() {
+  live_ = document_ready = models_ready = false;
+  replay_.drop();
+  secret.clear();
+  sync.reset();
+  models_sync.reset();
 }
 
 void Connection::receive(bool binary, std::string_view bytes) {

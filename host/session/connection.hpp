@@ -27,7 +27,11 @@ struct ConnectOptions {
   std::string client_id, label, kind;
   std::optional<ResumeToken> resume;
   bool view_only = false;
-  bool document_changes = false;                  // document=changes
+  bool document_changes = false;                         // document=changes
+  bool models_document = false;                          // models=document
+  std::optional<std::vector<std::string>> models_heads;  // what a returning client's models document has
+  std::string models_history;
+  bool notebook = true;                           // kernel-ready has the notebook; with changes only when asked for
   std::optional<std::vector<std::string>> heads;  // what a returning client's document has
   std::string history_id;
 };
@@ -61,6 +65,8 @@ class Connection final : public LinkEvents {
   void begin_replay(Replay replay);
   /// [reactor] More of the replay may be ready.
   void go_on() { pump(); }
+  /// [reactor] It turned out to be another client's: belongs_to() and a kernel-ready of that one's own come next.
+  void start_again();
   void handle_early_frames();
   /// [reactor] The fresh snapshot comes next; events count again.
   void resync_begins();
@@ -89,6 +95,8 @@ class Connection final : public LinkEvents {
   std::optional<document::SyncSession> sync;
   /// Of a client that was issued just now: goes out in kernel-ready, once.
   std::string secret;
+  /// Something but a key came in.
+  bool spoke = false;
   /// Its incarnation among the client's connections.
   std::uint64_t incarnation = 0;
 

@@ -40,10 +40,8 @@ bool Connections::hears(const Connection& connection, const Message& message) co
       return !connection.options().document_changes;
     case Audience::model_events:
       return message.origin.empty() || message.origin != client->id;
-    case Audience::all_but_editor: {
-      const auto* member = session_.room().find(client->number);
-      return member != nullptr && member->grant == 0;
-    }
+    case Audience::all_but_editor:
+      return message.origin != client->id;
   }
   return false;
 }

@@ -50,7 +50,9 @@ void handle_focus(LiveSession& session, Invocation invocation) {
     if (member->focus_line) writer.member("line", *member->focus_line);
     if (member->focus_column) writer.member("column", *member->focus_column);
     writer.member_raw("by", who_json(member)).end_object();
-    session.connections().publish(Op::focus_cell, std::move(data));
+    Publishing how;
+    how.origin = member->client_id;
+    session.connections().publish(Op::focus_cell, std::move(data), std::move(how));
   }
   session.connections().room_changed();
   invocation.ok();

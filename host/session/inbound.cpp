@@ -30,6 +30,20 @@ void enter(LiveSession& session, Connection& connection, std::string_view key) {
   session.attendance().arrive(connection, **client);
 }
 
+// A tab may show its key without having said in the query that it would: it has a new client by then, which goes again.
+void become(LiveSession& session, Connection& connection, std::string_view key) {
+  const bool just_made = !connection.secret.empty() && !connection.spoke;
+  if (!just_made || session.clients().find(key.substr(0, key.find('.'))) == nullptr) return;
+  auto client = session.clients().authenticate(key);
+  if (!client) return connection.close(1008, "UNAUTHORIZED");
+  auto& made = *connection.client();
+  made.connection = 0;
+  session.ledger().forget(made.id);
+  session.attendance().leave(made.number);
+  connection.start_again();
+  session.attendance().arrive(connection, **client);
+}
+
 void on_command(LiveSession& session, Connection& connection, const plugin::Inbound& message) {
   Sender sender;
   sender.client = connection.client();
@@ -76,6 +90,8 @@ void handle_inbound(LiveSession& session, Connection& connection, const plugin::
     if (message.kind == plugin::InboundKind::hello) return enter(session, connection, message.body);
     return connection.close(1008, "UNAUTHORIZED");
   }
+  if (message.kind == plugin::InboundKind::hello) return become(session, connection, message.body);
+  connection.spoke = true;
   switch (message.kind) {
     case plugin::InboundKind::hello:
       return;  // it said who it is already

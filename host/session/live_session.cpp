@@ -97,6 +97,14 @@ void LiveSession::on_reactor(Reply<T> reply, F work) {
   });
 }
 
+Status LiveSession::check_key(std::string_view key) const {
+  if (key.empty()) return {};
+  const auto dot = key.find('.');
+  const auto secret = dot == std::string_view::npos ? std::string_view() : key.substr(dot + 1);
+  if (services_.clients->knows(key.substr(0, dot), crypto::sha256(secret))) return {};
+  return fail(Clients::unknown());
+}
+
 std::unique_ptr<LinkEvents> LiveSession::connect(ConnectRequest request, Link& link) {
   const auto refuse = [&link](const std::string& why) -> std::unique_ptr<LinkEvents> {
     log::warning("session", "a connection was refused: " + why);

@@ -77,6 +77,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] Loop& loop() const override { return loop_; }
   [[nodiscard]] ConnectionInfo connection_info() const override;
+  [[nodiscard]] Status check_key(std::string_view key) const override;
   std::unique_ptr<LinkEvents> connect(ConnectRequest request, Link& link) override;
   void make_client(NewClient client, Reply<CommandReply> reply) override;
   void command(CommandRequest request, Reply<CommandReply> reply) override;

@@ -71,7 +71,7 @@ describe('taking a plugin away', () => {
   it('transport-websocket: sockets are refused with its name, the event stream works', async () => {
     const host = await start('transport-websocket');
     const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
-    await expect(Client.join(host, info)).rejects.toThrow(/501 .*missing_plugin.*transport-websocket/);
+    await expect(Client.join(host, info)).rejects.toThrow(/404 .*plugin_missing.*transport-websocket/);
     const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, {});
     const stream = await fetch(`${host.url}/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`, {
       headers: { Authorization: `Bearer ${host.token}` },
@@ -86,10 +86,10 @@ describe('taking a plugin away', () => {
     const a = await Client.join(host, info);
     const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, {});
     const stream = await host.get(`/api/v1/sessions/${info.session_id}/events?ticket=${made.body.ticket}`);
-    expect([stream.status, stream.body.error.code]).toEqual([501, 'missing_plugin']);
+    expect([stream.status, stream.body.error.code]).toEqual([404, 'plugin_missing']);
     names(stream.body, 'transport-sse');
     const wide = await host.get('/api/v1/events');
-    expect([wide.status, wide.body.error.code]).toEqual([501, 'missing_plugin']);
+    expect([wide.status, wide.body.error.code]).toEqual([404, 'plugin_missing']);
     names(wide.body, 'transport-sse');
     await a.close();
   });
