@@ -62,7 +62,8 @@ constexpr std::array save_body{Field{"path", T::string, false, "save under anoth
 constexpr std::array save_result{Field{"path", T::string, true, ""}, Field{"bytes", T::unsigned_integer, true, ""},
                                  Field{"heads", T::strings, true, ""}};
 constexpr std::array clear_body{Field{"cell_ids", T::strings, false, "default: all cells"}};
-constexpr std::array trust_body{Field{"heads", T::strings, true, "what the person looked at"}};
+constexpr std::array trust_body{
+    Field{"heads", T::strings, true, "of the document the person looked at; 409 when it is another now"}};
 
 using C = Command;
 constexpr std::array table{
@@ -103,7 +104,7 @@ constexpr std::array table{
     CommandSpec{C::clear_outputs, "clear_outputs", Tier::edit, clear_body, none, &handle_clear_outputs,
                 "Removes the outputs of cells."},
     CommandSpec{C::trust, "trust", Tier::edit, trust_body, none, &handle_trust,
-                "Approves what the notebook may run on open."},
+                "Approves the dependencies that the notebook names, for this machine."},
     CommandSpec{C::release, "release", Tier::edit, none, none, &handle_release, "Gives the pen back."},
 };
 

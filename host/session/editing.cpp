@@ -13,12 +13,18 @@
 #include "session/notebook_import.hpp"
 #include "session/running.hpp"
 #include "session/saver.hpp"
+#include "session/trust.hpp"
 
 namespace lectern::session {
 namespace {
 
 constexpr std::uint64_t compact_after = 4u << 20;
 constexpr auto rewrite_retry = std::chrono::seconds(1);
+
+bool of_the_notebook(const document::Change& change) {
+  const auto* metadata = std::get_if<document::SetMetadata>(&change);
+  return metadata != nullptr && !metadata->cell_id;
+}
 
 }  // namespace
 
@@ -55,6 +61,7 @@ void Editing::built_with(Result<document::NotebookDocument> document) {
       if (const auto message = document_for(*connection)) connection->send(message);
     }
   }
+  session_.trust().look_at(metadata_json());
   session_.saver().document_built();
   run_waiting({});
 }
@@ -272,6 +279,9 @@ void Editing::publish(Staged& staged) {
   for (const auto& [id, connection] : connections.all()) {
     if (connection->sync && id != staged.sender) pump_sync(*connection);
   }
+  if (std::any_of(staged.changes.begin(), staged.changes.end(), of_the_notebook)) {
+    session_.trust().look_at(metadata_json());
+  }
   if (staged.told) staged.told({});
 }
 
@@ -309,6 +319,12 @@ std::uint64_t Editing::cell_count() const {
   return file ? file->cells.size() : session_.prepared().created.cells.size();
 }
 
+std::string_view Editing::metadata_json() const {
+  if (document_) return document_->metadata_json();
+  const auto& prepared = session_.prepared();
+  return prepared.notebook.file ? prepared.notebook.file->metadata : prepared.created.metadata_json;
+}
+
 namespace {
 
 void write_cell(json::Writer& writer, std::string_view id, std::string_view type, std::string_view source,
@@ -329,9 +345,7 @@ std::string Editing::notebook_json() {
   std::string out;
   json::Writer writer(out);
   const auto& file = session_.prepared().notebook.file;
-  writer.begin_object().member_raw("metadata", document_ ? std::string_view(document_->metadata_json())
-                                               : file    ? file->metadata
-                                                         : session_.prepared().created.metadata_json);
+  writer.begin_object().member_raw("metadata", metadata_json());
   writer.key("cells").begin_array();
   if (document_) {
     for (const auto* cell : document_->cells()) {

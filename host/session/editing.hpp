@@ -56,6 +56,8 @@ class Editing {
   /// `{"metadata","cells","heads","version"}` of what is on disk or, while the document builds, of the file.
   [[nodiscard]] std::string notebook_json();
   [[nodiscard]] std::uint64_t cell_count() const;
+  /// The notebook's own metadata, of the document or, while that builds, of the file. Valid until the next edit.
+  [[nodiscard]] std::string_view metadata_json() const;
   /// The document may be saved and compacted: nothing more will be edited.
   void close();
 

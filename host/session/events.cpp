@@ -96,7 +96,8 @@ constexpr std::array save_state{
 };
 constexpr std::array trust_state{
     Field{"needs_approval", T::boolean, true, ""},
-    Field{"heads", T::strings, false, ""},
+    Field{"heads", T::strings, false, "what was looked at when it was approved"},
+    Field{"dependencies", T::strings, false, "those nobody on this machine has approved yet"},
 };
 constexpr std::array conflict{
     Field{"path", T::string, true, ""},
@@ -144,7 +145,7 @@ constexpr std::array table{
     EventSpec{Op::focus_cell, "focus-cell", A::all_but_editor, R::no, true, focus_cell, "Where the editor is."},
     EventSpec{Op::save_state, "save-state", A::all, R::latest, true, save_state, "The file beside the document."},
     EventSpec{Op::trust_state, "trust-state", A::all, R::latest, true, trust_state,
-              "Whether the notebook may run code on open."},
+              "Whether what the notebook wants installed was approved on this machine."},
     EventSpec{Op::conflict, "conflict", A::all, R::latest, true, conflict, "The file was changed by somebody else."},
     EventSpec{Op::policy_changed, "policy-changed", A::all, R::no, false, policy_changed,
               "Another policy decides now."},

@@ -11,6 +11,7 @@
 #include "session/running.hpp"
 #include "session/saver.hpp"
 #include "session/takeovers.hpp"
+#include "session/trust.hpp"
 
 namespace lectern::session {
 namespace {
@@ -186,13 +187,7 @@ void handle_clear_outputs(LiveSession& session, Invocation invocation) {
 }
 
 void handle_trust(LiveSession& session, Invocation invocation) {
-  const auto* heads = invocation.body.find("heads");
-  std::string stored;
-  json::Writer(stored).begin_object().member_raw("heads", json::write(*heads)).end_object();
-  session.ledger().trust(std::move(stored));
-  session.trusted(json::write(*heads));
-  session.connections().publish(Op::trust_state, session.trust_json());
-  invocation.ok();
+  session.trust().approve(std::move(invocation));
 }
 
 void handle_release(LiveSession& session, Invocation invocation) {

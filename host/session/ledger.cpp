@@ -13,7 +13,6 @@ constexpr std::string_view journal_name = "people";
 constexpr std::string_view client_prefix = "client:";
 constexpr std::string_view epochs_key = "epochs";
 constexpr std::string_view policy_key = "policy";
-constexpr std::string_view trust_key = "trust";
 // Further than any run can get, far from the end of 2^53, which is where JavaScript stops counting.
 constexpr std::uint64_t jump_after_damage = 1ull << 32;
 
@@ -32,8 +31,6 @@ LedgerState read(const document::Recovered& recovered) {
       state.epochs = number(value);
     } else if (key == policy_key) {
       state.policy = value;
-    } else if (key == trust_key) {
-      state.trust = value;
     }
   }
   return state;
@@ -81,9 +78,6 @@ void Ledger::forget(std::string_view client_id) {
 }
 void Ledger::policy(std::string json) {
   write(policy_key, std::move(json));
-}
-void Ledger::trust(std::string json) {
-  write(trust_key, std::move(json));
 }
 
 void Ledger::reserve_epochs(std::uint64_t upto, Loop& loop, UniqueFunction<void(Status)> done) {

@@ -20,7 +20,6 @@ struct LedgerState {
   std::map<std::string, std::string> clients;  // id -> JSON of Clients::to_json
   std::uint64_t epochs = 0;                    // the end of the block reserved last: nothing above it was ever given
   std::string policy;                          // JSON {id, schema, state}
-  std::string trust;                           // JSON {heads}
 };
 
 class Ledger {
@@ -38,7 +37,6 @@ class Ledger {
   void client(const Client& client);
   void forget(std::string_view client_id);
   void policy(std::string json);
-  void trust(std::string json);
   /// [reactor] `done` is posted to `loop` after the fsync.
   void reserve_epochs(std::uint64_t upto, Loop& loop, UniqueFunction<void(Status)> done);
 

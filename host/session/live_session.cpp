@@ -17,6 +17,7 @@
 #include "session/running.hpp"
 #include "session/saver.hpp"
 #include "session/takeovers.hpp"
+#include "session/trust.hpp"
 
 namespace lectern::session {
 namespace {
@@ -53,9 +54,6 @@ void LiveSession::begin(Prepared prepared) {
   auto& stored = prepared_.ledger.state;
   for (const auto& id : clients_.load(stored.clients, clients_kept_days, clients_kept)) ledger().forget(id);
   stored.clients.clear();
-  if (const auto trust = json::parse(stored.trust); trust && trust->find("heads") != nullptr) {
-    trusted(json::write(*trust->find("heads")));
-  }
   room_.continue_after(stored.epochs);
   epochs_ = std::make_unique<Epochs>(
       stored.epochs, prepared_.ledger.reserved, settings_.epoch_block, [this](std::uint64_t upto) {
@@ -73,12 +71,15 @@ void LiveSession::begin(Prepared prepared) {
   editing_ = std::make_unique<Editing>(*this);
   running_ = std::make_unique<Running>(*this);
   saver_ = std::make_unique<Saver>(*this);
+  trust_ = std::make_unique<Trust>(*this);
+  models_feed_ = std::make_unique<ModelsFeed>(*this);
   policies_ = std::make_unique<PolicyDriver>(*this, prepared_.policy, stored.policy);
   {
     const std::scoped_lock lock(info_mutex_);
     info_ = {id_, notebook_id(), path(), prepared_.format->id(), editing_->cell_count(), false};
   }
   editing_->begin();
+  trust_->look_at(editing_->metadata_json());
   if (editing_->built()) saver_->document_built();
   publish_summary();
   check_idle();
@@ -202,7 +203,7 @@ json::Value LiveSession::description() {
   out.set("path", path());
   out.set("format", prepared_.format->id());
   out.set("cell_count", editing().cell_count());
-  out.set("needs_trust_approval", false);
+  out.set("needs_trust_approval", trust().needs_approval());
   out.set("room", json::Raw{room_state_json(room_, wall_offset_ms_)});
   out.set("kernel", json::Raw{running().kernel_status()});
   out.set("save", json::Raw{saver().state_json()});
@@ -277,9 +278,9 @@ void LiveSession::has_blob(std::string sha256, Reply<bool> reply) {
   });
 }
 
-void LiveSession::trusted(std::string_view heads_json) {
-  trust_json_.clear();
-  json::Writer(trust_json_).begin_object().member("needs_approval", false).member_raw("heads", heads_json).end_object();
+void LiveSession::trust_changed() {
+  const std::scoped_lock lock(info_mutex_);
+  info_.needs_trust_approval = trust().needs_approval();
 }
 
 void LiveSession::moved_to(std::string new_path) {

@@ -35,6 +35,7 @@ class Referee;
 class Running;
 class Saver;
 class Takeovers;
+class Trust;
 
 /// What was prepared on a worker before there is a session.
 struct Prepared {
@@ -109,6 +110,8 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   [[nodiscard]] Editing& editing() { return *editing_; }
   [[nodiscard]] Saver& saver() { return *saver_; }
   [[nodiscard]] Running& running() { return *running_; }
+  [[nodiscard]] Trust& trust() { return *trust_; }
+  [[nodiscard]] ModelsFeed& models_feed() { return *models_feed_; }
   [[nodiscard]] Prepared& prepared() { return prepared_; }
   [[nodiscard]] Counters& counters() { return counters_; }
   [[nodiscard]] const std::string& path() const { return prepared_.notebook.path; }
@@ -121,10 +124,8 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void summary_changed();
   /// Somebody came, went, or work ended: starts or stops the timer of an idle session.
   void check_idle();
-  /// A person looked at these heads (JSON array) and trusts them.
-  void trusted(std::string_view heads_json);
-  /// `data` of trust-state; empty until somebody said something.
-  [[nodiscard]] const std::string& trust_json() const { return trust_json_; }
+  /// Whether the notebook needs approval may be answered otherwise now.
+  void trust_changed();
   /// Saved under another path.
   void moved_to(std::string path);
 
@@ -146,7 +147,6 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   Clients clients_;
   Room room_;
   Counters counters_;
-  std::string trust_json_;
   std::unique_ptr<Epochs> epochs_;
   std::unique_ptr<Connections> connections_;
   std::unique_ptr<PolicyDriver> policies_;
@@ -156,6 +156,8 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   std::unique_ptr<Editing> editing_;
   std::unique_ptr<Saver> saver_;
   std::unique_ptr<Running> running_;
+  std::unique_ptr<Trust> trust_;
+  std::unique_ptr<ModelsFeed> models_feed_;
   Timer idle_;
   std::vector<Reply<bool>> enders_;
   bool ending_ = false, ended_ = false, summary_due_ = false;

@@ -8,7 +8,9 @@
 #include "base/log.hpp"
 #include "plugin/registry.hpp"
 #include "runtime/service.hpp"
+#include "session/dependencies.hpp"
 #include "session/notebook_import.hpp"
+#include "session/trust_store.hpp"
 
 namespace lectern::session {
 namespace {
@@ -132,6 +134,7 @@ Result<Prepared> prepare_open(const Services& services, const Settings& settings
   Prepared prepared;
   prepared.formats = load_formats(*services.registry);
   LECTERN_TRY(prepared.notebook, services.store->open(where, prepared.formats));
+  services.trust->refresh();
   if (const auto& file = prepared.notebook.file) {
     read_kernel_wish(prepared, file->metadata);
   }
@@ -161,6 +164,8 @@ Result<Prepared> prepare_create(const Services& services, const Settings& settin
   cell.id = crypto::uuid().substr(0, 8);
   cell.cell_type = "code";
   LECTERN_CHECK(finish(prepared, services, settings, policy));
+  // Whoever names dependencies has consented to them.
+  LECTERN_CHECK(services.trust->approve(dependencies_of(prepared.created.metadata_json)));
   return prepared;
 }
 

@@ -25,6 +25,7 @@ class Service;
 namespace lectern::session {
 
 class ClientBook;
+class TrustStore;
 
 struct Services {
   plugin::Registry* registry = nullptr;
@@ -36,6 +37,8 @@ struct Services {
   std::vector<plugin::TransportPtr> transports;  // what sessions can be connected by; shared with the API
   /// Made by the directory. Shared: a request may hold a session past it.
   std::shared_ptr<ClientBook> clients;
+  /// Made by the directory, and shared as that.
+  std::shared_ptr<TrustStore> trust;
   std::string device_name;  // this host's; empty when the name lookup failed
   std::string state_dir;    // where notebooks without a file live
 };

@@ -11,6 +11,7 @@
 #include "session/running.hpp"
 #include "session/saver.hpp"
 #include "session/takeovers.hpp"
+#include "session/trust.hpp"
 
 namespace lectern::session {
 namespace {
@@ -76,7 +77,7 @@ std::string kernel_ready(LiveSession& session, Connection& connection, bool resu
 void add_end(Replay& replay, LiveSession& session, Connection& connection) {
   replay.add(Op::save_state, session.saver().state_json());
   if (!session.saver().conflict_json().empty()) replay.add(Op::conflict, session.saver().conflict_json());
-  if (!session.trust_json().empty()) replay.add(Op::trust_state, session.trust_json());
+  if (auto trust = session.trust().state_json(); !trust.empty()) replay.add(Op::trust_state, std::move(trust));
   for (auto& data : session.running().open_inputs()) {
     const auto* member = session.room().find(connection.client()->number);
     if (member != nullptr && (member->caps & cap_interact) != 0) replay.add(Op::input_request, std::move(data));

@@ -125,17 +125,6 @@ TEST_F(SessionEditingTest, JoinersSeeTheCountsOfTheFile) {
   EXPECT_EQ(number_of(cell.data, "execution_count"), 7u);
 }
 
-TEST_F(SessionEditingTest, TrustIsToldToLaterJoiners) {
-  start();
-  auto first = tab();
-  first->await("kernel-ready");
-  ASSERT_TRUE(flag_of(first->command("trust", R"({"heads":["ab"]})", 1), "ok"));
-  auto second = tab();
-  const auto told = second->await("trust-state");
-  EXPECT_FALSE(flag_of(told.data, "needs_approval"));
-  EXPECT_EQ(json::write(at(told.data, {"heads"})), R"(["ab"])");
-}
-
 TEST_F(SessionEditingTest, BadBodiesNameThePlace) {
   start();
   auto first = tab();
