@@ -113,7 +113,10 @@ void Connection::await_hello() {
 }
 
 void Connection::on_frame(bool binary, std::string_view bytes) {
-  if (closing_) return;
+  if (closing_) {
+    session_->counters().dropped += 1;
+    return;
+  }
   if (client_ == nullptr || live_) return receive(binary, bytes);
   early_bytes_ += bytes.size();
   if (early_bytes_ > early_limit) return close(1009, "too much before kernel-ready");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "session/counters.hpp"
 #include "session/services.hpp"
 #include "session/session.hpp"
 #include "session/settings.hpp"
@@ -58,6 +59,8 @@ class Directory {
   /// [any] In the order they were opened.
   [[nodiscard]] std::vector<SessionSummary> list() const;
   [[nodiscard]] std::vector<SessionPtr> sessions() const;
+  /// [any] What the sessions that have ended had counted.
+  [[nodiscard]] Counters ended_counters() const;
   /// [any] 404 session_not_found.
   void end(std::string_view session_id, std::string reason, Reply<bool> reply);
   /// [any] Draining: opens answer 503 from now on; `closing {reason, in_ms}` goes to everyone; every session is saved

@@ -73,6 +73,7 @@ void on_command(LiveSession& session, Connection& connection, const plugin::Inbo
 
 void on_malformed(LiveSession& session, Connection& connection, const plugin::Inbound& message) {
   Error error{400, message.name.empty() ? "bad_request" : std::string(message.name), std::string(message.body), "", ""};
+  session.counters().dropped += 1;
   session.connections().tell(connection, Op::reply, reply_json(message.id, fail(std::move(error))));
 }
 

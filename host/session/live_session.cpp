@@ -1,5 +1,6 @@
 #include "session/live_session.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -216,11 +217,22 @@ json::Value LiveSession::description() {
   json::Value counts;
   counts.set("commands", counters_.commands);
   counts.set("refused", counters_.refused);
+  counts.set("dropped", counters_.dropped);
   counts.set("effects_refused", counters_.effects_refused);
+  counts.set("policy_faults", counters_.policy_faults);
+  counts.set("policy_fallbacks", counters_.policy_fallbacks);
   counts.set("grants", counters_.takeovers);
   counts.set("resyncs", counters_.resyncs);
   counts.set("too_slow", counters_.too_slow);
   out.set("counters", std::move(counts));
+  std::uint64_t waiting = 0, most = 0;
+  for (const auto& [id, connection] : connections().all()) {
+    const std::uint64_t bytes = connection->waiting_bytes();
+    waiting += bytes;
+    most = std::max(most, bytes);
+  }
+  out.set("queue_bytes", waiting);
+  out.set("longest_queue_bytes", most);
   return out;
 }
 
@@ -366,7 +378,7 @@ void LiveSession::finish_end(const std::string& reason) {
   (void)running().runtime().shutdown();
   editing().close();
   prepared_.notebook.lease = {};  // the notebook may be opened again from here on
-  home_.ended(id_);
+  home_.ended(id_, counters_);
   auto enders = std::move(enders_);
   // In a turn of its own: whoever ended it may still be inside a function of this session.
   loop_.post([self, enders = std::move(enders)]() mutable {

@@ -17,6 +17,7 @@
 #include "plugin/policy.hpp"
 #include "session/clients.hpp"
 #include "session/connections.hpp"
+#include "session/counters.hpp"
 #include "session/directory.hpp"
 #include "session/epochs.hpp"
 #include "session/ledger.hpp"
@@ -59,11 +60,7 @@ struct Home {
   std::function<void(const std::string& session_id)> ending;
   /// A token for work on another thread that will post to a reactor: the directory outlives all of them.
   std::function<std::shared_ptr<void>()> at_work;
-  std::function<void(const std::string& session_id)> ended;
-};
-
-struct Counters {
-  std::uint64_t commands = 0, refused = 0, effects_refused = 0, takeovers = 0, resyncs = 0, too_slow = 0;
+  std::function<void(const std::string& session_id, const Counters&)> ended;
 };
 
 class LiveSession final : public Session, public std::enable_shared_from_this<LiveSession> {

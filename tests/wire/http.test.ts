@@ -56,6 +56,7 @@ describe('HTTP', () => {
       expect(text).toContain(id);
     }
     expect((await host.get('/metrics')).text).toMatch(/^# (HELP|TYPE) lectern_/m);
+    expect((await host.get('/metrics')).text).toMatch(/^# TYPE lectern_queue_bytes gauge$/m);
   });
 
   it('opens with final counts and names every failure', async () => {
