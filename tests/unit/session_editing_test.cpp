@@ -53,17 +53,6 @@ TEST_F(SessionEditingTest, ReadersCannotEdit) {
   EXPECT_TRUE(flag_of(second->command("transaction", set_source("mine"), 2), "ok"));
 }
 
-TEST_F(SessionEditingTest, EveryEditCommandIsRefusedToReaders) {
-  start();
-  auto first = tab(), second = tab();
-  first->await("kernel-ready");
-  second->await("kernel-ready");
-  for (const std::string name : {"transaction", "execute", "interrupt", "restart", "shutdown_kernel", "start_kernel",
-                                 "save", "clear_outputs", "trust", "release"}) {
-    EXPECT_EQ(error_code(second->command(name)), "read_only") << name;
-  }
-}
-
 TEST_F(SessionEditingTest, RetriedCommandRunsOnce) {
   start();
   auto first = tab();
