@@ -24,6 +24,13 @@ lam_slice slice(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+std::vector<lam_slice> slices(std::span<const std::string> texts) {
+  std::vector<lam_slice> out;
+  out.reserve(texts.size());
+  for (const auto& text : texts) out.push_back(slice(text));
+  return out;
+}
+
 std::string string(lam_slice text) {
   return text.size == 0 ? std::string{} : std::string{reinterpret_cast<const char*>(text.data), text.size};
 }
@@ -127,6 +134,14 @@ Outcome ended(lam_status status, const Buffer& error) {
 std::optional<Engine> Engine::create(std::string& error) {
   Buffer text;
   auto* doc = lam_new(text.get());
+  error = text.view();
+  if (doc == nullptr) return std::nullopt;
+  return Engine(doc);
+}
+
+std::optional<Engine> Engine::create_models(std::string& error) {
+  Buffer text;
+  auto* doc = lam_models_new(text.get());
   error = text.view();
   if (doc == nullptr) return std::nullopt;
   return Engine(doc);
@@ -252,11 +267,16 @@ Outcome Engine::splice(std::string_view cell_id, std::uint64_t index, std::uint6
 Outcome Engine::set_metadata(std::string_view cell_id, std::span<const std::string> path,
                              const std::optional<std::string>& value) {
   Buffer error;
-  std::vector<lam_slice> raw;
-  raw.reserve(path.size());
-  for (const auto& key : path) raw.push_back(slice(key));
+  const auto raw = slices(path);
   const lam_slice json = value ? slice(*value) : lam_slice{nullptr, 0};
   return ended(lam_set_metadata(doc_.get(), slice(cell_id), raw.data(), raw.size(), json, error.get()), error);
+}
+
+Outcome Engine::set_model(std::span<const std::string> path, const std::optional<std::string>& value) {
+  Buffer error;
+  const auto raw = slices(path);
+  const lam_slice json = value ? slice(*value) : lam_slice{nullptr, 0};
+  return ended(lam_set_model(doc_.get(), raw.data(), raw.size(), json, error.get()), error);
 }
 
 Outcome Engine::commit(std::vector<Chunk>& chunks, std::vector<Patch>* patches) {

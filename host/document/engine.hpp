@@ -48,6 +48,8 @@ class Engine {
  public:
   /// Null when the engine failed.
   static std::optional<Engine> create(std::string& error);
+  /// A document of widget models: of the functions below, those about cells and metadata find nothing in it.
+  static std::optional<Engine> create_models(std::string& error);
   static std::optional<Engine> load(std::string_view bytes, std::string& error);
 
   Outcome save(std::string& out);
@@ -71,6 +73,8 @@ class Engine {
   Outcome splice(std::string_view cell_id, std::uint64_t index, std::uint64_t delete_count, std::string_view insert);
   Outcome set_metadata(std::string_view cell_id, std::span<const std::string> path,
                        const std::optional<std::string>& value);
+  /// Of a models document: the value at a path below `comms`.
+  Outcome set_model(std::span<const std::string> path, const std::optional<std::string>& value);
   /// Appends the change, if one was made, to `chunks`.
   Outcome commit(std::vector<Chunk>& chunks, std::vector<Patch>* patches);
   void rollback();

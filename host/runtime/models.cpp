@@ -348,4 +348,61 @@ std::vector<ModelEvent> ModelStore::snapshot() const {
   return events;
 }
 
+std::vector<std::string> ModelStore::ids() const {
+  std::vector<std::string> out;
+  out.reserve(by_seq_.size());
+  for (const auto& [seq, model] : by_seq_) out.push_back(model->id);
+  return out;
+}
+
+std::optional<ModelStore::View> ModelStore::view(std::string_view model_id) const {
+  const auto* model = find(model_id);
+  if (model == nullptr) return std::nullopt;
+  View out{model->target, model->cell_id, model->seq, model->revision, {}};
+  for (const auto& [key, value] : model->state) out.keys.push_back(key);
+  for (const auto& held : model->buffers) {
+    const auto& root = *held.path.as_array()->front().as_string();
+    if (std::find(out.keys.begin(), out.keys.end(), root) == out.keys.end()) out.keys.push_back(root);
+  }
+  return out;
+}
+
+namespace {
+
+/// Puts `what` where `path` leads, from its second step on. The paths of a store lead somewhere (check_path).
+void put_at(json::Value& root, const json::Array& path, json::Value what) {
+  auto* at = &root;
+  for (std::size_t i = 1; i < path.size(); ++i) {
+    const bool last = i + 1 == path.size();
+    if (const auto* key = path[i].as_string()) {
+      if (last) return at->set(*key, std::move(what));
+      at = at->find(*key);
+    } else {
+      auto* list = at->as_array();
+      const auto index = path[i].as_uint().value_or(0);
+      at = list != nullptr && index < list->size() ? &(*list)[index] : nullptr;
+      if (last && at != nullptr) break;
+    }
+    if (at == nullptr) return;
+  }
+  *at = std::move(what);
+}
+
+}  // namespace
+
+json::Value ModelStore::state_at(std::string_view model_id, std::string_view key,
+                                 const std::function<json::Value(const Buffer&)>& place) const {
+  const auto* model = find(model_id);
+  if (model == nullptr) return {};
+  json::Value out;
+  for (const auto& [name, value] : model->state) {
+    if (name == key) out = value;
+  }
+  for (const auto& held : model->buffers) {
+    const auto& path = *held.path.as_array();
+    if (*path.front().as_string() == key) put_at(out, path, place(held.bytes));
+  }
+  return out;
+}
+
 }  // namespace lectern::runtime

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +77,18 @@ class ModelStore {
   // -- for joiners
   /// One `open` per live model with its present state, in order of creation.
   [[nodiscard]] std::vector<ModelEvent> snapshot() const;
+  /// A model as it is now; valid until the store changes.
+  struct View {
+    std::string_view target, cell_id;
+    std::uint64_t order = 0, revision = 0;
+    std::vector<std::string> keys;  // of the state, those that hold nothing but a buffer included
+  };
+  /// Nothing when there is no such model.
+  [[nodiscard]] std::optional<View> view(std::string_view model_id) const;
+  [[nodiscard]] std::vector<std::string> ids() const;
+  /// One key of a model's state, with `place(buffer)` where its buffers lie. Null when there is no such key.
+  [[nodiscard]] json::Value state_at(std::string_view model_id, std::string_view key,
+                                     const std::function<json::Value(const Buffer&)>& place) const;
   [[nodiscard]] bool has(std::string_view model_id) const;
   [[nodiscard]] std::size_t size() const { return by_seq_.size(); }
 

@@ -258,7 +258,7 @@ void Connection::become_slow() {
   counted_ = 0;
   for (const auto& slot : queue_) counted_ += slot.message->counts ? slot.message->bytes() : 0;
   newest_.fill(0);
-  document_ready = false;
+  document_ready = models_ready = false;
   timer_.start(resync_patience, [this] {
     session_->counters().too_slow += 1;
     close(1013, "TOO_SLOW");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/loop.hpp"
+#include "document/models_document.hpp"
 #include "document/notebook_document.hpp"
 #include "plugin/transport.hpp"
 #include "session/link.hpp"
@@ -93,6 +94,9 @@ class Connection final : public LinkEvents {
 
   /// Whether `03` may be sent: the client has a document they apply to.
   bool document_ready = false;
+  /// The same for `04` and the models document.
+  bool models_ready = false;
+  std::optional<document::ModelsDocument::Sync> models_sync;
   /// Its sync conversation, made at the first `01`.
   std::optional<document::SyncSession> sync;
   /// Of a client that was issued just now: goes out in kernel-ready, once.

@@ -39,6 +39,8 @@ bool Connections::hears(const Connection& connection, const Message& message) co
     case Audience::document_events:
       return !connection.options().document_changes;
     case Audience::model_events:
+      // Messages between a model and its views are nothing a document keeps: they are not recorded, and go to all.
+      if (connection.options().models_document && message.seq) return false;
       return message.origin.empty() || message.origin != client->id;
     case Audience::all_but_editor:
       return message.origin != client->id;

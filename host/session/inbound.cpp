@@ -9,6 +9,7 @@
 #include "session/dispatch.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
+#include "session/models_feed.hpp"
 
 namespace lectern::session {
 namespace {
@@ -95,12 +96,15 @@ void handle_inbound(LiveSession& session, Connection& connection, const plugin::
   connection.spoke = true;
   switch (message.kind) {
     case plugin::InboundKind::hello:
-      return;  // it said who it is already
+      return;
     case plugin::InboundKind::command:
       return on_command(session, connection, message);
     case plugin::InboundKind::changes:
       return session.editing().changes(connection, message);
     case plugin::InboundKind::sync:
+      if (message.document == plugin::DocumentKind::models) {
+        return session.models_feed().sync_message(connection, message.payload);
+      }
       return session.editing().sync_message(connection, message);
     case plugin::InboundKind::malformed:
       return on_malformed(session, connection, message);

@@ -13,6 +13,7 @@
 #include "session/dispatch.hpp"
 #include "session/editing.hpp"
 #include "session/inbound.hpp"
+#include "session/models_feed.hpp"
 #include "session/policy_driver.hpp"
 #include "session/referee.hpp"
 #include "session/running.hpp"
@@ -286,7 +287,7 @@ void LiveSession::revoke(std::string principal) {
 
 void LiveSession::has_blob(std::string sha256, Reply<bool> reply) {
   on_reactor(std::move(reply), [sha256 = std::move(sha256)](LiveSession& self, Reply<bool> answer) {
-    answer(self.running().runtime().outputs().has_blob(sha256));
+    answer(self.running().runtime().outputs().has_blob(sha256) || self.models_feed().has_blob(sha256));
   });
 }
 

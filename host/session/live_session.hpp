@@ -31,6 +31,7 @@ namespace lectern::session {
 class Attendance;
 class Dispatch;
 class Editing;
+class ModelsFeed;
 class PolicyDriver;
 class Referee;
 class Running;

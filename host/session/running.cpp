@@ -9,6 +9,7 @@
 #include "runtime/service.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
+#include "session/models_feed.hpp"
 #include "session/saver.hpp"
 
 namespace lectern::session {
@@ -200,6 +201,7 @@ void Running::add_models(Replay& replay) {
 }
 
 void Running::on_cell_op(const std::string&, std::string data, bool outputs_changed) {
+  session_.models_feed().before_output();
   session_.connections().publish(Op::cell_op, std::move(data));
   if (outputs_changed) session_.saver().touched();
   session_.summary_changed();
@@ -225,6 +227,7 @@ void Running::on_input_done(const std::string& request_id) {
 }
 
 void Running::on_model(const runtime::ModelEvent& event) {
+  session_.models_feed().changed(event);
   Publishing how;
   how.origin = event.origin;
   how.recorded = event.recorded();

@@ -7,6 +7,7 @@
 #include "session/attendance.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
+#include "session/models_feed.hpp"
 #include "session/policy_driver.hpp"
 #include "session/running.hpp"
 #include "session/saver.hpp"
@@ -90,9 +91,18 @@ void add_end(Replay& replay, LiveSession& session, Connection& connection) {
   replay.add(Op::replay_complete, std::move(data));
 }
 
+// Before everything that may name a model.
+void add_models_document(Replay& replay, LiveSession& session, Connection& connection) {
+  if (auto document = session.models_feed().document_for(connection)) replay.add(std::move(document));
+}
+
 void add_snapshot(Replay& replay, LiveSession& session, Connection& connection, bool resumed) {
   replay.add(Op::kernel_ready, kernel_ready(session, connection, resumed, false));
-  session.running().add_models(replay);
+  if (connection.options().models_document) {
+    add_models_document(replay, session, connection);
+  } else {
+    session.running().add_models(replay);
+  }
   session.running().add_cells(replay);
   add_end(replay, session, connection);
 }

@@ -122,6 +122,9 @@ void lam_buffer_free(lam_buffer *buffer);
 lam_doc *lam_new(lam_buffer *error);
 /* NULL unless `bytes` is a saved document that contains the frozen first change. */
 lam_doc *lam_load(lam_slice bytes, lam_buffer *error);
+/* A document of widget models (nteract's comms schema) that holds its own frozen first change and nothing else. Calls
+ * about cells and metadata find nothing in it. */
+lam_doc *lam_models_new(lam_buffer *error);
 void lam_free(lam_doc *doc);
 /* The hash of the frozen first change. */
 void lam_genesis_hash(lam_hash *out);
@@ -173,6 +176,8 @@ lam_status lam_splice_source(lam_doc *doc, lam_slice cell_id, uint64_t index, ui
  * on the way. value.data NULL removes the key. */
 lam_status lam_set_metadata(lam_doc *doc, lam_slice cell_id, const lam_slice *path, uint64_t path_count,
                             lam_slice value, lam_buffer *error);
+/* The same below `comms` of a models document; the first key of the path is a model's id. */
+lam_status lam_set_model(lam_doc *doc, const lam_slice *path, uint64_t path_count, lam_slice value, lam_buffer *error);
 /* Ends the transaction. `chunk` receives the raw change once, or never when nothing was edited. `patches` may be
  * NULL for a caller that knows what it did. */
 lam_status lam_commit(lam_doc *doc, lam_slice message, lam_chunk_sink chunk, lam_patch_sink patches, void *context,

@@ -77,6 +77,23 @@ pub unsafe extern "C" fn lam_set_metadata(
 }
 
 /// # Safety
+/// Pointers are valid or, for `error`, NULL; `path` holds `path_count`.
+#[no_mangle]
+pub unsafe extern "C" fn lam_set_model(
+    doc: *mut Doc,
+    path: *const Slice,
+    path_count: u64,
+    value: Slice,
+    error: *mut Buffer,
+) -> i32 {
+    with(doc, error, |n| {
+        let path: Result<Vec<&str>, _> = slices(path, path_count).iter().map(|s| s.text()).collect();
+        let value = if value.data.is_null() { None } else { Some(value.bytes()) };
+        n.set_model(&path?, value)
+    })
+}
+
+/// # Safety
 /// Pointers are valid or, for `error` and `patches`, NULL.
 #[no_mangle]
 pub unsafe extern "C" fn lam_commit(

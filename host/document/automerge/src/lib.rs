@@ -42,6 +42,13 @@ pub unsafe extern "C" fn lam_new(error: *mut Buffer) -> *mut Doc {
 }
 
 /// # Safety
+/// `error` is NULL or a valid buffer.
+#[no_mangle]
+pub unsafe extern "C" fn lam_models_new(error: *mut Buffer) -> *mut Doc {
+    boxed(contain(Notebook::models), error)
+}
+
+/// # Safety
 /// `bytes` is valid; `error` is NULL or a valid buffer.
 #[no_mangle]
 pub unsafe extern "C" fn lam_load(bytes: Slice, error: *mut Buffer) -> *mut Doc {

@@ -13,6 +13,12 @@ pub const GENESIS_HASH: [u8; 32] = [
     0x5c, 0xb8, 0x37, 0xa3, 0xe1, 0x0c, 0x24, 0xa4, 0x10, 0x7f, 0x4b, 0xf0, 0x42, 0x60, 0xc3, 0x56, 0x21, 0xad, 0x8f,
     0x00, 0x3e, 0xc7, 0xfb, 0xcb, 0xe6, 0x34, 0x07, 0x02, 0x8a, 0x22, 0xf3, 0x3b,
 ];
+const MODELS_ACTOR: &[u8] = b"nteract:comms-doc-schema:v1";
+const MODELS_MESSAGE: &str = "Seed nteract comms doc schema";
+pub const MODELS_GENESIS_HASH: [u8; 32] = [
+    0x59, 0xe6, 0x10, 0x76, 0x83, 0x32, 0x84, 0x12, 0x63, 0x5b, 0x4c, 0x86, 0x81, 0x24, 0xe9, 0xc4, 0x01, 0x47, 0x04,
+    0xde, 0x08, 0x6a, 0xef, 0x82, 0x2a, 0x58, 0xc0, 0x7d, 0x85, 0x15, 0x3a, 0x57,
+];
 pub const FIELDS: [&str; 3] = ["position", "cell_type", "execution_count"];
 
 #[derive(Debug)]
@@ -72,19 +78,29 @@ impl Notebook {
         am.put_object(ROOT, "cells", ObjType::Map)?;
         am.put_object(ROOT, "metadata", ObjType::Map)?;
         am.commit_with(CommitOptions::default().with_message(SCHEMA_MESSAGE).with_time(0));
-        Self::from_document(am)
+        Self::from_document(am, GENESIS_HASH)
+    }
+
+    /// The document of widget models: nteract's comms schema and its frozen first change. It has no cells, so what is
+    /// about cells finds none; everything about changes, heads and syncing is the same.
+    pub fn models() -> Outcome<Self> {
+        let mut am = AutoCommit::new_with_encoding(TextEncoding::UnicodeCodePoint).with_actor(ActorId::from(MODELS_ACTOR));
+        am.put(ROOT, "schema_version", ScalarValue::Uint(1))?;
+        am.put_object(ROOT, "comms", ObjType::Map)?;
+        am.commit_with(CommitOptions::default().with_message(MODELS_MESSAGE).with_time(0));
+        Self::from_document(am, MODELS_GENESIS_HASH)
     }
 
     pub fn load(bytes: &[u8]) -> Outcome<Self> {
         let options = automerge::LoadOptions::new().text_encoding(TextEncoding::UnicodeCodePoint);
         let am = AutoCommit::load_with_options(bytes, options)
             .map_err(|e| Failure::Malformed(format!("not a saved document: {e}")))?;
-        Self::from_document(am)
+        Self::from_document(am, GENESIS_HASH)
     }
 
-    fn from_document(mut am: AutoCommit) -> Outcome<Self> {
-        if am.get_change_meta_by_hash(&ChangeHash(GENESIS_HASH)).is_none() {
-            return Err(Failure::Malformed("the document does not begin with the notebook schema's first change".into()));
+    fn from_document(mut am: AutoCommit, genesis: [u8; 32]) -> Outcome<Self> {
+        if am.get_change_meta_by_hash(&ChangeHash(genesis)).is_none() {
+            return Err(Failure::Malformed("the document does not begin with its schema's first change".into()));
         }
         let mut actor_ops = HashMap::new();
         let mut actor_seqs = HashMap::new();
@@ -306,16 +322,26 @@ impl Notebook {
 
     pub fn set_metadata(&mut self, id: &str, path: &[&str], value: Option<&[u8]>) -> Outcome<()> {
         self.in_transaction()?;
+        let owner = if id.is_empty() { ROOT } else { self.existing_cell(id)? };
+        self.set_below(owner, "metadata", path, value)
+    }
+
+    /// The first key of the path is a model's id.
+    pub fn set_model(&mut self, path: &[&str], value: Option<&[u8]>) -> Outcome<()> {
+        self.in_transaction()?;
+        self.set_below(ROOT, "comms", path, value)
+    }
+
+    fn set_below(&mut self, owner: ObjId, root: &str, path: &[&str], value: Option<&[u8]>) -> Outcome<()> {
         let Some((last, parents)) = path.split_last() else {
-            return Err(Failure::Invalid("an empty metadata path".into()));
+            return Err(Failure::Invalid(format!("an empty {root} path")));
         };
         if path.len() > json::MAX_DEPTH {
-            return Err(Failure::TooLarge(format!("a metadata path of more than {} keys", json::MAX_DEPTH)));
+            return Err(Failure::TooLarge(format!("a {root} path of more than {} keys", json::MAX_DEPTH)));
         }
         let value = value.map(json::parse).transpose().map_err(Failure::Malformed)?;
-        let owner = if id.is_empty() { ROOT } else { self.existing_cell(id)? };
         let mut map = owner;
-        for key in std::iter::once(&"metadata").chain(parents) {
+        for key in std::iter::once(&root).chain(parents) {
             map = match map_at(&self.am, &map, key) {
                 Some(child) => child,
                 None if value.is_none() => return Ok(()),

@@ -414,3 +414,32 @@ fn mutated_changes_never_escape() {
     }
     assert!(outcomes.contains_key(&0) && outcomes.contains_key(&1), "{outcomes:?}");
 }
+
+/// The models document begins with nteract's frozen change; sets and removals come out as changes another replica takes.
+#[test]
+fn models_document_is_written_by_paths() {
+    let doc = Handle(unsafe { lam_models_new(null_mut()) });
+    assert!(!doc.0.is_null());
+    let start = heads(&doc);
+    assert_eq!(start[0].to_string(), "59e6107683328412635b4c868124e9c4014704de086aef822a58c07d85153a57");
+    let set = |d: *mut Doc, path: &[&str], value: Option<&str>| {
+        let path: Vec<Slice> = path.iter().map(|p| s(p)).collect();
+        unsafe { lam_set_model(d, path.as_ptr(), path.len() as u64, value.map_or(Slice::NONE, s), null_mut()) }
+    };
+    let mut replica = AutoCommit::load(&save(&doc)).unwrap();
+    let seen = edit(&doc, 7, &[], |d| {
+        assert_eq!(set(d, &["m1"], Some(r#"{"seq":1,"state":{}}"#)), 0);
+        assert_eq!(set(d, &["m1", "state", "value"], Some("[3,{\"$blob\":\"aa\"}]")), 0);
+        assert_eq!(set(d, &["m2"], Some("{}")), 0);
+        assert_eq!(set(d, &["m2"], None), 0);
+        assert_eq!(set(d, &["m3"], None), 0);
+        assert_eq!(set(d, &["m1", "state", "deep"], Some(&("[".repeat(70) + &"]".repeat(70)))), 1);
+        assert_eq!(set(d, &[], Some("1")), 6);
+    });
+    assert_eq!(seen.chunks.len(), 1);
+    replica.load_incremental(&seen.chunks[0].1).unwrap();
+    let mut text = String::new();
+    json::read(&replica, &ROOT, ObjType::Map, 0, &mut text);
+    assert!(text.contains(r#""value":[3,{"$blob":"aa"}]"#) && !text.contains("m2"), "{text}");
+    assert_eq!(splice(doc.0, "m1", 0, 0, "x"), 6, "there is no transaction");
+}

@@ -1,0 +1,162 @@
+// Widget models as a document: what `models=document` gets in place of model-lifecycle events (protocol 3, 5).
+import * as A from '@automerge/automerge';
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client, cut, encodeBinary } from '../support/client';
+import { Host } from '../support/host';
+
+const OPEN = `from ipykernel.comm import Comm
+raw = bytes(range(256)) * 400
+made = Comm(target_name='jupyter.widget', comm_id='slider', metadata={'version': '2.1.0'}, buffers=[raw],
+            data={'state': {'_model_module': 'm', '_model_name': 'IntSlider', 'value': 3, 'nested': {}}, 'buffer_paths': [['nested', 'raw']]})
+print('made')`;
+const RAW = Buffer.concat(Array.from({ length: 400 }, () => Buffer.from(Array.from({ length: 256 }, (_, i) => i))));
+
+class Models {
+  doc: A.Doc<any> | undefined;
+  history = '';
+  private seen = 0;
+  constructor(readonly client: Client, before?: Models) {
+    if (before) [this.doc, this.history] = [before.doc, before.history];
+    client.socket.on('message', () => this.pull());
+    this.pull();
+  }
+  pull() {
+    for (; this.seen < this.client.binaries.length; ++this.seen) {
+      const frame = this.client.binaries[this.seen]!;
+      if (frame.kind === 6 && frame.header.document === 'models') {
+        this.doc = A.load<any>(frame.payload);
+        this.history = frame.header.history_id;
+        expect(A.getHeads(this.doc!).sort()).toEqual(frame.header.heads);
+      } else if (frame.kind === 4) {
+        [this.doc] = A.applyChanges(this.doc!, cut(frame.payload, frame.header.sizes));
+      }
+    }
+  }
+  get comms(): Record<string, any> {
+    this.pull();
+    return JSON.parse(JSON.stringify(this.doc?.comms ?? {}));
+  }
+}
+
+describe('models=document', () => {
+  let host: Host;
+  let editor: Client;
+  let reader: Client;
+  let models: Models;
+  let info: any;
+  const join = (query: Record<string, string> = {}, rest = {}) => Client.join(host, info, { query: { models: 'document', ...query }, ...rest });
+  beforeAll(async () => {
+    host = await Host.start();
+    info = await host.open(
+      host.notebook('m.ipynb', [
+        { id: 'open', source: OPEN },
+        { id: 'move', source: "for i in range(200): made.send(data={'method': 'update', 'state': {'value': i}, 'buffer_paths': []})" },
+        { id: 'custom', source: "made.send(data={'method': 'custom', 'content': {'hello': 1}})" },
+        { id: 'close', source: 'made.close()' },
+      ]),
+    );
+    editor = await Client.join(host, info);
+    reader = await join();
+    models = new Models(reader);
+  });
+  afterAll(async () => {
+    await editor.close();
+    await host.stop();
+  });
+
+  it('begins with the document of nteract\'s comms schema, before any output', async () => {
+    const first = reader.binaries.find((frame) => frame.kind === 6)!;
+    expect(first.header).toMatchObject({ document: 'models', version: 1, heads: ['59e6107683328412635b4c868124e9c4014704de086aef822a58c07d85153a57'] });
+    expect(models.comms).toEqual({});
+  });
+
+  it('a new model is in it before the output that follows; its buffer is a blob', async () => {
+    let atOutput: string[] | undefined;
+    reader.socket.on('message', () => {
+      if (!atOutput && reader.text('open').includes('made')) atOutput = Object.keys(models.comms);
+    });
+    await editor.execute(['open']);
+    await reader.event('cell-op', (data) => data.cell_id === 'open' && data.status === 'idle');
+    expect(atOutput).toEqual(['slider']);
+    const { slider } = models.comms;
+    expect(slider).toMatchObject({ target_name: 'jupyter.widget', model_module: 'm', model_name: 'IntSlider', cell_id: 'open', revision: 1 });
+    expect(slider.state.value).toBe(3);
+    const blob = slider.state.nested.raw;
+    expect(blob).toEqual({ $blob: createHash('sha256').update(RAW).digest('hex'), size: RAW.length, media_type: 'application/octet-stream' });
+    const bytes = await fetch(`${host.url}/blobs/${blob.$blob}`, { headers: { Authorization: `Bearer ${host.token}` } });
+    expect(bytes.status).toBe(200);
+    expect(Buffer.from(await bytes.arrayBuffer()).equals(RAW)).toBe(true);
+  });
+
+  it('updates are coalesced per model and end in the last value; no lifecycle events, but custom messages', async () => {
+    const before = reader.binaries.length;
+    await editor.execute(['move']);
+    await reader.until('the last value', () => models.comms.slider.state.value === 199);
+    expect(reader.binaries.length - before).toBeLessThan(200);
+    expect(models.comms.slider.revision).toBe(editor.events('model-lifecycle').at(-1)!.data.revision);
+    await editor.execute(['custom']);
+    const custom = await reader.event('model-lifecycle');
+    expect([custom.seq, custom.data.message]).toEqual([null, { method: 'custom', content: { hello: 1 } }]);
+    expect(reader.events('model-lifecycle')).toHaveLength(1);
+    expect(editor.binaries.filter((frame) => frame.kind === 4 || frame.kind === 6)).toEqual([]);
+  });
+
+  it('a write by the command is in the document; a change of the client\'s own is refused', async () => {
+    const wrote = await reader.command('model', { model_id: 'slider', message: { method: 'update', state: { value: 42 }, buffer_paths: [] } }, { epoch: null });
+    expect(wrote.ok).toBe(true);
+    await reader.until('the write', () => models.comms.slider.revision === wrote.revision);
+    expect(models.comms.slider.state.value).toBe(42);
+    reader.socket.send(encodeBinary(4, { id: 'mine', sizes: [3] }, new Uint8Array([1, 2, 3])));
+    const refused = await reader.event('reply', (data) => data.id === 'mine');
+    expect([refused.data.ok, refused.data.error.code, refused.data.error.status]).toEqual([false, 'read_only', 403]);
+  });
+
+  it('a joiner gets the whole, one that states known heads what it lacks, one with another history the whole', async () => {
+    const joiner = await join();
+    expect(new Models(joiner).comms).toEqual(models.comms);
+    await joiner.close();
+    const { key, resume } = reader;
+    const heads = A.getHeads(models.doc!).join(',');
+    reader.cut();
+    const value = { model_id: 'slider', message: { method: 'update', state: { value: 7 }, buffer_paths: [] } };
+    expect((await editor.command('model', value)).ok).toBe(true);
+    const back = await join({ models_heads: heads, models_history_id: models.history }, { key, resume });
+    expect(back.ready.replay).toBe('gap');
+    expect(back.binaries.map((frame) => frame.kind)).toEqual([4]);
+    expect(back.events('model-lifecycle')).toEqual([]);
+    models = new Models(back, models);
+    expect(models.comms.slider.state.value).toBe(7);
+    const stranger = await join({ models_heads: heads, models_history_id: 'another' });
+    expect(stranger.binaries.map((frame) => frame.kind)).toEqual([6]);
+    await stranger.close();
+    reader = back;
+  });
+
+  it('unknown heads: the sync protocol', async () => {
+    const peer = await join();
+    let doc = A.load<any>(peer.binaries.find((frame) => frame.kind === 6)!.payload);
+    await peer.command('room', {}, { epoch: null });
+    let state = A.initSyncState();
+    let mine = A.init<any>();
+    let taken = peer.binaries.length;
+    for (let round = 0; round < 10 && A.getHeads(mine).join() !== A.getHeads(doc).join(); ++round) {
+      let message: Uint8Array | null;
+      [state, message] = A.generateSyncMessage(mine, state);
+      if (message) peer.socket.send(encodeBinary(2, {}, message));
+      await peer.until('an answer', () => peer.binaries.slice(taken).some((frame) => frame.kind === 2));
+      for (; taken < peer.binaries.length; ++taken) {
+        if (peer.binaries[taken]!.kind === 2) [mine, state] = A.receiveSyncMessage(mine, state, peer.binaries[taken]!.payload);
+      }
+    }
+    expect(JSON.parse(JSON.stringify(mine.comms))).toEqual(models.comms);
+    await peer.close();
+  });
+
+  it('a closed model leaves the document', async () => {
+    await editor.execute(['close']);
+    await reader.until('the model to go', () => models.comms.slider === undefined);
+    expect(models.comms).toEqual({});
+    await reader.close();
+  });
+});
