@@ -272,8 +272,10 @@ std::string metrics_text(const std::vector<std::pair<std::string, std::vector<Pl
     std::string help = family.help;
     std::replace(help.begin(), help.end(), '\\', '/');
     const std::string full = "lectern_plugin_" + name;
-    out += "# HELP " + full + " " + help + "\n# TYPE " + full + (family.counter ? " counter\n" : " gauge\n");
-    for (const auto& [id, value] : family.values) out += full + "{plugin=\"" + id + "\"} " + number(value) + "\n";
+    out.append("# HELP ").append(full).append(" ").append(help).append("\n# TYPE ").append(full);
+    out.append(family.counter ? " counter\n" : " gauge\n");
+    for (const auto& [id, value] : family.values)
+      out.append(full).append("{plugin=\"").append(id).append("\"} ").append(number(value)).append("\n");
   }
   return out;
 }

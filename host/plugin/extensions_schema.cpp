@@ -80,12 +80,13 @@ class Walk {
         return bad_schema("has the keyword \"" + text::label(key, 40) + "\" at \"" + path +
                           "\", which would not be enforced");
       }
-      LECTERN_CHECK(keyword(key, value, path + "/" + key));
+      LECTERN_CHECK(keyword(key, value, below(path, key)));
     }
     return {};
   }
 
  private:
+  static std::string below(std::string path, std::string_view key) { return path.append("/").append(key); }
   static bool in(std::string_view key, std::initializer_list<std::string_view> list) {
     return std::find(list.begin(), list.end(), key) != list.end();
   }
@@ -123,20 +124,20 @@ class Walk {
     if (value.as_object() == nullptr) return bad_schema("is no object at \"" + path + "\"");
     for (const auto& [name, inner] : *value.as_object()) {
       if (path.ends_with("/patternProperties")) LECTERN_CHECK(pattern(&name, path));
-      LECTERN_CHECK(schema(inner, path + "/" + name));
+      LECTERN_CHECK(schema(inner, below(path, name)));
     }
     return {};
   }
   Status list(const json::Value& value, const std::string& path) const {
     if (value.as_array() == nullptr) return bad_schema("is no array at \"" + path + "\"");
     for (std::size_t i = 0; i < value.as_array()->size(); ++i)
-      LECTERN_CHECK(schema((*value.as_array())[i], path + "/" + std::to_string(i)));
+      LECTERN_CHECK(schema((*value.as_array())[i], below(path, std::to_string(i))));
     return {};
   }
   Status dependencies(const json::Value& value, const std::string& path) const {
     if (value.as_object() == nullptr) return bad_schema("is no object at \"" + path + "\"");
     for (const auto& [name, inner] : *value.as_object()) {
-      if (!inner.is_array()) LECTERN_CHECK(schema(inner, path + "/" + name));
+      if (!inner.is_array()) LECTERN_CHECK(schema(inner, below(path, name)));
     }
     return {};
   }

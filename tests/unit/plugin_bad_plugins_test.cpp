@@ -162,7 +162,7 @@ TEST_F(BadPlugins, ARuntimeThatThrowsCostsAnError) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().status, 500);
   }
-  EXPECT_EQ(r.generation()->report().failures, 9u);
+  EXPECT_EQ(r.generation()->report().failures, 10u);
 }
 
 TEST_F(BadPlugins, GarbageEffectsMakeTheWholeOutcomeWorthless) {
