@@ -193,6 +193,54 @@ TEST(RateLimitTest, LetsABurstThroughAndThenAFewASecond) {
   EXPECT_EQ(dropped, 1u);
 }
 
+// A plugin that stays mapped after deinit, with a thread it never joined, may still call in.
+TEST(ServicesTest, AfterDeinitEveryFunctionOnlyTells) {
+  Services services("late", {});
+  const lectern_host* host = services.host();
+  const auto extension = [&](std::string_view id) { return host->get_extension(host->ctx, {id.data(), id.size()}); };
+  const auto* log = static_cast<const lectern_log*>(extension(LECTERN_EXT_LOG));
+  const auto* metrics = static_cast<const lectern_metrics*>(extension(LECTERN_EXT_METRICS));
+  ASSERT_TRUE(log != nullptr && metrics != nullptr);
+  EXPECT_EQ(extension("log/2"), nullptr);
+  EXPECT_EQ(extension("log/1 "), nullptr);
+  ASSERT_EQ(metrics->declare(metrics->ctx, 1, LECTERN_METRIC_GAUGE, {"depth", 5}, {"Depth", 5}), LECTERN_OK);
+  EXPECT_EQ(metrics->declare(metrics->ctx, 1, LECTERN_METRIC_GAUGE, {"depth", 5}, {"Depth", 5}), LECTERN_OK) << "again";
+  EXPECT_EQ(metrics->declare(metrics->ctx, 1, LECTERN_METRIC_GAUGE, {"other", 5}, {"", 0}), LECTERN_CONFLICT);
+  metrics->set(metrics->ctx, 1, 4);
+  services.close();
+  metrics->set(metrics->ctx, 1, 9);
+  log->write(log->ctx, LECTERN_LOG_ERROR, {"late", 4}, nullptr, 0);
+  host->log(host->ctx, LECTERN_LOG_ERROR, {"late", 4});
+  EXPECT_EQ(extension(LECTERN_EXT_LOG), nullptr);
+  ASSERT_EQ(services.metrics().size(), 1u);
+  EXPECT_EQ(services.metrics()[0].value, 4);
+  const auto breaches = services.checker()->breaches();
+  ASSERT_EQ(breaches.size(), 4u);
+  for (const Breach& one : breaches) {
+    EXPECT_EQ(one.tag, "(initialised)");
+    EXPECT_THAT(one.what, HasSubstr("was called after deinit"));
+  }
+}
+
+TEST(ServicesTest, TextsOfAPluginAreBounded) {
+  Services services("odd", {CheckLevel::maximal, log::Level::error});
+  const lectern_host* host = services.host();
+  host->log(host->ctx, LECTERN_LOG_ERROR, {nullptr, 500});
+  host->log(host->ctx, 4711, {"below the level that is written", 31});
+  EXPECT_EQ(host->get_extension(host->ctx, {nullptr, 5}), nullptr);
+  const std::string key = "checks/1";
+  const auto* checks = static_cast<const lectern_checks*>(host->get_extension(host->ctx, {key.data(), key.size()}));
+  ASSERT_NE(checks, nullptr);
+  EXPECT_EQ(checks->level, LECTERN_CHECKS_MAXIMAL);
+  const std::string huge(100'000, 'x');
+  checks->broken(checks->ctx, {huge.data(), huge.size()}, {nullptr, 3}, {huge.data(), huge.size()});
+  const auto breaches = services.checker()->breaches();
+  ASSERT_EQ(breaches.size(), 1u);
+  EXPECT_EQ(breaches[0].side, Side::host);
+  EXPECT_EQ(breaches[0].tag.size(), 64u);
+  EXPECT_EQ(breaches[0].what.size(), 400u);
+}
+
 TEST_F(Extensions, AChattyPluginIsCutShort) {
   const auto generation = registry_->load(Kind::policy, "careless");
   ASSERT_TRUE(generation);
