@@ -259,6 +259,11 @@ void LiveSession::policy(Reply<json::Value> reply) {
              [](LiveSession& self, Reply<json::Value> answer) { answer(policy_value(*self.policies().current())); });
 }
 
+void LiveSession::policy_recording(Reply<std::string> reply) {
+  on_reactor(std::move(reply),
+             [](LiveSession& self, Reply<std::string> answer) { answer(self.policies().record().text()); });
+}
+
 void LiveSession::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
   services_.workers->submit(
       [self = shared_from_this(), choice = std::move(choice), reply = std::move(reply)]() mutable {
@@ -267,10 +272,13 @@ void LiveSession::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
             generation ? plugin::Policy::create(*generation, choice.config.empty() ? "{}" : choice.config)
                        : Result<plugin::PolicyPtr>(fail(generation.error()));
         auto& loop = self->loop_;
-        loop.post([self = std::move(self), policy = std::move(policy), reply = std::move(reply)]() mutable {
+        loop.post([self = std::move(self), choice = std::move(choice), policy = std::move(policy),
+                   reply = std::move(reply)]() mutable {
           if (self->ended_ || !self->policies_) return reply(fail(gone()));
           if (!policy) return reply(fail(policy.error()));
           auto* session = self.get();
+          if (choice.dry_run)
+            return session->policies().shadow(std::move(*policy), choice.watch_ms, std::move(reply));
           session->policies().swap(std::move(*policy), [session, reply = std::move(reply)](Status status) mutable {
             if (!status) return reply(fail(status.error()));
             reply(policy_value(*session->policies().current()));

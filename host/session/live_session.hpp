@@ -86,6 +86,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void describe(Reply<json::Value> reply) override;
   void policy(Reply<json::Value> reply) override;
   void set_policy(PolicyChoice choice, Reply<json::Value> reply) override;
+  void policy_recording(Reply<std::string> reply) override;
   void end(std::string reason, Reply<bool> reply) override;
   void revoke(std::string principal) override;
   void has_blob(std::string sha256, Reply<bool> reply) override;
