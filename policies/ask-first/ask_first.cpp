@@ -3,6 +3,7 @@
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
 #include "lectern/sdk/simple_policy.hpp"
+#include "settings_schema.hpp"
 
 namespace {
 
@@ -10,6 +11,7 @@ using namespace lectern::sdk;
 
 class AskFirst final : public SimplePolicy {
  public:
+  static constexpr std::string_view config_schema = settings_schema;
   explicit AskFirst(std::string_view config) {
     Settings settings(config);
     deadline_ms_ = settings.integer("deadline_s", 30, 1, 600) * 1000;

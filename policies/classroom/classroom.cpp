@@ -3,6 +3,7 @@
 #include "lectern/sdk/people.hpp"
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
+#include "settings_schema.hpp"
 
 namespace {
 
@@ -12,6 +13,7 @@ constexpr std::int64_t longest_ask_ms = 600'000;  // a teacher answers when ther
 
 class Classroom final : public Policy {
  public:
+  static constexpr std::string_view config_schema = settings_schema;
   static constexpr std::string_view state_schema = "classroom/1";
   static constexpr std::string_view actions_json = R"([{"verb":"raise-hand","label":"Raise your hand","tier":"read"},)"
                                                    R"({"verb":"lower-hand","label":"Lower your hand","tier":"read"},)"

@@ -48,14 +48,16 @@ class Collaborative final : public Policy {
   /// Its request is its way to a grant; a second one would be one epoch too many.
   static bool asks(const Room& room, const Member& member) {
     for (const Request& request : room.requests) {
-      if (request.from == member.id && member.may_edit()) return true;
+      if (request.from == member.id && member.may_edit() && !member.lost()) return true;
     }
     return false;
   }
   /// Only somebody who gave the right to edit back, or came without it, asks here.
   static void answer(const Room& room, std::uint64_t request, std::uint64_t from, Outcome& out) {
     const Member* asker = room.member(from);
-    if (asker != nullptr && asker->may_edit()) {
+    if (asker != nullptr && asker->may_edit() && asker->lost()) {
+      out.deny(request, "You were away.");
+    } else if (asker != nullptr && asker->may_edit()) {
       out.allow(request);
     } else {
       out.deny(request, "Your access does not include editing.");

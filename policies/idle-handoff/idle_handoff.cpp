@@ -4,6 +4,7 @@
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
 #include "lectern/sdk/simple_policy.hpp"
+#include "settings_schema.hpp"
 
 namespace {
 
@@ -11,6 +12,7 @@ using namespace lectern::sdk;
 
 class IdleHandoff final : public SimplePolicy {
  public:
+  static constexpr std::string_view config_schema = settings_schema;
   explicit IdleHandoff(std::string_view config) {
     Settings settings(config);
     idle_ms_ = settings.integer("idle_s", 300, 1, 86'400) * 1000;

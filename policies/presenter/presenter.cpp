@@ -2,6 +2,7 @@
 #include "lectern/sdk/people.hpp"
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
+#include "settings_schema.hpp"
 
 namespace {
 
@@ -9,6 +10,7 @@ using namespace lectern::sdk;
 
 class Presenter final : public Policy {
  public:
+  static constexpr std::string_view config_schema = settings_schema;
   explicit Presenter(std::string_view config) {
     Settings settings(config);
     const std::string presenter = settings.text("presenter", "");

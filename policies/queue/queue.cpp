@@ -2,6 +2,7 @@
 #include "lectern/sdk/member_list.hpp"
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
+#include "settings_schema.hpp"
 
 namespace {
 
@@ -11,6 +12,7 @@ constexpr std::uint64_t turn_timer = 1;
 
 class Queue final : public Policy {
  public:
+  static constexpr std::string_view config_schema = settings_schema;
   static constexpr std::string_view state_schema = "queue/1";
   static constexpr std::string_view actions_json = R"([{"verb":"leave-line","label":"Leave the line","tier":"read"},)"
                                                    R"({"verb":"pass-on","label":"Pass the pen on","tier":"edit"}])";

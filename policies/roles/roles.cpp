@@ -2,6 +2,7 @@
 #include "lectern/sdk/people.hpp"
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
+#include "settings_schema.hpp"
 
 namespace {
 
@@ -11,6 +12,7 @@ enum class Role { editor, interactor, viewer };
 
 class Roles final : public Policy {
  public:
+  static constexpr std::string_view config_schema = settings_schema;
   static constexpr bool multi_editor = true;
 
   explicit Roles(std::string_view config) {
