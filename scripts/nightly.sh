@@ -21,6 +21,13 @@ for round in $(seq "${LECTERN_CRASH_ROUNDS:-25}"); do
   }
 done
 
+say "== 1,000 swaps of policies under load =="
+(cd "$ROOT/tests" && LECTERN_SWAPS=1000 npx vitest run wire/swaps.test.ts >"$log" 2>&1) || {
+  tail -40 "$log"
+  die "the swaps failed"
+}
+grep "swaps: " "$log" || true
+
 say "== every wire test, five times over =="
 for round in $(seq 5); do
   (cd "$ROOT/tests" && npx vitest run wire/ >"$log" 2>&1) || {

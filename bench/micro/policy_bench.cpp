@@ -33,9 +33,14 @@ plugin::RoomSnapshot room_of(int members) {
   return room;
 }
 
-void takeover_decision(benchmark::State& state, const char* id) {
+enum class Where { in_process, own_process };
+
+void takeover_decision(benchmark::State& state, const char* id, Where where) {
   const auto staging = std::filesystem::temp_directory_path() / "lectern-bench-plugins";
-  plugin::Registry registry({{LECTERN_BENCH_PLUGINS}, staging});
+  plugin::RegistryOptions options{{LECTERN_BENCH_PLUGINS}, staging};
+  if (where == Where::own_process) options.isolate = {id};
+  options.plugin_host = isolation::plugin_host_program();
+  plugin::Registry registry(std::move(options));
   auto generation = registry.load(plugin::Kind::policy, id);
   if (!generation) return state.SkipWithError(generation.error().message.c_str());
   auto policy = plugin::Policy::create(*generation, "{}");
@@ -51,8 +56,13 @@ void takeover_decision(benchmark::State& state, const char* id) {
     benchmark::DoNotOptimize(outcome->effects.data());
   }
 }
-BENCHMARK_CAPTURE(takeover_decision, local_takeover, "local-takeover")->Arg(2)->Arg(100)->Arg(1000);
-BENCHMARK_CAPTURE(takeover_decision, collaborative, "collaborative")->Arg(100);
+BENCHMARK_CAPTURE(takeover_decision, local_takeover, "local-takeover", Where::in_process)->Arg(2)->Arg(100)->Arg(1000);
+BENCHMARK_CAPTURE(takeover_decision, collaborative, "collaborative", Where::in_process)->Arg(100);
+BENCHMARK_CAPTURE(takeover_decision, local_takeover_own_process, "local-takeover", Where::own_process)
+    ->Arg(2)
+    ->Arg(100)
+    ->Arg(1000)
+    ->UseRealTime();
 
 void room_snapshot_floor(benchmark::State& state) {
   const auto room = room_of(static_cast<int>(state.range(0)));

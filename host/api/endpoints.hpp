@@ -14,6 +14,7 @@
 #include "api/routes.hpp"
 #include "api/static_files.hpp"
 #include "api/tickets.hpp"
+#include "api/tokens.hpp"
 #include "api/upgrade.hpp"
 #include "base/json.hpp"
 #include "base/loop.hpp"
@@ -43,12 +44,17 @@ struct Parts {
   std::function<std::vector<Metrics::Figure>()> figures;
   /// [worker] Runtimes a notebook can be created for: JSON array of {name, display_name, language}.
   std::function<json::Value()> runtimes;
+  /// [worker] Kernels to come are started by what lies on disk now; the number of its generation.
+  std::function<Result<std::uint64_t>(const std::string& plugin_id)> renew_runtime;
   /// [worker] Bytes and media type of a stored blob; 404 `blob_not_found`.
   struct Blob {
     std::shared_ptr<const std::string> bytes;
     std::string media_type;
   };
   std::function<Result<Blob>(const std::string& sha256)> blob;
+  Tokens* tokens = nullptr;
+  /// [any] The next expiry may have moved: whoever keeps the clock looks again.
+  std::function<void()> tokens_changed;
 };
 
 /// "0.1.0": the host's version, as built.
@@ -71,7 +77,12 @@ class Endpoints {
   Outcome blob(Call call);
   Outcome page(Call call);
 
+  Outcome list_tokens(Call call);
+  Outcome mint_token(Call call);
+  Outcome revoke_token(Call call);
+
   Outcome open_notebook(Call call);
+  Outcome open_live(Call call, const std::string& path);
   Outcome create_notebook(Call call);
   Outcome list_sessions(Call call);
   Outcome show_session(Call call);
@@ -85,6 +96,7 @@ class Endpoints {
   Outcome set_default_policy(Call call);
   Outcome show_policy(Call call);
   Outcome set_policy(Call call);
+  Outcome policy_record(Call call);
 
   Outcome connect(Call call);
   Outcome session_events(Call call);
@@ -117,6 +129,6 @@ std::uint32_t scope_bits(Scope scope);
 std::string connect_url(const Request& request, std::string_view session_id);
 json::Value connection_info(const session::ConnectionInfo& info, const Request& request);
 /// [any] {"sessions":[…]}: the body of GET /api/v1/sessions and the data of `sessions-changed`.
-json::Value session_list(const session::Directory& directory);
+json::Value session_list(const session::Directory& directory, const std::string& only = {});
 
 }  // namespace lectern::api

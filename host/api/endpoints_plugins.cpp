@@ -1,8 +1,8 @@
-// Reloading a policy from its folder while people work.
 #include <algorithm>
 #include <mutex>
 
 #include "api/endpoints.hpp"
+#include "api/reload.hpp"
 #include "base/text.hpp"
 
 namespace lectern::api {
@@ -11,8 +11,9 @@ namespace {
 // One reload: swaps the policy in every session that runs it, one after the other, and reports each.
 class Reload : public std::enable_shared_from_this<Reload> {
  public:
-  Reload(std::string id, std::uint64_t generation, std::vector<session::SessionPtr> live, Respond respond)
-      : id_(std::move(id)), generation_(generation), live_(std::move(live)), respond_(std::move(respond)) {}
+  Reload(std::string id, std::uint64_t generation, std::vector<session::SessionPtr> live,
+         UniqueFunction<void(Result<json::Value>)> done)
+      : id_(std::move(id)), generation_(generation), live_(std::move(live)), done_(std::move(done)) {}
 
   void next() {
     if (at_ == live_.size()) return finish();
@@ -46,44 +47,68 @@ class Reload : public std::enable_shared_from_this<Reload> {
     out.set("id", id_);
     out.set("generation", generation_);
     out.set("sessions", std::move(rows_));
-    answer(respond_, 200, out);
+    done_(std::move(out));
   }
 
   std::string id_;
   std::uint64_t generation_;
   std::vector<session::SessionPtr> live_;
-  Respond respond_;
+  UniqueFunction<void(Result<json::Value>)> done_;
   std::size_t at_ = 0;
   json::Array rows_;
 };
 
-Result<plugin::GenerationPtr> load_policy(plugin::Registry& registry, const std::string& id) {
+Result<plugin::Kind> kind_of(plugin::Registry& registry, const std::string& id) {
   const auto found = registry.discover();
   const auto it = std::find_if(found.begin(), found.end(), [&](const auto& one) { return one.id == id; });
   if (it == found.end()) {
     return fail(404, "plugin_missing", "no plugin '" + text::label(id, 80) + "' lies in the plugin path",
                 "GET /api/v1/plugins lists what was found and where it was looked for");
   }
-  if (it->manifest && it->manifest->kind != plugin::Kind::policy) {
-    return fail(409, "not_reloadable",
-                "'" + id + "' is a " + std::string(plugin::kind_name(it->manifest->kind)) +
-                    "; this server reloads policies only",
-                "restart the server to load the new one");
-  }
-  return registry.load(plugin::Kind::policy, id);
+  if (!it->manifest) return fail(*it->refused);
+  return it->manifest->kind;
+}
+
+json::Value reloaded(const std::string& id, std::uint64_t generation) {
+  json::Value out;
+  out.set("id", id);
+  out.set("generation", generation);
+  out.set("sessions", json::Array{});
+  return out;
 }
 
 }  // namespace
 
+void reload_plugin(const Parts& parts, const std::string& id, UniqueFunction<void(Result<json::Value>)> done) {
+  const auto kind = kind_of(*parts.registry, id);
+  if (!kind) return done(fail(kind.error()));
+  if (*kind == plugin::Kind::transport || *kind == plugin::Kind::presence) {
+    return done(fail(409, "not_reloadable",
+                     "'" + id + "' is a " + std::string(plugin::kind_name(*kind)) +
+                         ", which serves from the start of the server to its end",
+                     "restart the server to load the new one"));
+  }
+  if (*kind == plugin::Kind::runtime) {
+    const auto generation = parts.renew_runtime ? parts.renew_runtime(id) : fail(503, "no_runtime_plugin", "none runs");
+    if (!generation) return done(fail(generation.error()));
+    parts.host_events->changed("plugins-changed");
+    return done(reloaded(id, *generation));
+  }
+  const auto generation = parts.registry->load(*kind, id);
+  if (!generation) return done(fail(generation.error()));
+  parts.host_events->changed("plugins-changed");
+  if (*kind == plugin::Kind::format) return done(reloaded(id, (*generation)->number()));
+  std::make_shared<Reload>(id, (*generation)->number(), parts.directory->sessions(), std::move(done))->next();
+}
+
 Outcome Endpoints::reload_plugin(Call call) {
   return Deferred{[this, id = call.arguments.at(0)](Respond respond) mutable {
                     parts_.workers->submit([this, id = std::move(id), respond = std::move(respond)]() mutable {
-                      auto generation = load_policy(*parts_.registry, id);
-                      if (!generation) return respond(error_response(generation.error()));
-                      parts_.host_events->changed("plugins-changed");
-                      std::make_shared<Reload>(id, (*generation)->number(), parts_.directory->sessions(),
-                                               std::move(respond))
-                          ->next();
+                      api::reload_plugin(parts_, id,
+                                         [respond = std::move(respond)](Result<json::Value> result) mutable {
+                                           if (!result) return respond(error_response(result.error()));
+                                           answer(respond, 200, *result);
+                                         });
                     });
                   },
                   call.route->deadline_ms};

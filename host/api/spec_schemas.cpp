@@ -65,7 +65,19 @@ constexpr std::string_view components = R"json({
 "CommandBody": {"type":"object"},
 "CommandResult": {"type":"object"},
 "PolicyRequest": {"type":"object","required":["policy"],"properties":{"policy":{"type":"string"},
-  "config":{"type":"object"}}},
+  "config":{"type":"object"},"dry_run":{"type":"boolean"},"watch_ms":{"type":"integer"}}},
+"TokenRequest": {"type":"object","required":["scope"],"properties":{
+  "scope":{"enum":["view","interact","edit","admin"]},"name":{"type":"string","description":"whom policies and clients know it as; unique"},
+  "session_id":{"type":"string","description":"of this session only"},
+  "expires_ms":{"type":"integer","description":"from now; absent = until it is revoked"}}},
+"Token": {"type":"object","required":["id","scope","principal","created_at"],"properties":{"id":{"type":"string"},
+  "scope":{"type":"string"},"principal":{"type":"string"},"name":{"type":"string"},"session_id":{"type":"string"},
+  "created_at":{"type":"string","format":"date-time"},"expires_at":{"type":"string","format":"date-time"}}},
+"NewToken": {"type":"object","required":["id","token","scope","principal","created_at"],"properties":{
+  "token":{"type":"string","description":"shown this once"},"id":{"type":"string"},"scope":{"type":"string"},
+  "principal":{"type":"string"}}},
+"TokenList": {"type":"object","required":["tokens"],"properties":{
+  "tokens":{"type":"array","items":{"$ref":"#/components/schemas/Token"}}}},
 "Policy": {"type":"object","required":["policy","config"],"properties":{"policy":{"type":"string"},
   "config":{"type":"object"},"multi_editor":{"type":"boolean"},"generation":{"type":"integer"}}},
 "PolicySwap": {"type":"object","required":["policy","sessions"],"properties":{"policy":{"type":"string"},

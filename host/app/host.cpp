@@ -11,9 +11,12 @@
 #include <thread>
 #include <vector>
 
+#include "api/reload.hpp"
 #include "api/router.hpp"
+#include "api/token_clock.hpp"
 #include "app/addresses.hpp"
 #include "app/paths.hpp"
+#include "app/plugin_watch.hpp"
 #include "app/running.hpp"
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
@@ -30,6 +33,7 @@
 #include "plugin/transport.hpp"
 #include "presence/device.hpp"
 #include "presence/service.hpp"
+#include "runtime/hub.hpp"
 #include "runtime/service.hpp"
 #include "session/directory.hpp"
 
@@ -102,15 +106,22 @@ struct Host::Parts {
   std::unique_ptr<Timer> sessions_timer;  // of the first loop; used on it only
   std::atomic<bool> sessions_pending{false};
   std::unique_ptr<session::Directory> directory;
+  std::unique_ptr<api::Tokens> tokens;
+  std::unique_ptr<api::TokenClock> token_clock;
   std::unique_ptr<api::Router> router;
   std::unique_ptr<net::FrontDoor> door;
+  api::Parts shared_parts;  // as the router has them
+  std::unique_ptr<PluginWatch> plugin_watch;
   RunningEntry running;
   bool down = false;
 
   Status build();
   Status build_storage();
   [[nodiscard]] Status check_policy() const;
+  [[nodiscard]] Status check_policy_config() const;
   Status build_presence();
+  Status watch_plugins();
+  void reload_outdated();
   void build_sessions(const std::string& device_name);
   Status listen(const std::string& device_name);
   api::Parts api_parts(const std::string& device_name);
@@ -139,7 +150,7 @@ Status Host::Parts::build_storage() {
 Status Host::Parts::check_policy() const {
   const auto known = registry->ids(plugin::Kind::policy);
   const auto& wanted = options.session.policy;
-  if (std::find(known.begin(), known.end(), wanted) != known.end()) return {};
+  if (std::find(known.begin(), known.end(), wanted) != known.end()) return check_policy_config();
   std::string listed;
   for (const auto& id : known) listed += (listed.empty() ? "" : ", ") + id;
   const auto near = text::nearest(wanted, known);
@@ -150,6 +161,19 @@ Status Host::Parts::check_policy() const {
   if (options.policy_given) return fail(std::move(error));
   log::warning("plugins", remote_error(error));
   return {};
+}
+
+// Settings that the policy's schema refuses stop the start, not the first notebook; what else is wrong with the policy is
+// said when a notebook needs it.
+Status Host::Parts::check_policy_config() const {
+  const auto generation = registry->load(plugin::Kind::policy, options.session.policy);
+  if (!generation) return {};
+  auto checked = (*generation)->check_config(options.session.policy_config);
+  if (checked) return {};
+  Error error = std::move(checked).error();
+  error.code = "usage";
+  error.message = "--policy-config: " + error.message;
+  return fail(std::move(error));
 }
 
 // A folder somebody named needs the plugin for it, as a named policy does; a folder that is out of reach may come back.
@@ -282,6 +306,7 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
     return presence->json();
   };
   out.figures = [this] { return figures(); };
+  out.renew_runtime = [this](const std::string& id) { return runtime->hub().renew(id); };
   out.runtimes = [this] {
     json::Array rows;
     for (const auto& kernel : runtime->catalog().list()) {
@@ -297,6 +322,8 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
     LECTERN_TRY(auto blob, runtime->blobs().get(sha256));
     return api::Parts::Blob{std::move(blob.bytes), std::move(blob.media_type)};
   };
+  out.tokens = tokens.get();
+  out.tokens_changed = [this] { token_clock->changed(); };
   host_events->declare("sessions-changed", [this] { return json::write(api::session_list(*directory)); });
   host_events->declare("remote-sessions", [this] { return presence ? presence->json() : std::string("{}"); });
   host_events->declare("plugins-changed", [] { return std::string("{}"); });
@@ -306,9 +333,15 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
 Status Host::Parts::listen(const std::string& device_name) {
   LECTERN_TRY(const auto address, bind_address(options.bind));
   api::GateOptions gate;
+  LECTERN_TRY(tokens, api::Tokens::open(options.state_dir + "/tokens.json"));
+  token_clock = std::make_unique<api::TokenClock>(*tokens, *loops.front(), *workers, [this](const auto& record) {
+    for (const auto& session : directory->sessions()) session->revoke(record.principal());
+  });
   gate.token = token;
+  gate.tokens = tokens.get();
   gate.hosts = answered_names(options.bind, address, options.host_names);
-  router = std::make_unique<api::Router>(std::move(gate), api_parts(device_name));
+  shared_parts = api_parts(device_name);
+  router = std::make_unique<api::Router>(std::move(gate), shared_parts);
   net::FrontDoorOptions front;
   front.bind = address;
   front.port = options.port;
@@ -359,7 +392,27 @@ Status Host::Parts::build() {
   build_sessions(options.device_name);
   LECTERN_CHECK(listen(options.device_name));
   if (presence) presence->start();
+  if (const auto pruned = registry->prune(); pruned != 0)
+    log::debug("plugins", std::to_string(pruned) + " staged copies that nobody used are removed");
+  registry->probe_from_now_on();
+  LECTERN_CHECK(watch_plugins());
   return announce();
+}
+
+Status Host::Parts::watch_plugins() {
+  if (!options.watch_plugins) return {};
+  LECTERN_TRY(plugin_watch, PluginWatch::start(registry->options().search, [this] { reload_outdated(); }));
+  return {};
+}
+
+// One that is refused stays as it is, and is tried again with the next change.
+void Host::Parts::reload_outdated() {
+  for (const auto& id : registry->outdated()) {
+    api::reload_plugin(shared_parts, id, [id](const Result<json::Value>& done) {
+      if (done) return log::info("plugins", "'" + id + "' was replaced on disk and is reloaded");
+      log::warning("plugins", "'" + id + "' was replaced on disk and is not reloaded: " + remote_error(done.error()));
+    });
+  }
 }
 
 void Host::Parts::end_sessions() {
@@ -420,6 +473,7 @@ void Host::shutdown() {
   auto& parts = *parts_;
   if (std::exchange(parts.down, true)) return;
   parts.running = RunningEntry();
+  parts.plugin_watch.reset();
   if (parts.door) parts.door->drain();
   if (parts.presence) parts.presence->set_draining();
   if (parts.host_events) parts.host_events->close_all("SHUTDOWN");
@@ -427,6 +481,7 @@ void Host::shutdown() {
   if (parts.door) parts.door->stop();
   parts.finish_work();
   parts.stop_publishing();
+  if (parts.token_clock) parts.token_clock->stop();
   parts.directory.reset();
   parts.presence.reset();
   parts.runtime.reset();

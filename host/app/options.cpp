@@ -89,6 +89,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "give this policy or format a process of its own though it is trusted; repeatable")  //
       ("isolated-memory-mb", po::value(&out.isolated_memory_mb)->value_name("MB"),
        "address space of such a process (default 1024)")  //
+      ("watch-plugins", po::bool_switch(&out.watch_plugins),
+       "reload a plugin that is in use as soon as it is replaced in its folder")  //
       ("plugin-checks", po::value(&out.plugin_checks)->value_name("LEVEL"),
        "how closely plugins and host are watched: off, minimal (default), maximal")  //
       ("web-dir", po::value(&out.web_dir)->value_name("DIR"), "the page's files")    //

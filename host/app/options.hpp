@@ -23,6 +23,7 @@ struct ServeOptions {
   std::vector<std::string> plugin_path, host_names;
   std::vector<std::string> isolate;  // plugin ids
   std::uint64_t isolated_memory_mb = 1024;
+  bool watch_plugins = false;
   std::string plugin_checks = "minimal";  // off, minimal, maximal
   bool insecure_plaintext = false, no_browser = false, json = false, verbose = false;
   session::Settings session;

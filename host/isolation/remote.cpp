@@ -212,6 +212,7 @@ Status Remote::take_ready(const std::string& ready) {
     policy_.state_schema = abi(schema_);
     policy_.actions_json = abi(actions_);
   }
+  config_schema_ = from.text().substr(0, 64u << 10);
   if (!from.ok() || (launch_.kind == "format" && extensions_.empty()))
     return fail(422, "bad_entry", launch_.id + " announced what makes no sense");
   return {};
@@ -409,6 +410,26 @@ lectern_status Remote::reduce(std::uint64_t object, lectern_str state, const lec
   const auto status = unpack_end(from, *out.error);
   const auto last = from.ok() ? replay(from.rest()) : lectern_status{LECTERN_INTERNAL};
   return status == LECTERN_OK ? last : status;
+}
+
+Status probe(Launch launch) {
+  launch.sandbox = launch.sandbox && Remote::can(launch.kind);
+  const auto died = [&](const Error& error) {
+    return fail(422, "probe_failed",
+                launch.id + " was tried in a process of its own before it is loaded, and failed: " + error.message,
+                "What was loaded before goes on; mend the plugin.");
+  };
+  auto process = Process::start(launch);
+  if (!process && process.error().code == "plugin_died") return died(process.error());
+  if (!process || launch.kind != "policy") return {};
+  for (const Op op : {Op::policy_create, Op::policy_destroy}) {
+    Packer to = request(op);
+    to.number<std::uint64_t>(1);
+    if (op == Op::policy_create) to.text(std::string_view("{}"));
+    const auto done = (*process)->call(to.bytes(), {}, to_create, [](std::string_view) { return LECTERN_INTERNAL; });
+    if (!done) return died(done.error());
+  }
+  return {};
 }
 
 std::string Remote::beat() {

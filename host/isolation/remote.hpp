@@ -43,6 +43,8 @@ class Remote {
   /// [any] A lectern_format or lectern_policy with the plugin's constants and no functions. Valid as long as this.
   [[nodiscard]] const void* interface() const;
   [[nodiscard]] const std::string& build() const { return build_; }
+  /// What config-schema/1 of it says; empty = it has none.
+  [[nodiscard]] const std::string& config_schema() const { return config_schema_; }
 
   /// As the functions of lectern_format. LECTERN_INTERNAL with the blame in `error` when the child died of it.
   [[nodiscard]] std::int32_t probe(std::string_view path, std::string_view head, lectern_error& error,
@@ -73,7 +75,7 @@ class Remote {
   static lectern_status blame(const Error& error, lectern_error& to);
 
   Launch launch_;
-  std::string build_, actions_, schema_;
+  std::string build_, actions_, schema_, config_schema_;
   std::vector<std::string> extensions_;
   std::vector<lectern_str> extension_texts_;
   lectern_format format_{};
@@ -90,5 +92,9 @@ class Remote {
   std::uint64_t deaths_ = 0;             // in a row
   std::int64_t died_ms_ = 0, rests_until_ms_ = 0;
 };
+
+/// [control] Loads the plugin in a process of its own and lets it go again; a policy is also made and destroyed. Only a
+/// death counts: 422 `probe_failed` with the blame. What the plugin says is said again when it is loaded for good.
+Status probe(Launch launch);
 
 }  // namespace lectern::isolation

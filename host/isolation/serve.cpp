@@ -252,6 +252,7 @@ class Server {
       to.text(view(policy_.state_schema));
       to.text(view(policy_.actions_json));
     }
+    to.text(std::string_view(generation_->report().config_schema));
     socket_.send(FrameType::ready, to.bytes());
   }
 

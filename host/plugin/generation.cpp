@@ -200,6 +200,22 @@ Result<std::unique_ptr<Generation>> Generation::load(Manifest manifest, const st
   return made;
 }
 
+isolation::Launch launch_of(const Manifest& manifest, const std::filesystem::path& staged, const std::string& sha256,
+                            const std::filesystem::path& program, const isolation::Limits& limits) {
+  isolation::Launch launch;
+  launch.program = program;
+  launch.id = manifest.id;
+  launch.kind = kind_name(manifest.kind);
+  launch.abi_major = manifest.abi_major;
+  launch.abi_minor = manifest.abi_minor;
+  launch.library = manifest.library;
+  launch.manifest = manifest.path;
+  launch.staged = staged;
+  launch.sha256 = sha256;
+  launch.limits = limits;
+  return launch;
+}
+
 Result<std::unique_ptr<Generation>> Generation::isolate(Manifest manifest, const std::filesystem::path& staged,
                                                         std::string sha256, std::uint64_t number,
                                                         const std::filesystem::path& program,
@@ -207,20 +223,10 @@ Result<std::unique_ptr<Generation>> Generation::isolate(Manifest manifest, const
                                                         const ServiceOptions& services) {
   const auto start = clock::now_us();
   std::unique_ptr<Generation> made(new Generation(std::move(manifest), std::move(sha256), number, services));
-  const Manifest& facts = made->manifest_;
-  isolation::Launch launch;
-  launch.program = program;
-  launch.id = facts.id;
-  launch.kind = kind_name(facts.kind);
-  launch.abi_major = facts.abi_major;
-  launch.abi_minor = facts.abi_minor;
-  launch.library = facts.library;
-  launch.manifest = facts.path;
-  launch.staged = staged;
-  launch.sha256 = made->sha256_;
-  launch.limits = limits;
+  auto launch = launch_of(made->manifest_, staged, made->sha256_, program, limits);
   LECTERN_TRY(made->inner_->remote, isolation::Remote::start(std::move(launch)));
   made->interface_ = made->inner_->remote->interface();
+  made->take_schema();
   made->inner_->loaded_at = clock::rfc3339_now();
   made->inner_->load_us = clock::now_us() - start;
   return made;
@@ -275,9 +281,16 @@ const void* Generation::extension(std::string_view id) const {
 
 /// What check_config() goes by. A schema that cannot be enforced is as good as none, and its author is told.
 void Generation::take_schema() {
-  const auto found = read_struct(static_cast<const lectern_config_schema*>(extension(LECTERN_EXT_CONFIG_SCHEMA)));
-  if (found.struct_size == 0) return;
-  auto compiled = ConfigSchema::compile(sane(found.schema, 64u << 10) ? view(found.schema) : std::string_view());
+  std::string_view text;
+  if (inner_->remote) {
+    text = inner_->remote->config_schema();
+    if (text.empty()) return;
+  } else {
+    const auto found = read_struct(static_cast<const lectern_config_schema*>(extension(LECTERN_EXT_CONFIG_SCHEMA)));
+    if (found.struct_size == 0) return;
+    if (sane(found.schema, 64u << 10)) text = view(found.schema);
+  }
+  auto compiled = ConfigSchema::compile(text);
   if (compiled) {
     inner_->schema = std::move(*compiled);
     return;

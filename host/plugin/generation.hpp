@@ -126,6 +126,10 @@ class Generation {
   std::unique_ptr<Inner> inner_;
 };
 
+/// [any] What a child has to know to load this plugin.
+isolation::Launch launch_of(const Manifest& manifest, const std::filesystem::path& staged, const std::string& sha256,
+                            const std::filesystem::path& program, const isolation::Limits& limits);
+
 /// Never null where it is passed around.
 using GenerationPtr = std::shared_ptr<Generation>;
 

@@ -102,6 +102,7 @@ struct Registry::Inner {
 
   std::mutex mutex;  // of what follows
   std::uint64_t next_number = 1;
+  bool probing = false;
   std::vector<std::weak_ptr<Generation>> live;
   struct Kept {
     std::string id;
@@ -336,6 +337,9 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   if (known != nullptr) return known;
   const auto number = inner_->next_number;
   const auto& options = inner_->options;
+  if (inner_->probing && !isolated)
+    LECTERN_CHECK(isolation::probe(
+        launch_of(manifest, staged.path, staged.sha256, options.plugin_host, isolation::Limits(options.limits))));
   auto loaded = isolated ? Generation::isolate(std::move(manifest), staged.path, staged.sha256, number,
                                                options.plugin_host, options.limits, options.services)
                          : Generation::load(std::move(manifest), staged.path, staged.sha256, number, options.services);
@@ -349,9 +353,32 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   }
   log::debug("plugins",
              made->id() + " generation " + std::to_string(made->number()) + " is loaded from " + staged.path.string());
-  GenerationPtr shared(made.release(), [inner = inner_](Generation* generation) { inner->bury(generation); });
+  GenerationPtr shared(made.release(),
+                       [inner = inner_, held = staged.held](Generation* generation) { inner->bury(generation); });
   inner_->live.push_back(shared);
   return shared;
+}
+
+std::vector<std::string> Registry::outdated() {
+  std::vector<std::string> out;
+  for (const auto& one : report()) {
+    if (one.found.refused || !one.found.manifest || one.generations.empty()) continue;
+    const auto hash = library_hash(one.found.manifest->library_path());
+    const auto& known = one.generations;
+    const bool loaded =
+        hash && std::any_of(known.begin(), known.end(), [&](const auto& g) { return g.sha256 == *hash; });
+    if (hash && !loaded) out.push_back(one.found.id);
+  }
+  return out;
+}
+
+void Registry::probe_from_now_on() {
+  const std::scoped_lock lock(inner_->mutex);
+  inner_->probing = true;
+}
+
+std::size_t Registry::prune() {
+  return prune_staged(inner_->options.staging);
 }
 
 void Registry::reap() {

@@ -66,6 +66,15 @@ class Registry {
   /// the gate that refused it.
   Result<GenerationPtr> load(Kind kind, std::string_view id);
 
+  /// The ids of what is in use, is not refused, and is not any more what lies on disk.
+  [[nodiscard]] std::vector<std::string> outdated();
+
+  /// From now on what is new is tried in a process of its own before it is loaded into this one: 422 `probe_failed`.
+  /// Not at the start, where nothing would be lost by it and each start would pay for all of them.
+  void probe_from_now_on();
+  /// Removes staged copies that no process uses; how many. At the start, after loading what is used.
+  std::size_t prune();
+
   /// Looks up disk and generations together, and asks those that say how they are (health/1).
   [[nodiscard]] std::vector<PluginReport> report();
   /// The figures that plugins count themselves, for /metrics.

@@ -1,6 +1,7 @@
 #include "plugin/staging.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,7 +75,58 @@ Status write_new(const fs::path& path, const std::string& bytes) {
   return {};
 }
 
+/// An open folder with a lock on it: shared by who uses what is in it, exclusive by who removes it.
+class FolderLock {
+ public:
+  FolderLock(const fs::path& folder, int operation)
+      : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) {
+    int got = -1;
+    while (fd_ >= 0 && (got = ::flock(fd_, operation)) != 0 && errno == EINTR) {
+    }
+    locked_ = got == 0;
+  }
+  ~FolderLock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  [[nodiscard]] bool locked() const { return locked_; }
+  /// False when the folder was removed, and perhaps made anew, while we waited.
+  [[nodiscard]] bool is_still(const fs::path& folder) const {
+    struct stat ours {
+    }, there{};
+    return ::fstat(fd_, &ours) == 0 && ::lstat(folder.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+  }
+
+ private:
+  int fd_;
+  bool locked_ = false;
+};
+
+/// Makes the folder and holds it, whoever prunes meanwhile.
+Result<std::shared_ptr<const void>> held_folder(const fs::path& folder) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    LECTERN_CHECK(private_folder(folder));
+    auto lock = std::make_shared<const FolderLock>(folder, LOCK_SH);
+    if (lock->locked() && lock->is_still(folder)) return std::shared_ptr<const void>(std::move(lock));
+  }
+  return failed(folder, "the folder cannot be held");
+}
+
 }  // namespace
+
+std::size_t prune_staged(const fs::path& root) {
+  std::size_t removed = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(root / "plugins", error)) {
+    if (!entry.is_directory(error) || entry.is_symlink(error)) continue;
+    const FolderLock lock(entry.path(), LOCK_EX | LOCK_NB);
+    if (!lock.locked() || !lock.is_still(entry.path())) continue;
+    if (fs::remove_all(entry.path(), error) > 0 && !error) ++removed;
+  }
+  return removed;
+}
 
 Result<Staged> stage_library(const fs::path& library, const fs::path& root, const std::string& expected) {
   std::error_code error;
@@ -85,7 +137,7 @@ Result<Staged> stage_library(const fs::path& library, const fs::path& root, cons
   }
   const auto bytes = read_all(library, size);
   if (!bytes) return failed(library, "cannot be read");
-  Staged staged{{}, crypto::sha256_hex(*bytes)};
+  Staged staged{{}, crypto::sha256_hex(*bytes), nullptr};
   if (!expected.empty() && expected != staged.sha256) {
     return fail(409, "content_mismatch",
                 library.string() + " has the hash " + staged.sha256 + ", its manifest says " + expected,
@@ -94,7 +146,7 @@ Result<Staged> stage_library(const fs::path& library, const fs::path& root, cons
   fs::create_directories(root, error);
   LECTERN_CHECK(private_folder(root / "plugins"));
   const fs::path folder = root / "plugins" / staged.sha256;
-  LECTERN_CHECK(private_folder(folder));
+  LECTERN_TRY(staged.held, held_folder(folder));
   staged.path = folder / library.filename();
   if (holds(staged.path, staged.sha256)) return staged;
   LECTERN_CHECK(write_new(staged.path, *bytes));

@@ -1,5 +1,7 @@
 #include "runtime/hub.hpp"
 
+#include <utility>
+
 #include "base/log.hpp"
 #include "base/workers.hpp"
 #include "plugin/registry.hpp"
@@ -47,6 +49,7 @@ Hub::~Hub() {
   no_tasks_.wait(lock, [&] { return tasks_ == 0; });
   lock.unlock();
   runtimes_.clear();
+  former_.clear();
 }
 
 void Hub::submit(Task task) {
@@ -78,6 +81,24 @@ Result<std::shared_ptr<plugin::Runtime>> Hub::runtime(const std::string& plugin_
                                                  [this](plugin::RuntimeEvent&& event) { route(std::move(event)); }));
   runtimes_[plugin_id] = made;
   return made;
+}
+
+Result<std::uint64_t> Hub::renew(const std::string& plugin_id) {
+  const std::scoped_lock lock(making_);
+  // A kernel's end may let go on a reactor, which must not wait for a runtime's threads: so the last hold is ours.
+  std::erase_if(former_, [](const auto& runtime) { return runtime.use_count() == 1; });
+  LECTERN_TRY(auto generation, registry_.load(plugin::Kind::runtime, plugin_id));
+  const auto number = generation->number();
+  const auto it = runtimes_.find(plugin_id);
+  if (it != runtimes_.end() && it->second->generation() == generation) return number;
+  LECTERN_TRY(auto made, plugin::Runtime::create(std::move(generation), config_,
+                                                 [this](plugin::RuntimeEvent&& event) { route(std::move(event)); }));
+  if (it == runtimes_.end()) {
+    runtimes_[plugin_id] = std::move(made);
+  } else {
+    former_.push_back(std::exchange(it->second, std::move(made)));
+  }
+  return number;
 }
 
 std::uint64_t Hub::attach(std::shared_ptr<Mailbox> mailbox) {

@@ -60,6 +60,10 @@ class Hub {
   /// [worker] The object of a plugin. 404 `plugin_missing`, or what loading it says.
   Result<std::shared_ptr<plugin::Runtime>> runtime(const std::string& plugin_id);
 
+  /// [worker] The same, of what lies on disk now; kernels that run stay with the object they were started by. The
+  /// number of its generation.
+  Result<std::uint64_t> renew(const std::string& plugin_id);
+
   /// [any] Events of the returned number go into `mailbox` from now on.
   std::uint64_t attach(std::shared_ptr<Mailbox> mailbox);
   /// [any]
@@ -79,6 +83,7 @@ class Hub {
   std::uint64_t next_number_ = 1;
   std::size_t tasks_ = 0;
   std::condition_variable no_tasks_;
+  std::vector<std::shared_ptr<plugin::Runtime>> former_;  // of `making_`; each lives as long as one of its kernels
   std::map<std::string, std::shared_ptr<plugin::Runtime>> runtimes_;  // ends first: its threads use the routes
 };
 

@@ -206,8 +206,8 @@ TEST_F(HostTest, ARetriedCommandRunsOnce) {
 TEST_F(HostTest, ThePolicyIsShownAndSwapped) {
   const auto base = "/api/v1/sessions/" + open();
   EXPECT_EQ(outcome("PUT", "/api/v1/policy", parsed(R"({"policy":"no-such-policy"})")).substr(0, 3), "404");
-  EXPECT_EQ(outcome("PUT", "/api/v1/policy", parsed(R"({"policy":"collaborative","dry_run":true})")),
-            "501 dry_run_unavailable");
+  EXPECT_EQ(outcome("PUT", base + "/policy", parsed(R"({"policy":"collaborative","dry_run":true})")), "200");
+  EXPECT_EQ(text_of(ask("GET", base + "/policy")->body, "policy"), "local-takeover");
   EXPECT_EQ(outcome("PUT", base + "/policy", parsed(R"({"policy":"collaborative"})")), "200");
   const auto shown = ask("GET", base + "/policy");
   ASSERT_TRUE(shown);

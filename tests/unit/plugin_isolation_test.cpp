@@ -149,6 +149,29 @@ TEST_F(Isolation, ALibraryThatDiesWhenItIsLoadedIsRefusedWithTheReason) {
   }
 }
 
+TEST_F(Isolation, WhatIsTrustedIsTriedInAProcessOfItsOwnBeforeItIsLoaded) {
+  auto trusting = options();
+  trusting.trust = std::nullopt;
+  registry_ = std::make_unique<Registry>(trusting);
+  registry_->probe_from_now_on();
+  const auto refused = registry_->load(Kind::policy, "crashing-start");
+  ASSERT_FALSE(refused) << "loaded into this process it would have ended it";
+  EXPECT_EQ(refused.error().code, "probe_failed");
+  EXPECT_EQ(refused.error().status, 422);
+  EXPECT_EQ((*registry_->load(Kind::policy, "local-takeover"))->remote(), nullptr);
+  EXPECT_TRUE(registry_->load(Kind::transport, "transport-sse")) << "kinds that cannot be isolated are tried too";
+}
+
+TEST_F(Isolation, ACopyThatIsHeldIsNotPruned) {
+  const auto generation = registry_->load(Kind::format, "format-ipynb");
+  ASSERT_TRUE(generation);
+  const auto left_over = temporary_.path() / "state" / "plugins" / std::string(64, '0');
+  testing::fs::create_directory(left_over);
+  EXPECT_EQ(registry_->prune(), 1u);
+  EXPECT_FALSE(testing::fs::exists(left_over));
+  EXPECT_TRUE(testing::fs::exists(temporary_.path() / "state" / "plugins" / (*generation)->sha256()));
+}
+
 TEST_F(Isolation, APolicyThatLoopsIsEndedAndItsObjectIsMadeAgain) {
   auto generation = registry_->load(Kind::policy, "crashing-policy");
   ASSERT_TRUE(generation) << generation.error().message;

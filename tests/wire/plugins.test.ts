@@ -16,6 +16,9 @@ function installWithout(missing: string): { folder: string; binary: string; plug
   const plugins = path.join(folder, 'plugins');
   fs.mkdirSync(path.dirname(binary));
   fs.copyFileSync(LECTERN, binary);
+  fs.copyFileSync(path.join(path.dirname(LECTERN), 'lectern-plugin-host'), path.join(path.dirname(binary), 'lectern-plugin-host'));
+  fs.mkdirSync(plugins);
+  fs.copyFileSync(path.join(BUILT, 'own-plugins.sha256'), path.join(plugins, 'own-plugins.sha256'));
   for (const id of fs.readdirSync(BUILT)) {
     if (id === missing || !fs.existsSync(path.join(BUILT, id, `${id}.plugin.json`))) continue;
     fs.cpSync(path.join(BUILT, id), path.join(plugins, id), { recursive: true });
