@@ -140,12 +140,16 @@ Result<std::vector<std::string>> new_plugin(const NewPlugin& wanted) {
 
 std::string next_steps(const NewPlugin& wanted) {
   const auto folder = folder_of(wanted).string();
-  auto out = "Next:\n  cmake -S " + folder + " -B " + folder +
-             "/build -DCMAKE_PREFIX_PATH=PREFIX_OF_THE_SDK\n  cmake --build " + folder +
-             "/build\n  lectern plugins --plugin-path " + folder + "/build/plugins\n";
-  const auto serve = "  lectern serve --plugin-path " + folder + "/build/plugins";
-  out += wanted.kind == "policy" ? serve + " --policy " + wanted.id + "\n" : serve + "\n";
-  return out + "docs/plugins.md tells the rules, the headers in lectern/sdk/ and lectern/abi/ every function.\n";
+  const auto build = folder + "/build";
+  // Where the templates lie beside this executable, the rest of the SDK does.
+  auto prefix = default_templates_dir().parent_path().parent_path().parent_path();
+  std::error_code error;
+  if (!fs::is_directory(prefix / "share/cmake/LecternSDK", error)) prefix = "PREFIX_OF_THE_SDK";
+  auto out = "Next:\n  cmake -S " + folder + " -B " + build + " -DCMAKE_PREFIX_PATH=" + prefix.string() +
+             "\n  cmake --build " + build + "\n  ctest --test-dir " + build + "\n";
+  out += "  lectern serve --plugin-path " + build + "/plugins";
+  if (wanted.kind == "policy") out += " --policy " + wanted.id;
+  return out + "\ndocs/plugins.md tells the rules, the headers in lectern/sdk/ and lectern/abi/ every function.\n";
 }
 
 }  // namespace lectern::app

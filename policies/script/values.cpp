@@ -69,6 +69,14 @@ void add_number(lua_State* lua, int at, std::string& out) {
 void add(lua_State* lua, int at, std::string& out, int depth);
 
 void add_list(lua_State* lua, int at, lua_Integer n, std::string& out, int depth) {
+  lua_Integer keys = 0;
+  lua_pushnil(lua);
+  while (lua_next(lua, at) != 0) {
+    charge(lua, 1);
+    ++keys;
+    lua_pop(lua, 1);
+  }
+  if (keys != n) luaL_error(lua, "a table has both places and names, or places without a value");
   out += '[';
   for (lua_Integer i = 1; i <= n; ++i) {
     if (i != 1) out += ',';

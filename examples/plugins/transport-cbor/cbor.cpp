@@ -7,6 +7,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 namespace cbor {
 namespace {
@@ -161,17 +162,20 @@ void put_double(double value, std::string& out) {
 
 void put_number(std::string_view digits, std::string& out) {
   const auto* end = digits.data() + digits.size();
-  if (digits.find_first_of(".eE") == std::string_view::npos) {
+  const bool whole = digits.find_first_of(".eE") == std::string_view::npos;
+  if (whole && digits != "-0") {
     const bool below = digits.front() == '-';
     std::uint64_t value = 0;
     const auto [stop, problem] = std::from_chars(digits.data() + (below ? 1 : 0), end, value);
-    if (problem == std::errc() && stop == end && digits != "-0") {
-      return below ? put_head(1, value - 1, out) : put_head(0, value, out);
-    }
-    if (problem != std::errc()) return put_text(digits, out);
+    if (problem == std::errc() && stop == end) return below ? put_head(1, value - 1, out) : put_head(0, value, out);
   }
   double value = 0;
-  if (std::from_chars(digits.data(), end, value).ec != std::errc()) return put_text(digits, out);
+  char back[400];
+  const bool fits = std::from_chars(digits.data(), end, value).ec == std::errc();
+  // A whole number that a double would round is not one any more: an id, a hash.
+  const bool rounded =
+      whole && fits && std::string_view(back, std::to_chars(back, std::end(back), value).ptr) != digits;
+  if (!fits || rounded) return put_text(digits, out);
   put_double(value, out);
 }
 
