@@ -7,9 +7,10 @@ import { ErrorNote } from "../ui/ErrorNote";
 import { Header } from "../ui/Header";
 import { FileIcon, FolderIcon, NotebookIcon, PlusIcon } from "../ui/icons";
 import { Link } from "../ui/Link";
+import { SessionLists } from "./SessionLists";
 import { navigate } from "../ui/navigation";
 import { api, toWireError, type Listing } from "../wire/http";
-import type { FileEntry, WireError } from "../wire/types";
+import type { FileEntry, RuntimeRow, WireError } from "../wire/types";
 
 const ORDER: Record<FileEntry["type"], number> = { directory: 0, notebook: 1, file: 2 };
 
@@ -26,6 +27,8 @@ export function FilesPage({ dir }: { dir: string }) {
   const { t } = useTranslation();
   const [listing, setListing] = useState<Listing | null>(null);
   const [error, setError] = useState<WireError | null>(null);
+  const [query, setQuery] = useState("");
+  useEffect(() => setQuery(""), [dir]);
   useEffect(() => {
     let current = true;
     document.title = "Lectern";
@@ -39,7 +42,8 @@ export function FilesPage({ dir }: { dir: string }) {
       current = false;
     };
   }, [dir]);
-  const entries = listing ? [...listing.entries].sort(byKindAndName) : [];
+  const wanted = query.trim().toLocaleLowerCase();
+  const entries = (listing?.entries ?? []).filter((entry) => entry.name.toLocaleLowerCase().includes(wanted)).sort(byKindAndName);
   return (
     <>
       <div className="sticky">
@@ -47,15 +51,17 @@ export function FilesPage({ dir }: { dir: string }) {
           <LanguageSelect />
         </Header>
       </div>
+      <div className="files-layout">
       <main className="page">
         <div className="page-head">
           <h1>{dir ? dir.split("/").pop() : t("app.notebooks")}</h1>
           <CreateNotebook dir={dir} />
         </div>
         {error && <ErrorNote error={error} />}
+        {listing && <input className="search" type="search" value={query} onChange={(event) => setQuery(event.target.value)} placeholder={t("files.search")} aria-label={t("files.search")} data-testid="search" />}
         {listing && (
           <ul className="files" data-testid="files">
-            {dir && (
+            {dir && !wanted && (
               <li>
                 <Link to={{ dir: parentOf(dir) }} className="file" label={t("files.parent")}>
                   <FolderIcon /> <span className="file-name">..</span>
@@ -67,10 +73,14 @@ export function FilesPage({ dir }: { dir: string }) {
                 <Entry entry={entry} />
               </li>
             ))}
-            {entries.length === 0 && <li className="empty">{t("files.empty")}</li>}
+            {entries.length === 0 && <li className="empty">{t(wanted ? "files.none_found" : "files.empty")}</li>}
           </ul>
         )}
       </main>
+      <aside className="files-side" aria-label={t("panel.sessions")}>
+        <SessionLists />
+      </aside>
+      </div>
     </>
   );
 }
@@ -98,14 +108,30 @@ function CreateNotebook({ dir }: { dir: string }) {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   const [name, setName] = useState(() => `${say("files.untitled")}.ipynb`);
+  const [runtimes, setRuntimes] = useState<RuntimeRow[]>([]);
+  const [runtime, setRuntime] = useState(DEFAULT_RUNTIME);
   const [error, setError] = useState<WireError | null>(null);
+  useEffect(() => {
+    if (!open) return;
+    let current = true;
+    const take = (known: RuntimeRow[]) => {
+      if (!current) return;
+      setRuntimes(known);
+      if (known.length > 0 && !known.some(({ name: one }) => one === DEFAULT_RUNTIME)) setRuntime(known[0]!.name);
+    };
+    // Without the list there is still the usual one; what is wrong with it, creating will say.
+    api.runtimes().then(take, () => undefined);
+    return () => {
+      current = false;
+    };
+  }, [open]);
   const create = async (event: FormEvent) => {
     event.preventDefault();
     const file = name.endsWith(".ipynb") ? name : `${name}.ipynb`;
     const path = dir ? `${dir}/${file}` : file;
     setError(null);
     try {
-      await api.create({ runtime: DEFAULT_RUNTIME, path });
+      await api.create({ runtime, path });
       navigate({ path });
     } catch (reason) {
       setError(toWireError(reason));
@@ -124,6 +150,18 @@ function CreateNotebook({ dir }: { dir: string }) {
         <span className="visually-hidden">{t("files.name")}</span>
         <input value={name} onChange={(event) => setName(event.target.value)} autoFocus onFocus={(event) => event.target.select()} data-testid="new-name" />
       </label>
+      {runtimes.length > 0 && (
+        <label className="select">
+          <span className="visually-hidden">{t("files.runtime")}</span>
+          <select value={runtime} onChange={(event) => setRuntime(event.target.value)} data-testid="runtime">
+            {runtimes.map((one) => (
+              <option key={one.name} value={one.name}>
+                {one.display_name || one.name}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <Button kind="primary" type="submit" testId="create">
         {t("files.create")}
       </Button>

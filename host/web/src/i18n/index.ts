@@ -53,6 +53,11 @@ export function say(key: Key, values: Record<string, string | number> = {}): str
   return (i18n.t as unknown as (name: string, options: TOptions) => string)(key, values);
 }
 
+/** A text with its holes still open, for whoever fills them elsewhere. */
+export function template(key: Key): string {
+  return (i18n.t as unknown as (name: string, options: TOptions) => string)(key, { skipInterpolation: true });
+}
+
 export function sayWords(words: Words): string {
   return say(words.key, words.values);
 }

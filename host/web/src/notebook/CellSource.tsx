@@ -2,6 +2,7 @@ import { lazy, memo, Suspense, useMemo, type RefObject } from "react";
 import type { Cell } from "../store/session_state";
 import { useOpen, useSession, useUi } from "./context";
 import type { EditorKeys } from "./editor_setup";
+import { patternOf } from "./find";
 import { useNearViewport } from "./near_viewport";
 
 const CodeEditor = lazy(() => import("./CodeEditor"));
@@ -34,6 +35,9 @@ export const CellSource = memo(function CellSource({ cell, label, holder }: Cell
   const name = useSession((state) => languageName(cell, state.notebook?.metadata ?? {}));
   const focused = useUi((state) => state.active === id && state.mode === "edit");
   const focusTick = useUi((state) => (state.active === id ? state.focusTick : 0));
+  const find = useUi((state) => state.find);
+  const { open, query, matchCase } = find;
+  const search = useMemo(() => (open ? patternOf({ query, matchCase }) : null), [open, query, matchCase]);
   const keys = useMemo<EditorKeys>(
     () => ({
       onKey(binding) {
@@ -55,6 +59,7 @@ export const CellSource = memo(function CellSource({ cell, label, holder }: Cell
         completes={cell.cell_type === "code"}
         reader={reader}
         label={label}
+        search={search}
         focused={focused}
         focusTick={focusTick}
         onFocus={() => ui.editing(id)}

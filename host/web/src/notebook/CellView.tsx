@@ -1,19 +1,23 @@
+import type { TFunction } from "i18next";
 import { memo, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { timeOfDay, type Key } from "../i18n";
 import { Button, IconButton } from "../ui/Button";
 import { ErrorNote } from "../ui/ErrorNote";
-import { DownIcon, PlayIcon, TrashIcon, UpIcon } from "../ui/icons";
+import { DownIcon, FoldIcon, GripIcon, PlayIcon, TrashIcon, UpIcon } from "../ui/icons";
 import { EMPTY_RUN, type Cell, type CellRun, type Draft, type Notice } from "../store/session_state";
 import type { CellType, InputRequest } from "../wire/types";
 import { CellSource } from "./CellSource";
 import { useOpen, useSession, useUi } from "./context";
 import { InputPrompt } from "./InputPrompt";
+import { isFolded } from "./notebook_ui";
 import { MarkdownView } from "./outputs/MarkdownView";
 import { Outputs } from "./outputs/Outputs";
 import { CellPeople } from "../room/CellPeople";
 
 const NAMES: Record<CellType, Key> = { code: "cell.code", markdown: "cell.markdown", raw: "cell.raw" };
+export const labelOf = (t: TFunction, cell: Cell, index: number) => t("cell.label", { type: t(NAMES[cell.cell_type]), number: index + 1 });
+
 const NO_DRAFTS: Draft[] = [];
 
 /** One cell. It renders again only when its own source, run, drafts or place change. */
@@ -24,21 +28,22 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
   const cell = useSession((state) => state.notebook?.cells[id]);
   const run = useSession((state) => state.runs[id] ?? EMPTY_RUN);
   const active = useUi((state) => state.active === id);
+  const chosen = useUi((state) => state.selected.size > 1 && state.selected.has(id));
   const mode = useUi((state) => (state.active === id ? state.mode : "command"));
   const focusTick = useUi((state) => (state.active === id ? state.focusTick : 0));
 
   useEffect(() => {
-    if (!active || focusTick === 0) return;
+    if (!active || !ui.claimFocus(focusTick)) return;
     if (mode === "command") holder.current?.focus({ preventScroll: true });
     holder.current?.scrollIntoView({ block: "nearest" });
-  }, [active, mode, focusTick]);
+  }, [active, mode, focusTick, ui]);
 
   if (!cell) return null;
-  const label = t("cell.label", { type: t(NAMES[cell.cell_type]), number: index + 1 });
+  const label = labelOf(t, cell, index);
   return (
     <article
       ref={holder}
-      className={`cell cell-${cell.cell_type} ${active ? `cell-active cell-${mode}` : ""}`}
+      className={`cell cell-${cell.cell_type} ${active ? `cell-active cell-${mode}` : ""} ${chosen ? "cell-chosen" : ""}`}
       data-testid="cell"
       data-cell-id={id}
       data-status={run.status}
@@ -47,7 +52,14 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
       tabIndex={active ? 0 : -1}
       onMouseDown={(event) => {
         const target = event.target as Element;
-        if (target.closest("button, a, input, select")) return;
+        if (target.closest("button, a, input, select, .grip")) return;
+        if (event.shiftKey || event.ctrlKey || event.metaKey) {
+          if (target.closest(".editor, .outputs")) return;
+          event.preventDefault();
+          if (event.shiftKey) ui.extendTo(id);
+          else ui.toggle(id);
+          return;
+        }
         // Text in a reader's editor and in outputs can be selected with the mouse: the cell becomes active without taking the focus.
         if (target.closest(".editor, .outputs")) ui.activate(id);
         else ui.select(id);
@@ -56,9 +68,10 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
       <Gutter cell={cell} run={run} />
       <div className="cell-body">
         <CellContent cell={cell} label={label} holder={holder} />
+        <CellTiming id={id} run={run} />
         <CellDrafts id={id} />
         <CellNotices id={id} />
-        <Outputs outputs={run.outputs} label={t("cell.output", { cell: label })} />
+        <CellOutputs cell={cell} run={run} label={label} />
         <CellInput id={id} status={run.status} />
       </div>
       <CellPeople id={id} />
@@ -71,7 +84,12 @@ function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
   const { t } = useTranslation();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
-  if (cell.cell_type !== "code") return <div className="gutter" />;
+  const grip = canEdit && (
+    <span className="grip" draggable title={t("cell.drag")} data-testid="grip" onMouseDown={() => ui.grab(cell.id)}>
+      <GripIcon />
+    </span>
+  );
+  if (cell.cell_type !== "code") return <div className="gutter">{grip}</div>;
   const count = run.status === "running" ? "∗" : run.status === "queued" ? "⋯" : (run.execution_count ?? " ");
   const words = run.status === "running" ? t("cell.running") : run.status === "queued" ? t("cell.waiting") : run.execution_count ? t("cell.run_count", { count: run.execution_count }) : t("cell.not_run");
   return (
@@ -80,10 +98,11 @@ function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
         [{count}]
       </span>
       {canEdit && (
-        <IconButton label={t("cell.run")} keys="Ctrl+Enter" onClick={() => ui.execute(cell.id)} testId="run-cell" skipTab>
+        <IconButton label={t("cell.run")} keys="Ctrl+Enter" onClick={() => ui.execute([cell.id])} testId="run-cell" skipTab>
           <PlayIcon />
         </IconButton>
       )}
+      {grip}
     </div>
   );
 }
@@ -100,11 +119,61 @@ function CellContent({ cell, label, holder }: { cell: Cell; label: string; holde
       </div>
     );
   }
+  if (cell.cell_type === "code" && isFolded(cell, "source_hidden")) {
+    return <Folded words={t("cell.source_folded")} onShow={() => ui.fold([cell.id], "source_hidden")} can={canEdit} testId="source-folded" />;
+  }
   return (
     <div className="source" data-testid="source">
       <CellSource cell={cell} label={label} holder={holder} />
     </div>
   );
+}
+
+/** A line in the place of what is folded away. */
+function Folded({ words, onShow, can, testId }: { words: string; onShow(): void; can: boolean; testId: string }) {
+  return (
+    <button type="button" className="folded" onClick={onShow} disabled={!can} data-testid={testId}>
+      ••• <span>{words}</span>
+    </button>
+  );
+}
+
+function CellOutputs({ cell, run, label }: { cell: Cell; run: CellRun; label: string }) {
+  const { t } = useTranslation();
+  const { ui } = useOpen();
+  const canEdit = useSession((state) => state.capabilities.edit);
+  if (run.outputs.length > 0 && isFolded(cell, "outputs_hidden")) {
+    return <Folded words={t("cell.outputs_folded")} onShow={() => ui.fold([cell.id], "outputs_hidden")} can={canEdit} testId="outputs-folded" />;
+  }
+  return <Outputs outputs={run.outputs} label={t("cell.output", { cell: label })} />;
+}
+
+/** Where the cell stands in the queue, how long it has been running, how long it took. */
+function CellTiming({ id, run }: { id: string; run: CellRun }) {
+  const { t } = useTranslation();
+  const position = useSession((state) => (run.status === "queued" ? state.queue.indexOf(id) + 1 : 0));
+  const now = useNow(run.startedAt !== undefined);
+  if (position > 0) return <div className="timing" data-testid="timing">{t("cell.queued", { position })}</div>;
+  if (run.startedAt !== undefined && now - run.startedAt > 1000) return <div className="timing" data-testid="timing">{t("cell.running_for", { time: duration(now - run.startedAt) })}</div>;
+  if (run.tookMs !== undefined && run.tookMs > 50) return <div className="timing timing-done" data-testid="timing">{t("cell.took", { time: duration(run.tookMs) })}</div>;
+  return null;
+}
+
+function useNow(ticking: boolean): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    if (!ticking) return;
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [ticking]);
+  return now;
+}
+
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  return minutes < 60 ? `${minutes} min ${Math.round((ms % 60_000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function CellDrafts({ id }: { id: string }) {
@@ -176,13 +245,18 @@ function CellTools({ cell }: { cell: Cell }) {
   if (!canEdit) return null;
   return (
     <div className="cell-tools" role="toolbar" aria-label={t("cell.actions")}>
-      <IconButton label={t("cell.up")} keys="Alt+↑" onClick={() => ui.move(cell.id, -1)} testId="cell-up" skipTab>
+      <IconButton label={t("cell.up")} keys="Alt+↑" onClick={() => ui.move(ui.selection(), -1)} testId="cell-up" skipTab>
         <UpIcon />
       </IconButton>
-      <IconButton label={t("cell.down")} keys="Alt+↓" onClick={() => ui.move(cell.id, 1)} testId="cell-down" skipTab>
+      <IconButton label={t("cell.down")} keys="Alt+↓" onClick={() => ui.move(ui.selection(), 1)} testId="cell-down" skipTab>
         <DownIcon />
       </IconButton>
-      <IconButton label={t("cell.delete")} keys="d d" onClick={() => ui.remove(cell.id)} testId="cell-delete" skipTab>
+      {cell.cell_type === "code" && (
+        <IconButton label={t("cell.fold_source")} keys="O" onClick={() => ui.run("fold-source")} testId="cell-fold" skipTab>
+          <FoldIcon />
+        </IconButton>
+      )}
+      <IconButton label={t("cell.delete")} keys="d d" onClick={() => ui.remove(ui.selection())} testId="cell-delete" skipTab>
         <TrashIcon />
       </IconButton>
     </div>

@@ -6,6 +6,8 @@ import type { Edit } from "../document/edits";
 import { diffText, type Splice } from "../document/text";
 import type { Session } from "../session/session";
 import { kernelCompletion } from "./completion";
+import { highlightMatches, searched } from "./highlight_matches";
+import { kernelInspection } from "./inspect";
 import { behaviour, common, editable, keysOf, language, languageFor, readOnly, type EditorKeys } from "./editor_setup";
 
 /** Marks what came from the document, so that it is not sent back. */
@@ -30,6 +32,8 @@ export interface CodeEditorProps {
   completes: boolean;
   reader: boolean;
   label: string;
+  /** What is looked for in the notebook. */
+  search: RegExp | null;
   focused: boolean;
   focusTick: number;
   onFocus(): void;
@@ -68,10 +72,12 @@ export default function CodeEditor(props: CodeEditorProps) {
 
   useEffect(() => {
     const extensions = [
+      // Before the notebook's own keys: Escape and Tab belong to what is open over the text.
+      ...(latest.current.completes ? [kernelCompletion(session), kernelInspection(session)] : []),
       behaviour.of(keysOf({ onKey: (binding) => latest.current.keys.onKey(binding) })),
       common,
       language.of([]),
-      ...(latest.current.completes ? [kernelCompletion(session)] : []),
+      searched.of(highlightMatches(latest.current.search)),
       editable.of(readOnly(latest.current.reader)),
       EditorView.contentAttributes.of({ "aria-label": latest.current.label, spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
       EditorView.updateListener.of((update) => {
@@ -109,6 +115,10 @@ export default function CodeEditor(props: CodeEditorProps) {
       current = false;
     };
   }, [languageName]);
+
+  useEffect(() => {
+    viewRef.current?.dispatch({ effects: searched.reconfigure(highlightMatches(props.search)) });
+  }, [props.search]);
 
   useEffect(() => {
     viewRef.current?.dispatch({ effects: editable.reconfigure(readOnly(reader)) });

@@ -19,7 +19,7 @@ export function InputPrompt({ input }: { input: InputRequest }) {
   };
   return (
     <form className="input-prompt" onSubmit={answer} data-testid="input-prompt">
-      <label htmlFor={field}>{input.prompt || t("input.prompt")}</label>
+      <label htmlFor={field}>{input.prompt || t("prompt.label")}</label>
       <input
         id={field}
         type={input.password ? "password" : "text"}
@@ -31,7 +31,7 @@ export function InputPrompt({ input }: { input: InputRequest }) {
         onKeyDown={(event) => event.stopPropagation()}
       />
       <Button type="submit" disabled={!canAnswer}>
-        {t("input.send")}
+        {t("prompt.send")}
       </Button>
     </form>
   );

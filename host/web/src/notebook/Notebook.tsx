@@ -1,12 +1,19 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useState, type DragEvent } from "react";
 import { useTranslation } from "react-i18next";
+import { useStore } from "../store/store";
 import { PlusIcon } from "../ui/icons";
-import { CellView, DraftView } from "./CellView";
-import { useOpen, useSession } from "./context";
+import { route } from "../ui/navigation";
+import type { Route } from "../ui/route";
+import { CellSlot } from "./CellSlot";
+import { DraftView } from "./CellView";
+import { useOpen, useSession, useUi } from "./context";
+import { currentStep, useSteps } from "./Presentation";
 import { ShortcutReader } from "./shortcuts";
+import { restorePlace } from "./views";
 
 /** Where typing belongs to a field, not to the notebook's command mode. */
-const FIELDS = "input, textarea, select, [contenteditable=true], dialog";
+const FIELDS = "input, textarea, select, [contenteditable=true], dialog, [role=menu]";
+const ANYWHERE = new Set(["save", "find"]);
 
 function useShortcuts(): void {
   const { ui } = useOpen();
@@ -17,7 +24,8 @@ function useShortcuts(): void {
       const target = event.target as Element | null;
       const press = { key: event.key, ctrl: event.ctrlKey, meta: event.metaKey, shift: event.shiftKey, alt: event.altKey };
       if (target?.closest(FIELDS)) {
-        if (reader.anywhere(press) === "save" && ui.run("save")) event.preventDefault();
+        const shortcut = reader.anywhere(press);
+        if (shortcut && ANYWHERE.has(shortcut) && ui.run(shortcut)) event.preventDefault();
         return;
       }
       if (ui.isStillTyping(event.timeStamp) && !event.ctrlKey && !event.metaKey) return;
@@ -31,26 +39,83 @@ function useShortcuts(): void {
   }, [ui]);
 }
 
+/** Cells are dragged by their grip to between two others; the selection moves as one. */
+function useDragging() {
+  const { ui } = useOpen();
+  const [target, setTarget] = useState<{ after: string | null; line: number } | null>(null);
+  const [dragging, setDragging] = useState(false);
+  const find = (event: DragEvent<HTMLElement>) => {
+    const list = event.currentTarget;
+    const top = list.getBoundingClientRect().top;
+    let after: string | null = null;
+    let line = 0;
+    for (const cell of list.querySelectorAll<HTMLElement>("[data-cell-id]")) {
+      const box = cell.getBoundingClientRect();
+      if (box.top + box.height / 2 > event.clientY) break;
+      after = cell.dataset.cellId!;
+      line = box.bottom - top;
+    }
+    return { after, line };
+  };
+  const handlers = {
+    onDragStart(event: DragEvent<HTMLElement>) {
+      if (!(event.target as Element).closest(".grip")) return;
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", "");
+      setDragging(true);
+    },
+    onDragOver(event: DragEvent<HTMLElement>) {
+      if (!dragging) return;
+      event.preventDefault();
+      setTarget(find(event));
+    },
+    onDrop(event: DragEvent<HTMLElement>) {
+      if (!dragging) return;
+      event.preventDefault();
+      ui.moveAfter(ui.selection(), find(event).after);
+    },
+    onDragEnd() {
+      setDragging(false);
+      setTarget(null);
+    },
+  };
+  return { handlers, line: dragging && target ? target.line : null };
+}
+
+const viewOf = (state: Route) => state.view;
+
 /** The cells, in order, and what belongs to none of them any more. */
 export function Notebook() {
   const { t } = useTranslation();
   const { ui } = useOpen();
+  const view = useStore(route, viewOf);
   const order = useSession((state) => state.notebook?.order);
   const canEdit = useSession((state) => state.capabilities.edit);
-  const list = useRef<HTMLDivElement>(null);
+  const active = useUi((state) => (view === "slides" ? state.active : null));
+  const steps = useSteps(view);
+  const { handlers, line } = useDragging();
   useShortcuts();
   useEffect(() => {
     const first = order?.[0];
     if (first && ui.store.get().active === null) ui.store.update((state) => ({ ...state, active: first }));
   }, [order, ui]);
+  useLayoutEffect(() => {
+    const place = restorePlace();
+    if (place !== null && (view === "slides" || view === "present")) ui.show(place, view === "present" ? "center" : "start");
+  }, [view, ui]);
   if (!order) return <Skeleton />;
+  const slide = view === "slides" ? new Set(steps[currentStep(steps, active)]) : null;
   return (
-    <div className="cells" ref={list} data-testid="cells" data-count={order.length}>
+    <div className="cells" data-testid="cells" data-count={order.length} {...handlers}>
       {order.map((id, index) => (
-        <CellView key={id} id={id} index={index} />
+        // What is on another slide is hidden and not taken out: its outputs keep what they hold.
+        <div key={id} hidden={slide !== null && !slide.has(id)}>
+          <CellSlot id={id} index={index} />
+        </div>
       ))}
+      {line !== null && <div className="drop-line" style={{ top: line }} data-testid="drop-line" />}
       <OrphanDrafts />
-      {canEdit && (
+      {canEdit && view === "edit" && (
         <div className="add-row">
           <button type="button" className="add-button" onClick={() => ui.insert("code", order.at(-1) ?? null)} data-testid="add-code">
             <PlusIcon /> {t("cell.code")}

@@ -7,7 +7,9 @@ import { TakeoverAsks } from "../room/TakeoverAsks";
 import { Actions } from "../session/actions";
 import { Session } from "../session/session";
 import { ErrorNote } from "../ui/ErrorNote";
-import { isKiosk } from "../ui/route";
+import { useStore } from "../store/store";
+import { route } from "../ui/navigation";
+import { isKiosk, type Route } from "../ui/route";
 import { Header } from "../ui/Header";
 import { api, toWireError } from "../wire/http";
 import type { ConnectionInfo, WireError } from "../wire/types";
@@ -17,7 +19,12 @@ import { Notebook } from "./Notebook";
 import { NotebookUi } from "./notebook_ui";
 import { KernelPill, SaveState } from "./StatusBar";
 import { Troubles } from "./Troubles";
-import { Toolbar } from "./Toolbar";
+import { FindBar } from "./FindBar";
+import { PresentationControls } from "./Presentation";
+import { PanelButtons, SidePanel } from "./SidePanel";
+import { Toolbar, ViewMenu } from "./Toolbar";
+
+const viewOf = (state: Route) => state.view;
 
 function startSession(info: ConnectionInfo, path: string): Open {
   const session = new Session(info, path);
@@ -29,6 +36,7 @@ function startSession(info: ConnectionInfo, path: string): Open {
 /** Opens the notebook at `path` and keeps its session for as long as the page shows it. */
 export function NotebookPage({ path }: { path: string }) {
   const { t } = useTranslation();
+  const view = useStore(route, viewOf);
   const [open, setOpen] = useState<Open | null>(null);
   const [error, setError] = useState<WireError | null>(null);
   useEffect(() => {
@@ -72,22 +80,31 @@ export function NotebookPage({ path }: { path: string }) {
   if (!open) return <Header title={name} path={path} />;
   return (
     <OpenContext.Provider value={open}>
-      <div className="sticky">
-        <Header title={name} path={path}>
-          <SaveState />
-          <KernelPill />
-          <Members />
-        </Header>
-        {!isKiosk() && <Toolbar />}
+      <div className={`shell view-${view}`}>
+        <div className="sticky">
+          <Header title={name} path={path}>
+            <SaveState />
+            <KernelPill />
+            <Members />
+            {!isKiosk() && <ViewMenu />}
+            <PanelButtons />
+          </Header>
+          {!isKiosk() && view === "edit" && <Toolbar />}
+          <FindBar />
+        </div>
+        <div className="workspace">
+          <SidePanel />
+          <main className="notebook">
+            <h1 className="visually-hidden">{name}</h1>
+            <Troubles />
+            <ReaderBanner />
+            <TakeoverAsks />
+            <Announcer />
+            <Notebook />
+          </main>
+        </div>
+        {(view === "present" || view === "slides") && <PresentationControls view={view} />}
       </div>
-      <main className="notebook">
-        <h1 className="visually-hidden">{name}</h1>
-        <Troubles />
-        <ReaderBanner />
-        <TakeoverAsks />
-        <Announcer />
-        <Notebook />
-      </main>
       <HelpDialog />
     </OpenContext.Provider>
   );

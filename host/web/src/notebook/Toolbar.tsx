@@ -1,9 +1,14 @@
 import { useTranslation } from "react-i18next";
 import type { Key } from "../i18n";
 import { IconButton } from "../ui/Button";
-import { KeyboardIcon, PlayAllIcon, PlayIcon, PlusIcon, RestartIcon, SaveIcon, StopIcon } from "../ui/icons";
+import { KeyboardIcon, PlayAllIcon, PlayIcon, PlusIcon, RestartIcon, SaveIcon, SearchIcon, StopIcon } from "../ui/icons";
+import { Menu } from "../ui/Menu";
+import { route } from "../ui/navigation";
+import { VIEWS, type Route, type View } from "../ui/route";
+import { useStore } from "../store/store";
 import type { CellType } from "../wire/types";
 import { useOpen, useSession, useUi } from "./context";
+import { changeView } from "./views";
 
 const TYPES: { value: CellType; name: Key }[] = [
   { value: "code", name: "cell.code" },
@@ -32,9 +37,19 @@ export function Toolbar() {
       <IconButton label={t("toolbar.run")} keys="Shift+Enter" onClick={() => ui.run("run-advance")} disabled={off} testId="run">
         <PlayIcon />
       </IconButton>
-      <IconButton label={t("toolbar.run_all")} onClick={() => ui.runAll()} disabled={off} testId="run-all">
+      <Menu
+        label={t("run.label")}
+        disabled={off}
+        testId="run-menu"
+        items={[
+          { label: t("run.all"), onSelect: () => ui.runCells("all"), testId: "run-all" },
+          { label: t("run.above"), onSelect: () => ui.runCells("above"), testId: "run-above" },
+          { label: t("run.below"), onSelect: () => ui.runCells("below"), testId: "run-below" },
+          { label: t("run.clear"), onSelect: () => void actions.clearOutputs(), testId: "clear-outputs" },
+        ]}
+      >
         <PlayAllIcon />
-      </IconButton>
+      </Menu>
       <IconButton label={t("toolbar.interrupt")} keys="i i" onClick={() => void actions.interrupt()} disabled={off} testId="interrupt">
         <StopIcon />
       </IconButton>
@@ -52,9 +67,38 @@ export function Toolbar() {
           ))}
         </select>
       </label>
+      <Menu
+        label={t("edit.label")}
+        testId="edit-menu"
+        items={[
+          { label: t("edit.cut"), keys: "x", onSelect: () => ui.cut(), disabled: !canEdit },
+          { label: t("edit.copy"), keys: "c", onSelect: () => ui.copy() },
+          { label: t("edit.paste"), keys: "v", onSelect: () => ui.paste(), disabled: !canEdit },
+          { label: t("cell.fold_outputs"), keys: "o", onSelect: () => ui.run("fold-outputs"), disabled: !canEdit },
+        ]}
+      >
+        {t("edit.label")}
+      </Menu>
+      <IconButton label={t("find.label")} keys="Ctrl+F" onClick={() => ui.run("find")} testId="open-find">
+        <SearchIcon />
+      </IconButton>
       <IconButton label={t("keys.title")} keys="h" onClick={() => ui.setHelp(true)} testId="help">
         <KeyboardIcon />
       </IconButton>
     </div>
+  );
+}
+
+export const VIEW_NAMES: Record<View, Key> = { edit: "view.edit", read: "view.read", present: "view.present", slides: "view.slides" };
+
+const viewOf = (state: Route) => state.view;
+
+export function ViewMenu() {
+  const { t } = useTranslation();
+  const view = useStore(route, viewOf);
+  return (
+    <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={VIEWS.map((one) => ({ label: t(VIEW_NAMES[one]), onSelect: () => changeView(one), checked: one === view, testId: `view-${one}` }))}>
+      {t(VIEW_NAMES[view])}
+    </Menu>
   );
 }

@@ -1,34 +1,45 @@
 import { useEffect, useState, type RefObject } from "react";
 
-/** Editors and frames are mounted this far around the window. */
-const MARGIN = "900px 0px";
+/** How far around the window things are mounted: editors and frames close by, cells earlier, so that a scroll finds them there. */
+const MARGINS = { editor: "900px 0px", cell: "2000px 0px" } as const;
+type What = keyof typeof MARGINS;
 
 type Watcher = (near: boolean) => void;
-const watchers = new Map<Element, Watcher>();
-let observer: IntersectionObserver | null = null;
 
-function shared(): IntersectionObserver {
-  observer ??= new IntersectionObserver(
-    (entries) => {
-      for (const entry of entries) watchers.get(entry.target)?.(entry.isIntersecting);
-    },
-    { rootMargin: MARGIN },
-  );
-  return observer;
+class Watch {
+  private readonly watchers = new Map<Element, Watcher>();
+  private readonly observer: IntersectionObserver;
+
+  constructor(rootMargin: string) {
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) this.watchers.get(entry.target)?.(entry.isIntersecting);
+      },
+      { rootMargin },
+    );
+  }
+
+  add(element: Element, watcher: Watcher): () => void {
+    this.watchers.set(element, watcher);
+    this.observer.observe(element);
+    return () => {
+      this.watchers.delete(element);
+      this.observer.unobserve(element);
+    };
+  }
 }
 
-/** Whether the element is in or near the window; one observer serves all cells. */
-export function useNearViewport(ref: RefObject<Element | null>): boolean {
-  const [near, setNear] = useState(false);
+const watches = new Map<What, Watch>();
+
+/** Whether the element is in or near the window; one observer serves all of a kind. `key` names the element where it can change. */
+export function useNearViewport(ref: RefObject<Element | null>, what: What = "editor", first = false, key: unknown = null): boolean {
+  const [near, setNear] = useState(first);
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
-    watchers.set(element, setNear);
-    shared().observe(element);
-    return () => {
-      watchers.delete(element);
-      shared().unobserve(element);
-    };
-  }, [ref]);
+    let watch = watches.get(what);
+    if (!watch) watches.set(what, (watch = new Watch(MARGINS[what])));
+    return watch.add(element, setNear);
+  }, [ref, what, key]);
   return near;
 }

@@ -20,6 +20,16 @@ export type Shortcut =
   | "restart"
   | "interrupt"
   | "save"
+  | "find"
+  | "extend-up"
+  | "extend-down"
+  | "select-all"
+  | "copy"
+  | "cut"
+  | "paste"
+  | "fold-outputs"
+  | "fold-source"
+  | "escape"
   | "help";
 
 export interface KeyPress {
@@ -49,7 +59,15 @@ const SINGLE: Record<string, Shortcut> = {
   Home: "first",
   End: "last",
   h: "help",
+  c: "copy",
+  x: "cut",
+  v: "paste",
+  o: "fold-outputs",
+  f: "find",
+  Escape: "escape",
 };
+
+const SHIFTED: Record<string, Shortcut> = { J: "extend-down", ArrowDown: "extend-down", K: "extend-up", ArrowUp: "extend-up", O: "fold-source" };
 
 export class ShortcutReader {
   private first: { key: string; at: number } | null = null;
@@ -58,6 +76,7 @@ export class ShortcutReader {
   anywhere(press: KeyPress): Shortcut | null {
     const command = press.ctrl || press.meta;
     if (command && !press.alt && press.key.toLowerCase() === "s") return "save";
+    if (command && !press.alt && !press.shift && press.key.toLowerCase() === "f") return "find";
     if (press.key !== "Enter") return null;
     if (press.shift && !command && !press.alt) return "run-advance";
     if (command && !press.shift && !press.alt) return "run-stay";
@@ -72,7 +91,9 @@ export class ShortcutReader {
     this.first = null;
     if (global) return global;
     if (press.alt && !press.ctrl && !press.meta) return press.key === "ArrowUp" ? "move-up" : press.key === "ArrowDown" ? "move-down" : null;
-    if (press.ctrl || press.meta || press.alt || press.shift) return null;
+    if ((press.ctrl || press.meta) && !press.alt && !press.shift && press.key === "a") return "select-all";
+    if (press.shift && !press.ctrl && !press.meta && !press.alt) return SHIFTED[press.key] ?? null;
+    if (press.ctrl || press.meta || press.alt) return null;
     const double = DOUBLE[press.key];
     if (double) {
       if (before?.key === press.key && at - before.at <= DOUBLE_MS) return double;

@@ -6,6 +6,9 @@ import { Button } from "../ui/Button";
 import { useSecondsLeft } from "./countdown";
 import { nameOf } from "./names";
 
+/** The host ends an ask at its deadline and tells only the asker; the two clocks need not agree to the millisecond. */
+const GRACE_MS = 400;
+
 /** For the editor whose policy lets others ask: who asks, and the answer by a button or one key, wherever the cursor is. */
 export function TakeoverAsks() {
   const { actions } = useOpen();
@@ -29,6 +32,10 @@ function Ask({ ask, answersKeys }: { ask: TakeoverRequest; answersKeys: boolean 
   const { t } = useTranslation();
   const { actions } = useOpen();
   const seconds = useSecondsLeft(ask.until ?? 0);
+  useEffect(() => {
+    const timer = setTimeout(() => actions.dropAsk(ask.request_id), Math.max(0, (ask.until ?? 0) - Date.now()) + GRACE_MS);
+    return () => clearTimeout(timer);
+  }, [ask, actions]);
   const words = [ask.text, ask.reason].filter(Boolean).join(" ");
   return (
     <section className="reader-banner ask" role="group" aria-label={t("pen.asks_label")} data-testid="takeover-ask">

@@ -69,6 +69,17 @@ export class Actions {
     this.session.store.update((state) => ({ ...state, asking, policyAsks: true }));
   }
 
+  /** Uses one of the policy's actions, on somebody or in general. */
+  async act(verb: string, target?: string): Promise<void> {
+    this.report("bar", await this.session.command("act", { verb, ...(target ? { target } : {}) }, "read"));
+  }
+
+  /** Gives the pen back. */
+  async release(): Promise<void> {
+    if (!(await this.session.document.settle())) return;
+    this.report("bar", await this.session.command("release", {}));
+  }
+
   async withdraw(): Promise<void> {
     const asking = this.session.store.get().asking;
     if (!asking) return;
@@ -76,8 +87,13 @@ export class Actions {
     this.report("banner", await this.session.command("withdraw", { request_id: asking.request_id }, "read"));
   }
 
-  async answer(requestId: RequestId, allow: boolean): Promise<void> {
+  /** An ask whose time is over needs no answer any more. */
+  dropAsk(requestId: RequestId): void {
     this.session.store.update((state) => ({ ...state, asks: state.asks.filter((ask) => ask.request_id !== requestId) }));
+  }
+
+  async answer(requestId: RequestId, allow: boolean): Promise<void> {
+    this.dropAsk(requestId);
     this.report("bar", await this.session.command("answer", { request_id: requestId, allow }, "read"));
   }
 

@@ -1,5 +1,5 @@
 import type { Words } from "../i18n";
-import type { Capabilities, KernelReady, ModelLifecycle, NotebookSnapshot, Room, WireEvent } from "../wire/types";
+import type { Capabilities, KernelReady, ModelLifecycle, NotebookSnapshot, Room, TakeoverRequest, WireEvent } from "../wire/types";
 import { applyCellOp } from "./outputs";
 import { nameOf } from "../room/names";
 import type { Model, NotebookState, SessionState } from "./session_state";
@@ -8,6 +8,16 @@ export function fromSnapshot(snapshot: NotebookSnapshot): NotebookState {
   const cells: NotebookState["cells"] = {};
   for (const cell of snapshot.cells) cells[cell.id] = { id: cell.id, cell_type: cell.cell_type, source: cell.source, metadata: cell.metadata ?? {} };
   return { order: snapshot.cells.map((cell) => cell.id), cells, metadata: snapshot.metadata ?? {} };
+}
+
+/** The open requests of the room: those put to this client, and its own. */
+function openAsks(ready: KernelReady): TakeoverRequest[] {
+  return (ready.requests ?? []).map((ask) => ({ ...ask, until: Date.now() + ask.deadline_ms }));
+}
+
+function ownAsk(ready: KernelReady): SessionState["asking"] {
+  const mine = openAsks(ready).find((ask) => ask.asked && ask.from.client_id === ready.client.id);
+  return mine?.asked ? { request_id: mine.request_id, asked: nameOf(mine.asked), until: mine.until ?? 0 } : null;
 }
 
 function onReady(state: SessionState, ready: KernelReady): SessionState {
@@ -25,8 +35,8 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     policy: ready.policy,
     kernel: ready.kernel,
     policyAsks: saysItAsks(ready.room) || (state.policyAsks && state.policy.id === ready.policy.id),
-    asks: (ready.requests ?? []).map((ask) => ({ ...ask, until: Date.now() + ask.deadline_ms })),
-    asking: null,
+    asks: openAsks(ready).filter((ask) => !ask.asked || ask.asked.client_id === ready.client.id),
+    asking: ownAsk(ready),
     inputs: [], // those still open follow
     replaying: true,
   };

@@ -10,6 +10,7 @@ import type {
   KernelStatus,
   ModelLifecycle,
   Output,
+  PolicyAction,
   RequestId,
   Room,
   SaveState,
@@ -76,7 +77,7 @@ export interface SessionState {
   capabilities: Capabilities;
   epoch: number | null;
   room: Room;
-  policy: { id: string; multi_editor: boolean };
+  policy: { id: string; multi_editor: boolean; actions?: PolicyAction[] };
   kernel: KernelStatus;
   notebook: NotebookState | null;
   runs: Record<string, CellRun>;

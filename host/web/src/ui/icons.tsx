@@ -24,3 +24,11 @@ export const FileIcon = () => <Icon><path d="M5.5 3h6l3.5 3.5V17h-9.5z" /><path 
 export const PenIcon = () => <Icon><path d="m4 16 .8-3.4L13.4 4a1.4 1.4 0 0 1 2 0l.6.6a1.4 1.4 0 0 1 0 2L7.4 15.2z" /><path d="m12 5.4 2.6 2.6" /></Icon>;
 export const EyeIcon = () => <Icon><path d="M2.5 10S5.2 5 10 5s7.5 5 7.5 5-2.7 5-7.5 5-7.5-5-7.5-5z" /><circle cx="10" cy="10" r="2.2" /></Icon>;
 export const KeyboardIcon = () => <Icon><rect x="2.5" y="5" width="15" height="10" rx="1.6" /><path d="M5.5 8.2h.01M8.5 8.2h.01M11.5 8.2h.01M14.5 8.2h.01M6.5 12h7" /></Icon>;
+export const SearchIcon = () => <Icon><circle cx="9" cy="9" r="5" /><path d="m13 13 3.5 3.5" /></Icon>;
+export const OutlineIcon = () => <Icon><path d="M4 5.5h12M7 10h9M7 14.5h6" /></Icon>;
+export const PeopleIcon = () => <Icon><circle cx="8" cy="7.5" r="2.8" /><path d="M3 16c.4-3 2.4-4.4 5-4.4s4.6 1.4 5 4.4M13 5.2a2.5 2.5 0 0 1 0 4.7M14.5 11.9c1.5.6 2.4 1.9 2.6 4.1" /></Icon>;
+export const DevicesIcon = () => <Icon><rect x="2.5" y="4" width="11" height="8" rx="1.2" /><path d="M5 15.5h5" /><rect x="12.5" y="8" width="5" height="8.5" rx="1.2" fill="var(--bg)" /></Icon>;
+export const GripIcon = () => <Icon fill><circle cx="7.5" cy="5" r="1.3" /><circle cx="12.5" cy="5" r="1.3" /><circle cx="7.5" cy="10" r="1.3" /><circle cx="12.5" cy="10" r="1.3" /><circle cx="7.5" cy="15" r="1.3" /><circle cx="12.5" cy="15" r="1.3" /></Icon>;
+export const FoldIcon = () => <Icon><path d="M4 10h12M7 4l3 3 3-3M7 16l3-3 3 3" /></Icon>;
+export const NextIcon = () => <Icon><path d="m8 4.5 5.5 5.5L8 15.5" /></Icon>;
+export const PreviousIcon = () => <Icon><path d="M12 4.5 6.5 10l5.5 5.5" /></Icon>;

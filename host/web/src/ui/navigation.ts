@@ -3,10 +3,10 @@ import { readRoute, routeUrl, type Route } from "./route";
 
 export const route = createStore<Route>(readRoute(window.location.search));
 
-export function navigate(to: Partial<Route>): void {
+export function navigate(to: Partial<Route>, toTop = true): void {
   window.history.pushState(null, "", routeUrl(to));
   route.set(readRoute(window.location.search));
-  window.scrollTo(0, 0);
+  if (toTop) window.scrollTo(0, 0);
 }
 
 window.addEventListener("popstate", () => route.set(readRoute(window.location.search)));

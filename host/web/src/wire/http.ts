@@ -1,5 +1,5 @@
 import { say } from "../i18n";
-import type { ConnectionInfo, FileEntry, Json, WireError } from "./types";
+import type { ConnectionInfo, FileEntry, Json, RuntimeRow, WireError } from "./types";
 
 /** An answer of the host that is not a success, with its own words. */
 export class ApiError extends Error {
@@ -65,6 +65,12 @@ export function normaliseListing(path: string, raw: Json): Listing {
 export const api = {
   async files(path: string): Promise<Listing> {
     return normaliseListing(path, await request<Json>("GET", `/api/v1/files?path=${encodeURIComponent(path)}`));
+  },
+  sessions: () => request<Json>("GET", "/api/v1/sessions"),
+  endSession: (id: string) => request<void>("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`),
+  presence: () => request<Json>("GET", "/api/v1/presence"),
+  async runtimes(): Promise<RuntimeRow[]> {
+    return (await request<{ runtimes?: RuntimeRow[] }>("GET", "/api/v1/info")).runtimes ?? [];
   },
   open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path }),
   create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),

@@ -110,6 +110,13 @@ export interface SaveState {
   heads?: string[];
 }
 
+/** Something the policy offers beside a takeover. */
+export interface PolicyAction {
+  verb: string;
+  label: string;
+  tier?: string;
+}
+
 /** The file was changed by somebody else; `choices` are what `save` takes to settle it. */
 export interface Conflict {
   path: string;
@@ -120,6 +127,8 @@ export interface Conflict {
 export interface TakeoverRequest {
   request_id: RequestId;
   from: Person;
+  /** Whom it was put to, in the room's list of open requests. */
+  asked?: Person | null;
   reason?: string;
   /** What the policy adds. */
   text?: string;
@@ -145,7 +154,7 @@ export interface KernelReady {
   requests: TakeoverRequest[];
   capabilities: Record<string, Json>;
   room: Room;
-  policy: { id: string; multi_editor: boolean };
+  policy: { id: string; multi_editor: boolean; actions?: PolicyAction[] };
   notebook?: NotebookSnapshot;
   kernel: KernelStatus;
   seq: number;
@@ -207,6 +216,31 @@ export interface ConnectionInfo {
   cell_count: number;
   needs_trust_approval: boolean;
   connect_url: string;
+}
+
+/** A live session of this host, as its list shows it. */
+export interface SessionRow {
+  session_id: string;
+  path: string;
+  members: number;
+  kernel_state?: string;
+}
+
+/** A live session of another device. */
+export interface RemoteSession {
+  session_id: string;
+  device_id: string;
+  device_name: string;
+  title: string;
+  status: string;
+  needs_input?: boolean;
+  updated_at?: string;
+}
+
+export interface RuntimeRow {
+  name: string;
+  display_name: string;
+  language: string;
 }
 
 export interface FileEntry {

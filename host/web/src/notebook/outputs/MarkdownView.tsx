@@ -1,5 +1,6 @@
-import { memo, useEffect, useState } from "react";
+import { memo, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { say } from "../../i18n";
 import { ErrorNote } from "../../ui/ErrorNote";
 
 type Render = (source: string) => string;
@@ -12,10 +13,36 @@ function loadRenderer(): Promise<Render> {
   return renderer;
 }
 
+/** Each loads with the first formula and the first diagram. */
+async function enrich(root: HTMLElement): Promise<void> {
+  if (root.querySelector(".math")) (await import("./math")).typeset(root);
+  const diagrams = [...root.querySelectorAll<HTMLElement>("pre > code.language-mermaid")];
+  if (diagrams.length === 0) return;
+  const { drawDiagram } = await import("./diagram");
+  for (const code of diagrams) {
+    const source = code.textContent ?? "";
+    const holder = code.parentElement!;
+    try {
+      const { url, width, height } = await drawDiagram(source);
+      const image = new Image(width, height);
+      image.src = url;
+      image.alt = source;
+      image.className = "diagram";
+      holder.replaceWith(image);
+    } catch (error) {
+      const note = document.createElement("p");
+      note.className = "soft";
+      note.textContent = say("output.diagram_failed", { why: error instanceof Error ? error.message.split("\n")[0]! : String(error) });
+      holder.after(note);
+    }
+  }
+}
+
 export const MarkdownView = memo(function MarkdownView({ source }: { source: string }) {
   const { t } = useTranslation();
   const [html, setHtml] = useState<string | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
+  const holder = useRef<HTMLDivElement>(null);
   useEffect(() => {
     let current = true;
     loadRenderer().then(
@@ -26,7 +53,10 @@ export const MarkdownView = memo(function MarkdownView({ source }: { source: str
       current = false;
     };
   }, [source]);
+  useLayoutEffect(() => {
+    if (html !== null && holder.current) void enrich(holder.current).catch((error: unknown) => console.warn("lectern: markdown", error));
+  }, [html]);
   if (failed) return <ErrorNote error={{ code: "markdown", message: t("output.markdown_failed", { why: failed }) }} />;
   if (html === null) return <div className="markdown markdown-raw">{source}</div>;
-  return <div className="markdown" dangerouslySetInnerHTML={{ __html: html }} />;
+  return <div className="markdown" ref={holder} dangerouslySetInnerHTML={{ __html: html }} />;
 });

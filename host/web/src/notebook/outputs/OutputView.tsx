@@ -4,6 +4,7 @@ import { ErrorNote } from "../../ui/ErrorNote";
 import type { Json, MimeBundle, MimeValue, Output } from "../../wire/types";
 import { useSession } from "../context";
 import { AnsiText } from "./AnsiText";
+import { ZoomableImage } from "./ImageOutput";
 import { MarkdownView } from "./MarkdownView";
 import { SandboxFrame } from "./SandboxFrame";
 import { blobUrl, chooseMime, isBlobRef, textOf, useText } from "./values";
@@ -48,7 +49,7 @@ function ImageOutput({ mime, value, alt }: { mime: string; value: MimeValue; alt
   const { t } = useTranslation();
   const src = isBlobRef(value) ? blobUrl(value) : `data:${mime};base64,${textOf(value as Json).replace(/\s/g, "")}`;
   const words = alt === undefined || isBlobRef(alt) ? t("output.image") : textOf(alt as Json);
-  return <img className="output-image" src={src} alt={words} />;
+  return <ZoomableImage src={src} alt={words} />;
 }
 
 function TextualOutput({ mime, value }: { mime: string; value: MimeValue }) {
@@ -57,6 +58,8 @@ function TextualOutput({ mime, value }: { mime: string; value: MimeValue }) {
   if (loaded.state === "loading") return <Loading />;
   if (loaded.state === "failed") return <Failed why={loaded.why} />;
   if (mime === "text/html" || mime === "image/svg+xml" || mime.endsWith("javascript")) return <SandboxFrame mime={mime} content={loaded.text} title={t("output.frame", { mime })} />;
+  // KaTeX typesets formulas, not documents: what is no formula is shown as it is.
+  if (mime === "text/latex") return <MarkdownView source={/^\s*(\$|\\begin)/.test(loaded.text) ? loaded.text : `$$${loaded.text}$$`} />;
   if (mime === "text/markdown") return <MarkdownView source={loaded.text} />;
   if (mime === "application/json" || mime.endsWith("+json")) return <JsonOutput text={loaded.text} />;
   return <AnsiText text={loaded.text} className="output-text" />;

@@ -1,4 +1,6 @@
 import { memo, useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { i18n, locale, template, type Key } from "../../i18n";
 import { useNearViewport } from "../near_viewport";
 
 const MAX_HEIGHT = 20_000;
@@ -15,11 +17,19 @@ function themeNow(): Record<string, string> {
   return Object.fromEntries(["--text", "--text-soft", "--border", "--surface", "--surface-soft", "--accent", "--sans", "--mono"].map((name) => [name, style.getPropertyValue(name)]));
 }
 
+/** The words of the table controls, with their holes: the frame has no catalogue of its own. */
+function wordsNow(): Record<string, string> {
+  const keys = { next: "output.page_next", previous: "output.page_previous", rows: "output.rows", sort: "output.sort" } satisfies Record<string, Key>;
+  return Object.fromEntries(Object.entries(keys).map(([name, key]) => [name, template(key)]));
+}
+
 /**
  * HTML, SVG and scripts from a kernel. They run in a sandboxed frame without `allow-same-origin`: an opaque origin that has no cookie, cannot
  * call the host and gets its content as a message from this page. The frame's own headers (served by the host) allow inline scripts and nothing else.
  */
 export const SandboxFrame = memo(function SandboxFrame({ mime, content, title }: { mime: string; content: string; title: string }) {
+  useTranslation();
+  const language = i18n.language;
   const holder = useRef<HTMLDivElement>(null);
   const frame = useRef<HTMLIFrameElement>(null);
   const near = useNearViewport(holder);
@@ -32,7 +42,7 @@ export const SandboxFrame = memo(function SandboxFrame({ mime, content, title }:
 
   useEffect(() => {
     if (!shown) return;
-    const send = () => frame.current?.contentWindow?.postMessage({ lectern: "render", mime, content, theme: themeNow() }, "*");
+    const send = () => frame.current?.contentWindow?.postMessage({ lectern: "render", mime, content, theme: themeNow(), words: wordsNow(), locale: locale() }, "*");
     const onMessage = (event: MessageEvent<FrameMessage>) => {
       // The frame's origin is opaque ("null"), so its window is what identifies it.
       if (!frame.current || event.source !== frame.current.contentWindow || typeof event.data !== "object" || event.data === null) return;
@@ -46,7 +56,7 @@ export const SandboxFrame = memo(function SandboxFrame({ mime, content, title }:
       window.removeEventListener("message", onMessage);
       dark.removeEventListener("change", send);
     };
-  }, [shown, mime, content]);
+  }, [shown, mime, content, language]);
 
   return (
     <div ref={holder} className="output-frame" style={{ minHeight: height || 24 }}>

@@ -1,8 +1,10 @@
 import DOMPurify from "dompurify";
 import MarkdownIt from "markdown-it";
 import { say } from "../../i18n";
+import { mathRules } from "./math_rules";
 
 const parser = new MarkdownIt({ html: true, linkify: true, breaks: false });
+parser.use(mathRules);
 
 /** Pictures come from the notebook itself; the page makes no third-party requests. */
 const LOCAL_IMAGE = /^(data:image\/|blob:)/i;

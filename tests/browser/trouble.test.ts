@@ -1,0 +1,103 @@
+// What each trouble says is safe, and what it offers: files changed elsewhere, disks that are full, tabs that die.
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Browser, BrowserContext } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Host, until } from '../support/host';
+import { launch, Line, Tab } from './support';
+
+describe('trouble', () => {
+  let host: Host;
+  let browser: Browser;
+  let context: BrowserContext;
+  beforeAll(async () => {
+    host = await Host.start();
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await host.stop();
+  });
+  beforeEach(async () => {
+    context = await browser.newContext();
+  });
+  afterEach(() => context.close());
+
+  const cellsOf = (name: string) => (JSON.parse(host.file(name)) as { cells: { source: string | string[] }[] }).cells.map(({ source }) => (typeof source === 'string' ? source : source.join('')));
+
+  /** A tab whose save finds that somebody else wrote the file. */
+  async function conflicting(name: string) {
+    host.notebook(name, [{ id: 'a', source: 'ours' }]);
+    const tab = await Tab.open(context, host, name);
+    await tab.type('a', ' and more');
+    await tab.page.keyboard.press('Control+s');
+    await until('saved', () => cellsOf(name)[0] === 'ours and more');
+    fs.writeFileSync(path.join(host.root, name), host.file(name).replace('ours and more', 'theirs, from another editor'));
+    await tab.type('a', '!');
+    await tab.page.keyboard.press('Control+s');
+    await tab.page.getByTestId('conflict').waitFor();
+    expect(await tab.page.getByTestId('conflict').innerText()).toMatch(/Both versions are safe/);
+    expect(cellsOf(name)).toEqual(['theirs, from another editor']);
+    return tab;
+  }
+
+  it('a file changed elsewhere is overwritten only when the editor says so', async () => {
+    const tab = await conflicting('over.ipynb');
+    const reader = await Tab.open(context, host, 'over.ipynb');
+    await reader.page.getByTestId('conflict').waitFor();
+    expect(await reader.page.getByTestId('conflict-overwrite').count()).toBe(0);
+    await tab.page.bringToFront();
+    await tab.page.getByTestId('conflict-overwrite').click();
+    await tab.page.getByTestId('conflict').waitFor({ state: 'detached' });
+    await reader.page.getByTestId('conflict').waitFor({ state: 'detached' });
+    expect(cellsOf('over.ipynb')).toEqual(['ours and more!']);
+    tab.expectNoProblems();
+  });
+
+  it('or this notebook goes into another file, and both stay', async () => {
+    const tab = await conflicting('beside.ipynb');
+    await tab.page.getByTestId('save-as').click();
+    expect(await tab.page.getByTestId('save-as-name').inputValue()).toBe('beside-copy.ipynb');
+    await tab.page.getByTestId('save-as-go').click();
+    await until('the copy', () => fs.existsSync(path.join(host.root, 'beside-copy.ipynb')));
+    expect(cellsOf('beside-copy.ipynb')).toEqual(['ours and more!']);
+    expect(cellsOf('beside.ipynb')).toEqual(['theirs, from another editor']);
+  });
+
+  it('typing that was on its way when the tab was killed is a draft in the next one', async () => {
+    const line = await Line.create();
+    const far = await browser.newContext({ proxy: line.proxy });
+    host.notebook('killed.ipynb', [{ id: 'a', source: 'base' }]);
+    const tab = await Tab.open(far, host, 'killed.ipynb');
+    await tab.type('a', ' sent');
+    await tab.allSent();
+    line.cut();
+    await tab.page.getByTestId('offline').waitFor();
+    expect(await tab.page.getByTestId('offline').innerText()).toMatch(/Nothing is lost/);
+    await tab.type('a', ' unsent');
+    await until('it says what is safe', async () => /kept here/.test(await tab.page.getByTestId('offline').innerText()));
+    // A renderer that crashes runs no handlers: only what was written before counts.
+    await until('the browser has a copy', () => tab.page.evaluate(() => Object.values({ ...localStorage }).some((value) => String(value).includes('base sent unsent'))));
+    const devtools = await far.newCDPSession(tab.page);
+    const crashed = tab.page.waitForEvent('crash');
+    void devtools.send('Page.crash').catch(() => undefined);
+    await crashed;
+    line.mend();
+    const next = await Tab.open(far, host, 'killed.ipynb');
+    await next.page.getByTestId('draft').waitFor();
+    expect(await next.page.getByTestId('draft').innerText()).toContain('base sent unsent');
+    await far.close();
+    line.close();
+  });
+
+  it('leaves no copy behind of what arrived', async () => {
+    host.notebook('arrived.ipynb', [{ id: 'a', source: '' }]);
+    const tab = await Tab.open(context, host, 'arrived.ipynb');
+    await tab.type('a', 'typed slowly enough to be copied');
+    await tab.allSent();
+    await tab.page.reload();
+    await tab.ready();
+    expect(await tab.page.getByTestId('draft').count()).toBe(0);
+    expect(await tab.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('lectern.unsent')))).toEqual([]);
+  });
+});
