@@ -114,7 +114,7 @@ fs::path plugin_host_program() {
   const auto self = fs::read_symlink("/proc/self/exe", error);
   if (error) return {};
   for (const char* place : {"lectern-plugin-host", "../libexec/lectern/lectern-plugin-host"}) {
-    const auto path = self.parent_path() / place;
+    auto path = self.parent_path() / place;
     if (fs::is_regular_file(path, error)) return path;
   }
   return {};
@@ -166,6 +166,7 @@ Status Process::spawn(const Launch& launch) {
   posix_spawnattr_setflags(&spawn.attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
   auto environment = child_environment();
   std::vector<char*> envp;
+  envp.reserve(environment.size() + 1);
   for (auto& entry : environment) envp.push_back(entry.data());
   envp.push_back(nullptr);
   std::string program = launch.program.string(), id = launch.id;
@@ -188,9 +189,9 @@ Process::~Process() {
 std::string Process::end(bool kill) {
   std::string words;
   if (pid_ > 0) {
-    if (!kill && pidfd_ >= 0) {
+    if (!kill) {  // it closed the socket: it has ended, ends just now, or only pretends to
       pollfd ended{pidfd_, POLLIN, 0};
-      kill = ::poll(&ended, 1, 2000) != 1;
+      kill = pidfd_ < 0 || ::poll(&ended, 1, 2000) != 1;
     }
     if (kill) ::kill(pid_, SIGKILL);
     int status = 0;

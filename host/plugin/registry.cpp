@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -103,6 +104,11 @@ struct Registry::Inner {
   std::mutex mutex;  // of what follows
   std::uint64_t next_number = 1;
   bool probing = false;
+  struct Death {
+    Error error;
+    std::int64_t at_ms;
+  };
+  std::map<std::string, Death> died_at_load;  // by content: each opening of a file loads all formats
   std::vector<std::weak_ptr<Generation>> live;
   struct Kept {
     std::string id;
@@ -340,9 +346,15 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   if (inner_->probing && !isolated)
     LECTERN_CHECK(isolation::probe(
         launch_of(manifest, staged.path, staged.sha256, options.plugin_host, isolation::Limits(options.limits))));
+  constexpr std::int64_t not_again_ms = 30'000;
+  const auto death = inner_->died_at_load.find(staged.sha256);
+  if (isolated && death != inner_->died_at_load.end() && clock::now_ms() - death->second.at_ms < not_again_ms)
+    return fail(death->second.error);
   auto loaded = isolated ? Generation::isolate(std::move(manifest), staged.path, staged.sha256, number,
                                                options.plugin_host, options.limits, options.services)
                          : Generation::load(std::move(manifest), staged.path, staged.sha256, number, options.services);
+  if (!loaded && loaded.error().code == "plugin_died")
+    inner_->died_at_load[staged.sha256] = {loaded.error(), clock::now_ms()};
   LECTERN_TRY(auto made, std::move(loaded));
   if (isolated && !heartbeat_) heartbeat_ = std::make_unique<Heartbeat>(*inner_);
   ++inner_->next_number;

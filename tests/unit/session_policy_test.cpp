@@ -13,7 +13,7 @@ class SessionPolicyTest : public SessionTest {
  protected:
   Result<json::Value> swap(const std::string& policy, const std::string& config = "{}") {
     return ask<json::Value>([&](Reply<json::Value> reply) {
-      session_->set_policy({policy, config, false}, std::move(reply));
+      session_->set_policy({policy, config, false, 0}, std::move(reply));
     });
   }
 };
@@ -81,6 +81,54 @@ TEST_F(SessionPolicyTest, ThrowingPolicyDeniesAndHurtsNobody) {
     EXPECT_TRUE(flag_of(first->command("room"), "ok"));
   }
   session_.reset();
+}
+
+// Each way to be a bad policy, in the host's own process: what it wanted is not done, the last good one is back.
+class SessionPolicyFault : public SessionPolicyTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(SessionPolicyFault, TheLastGoodPolicyIsBackAndNothingWasGranted) {
+  start({}, {fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-crashing"});
+  auto first = tab(), second = tab();
+  first->await("kernel-ready");
+  second->await("kernel-ready");
+  ASSERT_TRUE(swap("crashing-policy"));
+  const auto refused = second->command("takeover", std::string(R"({"reason":")") + GetParam() + "\"}");
+  EXPECT_EQ(error_code(refused), "denied") << GetParam();
+  const auto notice = second->await("notice");
+  EXPECT_NE(text_of(notice.data, "text").find("local-takeover is back"), std::string::npos);
+  auto policy = ask<json::Value>([&](Reply<json::Value> reply) { session_->policy(std::move(reply)); });
+  EXPECT_EQ(text_of(*policy, "policy"), "local-takeover");
+  const auto members = at(first->command("room"), {"room", "members"});
+  int editors = 0;
+  for (const auto& member : *members.as_array()) editors += text_of(member, "role") == "editor" ? 1 : 0;
+  EXPECT_EQ(editors, 1);
+  EXPECT_TRUE(flag_of(second->command("takeover", R"({"reason":"please"})"), "ok"));
+  EXPECT_EQ(swap("crashing-policy").error().code, "quarantined");
+  EXPECT_FALSE(first->closed() || second->closed());
+}
+INSTANTIATE_TEST_SUITE_P(Ways, SessionPolicyFault, ::testing::Values("throw", "garbage", "stranger"),
+                         [](const auto& way) { return std::string(way.param); });
+
+TEST_F(SessionPolicyTest, ADryRunSaysWhatItWouldChangeAndChangesNothing) {
+  start();
+  auto first = tab(), second = tab();
+  first->await("kernel-ready");
+  second->await("kernel-ready");
+  const auto dry = ask<json::Value>([&](Reply<json::Value> reply) {
+    session_->set_policy({"collaborative", "{}", true, 0}, std::move(reply));
+  });
+  ASSERT_TRUE(dry) << dry.error().message;
+  const auto* rows = dry->find("differences")->as_array();
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ(text_of(rows->front(), "event"), "installed");
+  auto policy = ask<json::Value>([&](Reply<json::Value> reply) { session_->policy(std::move(reply)); });
+  EXPECT_EQ(text_of(*policy, "policy"), "local-takeover");
+  // The one that is installed already would change nothing.
+  const auto same = ask<json::Value>([&](Reply<json::Value> reply) {
+    session_->set_policy({"local-takeover", "{}", true, 0}, std::move(reply));
+  });
+  ASSERT_TRUE(same) << same.error().message;
+  EXPECT_TRUE(same->find("differences")->as_array()->empty()) << json::write(*same);
 }
 
 TEST_F(SessionPolicyTest, MissingPolicyPluginIsNamed) {
