@@ -118,8 +118,39 @@ static lectern_status read_cell(lectern_str text, uint64_t number, const lectern
   return status;
 }
 
+/* How many bytes at the beginning are whole UTF-8 sequences: all texts that cross to the host are UTF-8. */
+static uint64_t utf8_part(lectern_str text) {
+  uint64_t at = 0;
+  while (at < text.n) {
+    const unsigned char *c = (const unsigned char *)text.p + at;
+    const unsigned n = *c < 0x80 ? 1 : *c < 0xC2 ? 0 : *c < 0xE0 ? 2 : *c < 0xF0 ? 3 : *c < 0xF5 ? 4 : 0;
+    uint32_t point = *c & (0x7Fu >> n);
+    if (n == 0 || n > text.n - at) return at;
+    for (unsigned i = 1; i < n; ++i) {
+      if ((c[i] & 0xC0) != 0x80) return at;
+      point = (point << 6) | (c[i] & 0x3Fu);
+    }
+    if ((n == 3 && (point < 0x800 || (point >= 0xD800 && point < 0xE000))) ||
+        (n == 4 && (point < 0x10000 || point > 0x10FFFF))) {
+      return at;
+    }
+    at += n;
+  }
+  return at;
+}
+
+static lectern_status not_utf8(lectern_str good, lectern_error *error) {
+  if (error == NULL) return LECTERN_INVALID;
+  strcpy(error->message, "the file is not UTF-8");
+  error->line = 1;
+  for (uint64_t i = 0; i < good.n; ++i) error->line += good.p[i] == '\n';
+  return LECTERN_INVALID;
+}
+
 static lectern_status read_notebook(lectern_str bytes, const lectern_format_limits *limits,
                                     const lectern_notebook_builder *out, lectern_error *error) {
+  const lectern_str good = {bytes.p, utf8_part(bytes)};
+  if (good.n != bytes.n) return not_utf8(good, error);
   lectern_str rest = bytes;
   while (rest.n != 0 && cell_type(first_line(rest)) == NULL) rest = without(rest, first_line(rest).n);
   lectern_notebook notebook;

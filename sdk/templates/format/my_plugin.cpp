@@ -3,6 +3,7 @@
 // better.
 #include <lectern/sdk/format.hpp>
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -51,6 +52,26 @@ std::string unescaped(std::string_view text) {
   return out;
 }
 
+// How many bytes at the beginning are whole UTF-8 sequences: all texts that cross to the host are UTF-8.
+std::size_t utf8_part(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    const std::size_t n = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    if (n == 0 || n > text.size() - at) break;
+    std::uint32_t point = lead & (0x7Fu >> n);
+    for (std::size_t i = 1; i < n; ++i) {
+      const auto next = static_cast<unsigned char>(text[at + i]);
+      point = (next & 0xC0) == 0x80 ? (point << 6) | (next & 0x3Fu) : 0xFFFFFF;
+      if (point > 0x10FFFF) return at;
+    }
+    const bool overlong = (n == 3 && point < 0x800) || (n == 4 && point < 0x10000);
+    if (overlong || (point >= 0xD800 && point < 0xE000)) break;
+    at += n;
+  }
+  return at;
+}
+
 struct MyPlugin {
   static constexpr std::string_view extensions[] = {".my-plugin"};
 
@@ -61,6 +82,10 @@ struct MyPlugin {
   }
 
   static void read(std::string_view bytes, const FormatLimits& limits, const NotebookBuilder& out) {
+    if (const auto good = utf8_part(bytes); good != bytes.size()) {
+      const auto line = 1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(good), '\n');
+      throw Failure(LECTERN_INVALID, "the file is not UTF-8").at(static_cast<std::uint64_t>(line), 0);
+    }
     auto rest = bytes;
     while (!rest.empty() && cell_type(cut_line(rest).first).empty()) rest = cut_line(rest).second;
     Notebook notebook;

@@ -1,8 +1,10 @@
 // How devices learn of each other: one file per host in a folder that all of them see. A backend is a dumb store; what
 // is fresh, valid or one's own is the host's business. Calls may block; the host puts a deadline on them.
+#include <lectern/sdk/json_slice.hpp>
 #include <lectern/sdk/presence.hpp>
 #include <lectern/sdk/settings.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -43,21 +45,34 @@ class MyPlugin final : public Presence {
       if (entry.path().extension() != ".json") continue;
       const auto name = entry.path().filename().string();
       std::error_code gone;  // a file may vanish under our hands: that is no failure
-      const auto size = entry.file_size(gone);
+      const auto size =
+          entry.is_symlink(gone) || !entry.is_regular_file(gone) ? max_record_bytes + 1 : entry.file_size(gone);
       if (gone || size > max_record_bytes) {
-        out.rejected(name, gone ? gone.message() : "it is too large");
+        out.rejected(name, gone ? gone.message() : "it is no file, or too large");
         continue;
       }
       std::ifstream in(entry.path(), std::ios::binary);
-      out.record(name, std::string(std::istreambuf_iterator<char>(in), {}));
+      const std::string record(std::istreambuf_iterator<char>(in), {});
+      if (name != own_name(record)) {  // a copy that a sync tool made, or somebody who speaks for another device
+        out.rejected(name, "it is not the record of the device and instance its name says");
+        continue;
+      }
+      out.record(name, record);
     }
   }
 
  private:
+  // The name of the file that this record belongs into.
+  static std::string own_name(std::string_view record) {
+    return json::text(json::member(record, "device_id")) + "." + json::text(json::member(record, "instance_id")) +
+           ".json";
+  }
   [[nodiscard]] fs::path file(std::string_view device, std::string_view instance) const {
     const auto name = std::string(device) + "." + std::string(instance);
     // Ids are file names here: nothing may lead out of the folder.
-    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string::npos || name[0] == '.') {
+    const bool fits = name.size() <= 200 && std::count(name.begin(), name.end(), '.') == 1 && name[0] != '.' &&
+                      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
+    if (!fits) {
       throw Failure(LECTERN_INVALID, "the id " + name + " is no file name");
     }
     return folder_ / (name + ".json");

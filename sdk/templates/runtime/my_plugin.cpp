@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -35,7 +36,7 @@ class MyPlugin final : public Runtime {
   }
   // What is queued is still done; then nothing of ours runs any more.
   ~MyPlugin() override {
-    hand_over([this] { stopping_ = true; });
+    queue([this] { stopping_ = true; });
     thread_.join();
   }
 
@@ -44,27 +45,32 @@ class MyPlugin final : public Runtime {
   }
   void start(std::uint64_t kernel, std::string_view name, std::string_view) override {
     if (name != "capitals") throw Failure(LECTERN_NOT_FOUND, "there is no kernel " + quote(name), "There is capitals.");
-    hand_over([this, kernel] { begin(kernel); });
+    {
+      const std::lock_guard lock(mutex_);
+      kernels_.insert(kernel);
+    }
+    hand_over(kernel, [this, kernel] { begin(kernel); });
   }
   void execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t) override {
-    hand_over([this, kernel, execution, code = std::string(code)] { execute_now(kernel, execution, code); });
+    hand_over(kernel, [this, kernel, execution, code = std::string(code)] { execute_now(kernel, execution, code); });
   }
-  void interrupt(std::uint64_t) override {}  // nothing here runs long enough
+  void interrupt(std::uint64_t kernel) override {
+    hand_over(kernel, [] {});  // nothing here runs long enough
+  }
   void restart(std::uint64_t kernel) override {
-    hand_over([this, kernel] {
+    hand_over(kernel, [this, kernel] {
       state(kernel, LECTERN_KERNEL_RESTARTING);
       begin(kernel);
     });
   }
   void shutdown(std::uint64_t kernel) override {
-    hand_over([this, kernel] {
-      counts_.erase(kernel);
-      state(kernel, LECTERN_KERNEL_DEAD, "shutdown");
-    });
+    hand_over(kernel, [this, kernel] { state(kernel, LECTERN_KERNEL_DEAD, "shutdown"); });
+    const std::lock_guard lock(mutex_);
+    kernels_.erase(kernel);
   }
-  void input(std::uint64_t, std::string_view) override {}  // these kernels never ask
+  void input(std::uint64_t, std::string_view) override { throw Failure(LECTERN_CONFLICT, "nothing was asked"); }
   void request(std::uint64_t kernel, std::uint64_t request, std::string_view kind, std::string_view) override {
-    hand_over([this, kernel, request, complete = kind == "is_complete"] {
+    hand_over(kernel, [this, kernel, request, complete = kind == "is_complete"] {
       RuntimeEvent event;
       event.kind = LECTERN_RUN_REPLY;
       event.request = request;
@@ -73,14 +79,21 @@ class MyPlugin final : public Runtime {
       events_.send(kernel, event);
     });
   }
-  void comm(std::uint64_t, const Comm&) override {}  // and they have no widgets
+  void comm(std::uint64_t kernel, const Comm&) override {
+    hand_over(kernel, [] {});  // and they have no widgets
+  }
 
  private:
-  void hand_over(std::function<void()> task) {
-    {
-      const std::lock_guard lock(mutex_);
-      queue_.push_back(std::move(task));
-    }
+  // What a kernel is to do; a Failure becomes the status of the call.
+  void hand_over(std::uint64_t kernel, std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    if (kernels_.count(kernel) == 0) throw Failure(LECTERN_NOT_FOUND, "there is no such kernel");
+    queue_.push_back(std::move(task));
+    wake_.notify_one();
+  }
+  void queue(std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(task));
     wake_.notify_one();
   }
   void work() {
@@ -126,6 +139,7 @@ class MyPlugin final : public Runtime {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
+  std::set<std::uint64_t> kernels_;               // those that were started and not shut down
   std::map<std::uint64_t, std::int64_t> counts_;  // of executions, by kernel
   bool stopping_ = false;                         // set by a task, so that the queue is emptied first
   std::thread thread_;
