@@ -76,7 +76,10 @@ void PolicyDriver::pump() {
     auto& entry = queue_.front();
     attempts_ = 0;
     if (entry.prepare) {
-      if (auto ready = entry.prepare(entry.event); !ready) {
+      settling_ = true;  // what it pushes comes after it: the head stays the head
+      auto ready = entry.prepare(entry.event);
+      settling_ = false;
+      if (!ready) {
         settle(fail(ready.error()));
         continue;
       }
@@ -146,7 +149,9 @@ void PolicyDriver::decided(const RulingPtr& ruling) {
   if (applied) {
     if (queue_.front().swap_to) put_in_place(queue_.front().swap_to);
     keep_state(*ruling->outcome);
+    settling_ = true;  // telling people ends asks, which pushes: not before this entry is out of the way
     announce(session_, *applied, queue_.front().reason);
+    settling_ = false;
   } else {
     session_.counters().effects_refused += 1;
     ruling->policy->generation()->count_failure(applied.error().message);
