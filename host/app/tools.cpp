@@ -11,6 +11,7 @@
 #include "app/options.hpp"
 #include "app/paths.hpp"
 #include "app/policy_tool.hpp"
+#include "isolation/process.hpp"
 #include "plugin/extensions_describe.hpp"
 #include "plugin/registry.hpp"
 
@@ -319,6 +320,7 @@ Status run_plugins(const ToolOptions& options) {
   for (auto& path : default_plugin_path()) places.search.push_back(std::move(path));
   places.staging = default_state_dir();
   places.trust = trust_lists();
+  places.plugin_host = isolation::plugin_host_program();
   plugin::Registry registry(std::move(places));
   if (options.json) {
     print_described(registry);

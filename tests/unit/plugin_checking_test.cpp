@@ -31,7 +31,7 @@ class Checking : public testing::RegistryTest {
     options.staging = temporary_.path() / "state";
     options.services.checks = level;
     registry_ = std::make_unique<Registry>(std::move(options));
-    auto generation = registry_->load(Kind::policy, "careless");
+    auto generation = registry_->load(Kind::policy, "reckless");
     EXPECT_TRUE(generation) << generation.error().message;
     return *Policy::create(*generation, "{}");
   }
@@ -53,8 +53,8 @@ struct Case {
 };
 
 TEST_F(Checking, MinimalTellsWhatCostsNothing) {
-  const auto careless = policy(CheckLevel::minimal);
-  (void)does(careless, "keep");
+  const auto reckless = policy(CheckLevel::minimal);
+  (void)does(reckless, "keep");
   const Case cases[] = {
       {"late-pointer", "[call]", "lectern_policy_out.effect", "was called after the call it was lent to had returned"},
       {"late-copy", "[call]", "lectern_policy_out.state", "was called after the call it was lent to had returned"},
@@ -71,36 +71,36 @@ TEST_F(Checking, MinimalTellsWhatCostsNothing) {
       {"metrics", "[any]", "lectern_metrics.set", "was not declared"},
   };
   for (const Case& one : cases) {
-    (void)does(careless, one.verb);
-    EXPECT_THAT(told(careless), Contains(breach(Side::plugin, one.tag, one.where, one.what))) << one.verb;
+    (void)does(reckless, one.verb);
+    EXPECT_THAT(told(reckless), Contains(breach(Side::plugin, one.tag, one.where, one.what))) << one.verb;
   }
-  (void)does(careless, "impure");
-  (void)does(careless, "odd-state");
-  EXPECT_THAT(told(careless), Not(Contains(Field(&Breach::what, HasSubstr("pure"))))) << "that is maximal's";
-  EXPECT_THAT(told(careless), Not(Contains(Field(&Breach::what, HasSubstr("UTF-8"))))) << "that is maximal's";
+  (void)does(reckless, "impure");
+  (void)does(reckless, "odd-state");
+  EXPECT_THAT(told(reckless), Not(Contains(Field(&Breach::what, HasSubstr("pure"))))) << "that is maximal's";
+  EXPECT_THAT(told(reckless), Not(Contains(Field(&Breach::what, HasSubstr("UTF-8"))))) << "that is maximal's";
 }
 
 TEST_F(Checking, WhatIsLateOrOnAnotherThreadHasNoEffect) {
-  const auto careless = policy(CheckLevel::off);
-  (void)does(careless, "keep");
+  const auto reckless = policy(CheckLevel::off);
+  (void)does(reckless, "keep");
   for (const char* verb : {"late-pointer", "other-thread"}) {
-    const auto outcome = does(careless, verb);
+    const auto outcome = does(reckless, verb);
     ASSERT_TRUE(outcome) << verb;
     EXPECT_THAT(outcome->effects, IsEmpty()) << verb;
   }
-  EXPECT_THAT(told(careless), IsEmpty()) << "off: survived, and not told";
+  EXPECT_THAT(told(reckless), IsEmpty()) << "off: survived, and not told";
 }
 
 TEST_F(Checking, MaximalTellsTheRest) {
-  const auto careless = policy(CheckLevel::maximal);
+  const auto reckless = policy(CheckLevel::maximal);
   const Case cases[] = {
       {"impure", "[referee]", "lectern_policy.reduce", "is not pure"},
       {"odd-state", "[call]", "lectern_policy_out.state", "handed over a state that is not UTF-8"},
       {"odd-words", "[call]", "decide on \"action\"", "handed over a hint that is not UTF-8"},
   };
   for (const Case& one : cases) {
-    (void)does(careless, one.verb);
-    EXPECT_THAT(told(careless), Contains(breach(Side::plugin, one.tag, one.where, one.what))) << one.verb;
+    (void)does(reckless, one.verb);
+    EXPECT_THAT(told(reckless), Contains(breach(Side::plugin, one.tag, one.where, one.what))) << one.verb;
   }
 }
 
@@ -150,9 +150,9 @@ TEST_F(Checking, SinksThatTheWrapperLentAreWatchedToo) {
 }
 
 TEST_F(Checking, BreachesAreCountedAndShown) {
-  const auto careless = policy(CheckLevel::minimal);
-  for (int i = 0; i < 3; ++i) (void)does(careless, "same-twice");
-  const auto breaches = told(careless);
+  const auto reckless = policy(CheckLevel::minimal);
+  for (int i = 0; i < 3; ++i) (void)does(reckless, "same-twice");
+  const auto breaches = told(reckless);
   ASSERT_EQ(breaches.size(), 1u);
   EXPECT_EQ(breaches[0].count, 3u);
   const std::string report = registry_->report_json();

@@ -143,8 +143,8 @@ TEST_F(Extensions, HealthIsAskedAndShown) {
 
 TEST_F(Extensions, MetricsOfPluginsAreShownWithTheirId) {
   const auto generation = registry_->load(Kind::policy, "local-takeover");
-  const auto careless = registry_->load(Kind::policy, "careless");
-  ASSERT_TRUE(generation && careless);
+  const auto reckless = registry_->load(Kind::policy, "reckless");
+  ASSERT_TRUE(generation && reckless);
   {
     const auto policy = *Policy::create(*generation, "{}");
     RoomSnapshot room;
@@ -157,7 +157,7 @@ TEST_F(Extensions, MetricsOfPluginsAreShownWithTheirId) {
     event.who = 3;
     event.request = 1;
     for (int i = 0; i < 2; ++i) ASSERT_TRUE(policy->reduce("", room, event));
-    const auto bad_one = *Policy::create(*careless, "{}");
+    const auto bad_one = *Policy::create(*reckless, "{}");
     PolicyEvent action;
     action.kind = EventKind::action;
     action.verb = "metrics";
@@ -166,7 +166,7 @@ TEST_F(Extensions, MetricsOfPluginsAreShownWithTheirId) {
   const std::string text = registry_->metrics_text();
   EXPECT_THAT(text, HasSubstr("# TYPE lectern_plugin_takeovers_refused_total counter\n"
                               "lectern_plugin_takeovers_refused_total{plugin=\"local-takeover\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("lectern_plugin_things_total{plugin=\"careless\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("lectern_plugin_things_total{plugin=\"reckless\"} 2\n"));
   EXPECT_THAT(text, AllOf(Not(HasSubstr("lectern_plugin_things{")), Not(HasSubstr("lectern_plugin_far"))));
 }
 
@@ -242,7 +242,7 @@ TEST(ServicesTest, TextsOfAPluginAreBounded) {
 }
 
 TEST_F(Extensions, AChattyPluginIsCutShort) {
-  const auto generation = registry_->load(Kind::policy, "careless");
+  const auto generation = registry_->load(Kind::policy, "reckless");
   ASSERT_TRUE(generation);
   const auto policy = *Policy::create(*generation, "{}");
   PolicyEvent event;

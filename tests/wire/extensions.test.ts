@@ -77,7 +77,7 @@ describe('extensions of plugins', () => {
     expect(run.stderr).toContain('it can be off, minimal or maximal');
   });
 
-  it('lectern plugins --json shows the schemas without a server, and a crash costs one line', () => {
+  it('lectern plugins --json shows the schemas without a server, and why one has none to show', () => {
     const run = spawnSync(LECTERN, ['plugins', '--json', '--plugin-path', BAD], {
       encoding: 'utf8',
       env: { ...process.env, XDG_STATE_HOME: path.join(folder, 'state') },

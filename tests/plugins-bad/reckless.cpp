@@ -34,7 +34,7 @@ lectern_effect notice(std::string_view said) {
   return effect;
 }
 
-void careless_metrics() {
+void reckless_metrics() {
   const auto* metrics = extension<lectern_metrics>(LECTERN_EXT_METRICS);
   metrics->declare(metrics->ctx, 1, LECTERN_METRIC_COUNTER, text("things_total"), text("Things"));
   metrics->declare(metrics->ctx, 2, LECTERN_METRIC_COUNTER, text("things"), text("A counter under a gauge's name"));
@@ -103,7 +103,7 @@ lectern_status reduce(const void*, lectern_str, const lectern_room*, const lecte
     return LECTERN_UNAVAILABLE;
   }
   if (verb == "status") return 4711;
-  if (verb == "metrics") careless_metrics();
+  if (verb == "metrics") reckless_metrics();
   if (verb == "chatter") {
     for (int i = 0; i < 500; ++i) host->log(host->ctx, LECTERN_LOG_WARNING, text("chatter"));
   }
