@@ -21,6 +21,13 @@ async function violations(page: Page): Promise<string[]> {
   return found.violations.flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(' ')} ${node.failureSummary.replace(/\s+/g, ' ').slice(0, 220)}`));
 }
 
+const RICH = [
+  { id: 'm', cell_type: 'markdown' as const, source: '# Heading\n\nText, `code`, $x^2$ and a [link](https://example.org).\n\n```mermaid\nflowchart LR\n  A --> B\n```\n\n![far](https://example.org/x.png)' },
+  { id: 'a', source: 'def f(x):  # comment\n    return "text" + str(x * 2)' },
+  { id: 'o', source: 'df', outputs: [{ output_type: 'display_data', metadata: {}, data: { 'text/html': '<p>html <img src="https://example.org/pixel.png"></p><script>fetch("https://example.org/").catch(() => 0)</script>' } }, { output_type: 'stream', name: 'stderr', text: '\u001b[31mred\u001b[0m words' }] },
+  { id: 'e', source: 'x', outputs: [{ output_type: 'error', ename: 'E', evalue: 'v', traceback: ['\u001b[0;31mE\u001b[0m: v'] }] },
+];
+
 describe('every screen', () => {
   let host: Host;
   let browser: Browser;
@@ -28,12 +35,7 @@ describe('every screen', () => {
   beforeAll(async () => {
     host = await Host.start();
     browser = await launch();
-    host.notebook('rich.ipynb', [
-      { id: 'm', cell_type: 'markdown', source: '# Heading\n\nText, `code`, $x^2$ and a [link](https://example.org).\n\n```mermaid\nflowchart LR\n  A --> B\n```\n\n![far](https://example.org/x.png)' },
-      { id: 'a', source: 'def f(x):  # comment\n    return "text" + str(x * 2)' },
-      { id: 'o', source: 'df', outputs: [{ output_type: 'display_data', metadata: {}, data: { 'text/html': '<p>html <img src="https://example.org/pixel.png"></p><script>fetch("https://example.org/").catch(() => 0)</script>' } }, { output_type: 'stream', name: 'stderr', text: '\u001b[31mred\u001b[0m words' }] },
-      { id: 'e', source: 'x', outputs: [{ output_type: 'error', ename: 'E', evalue: 'v', traceback: ['\u001b[0;31mE\u001b[0m: v'] }] },
-    ]);
+    host.notebook('rich.ipynb', RICH);
   });
   afterAll(async () => {
     await browser.close();
@@ -47,7 +49,8 @@ describe('every screen', () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`passes WCAG 2.2 AA in ${colorScheme}`, async () => {
       const look = await browser.newContext({ colorScheme, reducedMotion: 'reduce' });
-      const one = await Tab.open(look, host, 'rich.ipynb');
+      const name = host.notebook(`rich-${colorScheme}.ipynb`, RICH);
+      const one = await Tab.open(look, host, name);
       await one.cell('m').locator('.math-done').waitFor();
       await one.cell('m').locator('.diagram').waitFor();
       await one.select('a');
@@ -57,12 +60,12 @@ describe('every screen', () => {
       await one.page.getByTestId('find-query').fill('x');
       await one.page.getByTestId('view-menu').click();
       expect(await violations(one.page), 'with panel, search and menu').toEqual([]);
-      const two = await Tab.open(look, host, 'rich.ipynb');
+      const two = await Tab.open(look, host, name);
       await two.banner.waitFor();
       await two.page.getByTestId('panel-people').click();
       expect(await violations(two.page), 'reader').toEqual([]);
       for (const view of ['read', 'slides', 'present']) {
-        await two.goto(host, 'rich.ipynb', { view });
+        await two.goto(host, name, { view });
         await until('it is laid out', async () => (await two.page.locator('.cm-editor, .rendered').count()) > 0);
         // Cells that wait for their turn are dimmed while presenting; the one that is talked about is not.
         expect((await violations(two.page)).filter((one_) => view !== 'present' || !one_.startsWith('color-contrast')), view).toEqual([]);

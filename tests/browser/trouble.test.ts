@@ -101,3 +101,52 @@ describe('trouble', () => {
     expect(await tab.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('lectern.unsent')))).toEqual([]);
   });
 });
+
+describe('who is let in', () => {
+  let host: Host;
+  let browser: Browser;
+  beforeAll(async () => {
+    host = await Host.start();
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await host.stop();
+  });
+
+  it('packages nobody approved are named, and the editor approves them', async () => {
+    const name = host.notebook('wants.ipynb', [{ id: 'a', source: '1' }], { uv: { dependencies: ['some-package'] } });
+    const context = await browser.newContext();
+    const one = await Tab.open(context, host, name);
+    const two = await Tab.open(context, host, name);
+    await two.page.getByTestId('trust').getByText('some-package').waitFor();
+    expect(await two.page.getByTestId('trust-button').count()).toBe(0);
+    await one.page.bringToFront();
+    await one.page.getByTestId('trust-button').click();
+    await one.page.getByTestId('trust').waitFor({ state: 'detached' });
+    await two.page.getByTestId('trust').waitFor({ state: 'detached' });
+    await context.close();
+  });
+
+  it('a shared link lets somebody watch and no more', async () => {
+    const name = host.notebook('shared.ipynb', [{ id: 'a', source: 'seen' }]);
+    const mine = await browser.newContext();
+    const one = await Tab.open(mine, host, name);
+    await one.page.getByTestId('open-share').click();
+    await one.page.getByTestId('share-make').click();
+    await one.page.getByTestId('qr').waitFor();
+    const link = await one.page.getByTestId('share-link').inputValue();
+    expect(link).not.toContain(host.token);
+    const theirs = await browser.newContext();
+    const two = await Tab.blank(theirs);
+    await two.page.goto(link);
+    await two.ready();
+    await two.shows('a', 'seen');
+    expect(two.page.url()).not.toContain('lt_');
+    await two.page.getByTestId('takeover-button').click();
+    await until('it says why not', async () => (await two.banner.getByRole('alert').count()) === 1);
+    expect(await one.isReader()).toBe(false);
+    await mine.close();
+    await theirs.close();
+  });
+});

@@ -3,6 +3,7 @@ import { memo, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { timeOfDay, type Key } from "../i18n";
 import { Button, IconButton } from "../ui/Button";
+import { copyText } from "../ui/clipboard";
 import { ErrorNote } from "../ui/ErrorNote";
 import { DownIcon, FoldIcon, GripIcon, PlayIcon, TrashIcon, UpIcon } from "../ui/icons";
 import { EMPTY_RUN, type Cell, type CellRun, type Draft, type Notice } from "../store/session_state";
@@ -211,20 +212,6 @@ export function DraftView({ draft }: { draft: Draft }) {
       <pre className="draft-text">{draft.text}</pre>
     </div>
   );
-}
-
-/** The clipboard API needs a secure context; plain HTTP on a LAN has only the old way. */
-async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard) {
-    await navigator.clipboard.writeText(text);
-    return;
-  }
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
 }
 
 function CellNotices({ id }: { id: string }) {

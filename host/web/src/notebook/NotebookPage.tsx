@@ -1,11 +1,14 @@
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { sayWords } from "../i18n";
 import { Members } from "../room/Members";
 import { ReaderBanner } from "../room/ReaderBanner";
+import { ShareDialog } from "../room/ShareDialog";
 import { TakeoverAsks } from "../room/TakeoverAsks";
 import { Actions } from "../session/actions";
 import { Session } from "../session/session";
+import { IconButton } from "../ui/Button";
+import { ShareIcon } from "../ui/icons";
 import { ErrorNote } from "../ui/ErrorNote";
 import { useStore } from "../store/store";
 import { route } from "../ui/navigation";
@@ -26,6 +29,17 @@ import { Toolbar, ViewMenu } from "./Toolbar";
 
 const viewOf = (state: Route) => state.view;
 
+/** Tells the style sheet how tall the head is: what sticks below it and what is scrolled to stay clear of it. */
+function useHeadHeight() {
+  return useCallback((head: HTMLElement | null) => {
+    if (!head) return;
+    const tell = () => document.documentElement.style.setProperty("--head", `${Math.round(head.getBoundingClientRect().height)}px`);
+    const observer = new ResizeObserver(tell);
+    observer.observe(head);
+    return () => observer.disconnect();
+  }, []);
+}
+
 function startSession(info: ConnectionInfo, path: string): Open {
   const session = new Session(info, path);
   const actions = new Actions(session);
@@ -37,6 +51,7 @@ function startSession(info: ConnectionInfo, path: string): Open {
 export function NotebookPage({ path }: { path: string }) {
   const { t } = useTranslation();
   const view = useStore(route, viewOf);
+  const head = useHeadHeight();
   const [open, setOpen] = useState<Open | null>(null);
   const [error, setError] = useState<WireError | null>(null);
   useEffect(() => {
@@ -81,13 +96,14 @@ export function NotebookPage({ path }: { path: string }) {
   return (
     <OpenContext.Provider value={open}>
       <div className={`shell view-${view}`}>
-        <div className="sticky">
+        <div className="sticky" ref={head}>
           <Header title={name} path={path}>
             <SaveState />
             <KernelPill />
             <Members />
             {!isKiosk() && <ViewMenu />}
-            <PanelButtons />
+            {!isKiosk() && <Share path={path} />}
+            {!isKiosk() && <PanelButtons />}
           </Header>
           {!isKiosk() && view === "edit" && <Toolbar />}
           <FindBar />
@@ -107,6 +123,19 @@ export function NotebookPage({ path }: { path: string }) {
       </div>
       <HelpDialog />
     </OpenContext.Provider>
+  );
+}
+
+function Share({ path }: { path: string }) {
+  const { t } = useTranslation();
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <IconButton label={t("share.title")} onClick={() => setOpen(true)} testId="open-share">
+        <ShareIcon />
+      </IconButton>
+      {open && <ShareDialog path={path} onClose={() => setOpen(false)} />}
+    </>
   );
 }
 

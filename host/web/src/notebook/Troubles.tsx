@@ -120,11 +120,11 @@ function SaveAs({ path, done }: { path: string; done(): void }) {
 function TrustTrouble() {
   const { t } = useTranslation();
   const { actions } = useOpen();
-  const needed = useSession((state) => state.needsTrust);
+  const wanted = useSession((state) => state.untrusted);
   const canEdit = useSession((state) => state.capabilities.edit);
-  if (!needed) return null;
+  if (!wanted) return null;
   return (
-    <Trouble name="trust" words={t("trouble.trust")}>
+    <Trouble name="trust" words={t("trouble.trust")} detail={wanted.join(", ")}>
       {canEdit && (
         <Button onClick={() => void actions.trust()} testId="trust-button">
           {t("trouble.trust_button")}

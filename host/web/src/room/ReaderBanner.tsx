@@ -28,7 +28,7 @@ export function ReaderBanner() {
       <div className="reader-row">
         <EyeIcon />
         <p>
-          {t("pen.reading")}. <PenHolder />
+          {t("pen.reading_now")} <PenHolder />
         </p>
         {asking ? <Asking /> : <GetThePen />}
       </div>

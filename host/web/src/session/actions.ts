@@ -42,7 +42,9 @@ export class Actions {
     return reply.ok;
   }
 
+  /** Approves what the notebook asks for as it stands on this screen. */
   async trust(): Promise<void> {
+    if (!(await this.session.document.settle())) return;
     this.report("bar", await this.session.command("trust", { heads: this.session.document.knownHeads() }));
   }
 

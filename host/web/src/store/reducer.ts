@@ -43,7 +43,7 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
   if (!fresh) return next;
   // The document's own text wins once it is there: a snapshot's cells only bridge the time until then.
   const notebook = ready.notebook && !state.documentReady ? fromSnapshot(ready.notebook) : state.notebook;
-  return { ...next, notebook, runs: {}, queue: [], models: {}, conflict: null, needsTrust: false };
+  return { ...next, notebook, runs: {}, queue: [], models: {}, conflict: null, untrusted: null };
 }
 
 function announce(before: Room, after: Room, me: string | null): Words | null {
@@ -150,7 +150,7 @@ export function reduce(state: SessionState, event: WireEvent, now: number = Date
     case "conflict":
       return { ...state, conflict: { ...event.data, choices: event.data.choices ?? [] } };
     case "trust-state":
-      return { ...state, needsTrust: event.data.needs_approval === true };
+      return { ...state, untrusted: event.data.needs_approval ? (event.data.dependencies ?? []) : null };
     case "closing":
       return { ...state, closing: event.data.reason };
     case "takeover-request":

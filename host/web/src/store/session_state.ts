@@ -90,7 +90,8 @@ export interface SessionState {
   models: Record<string, Model>;
   save: SaveState | null;
   conflict: Conflict | null;
-  needsTrust: boolean;
+  /** What nobody on the host's machine has approved yet; null when nothing needs approval. */
+  untrusted: string[] | null;
   asks: TakeoverRequest[];
   /** The policy puts a takeover to the editor: it says so, or has done it. */
   policyAsks: boolean;
@@ -127,7 +128,7 @@ export function initialState(sessionId: string): SessionState {
     models: {},
     save: null,
     conflict: null,
-    needsTrust: false,
+    untrusted: null,
     asks: [],
     policyAsks: false,
     asking: null,

@@ -32,3 +32,4 @@ export const GripIcon = () => <Icon fill><circle cx="7.5" cy="5" r="1.3" /><circ
 export const FoldIcon = () => <Icon><path d="M4 10h12M7 4l3 3 3-3M7 16l3-3 3 3" /></Icon>;
 export const NextIcon = () => <Icon><path d="m8 4.5 5.5 5.5L8 15.5" /></Icon>;
 export const PreviousIcon = () => <Icon><path d="M12 4.5 6.5 10l5.5 5.5" /></Icon>;
+export const ShareIcon = () => <Icon><circle cx="14.5" cy="5" r="2" /><circle cx="5.5" cy="10" r="2" /><circle cx="14.5" cy="15" r="2" /><path d="m7.3 9 5.4-3M7.3 11l5.4 3" /></Icon>;

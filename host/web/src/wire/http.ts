@@ -69,6 +69,7 @@ export const api = {
   sessions: () => request<Json>("GET", "/api/v1/sessions"),
   endSession: (id: string) => request<void>("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`),
   presence: () => request<Json>("GET", "/api/v1/presence"),
+  mintToken: (body: { scope: string; session_id: string; expires_ms: number }) => request<{ token: string }>("POST", "/api/v1/tokens", body),
   async runtimes(): Promise<RuntimeRow[]> {
     return (await request<{ runtimes?: RuntimeRow[] }>("GET", "/api/v1/info")).runtimes ?? [];
   },

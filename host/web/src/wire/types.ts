@@ -191,7 +191,7 @@ export interface EventMap {
   "model-lifecycle": ModelLifecycle;
   "focus-cell": { cell_id: string; by: Person };
   "save-state": SaveState;
-  "trust-state": { needs_approval?: boolean };
+  "trust-state": { needs_approval?: boolean; dependencies?: string[] };
   conflict: Conflict;
   "policy-changed": { policy: string; multi_editor: boolean };
   closing: { reason: string; in_ms: number };
