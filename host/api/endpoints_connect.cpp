@@ -94,7 +94,7 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
   request.query_json = query_json(call.request);
   request.client_key = std::move(*key);
   if (const auto* last = call.request.header("Last-Event-ID")) request.last_event_id = *last;
-  request.principal = "owner";
+  request.principal = call.principal;
   request.device = parts_.device_name;
   request.scope = scope_bits(call.scope);
   if (auto options = session::parse_options(request); !options) return error_response(options.error());

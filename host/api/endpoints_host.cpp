@@ -238,7 +238,10 @@ Outcome Endpoints::blob(Call call) {
                  "blobs are named by the sha256 of their bytes, in lower-case hex", ""};
   };
   if (!hex_digest(sha256)) return error_response(missing(sha256));
-  const auto live = parts_.directory->sessions();
+  auto live = parts_.directory->sessions();
+  if (!call.session.empty()) {
+    std::erase_if(live, [&call](const auto& one) { return one->id() != call.session; });
+  }
   if (live.empty()) return error_response(missing(sha256));
   return Deferred{
       [this, live, sha256, missing](Respond respond) mutable {

@@ -55,11 +55,27 @@ Result<json::Value> list_folder(const document::PathPolicy& paths, const std::st
 
 }  // namespace
 
+// A token that may not open files, or not others than its session's, finds what is open already: the link that was
+// handed out names a path, as every link of the page does.
+Outcome Endpoints::open_live(Call call, const std::string& path) {
+  const auto where = parts_.paths->resolve(path);
+  if (!where) return error_response(where.error());
+  for (const auto& session : parts_.directory->sessions()) {
+    const auto info = session->connection_info();
+    if (info.path != where->path && info.path != where->relative) continue;
+    if (!call.session.empty() && session->id() != call.session) continue;
+    return json_response(200, json::write(connection_info(info, call.request)));
+  }
+  return error_response({403, "not_open", "this token may only join notebooks that are open, and this one is not",
+                         "ask whoever handed out the token to open the notebook", ""});
+}
+
 Outcome Endpoints::open_notebook(Call call) {
   auto body = body_object(call.request);
   if (!body) return error_response(body.error());
   auto path = json::Fields(*body, "body").string("path");
   if (!path) return error_response(path.error());
+  if (call.scope < Scope::edit || !call.session.empty()) return open_live(std::move(call), *path);
   const int deadline = call.route->deadline_ms;
   return Deferred{[this, path = std::move(*path), request = std::move(call.request)](Respond respond) mutable {
                     parts_.directory->open(std::move(path),

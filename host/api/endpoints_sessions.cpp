@@ -113,16 +113,18 @@ json::Value policy_json(const session::PolicyChoice& choice) {
 
 }  // namespace
 
-json::Value session_list(const session::Directory& directory) {
+json::Value session_list(const session::Directory& directory, const std::string& only) {
   json::Array rows;
-  for (const auto& row : directory.list()) rows.push_back(summary(row));
+  for (const auto& row : directory.list()) {
+    if (only.empty() || row.session_id == only) rows.push_back(summary(row));
+  }
   json::Value out;
   out.set("sessions", std::move(rows));
   return out;
 }
 
-Outcome Endpoints::list_sessions(Call) {
-  return json_response(200, json::write(session_list(*parts_.directory)));
+Outcome Endpoints::list_sessions(Call call) {
+  return json_response(200, json::write(session_list(*parts_.directory, call.session)));
 }
 
 Outcome Endpoints::show_session(Call call) {
@@ -167,7 +169,7 @@ Outcome Endpoints::make_client(Call call) {
   client.kind = text::label(kind->value_or("program"), 40);
   client.view_only = *view_only;
   client.scope = scope_bits(call.scope);
-  client.principal = "owner";
+  client.principal = call.principal;
   return later(call, [this, session = *found, client = std::move(client)](Respond respond) mutable {
     auto issue = [this, id = session->id(), respond = std::move(respond)](Result<session::CommandReply> reply) mutable {
       if (!reply) return respond(error_response(reply.error()));
@@ -218,7 +220,7 @@ Outcome Endpoints::run_command(Call call, std::string name) {
   }
   request.body = std::move(*body);
   request.scope = scope_bits(call.scope);
-  request.principal = "owner";
+  request.principal = call.principal;
   return later(call, [session = *found, request = std::move(request)](Respond respond) mutable {
     session->command(std::move(request), to_response(std::move(respond)));
   });

@@ -72,24 +72,38 @@ Status Gate::check_site(const Request& head, bool page) const {
   return refusal("Sec-Fetch-Site is '" + text::label(*site, 40) + "'");
 }
 
-Gate::Credentials Gate::credentials(const Request& head) const {
+std::optional<Access> Gate::access_of(std::string_view token) const {
+  if (!open() && crypto::equal(token, options_.token)) return Access{};
+  return options_.tokens == nullptr ? std::nullopt : options_.tokens->find(token, clock::wall_ms());
+}
+
+std::optional<Access> Gate::access_of_cookie(std::string_view value) const {
+  if (!open() && crypto::equal(value, cookie_value_)) return Access{};
+  return options_.tokens == nullptr ? std::nullopt : options_.tokens->find_cookie(value, clock::wall_ms());
+}
+
+Gate::Credentials Gate::credentials(const Request& head, Access& access) const {
   bool any = false;
+  const auto right = [&access](const std::optional<Access>& found) {
+    if (found) access = *found;
+    return found.has_value();
+  };
   if (const auto* header = head.header("Authorization")) {
     const auto space = header->find(' ');
     const auto scheme = std::string_view(*header).substr(0, space);
     if (space != std::string::npos && (equal_without_case(scheme, "bearer") || equal_without_case(scheme, "token"))) {
       any = true;
-      if (crypto::equal(std::string_view(*header).substr(space + 1), options_.token)) return Credentials::right;
+      if (right(access_of(std::string_view(*header).substr(space + 1)))) return Credentials::right;
     }
   }
   if (const auto token = head.parameter("token")) {
     any = true;
-    if (crypto::equal(*token, options_.token)) return Credentials::right;
+    if (right(access_of(*token))) return Credentials::right;
   }
   if (const auto* header = head.header("Cookie")) {
     if (const auto value = cookie(*header, cookie_name(head))) {
       any = true;
-      if (crypto::equal(*value, cookie_value_)) return Credentials::right;
+      if (right(access_of_cookie(*value))) return Credentials::right;
     }
   }
   return any ? Credentials::wrong : Credentials::missing;
@@ -118,17 +132,22 @@ bool Gate::exhausted(const std::string& peer, bool take) {
   return false;
 }
 
-Status Gate::authenticate(const Request& head) {
-  if (open()) return {};
+Result<Access> Gate::authenticate(const Request& head) {
+  Access access;
+  if (open()) {
+    // Even where everybody is let in, who comes with a scoped token gets no more than that.
+    (void)credentials(head, access);
+    return access;
+  }
   const auto limited = [] {
     return fail(429, "too_many_failures", "too many wrong tokens came from this address",
                 "wait a few seconds, then use the token from the server's start line");
   };
   // A loopback address is shared by everybody on the machine, so there a right token is never refused.
   if (!head.loopback_peer && exhausted(head.peer, false)) return limited();
-  switch (credentials(head)) {
+  switch (credentials(head, access)) {
     case Credentials::right:
-      return {};
+      return access;
     case Credentials::missing:
       return fail(401, "unauthorized", "this server needs its token",
                   "send 'Authorization: Bearer TOKEN'; the token is in the URL the server printed at its start");
@@ -142,11 +161,13 @@ Status Gate::authenticate(const Request& head) {
 
 bool Gate::token_in_query(const Request& head) const {
   const auto token = head.parameter("token");
-  return token && !open() && crypto::equal(*token, options_.token);
+  return token && access_of(*token).has_value();
 }
 
 std::string Gate::set_cookie(const Request& head) const {
-  return cookie_name(head) + "=" + cookie_value_ + "; Path=/; HttpOnly; SameSite=Strict" +
+  const auto token = head.parameter("token");
+  const auto scoped = token && options_.tokens != nullptr ? options_.tokens->cookie_for(*token) : std::string();
+  return cookie_name(head) + "=" + (scoped.empty() ? cookie_value_ : scoped) + "; Path=/; HttpOnly; SameSite=Strict" +
          (head.secure ? "; Secure" : "");
 }
 

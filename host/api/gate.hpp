@@ -1,5 +1,5 @@
-// Who may talk to this server at all: the server token, the names the server answers to, cross-site requests, and the
-// pace of failed tries. Knows nothing of routes.
+// Who may talk to this server at all: the server token and scoped ones, the names the server answers to, cross-site
+// requests, and the pace of failed tries. Knows nothing of routes.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/http.hpp"
+#include "api/tokens.hpp"
 
 namespace lectern::api {
 
@@ -16,6 +17,7 @@ struct GateOptions {
   std::string token;  // empty: everybody who passes the other checks is let in (--no-token, loopback only)
   std::vector<std::string> hosts = {"localhost", "127.0.0.1", "::1"};  // names answered to, lower case, no port
   std::uint32_t failures_allowed = 20;                                 // per peer, then one more per second
+  const Tokens* tokens = nullptr;                                      // scoped ones; outlives the gate; null = none
 };
 
 class Gate {
@@ -27,12 +29,13 @@ class Gate {
   /// [any] 403 `cross_site` for a request another site's page made. `page` = the route is a page people navigate to:
   /// following a link to it is allowed, whatever site the link is on.
   [[nodiscard]] Status check_site(const Request& head, bool page) const;
-  /// [any] 401 `unauthorized`, or 429 `too_many_failures` for a peer that keeps failing.
-  [[nodiscard]] Status authenticate(const Request& head);
+  /// [any] What the request's credentials allow; 401 `unauthorized`, or 429 `too_many_failures` for a peer that keeps
+  /// failing.
+  [[nodiscard]] Result<Access> authenticate(const Request& head);
 
-  /// [any] True when `?token=` holds the server token.
+  /// [any] True when `?token=` holds the server token or a scoped one.
   [[nodiscard]] bool token_in_query(const Request& head) const;
-  /// [any] The Set-Cookie value that stands for the token from now on.
+  /// [any] The Set-Cookie value that stands for the token in `?token=` from now on.
   [[nodiscard]] std::string set_cookie(const Request& head) const;
   [[nodiscard]] bool open() const { return options_.token.empty(); }
 
@@ -42,7 +45,10 @@ class Gate {
     std::int64_t at_ms = 0;
   };
   enum class Credentials { missing, wrong, right };
-  [[nodiscard]] Credentials credentials(const Request& head) const;
+  /// `access` is set when they are right.
+  [[nodiscard]] Credentials credentials(const Request& head, Access& access) const;
+  [[nodiscard]] std::optional<Access> access_of(std::string_view token) const;
+  [[nodiscard]] std::optional<Access> access_of_cookie(std::string_view value) const;
   bool exhausted(const std::string& peer, bool take);
 
   GateOptions options_;

@@ -67,13 +67,14 @@ Outcome count(Outcome outcome, Metrics& metrics) {
 Router::Router(GateOptions gate, Parts parts)
     : gate_(std::move(gate)), metrics_(parts.metrics), endpoints_(std::move(parts)) {}
 
-Status Router::authorize(const Request& head, const Match& match) {
+Result<Access> Router::authorize(const Request& head, const Match& match) {
   LECTERN_CHECK(gate_.check_host(head));
   LECTERN_CHECK(gate_.check_site(head, is_page_route(match, head.path)));
-  if (scope_of(match, head.path) != Scope::none) {
-    LECTERN_CHECK(gate_.authenticate(head));
-  }
-  return {};
+  const auto needed = scope_of(match, head.path);
+  if (needed == Scope::none) return Access{Scope::none, "", ""};
+  LECTERN_TRY(auto access, gate_.authenticate(head));
+  if (match.route) LECTERN_CHECK(check_access(access, needed, *match.route, match.arguments));
+  return access;
 }
 
 Result<RouteLimits> Router::admit(const Request& head) {
@@ -97,7 +98,8 @@ Result<RouteLimits> Router::admit(const Request& head) {
 
 Outcome Router::handle(Request request) {
   auto match = match_route(request.method, request.path);
-  if (auto allowed = authorize(request, match); !allowed) {
+  auto allowed = authorize(request, match);
+  if (!allowed) {
     metrics_->count_refusal(allowed.error().status);
     const bool person = allowed.error().status == 401 && is_page_route(match, request.path);
     return person && wants_html(request) ? token_page(allowed.error()) : error_response(allowed.error());
@@ -107,7 +109,8 @@ Outcome Router::handle(Request request) {
     metrics_->count_response(303);
     return swap_token(request, gate_);
   }
-  Call call{std::move(request), std::move(match.arguments), match.route, Scope::admin};
+  Call call{std::move(request), std::move(match.arguments),    match.route,
+            allowed->scope,     std::move(allowed->principal), std::move(allowed->session)};
   const auto handler = match.route->handler;
   try {
     return count((endpoints_.*handler)(std::move(call)), *metrics_);

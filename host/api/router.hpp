@@ -17,7 +17,7 @@ class Router : public Handler {
   Outcome handle(Request request) override;
 
  private:
-  [[nodiscard]] Status authorize(const Request& head, const Match& match);
+  [[nodiscard]] Result<Access> authorize(const Request& head, const Match& match);
   Gate gate_;
   Metrics* metrics_;
   Endpoints endpoints_;

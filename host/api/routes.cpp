@@ -27,10 +27,10 @@ constexpr Route table[] = {
 
     {"POST",
      "/api/v1/notebooks/open",
-     Scope::edit,
+     Scope::view,
      small,
      &E::open_notebook,
-     "Opens a notebook file; concurrent opens of one file share one session",
+     "Opens a notebook file; concurrent opens of one file share one session; below the scope edit only what is open",
      200,
      "ConnectionInfo",
      "OpenRequest",
@@ -155,12 +155,21 @@ constexpr Route table[] = {
      200, "Policy"},
     {"PUT", "/api/v1/sessions/{session_id}/policy", Scope::admin, small, &E::set_policy,
      "Swaps the policy of one session; nobody is disconnected", 200, "Policy", "PolicyRequest"},
+    {"GET", "/api/v1/sessions/{session_id}/policy/record", Scope::admin, none, &E::policy_record,
+     "What the policy decided lately, as JSON lines for lectern policy replay", 200, "application/jsonl"},
 
     {"GET", "/api/v1/plugins", Scope::view, none, &E::list_plugins,
      "What was found, what runs, what was refused and why", 200, "PluginList"},
     {"POST", "/api/v1/plugins/{id}/reload", Scope::admin, small, &E::reload_plugin,
      "Loads a policy anew from its folder and swaps it in", 200, "Plugin"},
     {"GET", "/api/v1/presence", Scope::view, none, &E::presence, "Sessions of other devices", 200, "RemoteSessionList"},
+
+    {"GET", "/api/v1/tokens", Scope::admin, none, &E::list_tokens, "The scoped tokens, without their text", 200,
+     "TokenList"},
+    {"POST", "/api/v1/tokens", Scope::admin, small, &E::mint_token, "Makes a scoped token; its text is shown once", 201,
+     "NewToken", "TokenRequest"},
+    {"DELETE", "/api/v1/tokens/{id}", Scope::admin, none, &E::revoke_token,
+     "Revokes a token: what runs under it loses its rights and connections at once", 204, ""},
 
     {"GET", "/blobs/{sha256}", Scope::view, none, &E::blob, "A large output or buffer; immutable", 200, "*/*"},
 

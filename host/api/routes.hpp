@@ -25,7 +25,9 @@ struct Call {
   Request request;
   std::vector<std::string> arguments;  // what the {names} of the pattern stand for, in order
   const Route* route = nullptr;
-  Scope scope = Scope::admin;  // of the token it came with
+  Scope scope = Scope::none;  // of the token it came with
+  std::string principal;      // whom that token stands for
+  std::string session;        // not empty: the token is for this session only
 };
 
 using Endpoint = Outcome (Endpoints::*)(Call);

@@ -84,6 +84,7 @@ Result<Client::Answer> Client::request(const std::string& method, const std::str
       auto parsed = json::parse(received);
       if (parsed) answer.body = std::move(*parsed);
     }
+    answer.text = std::move(received);
     if (answer.status >= 400) return fail(error_of(answer.status, answer.body));
     return answer;
   } catch (const Poco::Exception& error) {

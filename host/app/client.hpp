@@ -19,6 +19,7 @@ class Client {
   struct Answer {
     int status = 0;
     json::Value body;
+    std::string text;  // as it came; what is no JSON has no body
   };
   /// [control] One request with a JSON body (null: none). Errors: status 0 code `unreachable`; else what the server
   /// said, with its status and code.

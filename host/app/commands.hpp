@@ -8,12 +8,18 @@
 
 namespace lectern::app {
 
+class Client;
+struct ToolOptions;
+
 enum ExitCode { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_unreachable = 3, exit_denied = 4 };
 
 int run_serve(const std::vector<std::string>& arguments);
 /// `open create ls takeover policy plugins new-plugin version`
 int run_tool(const std::string& command, const std::vector<std::string>& arguments);
 
+/// [control] The server that `options` name, else the running one: that which serves `path` first, the newest
+/// otherwise. Status 0 `unreachable` when there is none.
+Result<Client> find_server(const ToolOptions& options, const std::string& path = {});
 /// Shows an error on standard error, as text or (with `json`) as the API's error body; returns its exit code.
 int report(const Error& error, bool json);
 /// Starts the desktop's browser, if there is a desktop; never waits for it.

@@ -46,6 +46,7 @@ bool is_loopback(const std::string& bind);
 /// What the other commands take.
 struct ToolOptions {
   std::vector<std::string> positional;
+  bool live = false;   // plugins: of the running server
   std::string server;  // "http://host:port"; default: the running one
   std::string token;   // for `server`
   std::string policy, config, session, reason, runtime, path;

@@ -25,8 +25,16 @@ const std::map<std::string, Tool>& tools() {
       {"takeover",
        {"lectern takeover SESSION|NOTEBOOK", "Takes the pen of a session, or asks for it where the policy wants that.",
         1, 1}},
-      {"policy", {"lectern policy [ID]", "Shows the policy, or swaps it for ID; nobody is disconnected.", 0, 1}},
-      {"plugins", {"lectern plugins [trust|untrust FILE.so]",
+      {"policy",
+       {"lectern policy [ID] | test | explain | replay | record",
+        "Shows the policy, or swaps it for ID; nobody is disconnected. The verbs try policies on scenario files and "
+        "recorded rooms; each has --help.",
+        0, 1}},
+      {"token",
+       {"lectern token mint | ls | revoke", "Makes, lists and revokes tokens that can do no more than their scope.", 0,
+        1}},
+      {"plugins",
+       {"lectern plugins [trust|untrust FILE.so]",
         "Lists what was found, what was refused and why; or says that a library may run inside the host (its "
         "content, that is: a new build is another one). Needs no server.",
         0, 2}},
@@ -65,8 +73,11 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
         "config", po::value(&out.config)->value_name("JSON"), "settings of the policy");
   }
   if (command == "plugins") {
-    all.add_options()("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
-                      "one more folder with plugins, searched first; repeatable");
+    all.add_options()("live", po::bool_switch(&out.live), "ask the running server what it has loaded, and how it does")(
+        "server", po::value(&out.server)->value_name("URL"), "ask this one")(
+        "token", po::value(&out.token)->value_name("TEXT"), "its token; default: as known of the running one")(
+        "plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
+        "one more folder with plugins, searched first; repeatable");
   }
   if (command == "new-plugin") {
     all.add_options()("kind", po::value(&out.kind)->value_name("KIND"),
@@ -81,8 +92,8 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
 }  // namespace
 
 const std::vector<std::string>& command_names() {
-  static const std::vector<std::string> names = {"serve",  "open",    "create",     "ls",     "takeover",
-                                                 "policy", "plugins", "new-plugin", "version"};
+  static const std::vector<std::string> names = {"serve",  "open",  "create",  "ls",         "takeover",
+                                                 "policy", "token", "plugins", "new-plugin", "version"};
   return names;
 }
 

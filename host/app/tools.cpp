@@ -11,6 +11,7 @@
 #include "app/options.hpp"
 #include "app/paths.hpp"
 #include "app/policy_tool.hpp"
+#include "app/token_tool.hpp"
 #include "isolation/process.hpp"
 #include "plugin/extensions_describe.hpp"
 #include "plugin/registry.hpp"
@@ -313,8 +314,40 @@ void print_described(plugin::Registry& registry) {
   std::cout << json::write(*report) << "\n";
 }
 
+void print_generation(const json::Value& generation) {
+  std::cout << "           generation " << text_of(generation, "number") << "  " << text_of(generation, "state");
+  if (const auto why = text_of(generation, "why"); !why.empty()) std::cout << " (" << why << ")";
+  std::cout << "  loaded in " << text_of(generation, "load_us") << " us, " << text_of(generation, "calls")
+            << " calls, p99 " << text_of(generation, "p99_us") << " us, " << text_of(generation, "failures")
+            << " failures";
+  if (text_of(generation, "isolation") == "process") {
+    std::cout << ", own process " << text_of(generation, "pid") << ", " << text_of(generation, "memory_bytes")
+              << " bytes, " << text_of(generation, "restarts") << " restarts";
+  }
+  std::cout << "\n";
+  if (const auto last = text_of(generation, "last_failure"); !last.empty())
+    std::cout << "             last failure: " << last << "\n";
+}
+
+/// What a running server has loaded, and how it does.
+Status run_live_plugins(const ToolOptions& options) {
+  LECTERN_TRY(auto client, find_server(options));
+  LECTERN_TRY(const auto answer, client.request("GET", "/api/v1/plugins"));
+  if (options.json) {
+    std::cout << json::write(answer.body) << "\n";
+    return {};
+  }
+  for (const auto& one : array_of(answer.body, "plugins")) {
+    std::cout << text_of(one, "state") << "  " << text_of(one, "id") << "  " << text_of(one, "kind") << "  "
+              << text_of(one, "version") << "\n";
+    for (const auto& generation : array_of(one, "generations")) print_generation(generation);
+  }
+  return {};
+}
+
 Status run_plugins(const ToolOptions& options) {
   if (!options.positional.empty()) return run_trust(options);
+  if (options.live || !options.server.empty()) return run_live_plugins(options);
   plugin::RegistryOptions places;
   for (const auto& path : options.plugin_path) places.search.emplace_back(path);
   for (auto& path : default_plugin_path()) places.search.push_back(std::move(path));
@@ -400,6 +433,7 @@ Result<Client> find_server(const ToolOptions& options, const std::string& path) 
 }
 
 int run_tool(const std::string& command, const std::vector<std::string>& arguments) {
+  if (command == "token") return run_token_tool(arguments);
   if (command == "policy" && !arguments.empty() && is_policy_tool(arguments[0])) return run_policy_tool(arguments);
   auto parsed = parse_tool(command, arguments);
   if (!parsed) return report(parsed.error(), false);

@@ -22,7 +22,8 @@ GateOptions options() {
   return out;
 }
 
-int status(const Status& result) {
+template <class T>
+int status(const Result<T>& result) {
   return result ? 200 : result.error().status;
 }
 
