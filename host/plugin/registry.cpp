@@ -104,6 +104,9 @@ struct Registry::Inner {
   std::mutex mutex;  // of what follows
   std::uint64_t next_number = 1;
   bool probing = false;
+  // The newest of each format: notebooks come and go, and each opening would load all formats again. Cleared by
+  // ~Registry: what a generation's deleter holds is this.
+  std::map<std::string, GenerationPtr> formats;
   struct Death {
     Error error;
     std::int64_t at_ms;
@@ -250,6 +253,12 @@ Registry::Registry(RegistryOptions options) : inner_(std::make_shared<Inner>()) 
 
 Registry::~Registry() {
   heartbeat_.reset();
+  std::map<std::string, GenerationPtr> formats;  // let go of without the mutex, which their deleters may want
+  {
+    const std::scoped_lock lock(inner_->mutex);
+    formats.swap(inner_->formats);
+  }
+  formats.clear();
   reap();
 }
 
@@ -340,7 +349,11 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   LECTERN_TRY(const Staged staged, stage_library(manifest.library_path(), inner_->options.staging, manifest.sha256));
   LECTERN_TRY(const bool isolated, inner_->isolated(manifest, staged.sha256));
   LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256, isolated));
-  if (known != nullptr) return known;
+  const auto keep = [&](const GenerationPtr& generation) {
+    if (inner_->probing && generation->kind() == Kind::format) inner_->formats[generation->id()] = generation;
+    return generation;
+  };
+  if (known != nullptr) return keep(known);
   const auto number = inner_->next_number;
   const auto& options = inner_->options;
   if (inner_->probing && !isolated)
@@ -368,7 +381,7 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   GenerationPtr shared(made.release(),
                        [inner = inner_, held = staged.held](Generation* generation) { inner->bury(generation); });
   inner_->live.push_back(shared);
-  return shared;
+  return keep(shared);
 }
 
 std::vector<std::string> Registry::outdated() {

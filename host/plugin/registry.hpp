@@ -70,7 +70,7 @@ class Registry {
   [[nodiscard]] std::vector<std::string> outdated();
 
   /// From now on what is new is tried in a process of its own before it is loaded into this one: 422 `probe_failed`.
-  /// Not at the start, where nothing would be lost by it and each start would pay for all of them.
+  /// Not at the start, where nothing would be lost by it and each start would pay for all of them. Formats stay loaded.
   void probe_from_now_on();
   /// Removes staged copies that no process uses; how many. At the start, after loading what is used.
   std::size_t prune();

@@ -219,7 +219,9 @@ void Takeovers::ask_ended(std::uint64_t request_id, MemberId target) {
 void Takeovers::answer(Invocation invocation) {
   const auto id = invocation.number("request_id").value_or(0);
   auto* request = session_.room().request(id);
-  if (request == nullptr) return invocation.error(closed(id));
+  // The ask has ended and the policy decides what follows: whoever was asked is late.
+  const bool ended = request != nullptr && request->answered && request->asked == 0;
+  if (request == nullptr || ended) return invocation.error(closed(id));
   if (request->asked != invocation.member) {
     return invocation.error(403, "not_asked", "request " + std::to_string(id) + " was not put to this client");
   }
