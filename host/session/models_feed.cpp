@@ -47,6 +47,12 @@ void ModelsFeed::failed(const Error& error) {
   broken_ = true;
 }
 
+// While nobody listens nothing is written: what is stale waits, once per key, for the next who does.
+bool ModelsFeed::heard() const {
+  const auto& all = session_.connections().all();
+  return std::any_of(all.begin(), all.end(), [](const auto& one) { return one.second->models_ready; });
+}
+
 void ModelsFeed::changed(const runtime::ModelEvent& event) {
   if (!document_ || event.method == runtime::ModelMethod::custom) return;
   auto& stale = stale_[event.model_id];
@@ -59,11 +65,11 @@ void ModelsFeed::changed(const runtime::ModelEvent& event) {
       for (const auto& path : *paths->as_array()) stale.keys.insert(*path.as_array()->front().as_string());
     }
   }
-  if (!pause_.armed()) pause_.start(pause, [this] { flush(); });
+  if (!pause_.armed() && heard()) pause_.start(pause, [this] { flush(); });
 }
 
 void ModelsFeed::before_output() {
-  if (opened_) flush();
+  if (opened_ && heard()) flush();
 }
 
 json::Value ModelsFeed::placed(const std::string& model_id, const std::string& key) {

@@ -45,6 +45,7 @@ class ModelsFeed {
     bool whole = false;
     std::set<std::string> keys;
   };
+  [[nodiscard]] bool heard() const;
   bool make();
   void flush();
   void write(const std::string& model_id, const Stale& stale);
