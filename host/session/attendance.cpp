@@ -56,6 +56,8 @@ void Attendance::arrive(Connection& connection, Client& client) {
   if (!options.label.empty()) client.label = options.label;
   if (!options.kind.empty()) client.kind = options.kind;
   client.view_only = client.view_only || options.view_only;
+  // Its rights are those of the token it comes with now, and end with that one.
+  client.principal = connection.request().principal;
   session_.ledger().client(client);
   if (auto* member = session_.room().find(client.number)) return come_back(connection, client, *member);
   join(connection, client);
@@ -99,6 +101,7 @@ void Attendance::come_back(Connection& connection, Client& client, Member& membe
   member.reserved_until_ms = member.expires_ms = 0;
   member.seen_ms = clock::now_ms();
   member.label = client.label;
+  member.principal = client.principal;
   member.scope = connection.request().scope & (cap_edit | cap_interact);
   member.flags &= ~static_cast<std::uint32_t>(plugin::member_headless);
   if (client.view_only) member.flags |= plugin::member_view_only;
