@@ -9,7 +9,8 @@
 namespace lectern::session {
 namespace {
 
-constexpr std::int64_t large_room = 50;  // members
+constexpr std::int64_t large_room = 50;             // members
+constexpr std::size_t room_state_slice = 4u << 20;  // bytes of room-state in one turn
 
 }  // namespace
 
@@ -103,7 +104,10 @@ void Connections::changes(const std::string& by, std::uint64_t version, const st
 }
 
 void Connections::room_changed() {
-  if (std::exchange(room_state_due_, true)) return;
+  if (std::exchange(room_state_due_, true)) {
+    room_state_again_ = true;
+    return;
+  }
   const auto members = static_cast<std::int64_t>(session_.room().members().size());
   const auto pause = members < large_room ? 0 : members / 2;
   const auto wait = room_state_sent_ms_ + pause - clock::now_ms();
@@ -116,10 +120,33 @@ void Connections::room_changed() {
 }
 
 void Connections::send_room_state() {
+  session_.summary_changed();
+  room_state_again_ = false;
+  send_room_slice(0);
+}
+
+// A thousand members make room-states of 150 kB, to each of them: in one turn, nothing else would move for a tenth of a
+// second. Every slice shows the room as it is then, so that nobody gets an older one than the kernel-ready it had.
+void Connections::send_room_slice(std::uint64_t after) {
+  const auto message = event_message(Op::room_state, room_state_json(session_.room(), session_.wall_offset_ms()));
+  std::size_t bytes = 0;
+  for (auto it = all_.upper_bound(after); it != all_.end(); ++it) {
+    if (bytes >= room_state_slice) {
+      // The end of the turn writes what was queued; the next slice has a turn of its own.
+      return session_.loop().at_turn_end([weak = session_.weak_from_this(), &loop = session_.loop(), after] {
+        loop.post([weak, after] {
+          if (const auto session = weak.lock()) session->connections().send_room_slice(after);
+        });
+      });
+    }
+    after = it->first;
+    if (!it->second->live() || !hears(*it->second, *message)) continue;
+    it->second->send(message);
+    bytes += message->bytes();
+  }
   room_state_due_ = false;
   room_state_sent_ms_ = clock::now_ms();
-  publish(Op::room_state, room_state_json(session_.room(), session_.wall_offset_ms()));
-  session_.summary_changed();
+  if (std::exchange(room_state_again_, false)) room_changed();
 }
 
 void Connections::reply(std::uint64_t connection, std::string_view client_id, std::string_view id,

@@ -64,9 +64,11 @@ class Connections {
   ReplayRing ring_;
   std::string stream_;
   void send_room_state();
+  void send_room_slice(std::uint64_t after);
   Timer room_state_timer_;
   std::int64_t room_state_sent_ms_ = 0;
-  bool room_state_due_ = false;
+  bool room_state_due_ = false;    // until the last slice is sent
+  bool room_state_again_ = false;  // the room changed meanwhile
 };
 
 /// `{"id","ok",…}`: the data of a reply.

@@ -60,6 +60,46 @@ TEST(SourceDifference, AlwaysLeadsThere) {
   }
 }
 
+std::uint64_t deleted_by(const std::vector<SpliceSource>& splices) {
+  std::uint64_t deleted = 0;
+  for (const auto& splice : splices) deleted += splice.delete_count;
+  return deleted;
+}
+
+TEST(SourceDifference, AMegabyteWithChangesAllOverKeepsTheRest) {
+  std::vector<std::string> old;
+  for (int i = 0; i < 20'000; ++i) {
+    old.push_back(i % 5 == 0 ? "\n" : "row(" + std::to_string(i) + ", 'some text that makes the line longer')\n");
+  }
+  auto now = old;
+  for (std::size_t i = 1; i < now.size(); i += 400) now[i] = "changed " + std::to_string(i) + "\n";
+  now.insert(now.begin() + 3'000, 50, "the same line, many times\n");
+  now.erase(now.begin() + 9'000, now.begin() + 9'020);
+  std::string from, to;
+  for (const auto& line : old) from += line;
+  for (const auto& line : now) to += line;
+  ASSERT_GT(from.size(), 900'000U);
+  const auto splices = source_difference("c", from, to);
+  EXPECT_EQ(applied(from, splices), to);
+  EXPECT_LE(deleted_by(splices), 50U * 60U + 20U * 60U) << "fifty changed lines and twenty that went";
+  EXPECT_LE(splices.size(), 60U);
+}
+
+TEST(SourceDifference, LongTextsOfFewDifferentLinesLeadThereToo) {
+  std::mt19937 random(3);
+  const auto text = [&](std::size_t kinds) {
+    std::string out;
+    for (int i = 0; i < 2'500; ++i) out += std::to_string(random() % kinds) + "\n";
+    return out;
+  };
+  for (const std::size_t kinds : {2U, 50U, 5'000U, 1'000'000U}) {
+    const auto from = text(kinds), to = text(kinds);
+    EXPECT_EQ(applied(from, source_difference("c", from, to)), to) << kinds;
+    const auto turned = to.substr(to.size() / 2) + to.substr(0, to.size() / 2);
+    EXPECT_EQ(applied(to, source_difference("c", to, turned)), turned) << kinds;
+  }
+}
+
 // The same late splice by arithmetic, and accompanied by an empty one, which makes the engine merge it.
 TEST(LateSplice, ArithmeticAgreesWithTheEngine) {
   std::mt19937 random(5);
