@@ -1,5 +1,7 @@
 #include "plugin/registry.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -179,6 +181,44 @@ struct Registry::Inner {
                 "Take it out of the isolate setting.");
   }
 
+  /// What a library's file looked like when its content was last read: as long as it looks the same, it is the same.
+  struct Seen {
+    ::timespec changed{};
+    ::ino_t inode = 0;
+    ::off_t size = 0;
+    std::string sha256;
+  };
+  std::map<fs::path, Seen> seen;
+  static Seen look(const fs::path& library) {
+    struct stat facts {};
+    if (::stat(library.c_str(), &facts) != 0) return {};
+    return {facts.st_ctim, facts.st_ino, facts.st_size, {}};
+  }
+  /// `before`: look() from before the content was read. A file that was changed just then may be changed once more
+  /// without looking any different, for its time is not finer than a tick: that one is read again.
+  void remember(const Manifest& manifest, Seen before, const std::string& sha256) {
+    constexpr std::int64_t surely_past_ms = 1000;
+    const std::int64_t changed_ms = before.changed.tv_sec * std::int64_t{1000} + before.changed.tv_nsec / 1'000'000;
+    seen.erase(manifest.library_path());
+    if (clock::wall_ms() - changed_ms < surely_past_ms) return;
+    before.sha256 = sha256;
+    seen[manifest.library_path()] = std::move(before);
+  }
+  /// The generation of a file that was not touched since it was loaded, without reading it again; null when in doubt.
+  GenerationPtr unchanged(const Manifest& manifest) {
+    const auto at = seen.find(manifest.library_path());
+    if (at == seen.end()) return nullptr;
+    const auto now = look(at->first);
+    const Seen& then = at->second;
+    if (now.inode != then.inode || now.size != then.size || now.changed.tv_sec != then.changed.tv_sec ||
+        now.changed.tv_nsec != then.changed.tv_nsec || (!manifest.sha256.empty() && manifest.sha256 != then.sha256))
+      return nullptr;
+    const auto isolates = isolated(manifest, then.sha256);
+    if (!isolates) return nullptr;
+    auto known = loaded(manifest.id, then.sha256, *isolates);
+    return known ? *known : nullptr;
+  }
+
   /// The one of that content that is loaded; an error when that content is known to be bad.
   Result<GenerationPtr> loaded(const std::string& id, const std::string& sha256, bool isolated) {
     const auto refuse = [&](const std::string& why) {
@@ -346,14 +386,19 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   LECTERN_TRY(Manifest manifest, choose(kind, id, discover(), inner_->options));
   const std::scoped_lock lock(inner_->mutex);
   inner_->reap();
-  LECTERN_TRY(const Staged staged, stage_library(manifest.library_path(), inner_->options.staging, manifest.sha256));
-  LECTERN_TRY(const bool isolated, inner_->isolated(manifest, staged.sha256));
-  LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256, isolated));
   const auto keep = [&](const GenerationPtr& generation) {
     if (inner_->probing && generation->kind() == Kind::format) inner_->formats[generation->id()] = generation;
     return generation;
   };
-  if (known != nullptr) return keep(known);
+  if (const auto known = inner_->unchanged(manifest)) return keep(known);
+  const auto before = Inner::look(manifest.library_path());
+  LECTERN_TRY(const Staged staged, stage_library(manifest.library_path(), inner_->options.staging, manifest.sha256));
+  LECTERN_TRY(const bool isolated, inner_->isolated(manifest, staged.sha256));
+  LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256, isolated));
+  if (known != nullptr) {
+    inner_->remember(known->manifest(), before, staged.sha256);
+    return keep(known);
+  }
   const auto number = inner_->next_number;
   const auto& options = inner_->options;
   if (inner_->probing && !isolated)
@@ -381,6 +426,7 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   GenerationPtr shared(made.release(),
                        [inner = inner_, held = staged.held](Generation* generation) { inner->bury(generation); });
   inner_->live.push_back(shared);
+  inner_->remember(shared->manifest(), before, staged.sha256);
   return keep(shared);
 }
 

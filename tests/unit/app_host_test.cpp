@@ -214,7 +214,7 @@ TEST_F(HostTest, ThePolicyIsShownAndSwapped) {
   EXPECT_EQ(text_of(shown->body, "policy"), "collaborative");
   EXPECT_EQ(text_of(ask("GET", "/api/v1/policy")->body, "policy"), "local-takeover");
   EXPECT_EQ(outcome("POST", "/api/v1/plugins/collaborative/reload", parsed("{}")), "200");
-  EXPECT_EQ(outcome("POST", "/api/v1/plugins/format-ipynb/reload", parsed("{}")), "409 not_reloadable");
+  EXPECT_EQ(outcome("POST", "/api/v1/plugins/transport-sse/reload", parsed("{}")), "409 not_reloadable");
   EXPECT_EQ(outcome("POST", "/api/v1/plugins/none/reload", parsed("{}")), "404 plugin_missing");
 }
 
