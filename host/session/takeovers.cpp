@@ -221,7 +221,8 @@ void Takeovers::answer(Invocation invocation) {
   auto* request = session_.room().request(id);
   // The ask has ended and the policy decides what follows: whoever was asked is late.
   const bool ended = request != nullptr && request->answered && request->asked == 0;
-  if (request == nullptr || ended) return invocation.error(closed(id));
+  if (ended) return invocation.error(409, "request_closed", "the request has ended", "");
+  if (request == nullptr) return invocation.error(closed(id));
   if (request->asked != invocation.member) {
     return invocation.error(403, "not_asked", "request " + std::to_string(id) + " was not put to this client");
   }
