@@ -196,26 +196,23 @@ describe('cells', () => {
     expect(banner.x).toBeGreaterThanOrEqual(box.x + box.width);
   });
 
-  it('are two thousand, and as quick as a few', async () => {
+  it('are two thousand, of which only those near the window are there', async () => {
     const name = host.notebook('thousands.ipynb', Array.from({ length: 2000 }, (_, at) => ({ id: `c${at}`, source: `def f${at}(a, b):\n    return a * ${at} + b\n` })));
     const tab = await Tab.open(context, host, name);
     expect(await tab.order()).toHaveLength(2000);
     expect(await tab.page.locator('.cell').count()).toBeLessThan(120);
-    const longest = await tab.page.evaluate(async () => {
-      // Ten screens at sixty steps a second: the longest gap between two frames.
-      let worst = 0;
-      let last = performance.now();
-      for (let step = 0; step < 60; step += 1) {
-        window.scrollBy(0, window.innerHeight / 6);
+    const most = await tab.page.evaluate(async () => {
+      let cells = 0;
+      for (let step = 0; step < 20; step += 1) {
+        window.scrollBy(0, window.innerHeight * 4);
         await new Promise(requestAnimationFrame);
-        const now = performance.now();
-        worst = Math.max(worst, now - last);
-        last = now;
+        await new Promise(requestAnimationFrame);
+        cells = Math.max(cells, document.querySelectorAll('.cell').length);
       }
-      return worst;
+      return cells;
     });
-    // Generous: shared machines draw in software. Without empty places for far cells it is seconds.
-    expect(longest).toBeLessThan(1000);
+    expect(most).toBeLessThan(150);
+    await until('what is in the window is there', () => tab.page.evaluate(() => document.elementsFromPoint(400, innerHeight / 2).some((element) => element.closest('.cell') !== null)));
     await tab.page.evaluate(() => window.scrollTo(0, 0));
     await tab.select('c1');
     await tab.page.keyboard.press('End');
