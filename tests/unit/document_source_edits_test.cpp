@@ -68,11 +68,11 @@ std::uint64_t deleted_by(const std::vector<SpliceSource>& splices) {
 
 TEST(SourceDifference, AMegabyteWithChangesAllOverKeepsTheRest) {
   std::vector<std::string> old;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 25'000; ++i) {
     old.push_back(i % 5 == 0 ? "\n" : "row(" + std::to_string(i) + ", 'some text that makes the line longer')\n");
   }
   auto now = old;
-  for (std::size_t i = 1; i < now.size(); i += 400) now[i] = "changed " + std::to_string(i) + "\n";
+  for (std::size_t i = 1; i < now.size(); i += 500) now[i] = "changed " + std::to_string(i) + "\n";
   now.insert(now.begin() + 3'000, 50, "the same line, many times\n");
   now.erase(now.begin() + 9'000, now.begin() + 9'020);
   std::string from, to;
