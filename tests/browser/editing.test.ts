@@ -181,7 +181,7 @@ describe('cells', () => {
   });
 
   it('are followed: a reader is where the one they follow is', async () => {
-    const name = host.notebook('followed.ipynb', Array.from({ length: 40 }, (_, at) => ({ id: `c${at}`, source: `line_${at}\n\n` })));
+    const name = host.notebook('followed.ipynb', Array.from({ length: 40 }, (_, at) => ({ id: `c${at}`, source: `line_${at}\n\n\n\n` })));
     const tab = await Tab.open(context, host, name);
     const reader = await Tab.open(context, host, name);
     await reader.page.getByTestId('panel-people').click();
@@ -194,6 +194,12 @@ describe('cells', () => {
     const box = (await reader.page.getByTestId('side-panel').boundingBox())!;
     const banner = (await reader.banner.boundingBox())!;
     expect(banner.x).toBeGreaterThanOrEqual(box.x + box.width);
+    // What is far from the window is printed all the same.
+    await tab.page.evaluate(() => window.scrollTo(0, 0));
+    await until('far cells are empty', async () => (await tab.page.locator('.cell-far').count()) > 0);
+    await tab.page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
+    expect(await tab.page.locator('.cell-far').count()).toBe(0);
+    await tab.page.evaluate(() => window.dispatchEvent(new Event('afterprint')));
   });
 
   it('are two thousand, of which only those near the window are there', async () => {

@@ -1,5 +1,6 @@
 import { memo, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { createStore, useStore } from "../store/store";
 import { useOpen, useUi } from "./context";
 import { CellView, labelOf } from "./CellView";
 import { useNearViewport } from "./near_viewport";
@@ -8,6 +9,12 @@ import { useNearViewport } from "./near_viewport";
 const FIRST = 12;
 const LINE_PX = 21;
 const REST_PX = 34;
+
+/** Paper has no window: everything is on it. */
+const printing = createStore(false);
+window.addEventListener("beforeprint", () => printing.set(true));
+window.addEventListener("afterprint", () => printing.set(false));
+const whole = (value: boolean) => value;
 
 /**
  * A cell's place in the notebook. Far from the window it is an empty box of the cell's height that follows nothing, so that thousands of
@@ -21,7 +28,8 @@ export const CellSlot = memo(function CellSlot({ id, index }: { id: string; inde
   const near = useNearViewport(slot, "cell", index < FIRST);
   const active = useUi((state) => state.active === id);
   // A frame that is taken out of the page starts anew: what somebody sorted or drew in it would be gone.
-  const shown = near || active || slot.current?.querySelector("iframe") != null;
+  const onPaper = useStore(printing, whole);
+  const shown = near || active || onPaper || slot.current?.querySelector("iframe") != null;
   const wasShown = useRef(false);
   // Measured before the cell is taken out: afterwards there is nothing left to measure.
   if (wasShown.current && !shown && slot.current) height.current = slot.current.getBoundingClientRect().height;

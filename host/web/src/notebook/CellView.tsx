@@ -156,7 +156,7 @@ function CellTiming({ id, run }: { id: string; run: CellRun }) {
   const now = useNow(run.startedAt !== undefined);
   if (position > 0) return <div className="timing" data-testid="timing">{t("cell.queued", { position })}</div>;
   if (run.startedAt !== undefined && now - run.startedAt > 1000) return <div className="timing" data-testid="timing">{t("cell.running_for", { time: duration(now - run.startedAt) })}</div>;
-  if (run.tookMs !== undefined && run.tookMs > 50) return <div className="timing timing-done" data-testid="timing">{t("cell.took", { time: duration(run.tookMs) })}</div>;
+  if (run.tookMs !== undefined && run.tookMs >= 100) return <div className="timing timing-done" data-testid="timing">{t("cell.took", { time: duration(run.tookMs) })}</div>;
   return null;
 }
 

@@ -31,8 +31,8 @@ class Watch {
 
 const watches = new Map<What, Watch>();
 
-/** Whether the element is in or near the window; one observer serves all of a kind. `key` names the element where it can change. */
-export function useNearViewport(ref: RefObject<Element | null>, what: What = "editor", first = false, key: unknown = null): boolean {
+/** Whether the element is in or near the window; one observer serves all of a kind. */
+export function useNearViewport(ref: RefObject<Element | null>, what: What = "editor", first = false): boolean {
   const [near, setNear] = useState(first);
   useEffect(() => {
     const element = ref.current;
@@ -40,6 +40,6 @@ export function useNearViewport(ref: RefObject<Element | null>, what: What = "ed
     let watch = watches.get(what);
     if (!watch) watches.set(what, (watch = new Watch(MARGINS[what])));
     return watch.add(element, setNear);
-  }, [ref, what, key]);
+  }, [ref, what]);
   return near;
 }
