@@ -131,6 +131,8 @@ struct Registry::Inner {
     dead.emplace_back(generation);
   }
 
+  std::map<std::string, int> unended;  // by content: in this process, and reap() has not ended them yet
+
   /// [control] Needs `mutex`.
   void reap() {
     std::vector<std::unique_ptr<Generation>> ending;
@@ -139,6 +141,7 @@ struct Registry::Inner {
       ending.swap(dead);
     }
     for (auto& generation : ending) {
+      if (generation->remote() == nullptr) --unended[generation->sha256()];
       const bool faulty = generation->state() == GenerationState::quarantined;
       std::string why = generation->end();
       if (why.empty()) {
@@ -408,6 +411,12 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   const auto death = inner_->died_at_load.find(staged.sha256);
   if (isolated && death != inner_->died_at_load.end() && clock::now_ms() - death->second.at_ms < not_again_ms)
     return fail(death->second.error);
+  // Whoever let go of the last one of this content is about to bury it. The linker would give the new one the same
+  // memory, and to end the old one afterwards would end both.
+  while (!isolated && inner_->unended[staged.sha256] > 0) {
+    inner_->reap();
+    std::this_thread::yield();
+  }
   auto loaded = isolated ? Generation::isolate(std::move(manifest), staged.path, staged.sha256, number,
                                                options.plugin_host, options.limits, options.services)
                          : Generation::load(std::move(manifest), staged.path, staged.sha256, number, options.services);
@@ -425,6 +434,7 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
              made->id() + " generation " + std::to_string(made->number()) + " is loaded from " + staged.path.string());
   GenerationPtr shared(made.release(),
                        [inner = inner_, held = staged.held](Generation* generation) { inner->bury(generation); });
+  if (!isolated) ++inner_->unended[staged.sha256];
   inner_->live.push_back(shared);
   inner_->remember(shared->manifest(), before, staged.sha256);
   return keep(shared);
