@@ -57,7 +57,7 @@ class Classroom final : public Policy {
         }
         break;
       case LECTERN_EVENT_ASK_ENDED:
-        out.deny(event.request, "No teacher answered. Your hand stays up.");
+        ask_again(room, room.request(event.request), out);
         break;
       case LECTERN_EVENT_WITHDRAWN:
         hands.remove(event.who);
@@ -133,6 +133,17 @@ class Classroom final : public Policy {
     const Member* teacher = teacher_here(room);
     if (teacher == nullptr) return out.deny(request, "No teacher is here. Your hand is up.");
     out.ask(request, teacher->id, room.now_ms + longest_ask_ms, std::string(asker->label) + " raises a hand.");
+  }
+
+  /// An ask ends when the teacher hands the pen to somebody else, too; the hand is still up then.
+  void ask_again(const Room& room, const Request* request, Outcome& out) const {
+    const Member* teacher = teacher_here(room);
+    const Member* asker = request == nullptr ? nullptr : room.member(request->from);
+    if (asker == nullptr) return;
+    if (teacher == nullptr || request->deadline_ms <= room.now_ms) {
+      return out.deny(request->id, "No teacher answered. Your hand stays up.");
+    }
+    out.ask(request->id, teacher->id, request->deadline_ms, std::string(asker->label) + " raises a hand.");
   }
 
   void act(const Room& room, const Event& event, const Member& who, MemberList& hands, Outcome& out) const {

@@ -2,6 +2,7 @@
 // sockets, and nobody is disconnected. What each does in detail is in tests/scenarios.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
@@ -27,7 +28,7 @@ describe('the policies that ship', () => {
     for (const label of labels) clients.push(await Client.join(host, info, { query: { label } }));
     joined.push(...clients);
     const swapped = await host.put('/api/v1/policy', { policy, config });
-    expect(`${swapped.status} ${swapped.text}`).toMatch(/^200 /);
+    expect(`${swapped.status} ${swapped.text}`).toMatch(/^200 .*/s);
     for (const client of clients) await client.event('policy-changed', (data) => data.policy === policy);
     return clients;
   }
@@ -176,7 +177,9 @@ describe('the policies that ship', () => {
     expect(run('record', 'nosuch').status).toBe(1);
     expect((await host.get(`/api/v1/sessions/${ada.session}/policy/record`)).headers.get('content-type')).toBe('application/jsonl');
   });
+});
 
+describe('lectern policy', () => {
   it('the command line plays scenario files against an id or a library', () => {
     const run = (...args: string[]) => spawnSync(LECTERN, ['policy', ...args], { encoding: 'utf8', timeout: 60_000 });
     const scenarios = path.resolve(import.meta.dirname, '../scenarios');
@@ -191,7 +194,7 @@ describe('the policies that ship', () => {
     expect(told.status).toBe(0);
     expect(told.stdout).toContain('bob gets the pen (epoch 2)');
     expect(told.stdout).toContain('before: ada has the pen (epoch 1), bob interacts');
-    const bad = path.join(host.home, 'bad.yaml');
+    const bad = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-scenarios-')), 'bad.yaml');
     fs.writeFileSync(bad, 'policy: queue\nscenarios:\n  - name: x\n    steps: [{when: ada sings}]\n');
     const wrong = run('test', bad);
     expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('line 4')]);
