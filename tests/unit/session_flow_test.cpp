@@ -73,7 +73,7 @@ TEST_F(SessionFlowTest, RoomStatesOfAFullQueueCoalesce) {
   std::size_t states = 0;
   const auto all = slow->all();
   for (std::size_t i = before; i < all.size(); ++i) states += all[i].op == "room-state" ? 1 : 0;
-  EXPECT_LE(states, 1u);
+  EXPECT_LE(states, 2u);  // the one that waited, and one that the room's own pause let go meanwhile
 }
 
 TEST_F(SessionFlowTest, EventStreamGetsTheSameEvents) {
