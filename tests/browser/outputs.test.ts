@@ -72,6 +72,34 @@ describe('outputs', () => {
     await svg.locator('svg rect').waitFor();
   });
 
+  it('sort and page the tables of data frames, and open images in full size', async () => {
+    const rows = Array.from({ length: 60 }, (_, at) => `<tr><th>${at}</th><td>${(at * 37) % 61}</td><td>name ${at}</td></tr>`).join('');
+    const table = `<table class="dataframe"><thead><tr><th></th><th>value</th><th>name</th></tr></thead><tbody>${rows}</tbody></table>`;
+    const name = host.notebook('table.ipynb', [
+      { id: 'a', source: 'df', outputs: [{ output_type: 'display_data', metadata: {}, data: { 'text/html': table } }] },
+      { id: 'b', source: 'image', outputs: [{ output_type: 'display_data', metadata: {}, data: { 'image/png': RED_DOT } }] },
+    ]);
+    const tab = await Tab.open(context, host, name);
+    await tab.cell('a').getByTestId('output-frame').waitFor();
+    const frame = await tab.outputFrame('a');
+    const column = () => frame.locator('tbody tr td:nth-child(2)').allInnerTexts();
+    await until('the first page', async () => (await column()).length === 25);
+    expect(await frame.locator('.pager').innerText()).toContain('1–25 of 60');
+    await frame.locator('.pager button').last().click();
+    expect(await frame.locator('.pager').innerText()).toContain('26–50 of 60');
+    const values = Array.from({ length: 60 }, (_, at) => (at * 37) % 61).sort((a, b) => a - b);
+    await frame.locator('thead th').nth(1).press('Enter');
+    expect((await column()).map(Number)).toEqual(values.slice(0, 25));
+    expect(await frame.locator('thead th').nth(1).getAttribute('aria-sort')).toBe('ascending');
+    await frame.locator('thead th').nth(1).click();
+    expect((await column()).map(Number)).toEqual(values.reverse().slice(0, 25));
+    await tab.cell('b').getByTestId('zoom').press('Enter');
+    await tab.cell('b').locator('dialog[open]').waitFor();
+    await tab.page.keyboard.press('Escape');
+    await tab.cell('b').locator('dialog[open]').waitFor({ state: 'detached' });
+    tab.expectNoProblems();
+  });
+
   it('come to a second tab and to one that is opened later', async () => {
     const tab = await run('print("said once")');
     await tab.showsOutput('a', 'said once');
