@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "lectern/sdk/json_slice.hpp"
+#include "lectern/sdk/settings.hpp"
 
 namespace presence_folder {
 namespace json = lectern::sdk::json;
@@ -89,6 +90,10 @@ std::vector<std::string> entries(int folder, std::size_t limit) {
   const int again = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (again < 0) return names;
   const std::unique_ptr<DIR, int (*)(DIR*)> open(::fdopendir(again), &::closedir);
+  if (open == nullptr) {
+    ::close(again);
+    return names;
+  }
   while (const auto* entry = ::readdir(open.get())) {
     if (entry->d_name[0] == '.') continue;
     names.emplace_back(entry->d_name);
@@ -162,7 +167,9 @@ void make_folder(const std::string& path) {
 }  // namespace
 
 Folder::Folder(std::string_view config) {
-  const auto folder = json::text(json::member(config, "folder"));
+  lectern::sdk::Settings settings(config);
+  const auto folder = settings.text("folder", "");
+  settings.done();
   if (folder.empty() || folder.front() != '/') {
     throw Failure(LECTERN_INVALID, "presence-folder needs \"folder\", an absolute path",
                   "give one with --presence-folder")

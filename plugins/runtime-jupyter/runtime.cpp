@@ -11,6 +11,7 @@
 
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
+#include "lectern/sdk/settings.hpp"
 
 namespace jupyter {
 namespace json = lectern::sdk::json;
@@ -25,11 +26,11 @@ std::int64_t now_ms() {
 }  // namespace
 
 JupyterRuntime::JupyterRuntime(std::string_view config, lectern::sdk::RuntimeEvents events)
-    : events_(events), connection_dir_(json::text(json::member(config, "connection_dir"))), context_(1) {
-  json::each_item(json::member(config, "near"), [&](std::string_view item) {
-    near_.emplace_back(json::text(item));
-    return true;
-  });
+    : events_(events), context_(1) {
+  lectern::sdk::Settings settings(config);
+  connection_dir_ = settings.text("connection_dir", "");
+  for (auto& folder : settings.texts("near")) near_.emplace_back(std::move(folder));
+  settings.done();
   wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_ < 0) throw Failure(LECTERN_UNAVAILABLE, std::string("no event descriptor: ") + std::strerror(errno));
   thread_ = std::thread([this] { run(); });

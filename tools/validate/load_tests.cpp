@@ -16,8 +16,6 @@ namespace lectern::validate {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 Result<plugin::GenerationPtr> load_as_host(plugin::Registry& registry, const Subject& subject) {
   return registry.load(subject.manifest->kind, subject.manifest->id);
 }

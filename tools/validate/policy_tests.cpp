@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "fuzz.hpp"
 #include "host_plugin.hpp"
 #include "policy_walk.hpp"
 #include "suites.hpp"
@@ -118,6 +119,33 @@ void random_walks(const Context& context, Report& report) {
   if (found.failure) return tell(bench.judges, people, *found.failure, report);
   report.note(std::to_string(found.states) + " random ways of 400 steps with six people, from seed " +
               std::to_string(context.options.seed));
+}
+
+/// Every decision of a walk is made twice, by the object that was there all the time and by one that was just made and
+/// knows nothing but the state.
+void state(const Context& context, Report& report) {
+  Bench bench(context, report);
+  if (!bench.ready) return;
+  const auto people = crowd();
+  for (std::uint64_t i = 0; i < (context.options.quick ? 3u : 10u); ++i) {
+    doing("be made anew in the middle of a room's life");
+    auto fresh = plugin::Policy::create(bench.plugin.generation, context.config());
+    if (!fresh) return report.fail(fresh.error().message, fresh.error().hint);
+    bench.judges.second = *fresh;
+    const Explored found = wander_once(bench.judges, people, context.options.seed + 1000 + i, 200);
+    if (found.failure) return tell(bench.judges, people, *found.failure, report);
+  }
+  if (bench.judges.first->state_schema().empty()) report.skip("it has no state to hand over");
+}
+
+void fuzzed(const Context& context, Report& report) {
+  const Bench bench(context, report);
+  if (!bench.ready) return;
+  const auto people = crowd();
+  fuzz(context, report, [&](std::uint64_t seed) {
+    const Explored found = wander_once(bench.judges, people, seed, 1000);
+    if (found.failure) tell(bench.judges, people, *found.failure, report);
+  });
 }
 
 plugin::RoomSnapshot room_of(std::size_t members, std::size_t requests, std::size_t grants) {
@@ -317,8 +345,10 @@ std::vector<Test> policy_suite() {
       {"policy.installed", "it can take over any room that another policy left", 30, kind, true, &installed},
       {"policy.model", "model checker: every sequence of events to a depth, for three people", 120, kind, true, &model},
       {"policy.random", "long random sequences of events, for six people", 120, kind, true, &random_walks},
+      {"policy.state", "a new object goes on from the state of the old one", 60, kind, true, &state},
       {"policy.strange-events", "events about nobody, and of kinds it does not know", 30, kind, true, &strange_events},
       {"policy.strange-state", "states it did not write", 60, kind, true, &strange_state},
+      {"fuzz.policy", "random sequences of a thousand events", 0, kind, true, &fuzzed},
       {"policy.time", "a decision in a full room takes far less than 50 ms", 60, kind, true, &time},
   };
 }

@@ -82,6 +82,7 @@ struct Node {
 };
 
 bool baseline(const Judges& judges, const std::vector<Person>& people) {
+  doing("decide while everybody joins an empty room and asks for the pen in turn");
   Model model(judges, people);
   if (model.install()) return true;
   bool somebody = false;

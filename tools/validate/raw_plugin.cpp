@@ -24,7 +24,7 @@ void on_log(void* ctx, std::int32_t, lectern_str message) noexcept {
   if (!host.alive) ++host.late;
   if (message.n != 0 && message.p == nullptr) ++host.null_texts;
 }
-const void* no_extension(void* ctx, lectern_str) noexcept {
+const void* on_extension(void* ctx, lectern_str) noexcept {
   auto& host = *static_cast<TestHost*>(ctx);
   if (!host.alive) ++host.late;
   return nullptr;
@@ -46,7 +46,7 @@ TestHost::TestHost() {
   abi.abi_minor = LECTERN_ABI_MINOR;
   abi.ctx = this;
   abi.log = &on_log;
-  abi.get_extension = &no_extension;
+  abi.get_extension = &on_extension;
 }
 
 Result<std::unique_ptr<RawPlugin>> RawPlugin::load(const std::filesystem::path& library) {
@@ -102,7 +102,7 @@ std::filesystem::path fresh_copy(const std::filesystem::path& library, const std
   static std::atomic<int> number{0};
   const auto folder = work / ("copy-" + std::to_string(++number));
   std::filesystem::create_directories(folder);
-  const auto path = folder / library.filename();
+  std::filesystem::path path = folder / library.filename();
   std::filesystem::copy_file(library, path);
   return path;
 }

@@ -48,7 +48,8 @@ inline lectern_error empty_error() {
 /// The message of an error that the plugin filled, ended or not.
 std::string said(const lectern_error& error);
 
-/// A host for the plugin; it must outlive it. Notes calls that come when none may.
+/// A host for the plugin; it must outlive it. It offers no extension. Notes calls that come when
+/// none may.
 class TestHost {
  public:
   TestHost();

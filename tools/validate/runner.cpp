@@ -211,6 +211,11 @@ Verdict cut_short(Outcome outcome, const std::string& what, const std::string& w
   return made;
 }
 
+/// --fuzz says itself how long it goes on.
+int deadline_of(const Test& test, const Options& options) {
+  return test.deadline_s != 0 ? test.deadline_s : static_cast<int>(options.minutes * 60) + 120;
+}
+
 constexpr const char* debugger_hint =
     "Run this one test under a debugger: lectern-validate PLUGIN --in-process --include ";
 
@@ -258,7 +263,8 @@ TestRun run_in_child(const Test& test, const Options& options, const std::filesy
     return run;
   }
   std::string result, words;
-  const bool in_time = listen(child, started + std::chrono::seconds(test.deadline_s), result, words);
+  const int deadline_s = deadline_of(test, options);
+  const bool in_time = listen(child, started + std::chrono::seconds(deadline_s), result, words);
   std::optional<int> status;
   if (in_time) status = ended(child.pid, Clock::now() + std::chrono::seconds(10));
   const bool hung = !status;
@@ -291,7 +297,7 @@ TestRun run_in_child(const Test& test, const Options& options, const std::filesy
   if (hung) {
     run.verdict = cut_short(verdict ? Outcome::crashed : Outcome::timed_out,
                             verdict ? "the process did not end after the test was over"
-                                    : "no answer within " + std::to_string(test.deadline_s) + " s",
+                                    : "no answer within " + std::to_string(deadline_s) + " s",
                             where, std::string(debugger_hint) + test.id);
   } else if (verdict) {
     run.verdict = std::move(*verdict);

@@ -6,7 +6,6 @@
 
 #include "base/text.hpp"
 #include "elf_file.hpp"
-#include "plugin/library.hpp"
 #include "suites.hpp"
 
 namespace lectern::validate {
@@ -52,11 +51,6 @@ void manifest(const Context& context, Report& report) {
 }
 
 void file(const Context& context, Report& report) {
-  const auto status = plugin::check_library_file(context.subject.library, context.subject.library.filename());
-  if (!status) {
-    report.fail(status.error().message, status.error().hint);
-    return;
-  }
   const auto elf = elf_of(context, report);
   if (!elf) return;
   if (elf->soname)

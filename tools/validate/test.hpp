@@ -70,9 +70,9 @@ struct Context {
 };
 
 struct Test {
-  std::string id;     // "static.exports"
-  std::string about;  // what it checks, one line
-  int deadline_s = 30;
+  std::string id;                    // "static.exports"
+  std::string about;                 // what it checks, one line
+  int deadline_s = 30;               // 0: as long as --minutes says, and two more
   std::optional<plugin::Kind> kind;  // absent = every kind
   bool loads = true;                 // needs a plugin that load.host could load
   void (*run)(const Context& context, Report& report) = nullptr;

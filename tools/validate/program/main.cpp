@@ -31,7 +31,7 @@ class WorkFolder {
   WorkFolder& operator=(const WorkFolder&) = delete;
   [[nodiscard]] const fs::path& path() const { return path_; }
   [[nodiscard]] fs::path fresh(const std::string& name) const {
-    const auto made = path_ / name;
+    fs::path made = path_ / name;
     fs::create_directories(made);
     return made;
   }
