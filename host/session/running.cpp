@@ -76,8 +76,16 @@ void Running::execute(Invocation invocation) {
                             "put one (runtime-jupyter) into the plugin path and restart the host");
   }
   const auto* client = session_.clients().by_number(invocation.member);
+  // Nobody hears of a run of a cell, or of a text, before the edit that made it is on disk and told.
+  session_.editing().when_durable(
+      [this, runs = std::move(runs), by = client->id, invocation = std::move(invocation)]() mutable {
+        queue(std::move(runs), by, std::move(invocation));
+      });
+}
+
+void Running::queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation) {
   ensure_kernel();
-  auto queued = runtime_.execute(std::move(runs), client->id);
+  auto queued = runtime_.execute(std::move(runs), by);
   if (!queued) return invocation.error(queued.error());
   std::string out;
   json::Writer writer(out);

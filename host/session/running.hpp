@@ -43,6 +43,7 @@ class Running final : public runtime::RuntimeListener {
 
  private:
   void look_at(std::vector<runtime::LoadedPtr> outputs);
+  void queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation);
   void ensure_kernel();
   void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
   LiveSession& session_;

@@ -182,6 +182,21 @@ describe('a kernel', () => {
     expect([a.closed, reader.closed]).toEqual([undefined, undefined]);
   });
 
+  it('nobody hears of a run before the edit that made its cell', async () => {
+    const epoch = a.epoch;
+    const [from, readerFrom] = [a.frames.length, reader.frames.length];
+    const changes = [{ type: 'create_cell', cell_id: 'fresh', cell_type: 'code', source: '40 + 2' }];
+    a.socket.send(JSON.stringify({ id: 'make', command: 'transaction', epoch, body: { changes } }));
+    a.socket.send(JSON.stringify({ id: 'run', command: 'execute', epoch, body: { cell_ids: ['fresh'] } }));
+    await reader.event('cell-op', (data) => data.cell_id === 'fresh' && data.status === 'idle', readerFrom, 30_000);
+    await a.event('reply', (data) => data.id === 'run', from);
+    for (const frames of [a.frames.slice(from), reader.frames.slice(readerFrom)]) {
+      const of = frames.filter((frame) => frame.op === 'notebook-document-transaction' || frame.data.cell_id === 'fresh');
+      expect(of[0]?.op).toBe('notebook-document-transaction');
+    }
+    expect(reader.text('fresh')).toBe('42');
+  });
+
   it('late joiners see every output, after everybody left too', async () => {
     const joiner = await Client.join(host, a.session);
     const order = joiner.frames.map((frame) => frame.op);
