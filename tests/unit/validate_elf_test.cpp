@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 class ElfTest : public ::testing::Test {
- protected:
+ public:
   ElfTest() {
     std::string name = (fs::temp_directory_path() / "lectern-elf-test-XXXXXX").string();
     folder_ = ::mkdtemp(name.data());
@@ -26,6 +26,10 @@ class ElfTest : public ::testing::Test {
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
   }
+  ElfTest(const ElfTest&) = delete;
+  ElfTest& operator=(const ElfTest&) = delete;
+
+ protected:
   Result<ElfFile> read(const std::string& bytes) {
     std::ofstream(folder_ / "x.so", std::ios::binary) << bytes;
     return read_elf(folder_ / "x.so");

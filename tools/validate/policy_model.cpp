@@ -131,12 +131,14 @@ bool Model::can(const Step& step) const {
 std::vector<Step> Model::possible() const {
   using What = Step::What;
   std::vector<Step> out;
-  for (std::uint8_t who = 0; who < people_->size(); ++who) {
+  const auto people = static_cast<std::uint8_t>(people_->size());
+  const auto verbs = static_cast<std::uint8_t>(judges_->verbs.size());
+  for (std::uint8_t who = 0; who < people; ++who) {
     for (const What what : {What::join, What::ask, What::agree, What::refuse, What::leave, What::lose, What::come_back,
                             What::release, What::withdraw, What::edit, What::narrow, What::widen}) {
       if (const Step step{what, who, 0}; can(step)) out.push_back(step);
     }
-    for (std::uint8_t verb = 0; verb < judges_->verbs.size(); ++verb) {
+    for (std::uint8_t verb = 0; verb < verbs; ++verb) {
       if (const Step step{What::act, who, verb}; can(step)) out.push_back(step);
     }
   }

@@ -90,7 +90,7 @@ void model(const Context& context, Report& report) {
   const int depth = quick ? 4 : 7;
   const auto all = casts();
   for (const auto& people : all) {
-    const auto until = Clock::now() + std::chrono::milliseconds(quick ? 2500 : 4000);
+    const auto until = Clock::now() + std::chrono::milliseconds(quick ? 2500 : 3000);
     const Explored found = explore(bench.judges, people, depth, quick ? 20'000 : 60'000, until);
     if (found.failure) return tell(bench.judges, people, *found.failure, report);
     std::string names;

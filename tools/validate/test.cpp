@@ -36,12 +36,13 @@ Verdict Report::verdict() const {
 }
 
 std::string Context::config(std::string_view folder) const {
+  constexpr std::string_view mark = "{work}";
+  if (options.config.find(mark) == std::string::npos) return options.config;
   const std::filesystem::path path = work / folder;
   std::filesystem::create_directories(path);
   // Whatever the umask: a plugin may rightly refuse a folder that others write to.
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   std::string made = options.config;
-  constexpr std::string_view mark = "{work}";
   for (auto at = made.find(mark); at != std::string::npos; at = made.find(mark, at)) {
     made.replace(at, mark.size(), path.string());
     at += path.string().size();
