@@ -28,7 +28,7 @@ from .errors import ApiError, LecternError, NotConnected, ProtocolMismatch
 from .server import PROTOCOL, ConnectionInfo, Server
 from .state import ENDED, Cell, Notebook
 
-# Close codes after which the host does not want us back (protocol, section 3).
+# Close codes after which the host does not want us back.
 _FINAL_REASONS = ("SESSION_ENDED", "REPLACED", "UNAUTHORIZED", "EXPIRED")
 _EVENTS_KEPT = 10_000
 _ENDED_KEPT = 1_000
@@ -321,7 +321,7 @@ class Session:
     # -- commands --------------------------------------------------------------------------------------------------
 
     async def command(self, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Any command of the protocol's section 4; its reply. ApiError when it is refused."""
+        """Any command that /api/v1/asyncapi.json lists; its reply. ApiError when it is refused."""
         if self._over:
             raise self._over
         self._next += 1

@@ -11,7 +11,7 @@ class LecternError(Exception):
 
 
 class ApiError(LecternError):
-    """The host refused, in its own words (protocol, section 2, Errors)."""
+    """The host refused, in its own words (docs/http-api.md, Answers)."""
 
     def __init__(self, status: int, error: Mapping[str, Any]) -> None:
         self.status = status
