@@ -102,7 +102,7 @@ std::map<std::string, std::string> first_meta(const OpenedNotebook& book) {
   return meta;
 }
 
-// The rule of design 7: the journal tells the truth as long as the file is what we last read or wrote, or were about to
+// By docs/files.md: the journal tells the truth as long as the file is what we last read or wrote, or were about to
 // write. Otherwise somebody edited the file while no host had it open; then the file counts, as a history of its own,
 // so that clients who still hold the old one do not merge the two.
 Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {

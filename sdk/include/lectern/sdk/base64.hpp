@@ -1,4 +1,4 @@
-// Bytes in JSON are padded base64 (protocol, first paragraph).
+// Bytes in JSON are padded base64, everywhere on the wire.
 #pragma once
 
 #include <array>

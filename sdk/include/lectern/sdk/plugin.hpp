@@ -5,10 +5,10 @@
 // Id and version come from lectern_add_plugin(), which writes them into the manifest too, so the two cannot disagree.
 //
 // What the class may have besides, whatever its kind:
-//   static constexpr std::string_view config_schema = R"({...})";  a JSON Schema of its settings
-//   (abi/ext/config_schema.h) static Health health();                                        how it is doing
-//   (sdk/health.hpp) static const void* extension(std::string_view id);             extensions of your own; null for an
-//   id you do not know
+//
+//   static constexpr std::string_view config_schema = R"({...})";  // JSON Schema of its settings (ext/config_schema.h)
+//   static Health health();                                        // how it is doing (sdk/health.hpp)
+//   static const void* extension(std::string_view id);             // others; null for an id you do not know
 #pragma once
 
 #include <array>

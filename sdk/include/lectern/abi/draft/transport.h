@@ -35,7 +35,7 @@ enum {
                               `body` = what was wrong and where; the sender gets a failed reply, the connection stays */
 };
 enum { LECTERN_DOCUMENT_NOTEBOOK = 1, LECTERN_DOCUMENT_MODELS = 2 };
-enum { LECTERN_IN_FLUSH = 1 }; /* sent under a grant that was just revoked (protocol 4) */
+enum { LECTERN_IN_FLUSH = 1 }; /* sent under a grant that was just revoked */
 typedef struct lectern_inbound {
   uint32_t struct_size, kind, document, flags;
   uint32_t has_epoch, n_sizes;
