@@ -51,11 +51,60 @@ bool as_in_the_file(const ReadNotebook& read) {
          std::all_of(read.cells.begin(), read.cells.end(), [](const FormatCell& one) { return one.changed == 0; });
 }
 
-/// The same JSON, however it is spread over lines.
-bool same_json(std::string_view one, std::string_view other) {
+/// Members come in any order. Keys are unique: the parser sees to it.
+bool same_value(const json::Value& one, const json::Value& other) {
+  if (one.is_object() && other.is_object()) {
+    const auto& members = *one.as_object();
+    return members.size() == other.as_object()->size() &&
+           std::all_of(members.begin(), members.end(), [&other](const auto& member) {
+             const auto* found = other.find(member.first);
+             return found != nullptr && same_value(member.second, *found);
+           });
+  }
+  if (one.is_array() && other.is_array())
+    return std::equal(one.as_array()->begin(), one.as_array()->end(), other.as_array()->begin(),
+                      other.as_array()->end(), same_value);
+  return one == other;
+}
+
+/// The same JSON, however it is spread over lines; no text is `none`.
+bool same_json(std::string_view one, std::string_view other, std::string_view none) {
   if (one == other) return true;
-  const auto a = json::parse(one), b = json::parse(other);
-  return a && b && *a == *b;
+  const auto a = json::parse(one.empty() ? none : one), b = json::parse(other.empty() ? none : other);
+  return a && b && same_value(*a, *b);
+}
+
+/// nbformat has a text as a string or as the list of its lines.
+void join_lines(json::Value& value) {
+  const auto* lines = value.as_array();
+  if (lines == nullptr) return;
+  std::string text;
+  for (const auto& line : *lines) {
+    if (!line.is_string()) return;
+    text += *line.as_string();
+  }
+  value = json::Value(std::move(text));
+}
+
+/// The same outputs, however their texts are cut into lines.
+bool same_outputs(std::string_view one, std::string_view other) {
+  if (one == other) return true;
+  auto a = json::parse(one.empty() ? "[]" : one), b = json::parse(other.empty() ? "[]" : other);
+  if (!a || !b) return false;
+  for (auto* outputs : {a->as_array(), b->as_array()}) {
+    if (outputs == nullptr) return same_value(*a, *b);
+    for (auto& output : *outputs) {
+      if (!output.is_object()) continue;
+      for (auto& [key, value] : *output.as_object()) {
+        if (key == "text") join_lines(value);
+        if (key != "data" || !value.is_object()) continue;
+        for (auto& [type, data] : *value.as_object()) {
+          if (!type.ends_with("json")) join_lines(data);
+        }
+      }
+    }
+  }
+  return same_value(*a, *b);
 }
 
 /// Empty when both hold the same; else what differs.
@@ -70,8 +119,10 @@ std::string differs(const std::vector<FormatCell>& one, const std::vector<Format
       return cell + ": type " + std::string(one[i].cell_type) + " became " + std::string(other[i].cell_type);
     if (!all) continue;
     if (one[i].id != other[i].id) return cell + ": its id changed";
-    if (!same_json(one[i].outputs, other[i].outputs)) return cell + ": its outputs changed";
-    if (!same_json(one[i].metadata, other[i].metadata)) return cell + ": its metadata changed";
+    if (!same_outputs(one[i].outputs, other[i].outputs))
+      return cell + ": its outputs changed: " + text::label(one[i].outputs, 300) + " became " +
+             text::label(other[i].outputs, 300);
+    if (!same_json(one[i].metadata, other[i].metadata, "{}")) return cell + ": its metadata changed";
     if (one[i].execution_count != other[i].execution_count) return cell + ": its execution count changed";
   }
   return {};

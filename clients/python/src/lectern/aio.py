@@ -20,7 +20,6 @@ from typing import (
 )
 
 import websockets
-from typing_extensions import Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
@@ -109,7 +108,7 @@ class Session:
                 await self._task
             self._task = None
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> Session:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from typing_extensions import Self
-
 from . import aio
 from .aio import Event, Execution
 from .server import ConnectionInfo
@@ -57,7 +55,7 @@ class Session:
             raise
         self._closed = False
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *_: object) -> None:
