@@ -163,8 +163,8 @@ Status Host::Parts::check_policy() const {
   return {};
 }
 
-// Settings that the policy's schema refuses stop the start, not the first notebook; what else is wrong with the policy is
-// said when a notebook needs it.
+// Settings that the policy's schema refuses stop the start, not the first notebook; what else is wrong with the policy
+// is said when a notebook needs it.
 Status Host::Parts::check_policy_config() const {
   const auto generation = registry->load(plugin::Kind::policy, options.session.policy);
   if (!generation) return {};

@@ -39,7 +39,7 @@ enum class Audience {
   may_interact,     // members with the interact capability
   document_events,  // connections with document=events
   model_events,     // connections with models=events but the origin; custom messages also to models=document
-  all_but_editor,  // the one the event is about; with several editors the others hear it
+  all_but_editor,   // the one the event is about; with several editors the others hear it
 };
 std::string_view audience_name(Audience audience);
 

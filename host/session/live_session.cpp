@@ -277,8 +277,7 @@ void LiveSession::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
           if (self->ended_ || !self->policies_) return reply(fail(gone()));
           if (!policy) return reply(fail(policy.error()));
           auto* session = self.get();
-          if (choice.dry_run)
-            return session->policies().shadow(std::move(*policy), choice.watch_ms, std::move(reply));
+          if (choice.dry_run) return session->policies().shadow(std::move(*policy), choice.watch_ms, std::move(reply));
           session->policies().swap(std::move(*policy), [session, reply = std::move(reply)](Status status) mutable {
             if (!status) return reply(fail(status.error()));
             reply(policy_value(*session->policies().current()));

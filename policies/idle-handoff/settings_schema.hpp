@@ -3,7 +3,8 @@
 
 #include <string_view>
 
-constexpr std::string_view settings_schema = R"({"$schema":"http://json-schema.org/draft-04/schema#","title":"Idle handoff","type":"object",
+constexpr std::string_view settings_schema =
+    R"({"$schema":"http://json-schema.org/draft-04/schema#","title":"Idle handoff","type":"object",
 "properties":{
   "idle_s":{"description":"After so many seconds without an edit the pen may be taken freely","type":"integer","minimum":1,"maximum":86400,"default":300},
   "deadline_s":{"description":"How long the editor has to answer, in seconds","type":"integer","minimum":1,"maximum":600,"default":30},

@@ -3,7 +3,8 @@
 
 #include <string_view>
 
-constexpr std::string_view settings_schema = R"({"$schema":"http://json-schema.org/draft-04/schema#","title":"Roles","type":"object",
+constexpr std::string_view settings_schema =
+    R"({"$schema":"http://json-schema.org/draft-04/schema#","title":"Roles","type":"object",
 "properties":{
   "editors":{"description":"Who edits: labels, device:..., principal:..., or * for everybody","type":"array","items":{"type":"string","minLength":1}},
   "interactors":{"description":"Who interacts","type":"array","items":{"type":"string","minLength":1}},

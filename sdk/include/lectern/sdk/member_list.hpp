@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lectern/sdk/json.hpp"
@@ -80,13 +81,16 @@ class MemberList {
   std::vector<std::uint64_t> ids_;
 };
 
-/// `member` gets the pen: by its open requests where it has some, so that they end with it, else by a grant.
+/// `member` gets the pen: by its open request where it has one, so that it ends with it, else by a grant.
 inline void hand_over(const Room& room, const Member& member, std::uint32_t former_caps, Outcome& out) {
   bool asked = false;
   for (const Request& request : room.requests) {
     if (request.from != member.id) continue;
-    out.allow(request.id, former_caps);
-    asked = true;
+    if (std::exchange(asked, true)) {
+      out.deny(request.id, "You got the pen by another request.");
+    } else {
+      out.allow(request.id, former_caps);
+    }
   }
   if (!asked && !member.holds_grant()) out.grant(member.id, former_caps);
 }
