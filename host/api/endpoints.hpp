@@ -73,6 +73,7 @@ class Endpoints {
   Outcome files(Call call);
   Outcome list_plugins(Call call);
   Outcome reload_plugin(Call call);
+  Outcome show_plugin(Call call);
   Outcome presence(Call call);
   Outcome blob(Call call);
   Outcome page(Call call);

@@ -169,9 +169,13 @@ Outcome Endpoints::metrics(Call call) {
 }
 
 Outcome Endpoints::info(Call call) {
-  return Deferred{[this](Respond respond) mutable {
-                    parts_.workers->submit([this, respond = std::move(respond)]() mutable {
+  json::Value token;
+  token.set("scope", scope_name(call.scope));
+  if (!call.session.empty()) token.set("session_id", call.session);
+  return Deferred{[this, token = std::move(token)](Respond respond) mutable {
+                    parts_.workers->submit([this, token = std::move(token), respond = std::move(respond)]() mutable {
                       json::Value out;
+                      out.set("token", std::move(token));
                       out.set("version", host_version());
                       out.set("protocol", "lectern.v1");
                       out.set("device_name", parts_.device_name);

@@ -77,6 +77,22 @@ json::Value reloaded(const std::string& id, std::uint64_t generation) {
   return out;
 }
 
+/// Loaded for the answer only, unless somebody uses it: a policy says its settings' schema when it is loaded.
+Result<json::Value> plugin_row(plugin::Registry& registry, const std::string& id) {
+  LECTERN_TRY(const auto kind, kind_of(registry, id));
+  plugin::GenerationPtr held;
+  if (kind == plugin::Kind::policy) {
+    LECTERN_TRY(held, registry.load(kind, id));
+  }
+  LECTERN_TRY(const auto all, json::parse(registry.report_json()));
+  for (const auto& row : *all.find("plugins")->as_array()) {
+    const auto* name = row.find("id");
+    if (name != nullptr && name->as_string() != nullptr && *name->as_string() == id) return row;
+  }
+  return fail(404, "plugin_missing", "the plugin '" + id + "' has gone from the plugin path meanwhile",
+              "GET /api/v1/plugins lists what was found and where it was looked for");
+}
+
 }  // namespace
 
 void reload_plugin(const Parts& parts, const std::string& id, UniqueFunction<void(Result<json::Value>)> done) {
@@ -99,6 +115,17 @@ void reload_plugin(const Parts& parts, const std::string& id, UniqueFunction<voi
   parts.host_events->changed("plugins-changed");
   if (*kind == plugin::Kind::format) return done(reloaded(id, (*generation)->number()));
   std::make_shared<Reload>(id, (*generation)->number(), parts.directory->sessions(), std::move(done))->next();
+}
+
+Outcome Endpoints::show_plugin(Call call) {
+  return Deferred{[this, id = call.arguments.at(0)](Respond respond) mutable {
+                    parts_.workers->submit([this, id = std::move(id), respond = std::move(respond)]() mutable {
+                      const auto row = plugin_row(*parts_.registry, id);
+                      if (!row) return respond(error_response(row.error()));
+                      answer(respond, 200, *row);
+                    });
+                  },
+                  call.route->deadline_ms};
 }
 
 Outcome Endpoints::reload_plugin(Call call) {

@@ -160,6 +160,9 @@ constexpr Route table[] = {
 
     {"GET", "/api/v1/plugins", Scope::view, none, &E::list_plugins,
      "What was found, what runs, what was refused and why", 200, "PluginList"},
+    {"GET", "/api/v1/plugins/{id}", Scope::admin, none, &E::show_plugin,
+     "One plugin; a policy that is not in use is loaded for the answer, which then has the schema of its settings", 200,
+     "PluginRow"},
     {"POST", "/api/v1/plugins/{id}/reload", Scope::admin, small, &E::reload_plugin,
      "Loads a policy anew from its folder and swaps it in", 200, "Plugin"},
     {"GET", "/api/v1/presence", Scope::view, none, &E::presence, "Sessions of other devices", 200, "RemoteSessionList"},

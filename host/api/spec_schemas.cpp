@@ -18,6 +18,8 @@ constexpr std::string_view components = R"json({
   "plugins":{"type":"array","items":{"type":"object","required":["id","state"],"properties":{"id":{"type":"string"},
     "kind":{"type":"string"},"version":{"type":"string"},"state":{"type":"string"}}}},
   "policy":{"$ref":"#/components/schemas/Policy"},
+  "token":{"type":"object","description":"what the asker's token may do","required":["scope"],"properties":{
+    "scope":{"type":"string"},"session_id":{"type":"string"}}},
   "runtimes":{"type":"array","items":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},
     "display_name":{"type":"string"},"language":{"type":"string"}}}},
   "limits":{"type":"object"}}},
@@ -85,6 +87,8 @@ constexpr std::string_view components = R"json({
     "session_id":{"type":"string"},"ok":{"type":"boolean"}}}}}},
 "Plugin": {"type":"object","required":["id","generation","sessions"],"properties":{"id":{"type":"string"},
   "generation":{"type":"integer"},"sessions":{"type":"array","items":{"type":"object"}}}},
+"PluginRow": {"type":"object","required":["id","state","generations"],"properties":{"id":{"type":"string"},
+  "state":{"type":"string"},"generations":{"type":"array","items":{"type":"object"}}}},
 "PluginList": {"type":"object","required":["plugins","search"],"properties":{
   "plugins":{"type":"array","items":{"type":"object"}},"search":{"type":"array","items":{"type":"string"}}}},
 "RemoteSessionList": {"type":"object","required":["sessions"],"properties":{

@@ -218,6 +218,17 @@ TEST_F(HostTest, ThePolicyIsShownAndSwapped) {
   EXPECT_EQ(outcome("POST", "/api/v1/plugins/none/reload", parsed("{}")), "404 plugin_missing");
 }
 
+TEST_F(HostTest, APolicyNobodyUsesStillShowsTheSchemaOfItsSettings) {
+  const auto shown = ask("GET", "/api/v1/plugins/queue");
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(text_of(shown->body, "id"), "queue");
+  const auto& generations = *shown->body.find("generations")->as_array();
+  ASSERT_EQ(generations.size(), 1U);
+  EXPECT_NE(generations[0].find("config_schema"), nullptr);
+  EXPECT_EQ(outcome("GET", "/api/v1/plugins/none"), "404 plugin_missing");
+  EXPECT_EQ(text_of(*ask("GET", "/api/v1/info")->body.find("token"), "scope"), "admin");
+}
+
 TEST_F(HostTest, AReloadTakesWhatLiesOnDiskNow) {
   const auto base = "/api/v1/sessions/" + open();
   ASSERT_EQ(outcome("PUT", base + "/policy", parsed(R"({"policy":"collaborative"})")), "200");
