@@ -2,10 +2,11 @@ import { useEffect, useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { day, say } from "../i18n";
 import { LanguageSelect } from "../i18n/LanguageSelect";
-import { Button } from "../ui/Button";
+import { useSettings } from "../settings/use_settings";
+import { Button, IconButton } from "../ui/Button";
 import { ErrorNote } from "../ui/ErrorNote";
 import { Header } from "../ui/Header";
-import { FileIcon, FolderIcon, NotebookIcon, PlusIcon } from "../ui/icons";
+import { FileIcon, FolderIcon, NotebookIcon, PlusIcon, SettingsIcon } from "../ui/icons";
 import { Link } from "../ui/Link";
 import { SessionLists } from "./SessionLists";
 import { navigate } from "../ui/navigation";
@@ -28,6 +29,7 @@ export function FilesPage({ dir }: { dir: string }) {
   const [listing, setListing] = useState<Listing | null>(null);
   const [error, setError] = useState<WireError | null>(null);
   const [query, setQuery] = useState("");
+  const settings = useSettings();
   useEffect(() => setQuery(""), [dir]);
   useEffect(() => {
     let current = true;
@@ -48,9 +50,15 @@ export function FilesPage({ dir }: { dir: string }) {
     <>
       <div className="sticky">
         <Header title={dir || t("app.notebooks")}>
+          {settings.open && (
+            <IconButton label={t("settings.title")} onClick={settings.open} testId="open-settings">
+              <SettingsIcon />
+            </IconButton>
+          )}
           <LanguageSelect />
         </Header>
       </div>
+      {settings.dialog}
       <div className="files-layout">
       <main className="page">
         <div className="page-head">

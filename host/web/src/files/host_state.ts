@@ -7,9 +7,11 @@ import type { RemoteSession, SessionRow } from "../wire/types";
 interface HostState {
   sessions: SessionRow[];
   remote: RemoteSession[];
+  /** Counts the times the plugins were said to have changed. */
+  pluginsChanged: number;
 }
 
-const host = createStore<HostState>({ sessions: [], remote: [] });
+const host = createStore<HostState>({ sessions: [], remote: [], pluginsChanged: 0 });
 let watchers = 0;
 let source: EventSource | null = null;
 
@@ -26,6 +28,7 @@ function listen(): void {
     const { op, data } = JSON.parse(event.data) as { op?: string; data?: unknown };
     if (op === "sessions-changed") host.update((state) => ({ ...state, sessions: rows(data) }));
     else if (op === "remote-sessions") host.update((state) => ({ ...state, remote: newestFirst(rows(data)) }));
+    else if (op === "plugins-changed") host.update((state) => ({ ...state, pluginsChanged: state.pluginsChanged + 1 }));
   };
 }
 

@@ -3,6 +3,7 @@ import type { Key } from "../i18n";
 import { IconButton } from "../ui/Button";
 import { KeyboardIcon, PlayAllIcon, PlayIcon, PlusIcon, RestartIcon, SaveIcon, SearchIcon, StopIcon } from "../ui/icons";
 import { Menu } from "../ui/Menu";
+import { useSettings } from "../settings/use_settings";
 import { route } from "../ui/navigation";
 import { VIEWS, type Route, type View } from "../ui/route";
 import { useStore } from "../store/store";
@@ -96,9 +97,15 @@ const viewOf = (state: Route) => state.view;
 export function ViewMenu() {
   const { t } = useTranslation();
   const view = useStore(route, viewOf);
+  const settings = useSettings(useSession((state) => state.sessionId));
+  const views = VIEWS.map((one) => ({ label: t(VIEW_NAMES[one]), onSelect: () => changeView(one), checked: one === view, testId: `view-${one}` }));
+  const more = settings.open ? [{ label: t("settings.title"), onSelect: settings.open, testId: "open-settings" }] : [];
   return (
-    <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={VIEWS.map((one) => ({ label: t(VIEW_NAMES[one]), onSelect: () => changeView(one), checked: one === view, testId: `view-${one}` }))}>
-      {t(VIEW_NAMES[view])}
-    </Menu>
+    <>
+      <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={[...views, ...more]}>
+        {t(VIEW_NAMES[view])}
+      </Menu>
+      {settings.dialog}
+    </>
   );
 }

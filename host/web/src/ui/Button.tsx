@@ -8,11 +8,13 @@ interface ButtonProps {
   type?: "button" | "submit";
   testId?: string;
   title?: string;
+  /** Where the words alone do not say of what. */
+  label?: string;
 }
 
-export function Button({ children, onClick, kind = "plain", disabled, type = "button", testId, title }: ButtonProps) {
+export function Button({ children, onClick, kind = "plain", disabled, type = "button", testId, title, label }: ButtonProps) {
   return (
-    <button type={type} className={`button button-${kind}`} onClick={onClick} disabled={disabled} data-testid={testId} title={title}>
+    <button type={type} className={`button button-${kind}`} onClick={onClick} disabled={disabled} data-testid={testId} title={title} aria-label={label}>
       {children}
     </button>
   );

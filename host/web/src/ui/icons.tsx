@@ -33,3 +33,4 @@ export const FoldIcon = () => <Icon><path d="M4 10h12M7 4l3 3 3-3M7 16l3-3 3 3" 
 export const NextIcon = () => <Icon><path d="m8 4.5 5.5 5.5L8 15.5" /></Icon>;
 export const PreviousIcon = () => <Icon><path d="M12 4.5 6.5 10l5.5 5.5" /></Icon>;
 export const ShareIcon = () => <Icon><circle cx="14.5" cy="5" r="2" /><circle cx="5.5" cy="10" r="2" /><circle cx="14.5" cy="15" r="2" /><path d="m7.3 9 5.4-3M7.3 11l5.4 3" /></Icon>;
+export const SettingsIcon = () => <Icon><path d="M3.5 6.5h6M13.5 6.5h3M3.5 13.5h3M10.5 13.5h6" /><circle cx="11.5" cy="6.5" r="2" /><circle cx="8.5" cy="13.5" r="2" /></Icon>;

@@ -1,4 +1,5 @@
 import { say } from "../i18n";
+import type { HostInfo, PluginRow, PolicyAnswer, PolicyChoice, ReloadAnswer } from "./host_types";
 import type { ConnectionInfo, FileEntry, Json, RuntimeRow, WireError } from "./types";
 
 /** An answer of the host that is not a success, with its own words. */
@@ -62,6 +63,11 @@ export function normaliseListing(path: string, raw: Json): Listing {
   return { path, entries };
 }
 
+/** Of one session, or of every session of the host and those to come. */
+function policyPath(session: string | undefined): string {
+  return session === undefined ? "/api/v1/policy" : `/api/v1/sessions/${encodeURIComponent(session)}/policy`;
+}
+
 export const api = {
   async files(path: string): Promise<Listing> {
     return normaliseListing(path, await request<Json>("GET", `/api/v1/files?path=${encodeURIComponent(path)}`));
@@ -70,9 +76,18 @@ export const api = {
   endSession: (id: string) => request<void>("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`),
   presence: () => request<Json>("GET", "/api/v1/presence"),
   mintToken: (body: { scope: string; session_id: string; expires_ms: number }) => request<{ token: string }>("POST", "/api/v1/tokens", body),
+  info: () => request<HostInfo>("GET", "/api/v1/info"),
   async runtimes(): Promise<RuntimeRow[]> {
-    return (await request<{ runtimes?: RuntimeRow[] }>("GET", "/api/v1/info")).runtimes ?? [];
+    return (await api.info()).runtimes ?? [];
   },
+  async plugins(): Promise<PluginRow[]> {
+    return (await request<{ plugins: PluginRow[] }>("GET", "/api/v1/plugins")).plugins;
+  },
+  /** With the schema of its settings, also when nobody uses it. */
+  plugin: (id: string) => request<PluginRow>("GET", `/api/v1/plugins/${encodeURIComponent(id)}`),
+  reloadPlugin: (id: string) => request<ReloadAnswer>("POST", `/api/v1/plugins/${encodeURIComponent(id)}/reload`, {}),
+  policy: (session?: string) => request<PolicyChoice>("GET", policyPath(session)),
+  setPolicy: (session: string | undefined, body: PolicyChoice & { dry_run?: boolean; watch_ms?: number }) => request<PolicyAnswer>("PUT", policyPath(session), body),
   open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path }),
   create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),
 };

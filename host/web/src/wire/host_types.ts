@@ -1,0 +1,74 @@
+/** What the host says of its plugins and policies, as far as the page shows it. */
+import type { Json, RuntimeRow, WireError } from "./types";
+
+export type JsonObject = { [key: string]: Json };
+
+export interface Access {
+  scope: string;
+  /** The token is for this session only. */
+  session_id?: string;
+}
+
+export interface HostInfo {
+  runtimes?: RuntimeRow[];
+  token?: Access;
+}
+
+export type PluginKind = "policy" | "format" | "runtime" | "transport" | "presence";
+
+export interface Generation {
+  number: number;
+  state: string;
+  why?: string;
+  load_us: number;
+  calls: number;
+  failures: number;
+  p99_us: number;
+  isolation: string;
+  restarts?: number;
+  memory_bytes?: number;
+  last_failure?: string;
+  health?: { state: string; summary: string };
+  config_schema?: JsonObject;
+}
+
+export interface PluginRow {
+  id: string;
+  path: string;
+  /** Absent where the manifest could not be read. */
+  kind?: PluginKind;
+  name?: string;
+  version?: string;
+  description?: string;
+  isolation?: string;
+  state: "loaded" | "available" | "refused";
+  refused?: WireError;
+  generations: Generation[];
+}
+
+export interface ReloadAnswer {
+  id: string;
+  generation: number;
+  sessions: { session_id: string; ok: boolean; error?: string }[];
+}
+
+export interface PolicyChoice {
+  policy: string;
+  config: JsonObject;
+}
+
+/** What another policy would have done where this one did something else. */
+export interface Difference {
+  event: string;
+  who?: number;
+  label?: string;
+  session_id?: string;
+  now: string[];
+  then: string[];
+}
+
+export interface PolicyAnswer extends PolicyChoice {
+  differences?: Difference[];
+  events?: number;
+  sessions?: { session_id: string; ok: boolean; error?: { message?: string; error?: WireError } | string }[];
+}
