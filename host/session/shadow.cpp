@@ -175,6 +175,15 @@ void Shadow::finish() {
   out.set("events", events_);
   out.set("differing", differing_);
   out.set("differences", std::move(rows_));
+  // Effects name people by number; who is gone by now stays one.
+  json::Array people;
+  for (const auto& member : session_.room().snapshot(clock::now_ms()).members) {
+    json::Value person;
+    person.set("number", member.id);
+    person.set("label", member.label);
+    people.push_back(std::move(person));
+  }
+  out.set("people", std::move(people));
   reply(std::move(out));
 }
 

@@ -56,7 +56,7 @@ describe('plugins and policy', () => {
     await page.getByTestId('policy-try').click();
     const differences = page.getByTestId('differences');
     await differences.waitFor();
-    expect(await differences.textContent()).toMatch(/At once.*may edit/);
+    expect(await differences.textContent()).toMatch(/At once.*on Linux may edit/);
     expect(await two.isReader(), 'trying changes nothing').toBe(true);
     expect(await violations(page)).toEqual([]);
 

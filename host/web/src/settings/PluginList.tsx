@@ -74,7 +74,7 @@ function Plugin({ plugin, admin, onReloaded }: { plugin: PluginRow; admin: boole
     <li className="plugin" data-testid="plugin" data-plugin={plugin.id} data-state={state}>
       <div className="plugin-head">
         <strong>{plugin.id}</strong>
-        <span className="soft">{[plugin.kind && t(KINDS[plugin.kind]), plugin.version, t(plugin.isolation === "process" ? "settings.isolated" : "settings.in_host")].filter(Boolean).join(" · ")}</span>
+        <span className="soft">{[plugin.kind && t(KINDS[plugin.kind]), plugin.version, plugin.isolation && t(plugin.isolation === "process" ? "settings.isolated" : "settings.in_host")].filter(Boolean).join(" · ")}</span>
         <span className={`plugin-state plugin-${state}`}>{STATES[state] ? t(STATES[state]) : state}</span>
         {canReload && (
           <Button onClick={() => void reload()} disabled={busy} testId="reload" label={t("settings.reload_named", { name: plugin.id })}>

@@ -179,19 +179,21 @@ function ConfigForm({ plugin, target, config, schema, onSent, onApplied }: FormP
         <Button kind="primary" type="submit" disabled={busy !== null} testId="policy-apply">
           {t("settings.apply")}
         </Button>
-        <Button onClick={() => void send(true)} disabled={busy !== null} testId="policy-try">
-          {t("settings.try")}
-        </Button>
-        <label className="setting-inline">
-          <span className="visually-hidden">{t("settings.watch")}</span>
-          <select value={watch} onChange={(event) => setWatch(Number(event.target.value))} data-testid="policy-watch">
-            {WATCH_S.map((seconds) => (
-              <option key={seconds} value={seconds}>
-                {seconds === 0 ? t("settings.watch_none") : t("settings.watch_for", { seconds })}
-              </option>
-            ))}
-          </select>
-        </label>
+        <span className="policy-try">
+          <Button onClick={() => void send(true)} disabled={busy !== null} testId="policy-try">
+            {t("settings.try")}
+          </Button>
+          <label>
+            <span className="visually-hidden">{t("settings.watch")}</span>
+            <select value={watch} onChange={(event) => setWatch(Number(event.target.value))} data-testid="policy-watch">
+              {WATCH_S.map((seconds) => (
+                <option key={seconds} value={seconds}>
+                  {seconds === 0 ? t("settings.watch_none") : t("settings.watch_for", { seconds })}
+                </option>
+              ))}
+            </select>
+          </label>
+        </span>
       </div>
       <div role="status" data-testid="policy-answer">
         {busy === "try" && watch > 0 && <p className="soft">{t("settings.watching", { seconds: watch })}</p>}
@@ -238,7 +240,7 @@ function Answer({ answer }: { answer: PolicyAnswer }) {
         <>
           <p>{t("settings.would", { policy: answer.policy })}</p>
           <ul className="differences" data-testid="differences">
-            {inWords(answer.differences).map((one, at) => (
+            {inWords(answer).map((one, at) => (
               <li key={at}>
                 <strong>{one.when}</strong>
                 <span>{t("settings.now", { what: one.now })}</span>

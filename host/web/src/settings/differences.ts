@@ -1,5 +1,5 @@
 import { say, type Key } from "../i18n";
-import type { Difference } from "../wire/host_types";
+import type { NumberedPerson, PolicyAnswer } from "../wire/host_types";
 
 const EVENTS: Record<string, Key> = {
   installed: "settings.on_installed",
@@ -47,13 +47,19 @@ function effectWords(effect: string, names: Map<number, string>): string {
   return key ? say(key, { who: person(names, target ? Number(target) : undefined), text }) : effect;
 }
 
-/** Each difference as a sentence or two; people by the labels that the differences themselves give. */
-export function inWords(differences: Difference[]): { when: string; now: string; then: string }[] {
-  const names = new Map(differences.filter((one) => one.who !== undefined && one.label).map((one) => [one.who!, one.label!]));
-  const list = (effects: string[]) => effects.map((effect) => effectWords(effect, names)).join(say("settings.and")) || say("settings.nothing");
-  return differences.map((one) => ({
-    when: EVENTS[one.event] ? say(EVENTS[one.event]!, { who: person(names, one.who) }) : one.event,
-    now: list(one.now),
-    then: list(one.then),
-  }));
+/** Each difference as a sentence or two; a person whose name nobody knows is a number. */
+export function inWords(answer: PolicyAnswer): { when: string; now: string; then: string }[] {
+  const named = (people: NumberedPerson[] = []) => new Map(people.map((one) => [one.number, one.label]));
+  const bySession = new Map((answer.sessions ?? []).map((one) => [one.session_id, named(one.people)]));
+  const here = named(answer.people);
+  return (answer.differences ?? []).map((one) => {
+    const names = new Map(one.session_id === undefined ? here : bySession.get(one.session_id));
+    if (one.who !== undefined && one.label) names.set(one.who, one.label);
+    const list = (effects: string[]) => effects.map((effect) => effectWords(effect, names)).join(say("settings.and")) || say("settings.nothing");
+    return {
+      when: EVENTS[one.event] ? say(EVENTS[one.event]!, { who: person(names, one.who) }) : one.event,
+      now: list(one.now),
+      then: list(one.then),
+    };
+  });
 }

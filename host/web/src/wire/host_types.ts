@@ -67,8 +67,14 @@ export interface Difference {
   then: string[];
 }
 
+/** Differences name the people of a session by number. */
+export interface NumberedPerson {
+  number: number;
+  label: string;
+}
+
 export interface PolicyAnswer extends PolicyChoice {
   differences?: Difference[];
-  events?: number;
-  sessions?: { session_id: string; ok: boolean; error?: { message?: string; error?: WireError } | string }[];
+  people?: NumberedPerson[];
+  sessions?: { session_id: string; ok: boolean; people?: NumberedPerson[]; error?: { message?: string; error?: WireError } | string }[];
 }
