@@ -16,9 +16,11 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/text.hpp"
 
 namespace lectern::isolation {
 
@@ -28,6 +30,7 @@ namespace {
 
 constexpr Deadline to_start{5000, 30'000};
 constexpr int child_socket = 3;
+constexpr std::size_t most_said = 600;  // code points of what a child says about itself
 
 std::string signal_words(int signal) {
   switch (signal) {
@@ -124,15 +127,17 @@ Result<std::unique_ptr<Process>> Process::start(const Launch& launch) {
   std::unique_ptr<Process> made(new Process);
   made->id_ = launch.id;
   LECTERN_CHECK(made->spawn(launch));
-  LECTERN_CHECK(made->send(FrameType::hello, hello(launch), {}, to_start));
-  LECTERN_TRY(Frame frame, made->receive(to_start));
+  const Watch watch = made->watch(to_start);
+  LECTERN_CHECK(made->send(FrameType::hello, hello(launch), {}, watch));
+  LECTERN_TRY(Frame frame, made->receive(watch, most_small));
+  made->log_.drain();
   if (frame.type == FrameType::refused) {
     Unpacker from(frame.payload);
     Error error;
     error.status = std::clamp(from.number<std::int32_t>(), 400, 599);
-    error.code = from.text();
-    error.message = from.text();
-    error.hint = from.text();
+    error.code = text::label(from.text(), 64);
+    error.message = text::label(from.text(), most_said);
+    error.hint = text::label(from.text(), most_said);
     if (!from.ok() || error.code.empty()) return made->died("its process answered what makes no sense");
     return fail(std::move(error));
   }
@@ -158,6 +163,14 @@ Status Process::spawn(const Launch& launch) {
   ::close(pair[1]);
   posix_spawn_file_actions_addopen(&spawn.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&spawn.actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  const int log = log_.open(id_);
+  const int lifted_log = log < 0 ? -1 : ::fcntl(log, F_DUPFD_CLOEXEC, 16);
+  if (log >= 0) ::close(log);
+  if (lifted_log >= 0) {
+    posix_spawn_file_actions_adddup2(&spawn.actions, lifted_log, STDERR_FILENO);
+  } else {
+    posix_spawn_file_actions_addopen(&spawn.actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  }
   posix_spawn_file_actions_adddup2(&spawn.actions, lifted, child_socket);
   // A group of its own, so that Ctrl-C in the host's terminal does not end plugins before the sessions are saved.
   sigset_t none;
@@ -174,6 +187,7 @@ Status Process::spawn(const Launch& launch) {
   const int failed =
       ::posix_spawn(&pid_, program.c_str(), &spawn.actions, &spawn.attributes, arguments.data(), envp.data());
   ::close(lifted);
+  if (lifted_log >= 0) ::close(lifted_log);
   if (failed != 0) {
     pid_ = -1;
     return missing(program + ": " + std::strerror(failed));
@@ -198,6 +212,7 @@ std::string Process::end(bool kill) {
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }
     words = ending(status);
+    log_.drain();
   }
   if (fd_ >= 0) ::close(fd_);
   if (pidfd_ >= 0) ::close(pidfd_);
@@ -220,22 +235,33 @@ std::int64_t Process::cpu_us() const {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000;
 }
 
-Status Process::wait_for(short events, Deadline deadline, std::int64_t started_ms, std::int64_t cpu_us_at_start) {
+Process::Watch Process::watch(Deadline deadline) const {
+  return {deadline, clock::now_ms(), cpu_us()};
+}
+
+Status Process::in_time(const Watch& watch) {
+  const auto spent = clock::now_ms() - watch.started_ms;
+  if (spent < watch.deadline.soft_ms) return {};
+  if (spent >= watch.deadline.hard_ms || cpu_us() - watch.cpu_us_at_start >= watch.deadline.soft_ms * 800ll)
+    return died("it did not answer within " + std::to_string(spent) + " ms, so its process was ended");
+  return {};
+}
+
+Status Process::wait_for(short events, const Watch& watch) {
   for (;;) {
-    const auto spent = clock::now_ms() - started_ms;
-    const bool late = spent >= deadline.soft_ms;
-    if (spent >= deadline.hard_ms || (late && cpu_us() - cpu_us_at_start >= deadline.soft_ms * 800ll)) {
-      return died("it did not answer within " + std::to_string(spent) + " ms, so its process was ended");
-    }
-    const auto left = late ? std::min<std::int64_t>(50, deadline.hard_ms - spent) : deadline.soft_ms - spent;
-    pollfd on{fd_, events, 0};
-    const int n = ::poll(&on, 1, static_cast<int>(std::max<std::int64_t>(1, left)));
-    if (n > 0) return {};
+    LECTERN_CHECK(in_time(watch));
+    const auto spent = clock::now_ms() - watch.started_ms;
+    const auto left = spent >= watch.deadline.soft_ms ? std::min<std::int64_t>(50, watch.deadline.hard_ms - spent)
+                                                      : watch.deadline.soft_ms - spent;
+    std::array<pollfd, 2> on{pollfd{fd_, events, 0}, pollfd{log_.fd(), POLLIN, 0}};
+    const int n = ::poll(on.data(), on.size(), static_cast<int>(std::max<std::int64_t>(1, left)));
     if (n < 0 && errno != EINTR) return died(std::string("its socket failed: ") + std::strerror(errno));
+    if (n > 0 && on[1].revents != 0) log_.drain();
+    if (n > 0 && on[0].revents != 0) return {};
   }
 }
 
-Status Process::send(FrameType type, std::string_view a, std::string_view b, Deadline deadline) {
+Status Process::send(FrameType type, std::string_view a, std::string_view b, const Watch& watch) {
   if (fd_ < 0) return fail(500, "plugin_died", "its process is gone");
   if (a.size() + b.size() > most_to_child)
     return fail(413, "too_large", "the call has more than 4 GiB", "Make the notebook smaller.");
@@ -244,8 +270,6 @@ Status Process::send(FrameType type, std::string_view a, std::string_view b, Dea
   std::memcpy(head.data(), &length, sizeof length);
   head[4] = static_cast<char>(type);
   std::array<std::string_view, 3> parts{std::string_view(head.data(), head.size()), a, b};
-  const auto started = clock::now_ms();
-  const auto cpu = cpu_us();
   for (;;) {
     std::array<iovec, 3> pieces{};
     std::size_t left = 0;
@@ -261,7 +285,7 @@ Status Process::send(FrameType type, std::string_view a, std::string_view b, Dea
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return died("");
-      LECTERN_CHECK(wait_for(POLLOUT, deadline, started, cpu));
+      LECTERN_CHECK(wait_for(POLLOUT, watch));
       continue;
     }
     auto sent = static_cast<std::size_t>(n);
@@ -273,52 +297,68 @@ Status Process::send(FrameType type, std::string_view a, std::string_view b, Dea
   }
 }
 
-Result<Process::Frame> Process::receive(Deadline deadline) {
+// The frame at the head of the inbox. A large one is not copied when nothing follows, and leaves no large buffer.
+Process::Frame Process::take(std::size_t length) {
+  Frame frame;
+  frame.type = static_cast<FrameType>(inbox_[4]);
+  if (inbox_.size() == frame_head + length) {
+    inbox_.erase(0, frame_head);
+    frame.payload = std::exchange(inbox_, {});
+  } else {
+    frame.payload = inbox_.substr(frame_head, length);
+    inbox_.erase(0, frame_head + length);
+  }
+  return frame;
+}
+
+Result<Process::Frame> Process::receive(const Watch& watch, std::uint32_t most_bytes) {
   if (fd_ < 0) return fail(500, "plugin_died", "its process is gone");
-  const auto started = clock::now_ms();
-  const auto cpu = cpu_us();
   std::array<char, 64u << 10> chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   for (;;) {
     if (inbox_.size() >= frame_head) {
       std::uint32_t length = 0;
       std::memcpy(&length, inbox_.data(), sizeof length);
-      if (length > most_from_child)
-        return died("its process announced a frame of " + std::to_string(length) + " bytes");
-      if (inbox_.size() >= frame_head + length) {
-        Frame frame;
-        frame.type = static_cast<FrameType>(inbox_[4]);
-        frame.payload = inbox_.substr(frame_head, length);
-        inbox_.erase(0, frame_head + length);
-        return frame;
+      if (length > most_bytes) {
+        return died("its process announced a frame of " + std::to_string(length) + " bytes, " +
+                    std::to_string(most_bytes) + " is the most here");
       }
+      if (inbox_.size() >= frame_head + length) return take(length);
     }
+    LECTERN_CHECK(in_time(watch));
     const auto n = ::recv(fd_, chunk.data(), chunk.size(), 0);
     if (n > 0) {
       inbox_.append(chunk.data(), static_cast<std::size_t>(n));
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
       return died("");
     } else if (errno == EAGAIN) {
-      LECTERN_CHECK(wait_for(POLLIN, deadline, started, cpu));
+      LECTERN_CHECK(wait_for(POLLIN, watch));
     }
   }
 }
 
 Result<std::string> Process::call(std::string_view request, std::string_view shared, Deadline deadline,
+                                  std::uint32_t most_bytes,
                                   const std::function<lectern_status(std::string_view)>& on_records) {
-  LECTERN_CHECK(send(FrameType::call, request, shared, deadline));
-  for (;;) {
-    LECTERN_TRY(Frame frame, receive(deadline));
-    if (frame.type == FrameType::done) return std::move(frame.payload);
+  const Watch watch = this->watch(deadline);
+  LECTERN_CHECK(send(FrameType::call, request, shared, watch));
+  for (lectern_status said = LECTERN_OK;;) {
+    LECTERN_TRY(Frame frame, receive(watch, most_bytes));
+    if (frame.type == FrameType::done) {
+      log_.drain();
+      return std::move(frame.payload);
+    }
     if (frame.type != FrameType::records) return died("its process answered out of turn");
-    const lectern_status said = on_records(frame.payload);
-    LECTERN_CHECK(
-        send(FrameType::ack, std::string_view(reinterpret_cast<const char*>(&said), sizeof said), {}, deadline));
+    if (said != LECTERN_OK) return died("its process went on after it was refused");
+    said = on_records(frame.payload);
+    LECTERN_CHECK(send(FrameType::ack, std::string_view(reinterpret_cast<const char*>(&said), sizeof said), {}, watch));
   }
 }
 
 Status Process::ping(int ms) {
-  LECTERN_CHECK(send(FrameType::ping, {}, {}, {ms, ms}));
-  LECTERN_TRY(const Frame frame, receive({ms, ms}));
+  const Watch watch = this->watch({ms, ms});
+  log_.drain();
+  LECTERN_CHECK(send(FrameType::ping, {}, {}, watch));
+  LECTERN_TRY(const Frame frame, receive(watch, most_small));
   if (frame.type != FrameType::pong) return died("its process answered out of turn");
   return {};
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "isolation/child_log.hpp"
 #include "isolation/wire.hpp"
 
 namespace lectern::isolation {
@@ -55,10 +56,11 @@ class Process {
   [[nodiscard]] const std::string& ready() const { return ready_; }
 
   /// [worker] One call. `shared` follows `request` without being copied first. `on_records` gets each batch and answers
-  /// what the sinks said. Returns the payload of `done`. 500 `plugin_died`: the child is dead, and the message says
-  /// why.
+  /// what the sinks said; a batch after a refusal is a death. `deadline` is that of the whole call, `most_bytes` the
+  /// limit of one frame of the child. Returns the payload of `done`. 500 `plugin_died`: the child is dead, and the
+  /// message says why.
   Result<std::string> call(std::string_view request, std::string_view shared, Deadline deadline,
-                           const std::function<lectern_status(std::string_view)>& on_records);
+                           std::uint32_t most_bytes, const std::function<lectern_status(std::string_view)>& on_records);
   /// [worker] True when the child answers within `ms`.
   Status ping(int ms);
 
@@ -72,14 +74,23 @@ class Process {
     std::string payload;
   };
   Status spawn(const Launch& launch);
-  Status send(FrameType type, std::string_view a, std::string_view b, Deadline deadline);
-  Result<Frame> receive(Deadline deadline);
-  Status wait_for(short events, Deadline deadline, std::int64_t started_ms, std::int64_t cpu_us_at_start);
+  /// One clock for all frames of a call: a child that keeps sending does not get more time.
+  struct Watch {
+    Deadline deadline;
+    std::int64_t started_ms, cpu_us_at_start;
+  };
+  [[nodiscard]] Watch watch(Deadline deadline) const;
+  Status in_time(const Watch& watch);
+  Status send(FrameType type, std::string_view a, std::string_view b, const Watch& watch);
+  Result<Frame> receive(const Watch& watch, std::uint32_t most_bytes);
+  Frame take(std::size_t length);
+  Status wait_for(short events, const Watch& watch);
   [[nodiscard]] std::int64_t cpu_us() const;
   tl::unexpected<Error> died(const std::string& what);
   std::string end(bool kill);
 
   std::string id_, ready_, inbox_;
+  ChildLog log_;
   int fd_ = -1;
   int pidfd_ = -1;
   pid_t pid_ = -1;

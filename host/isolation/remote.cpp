@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -14,6 +15,7 @@ namespace lectern::isolation {
 namespace {
 
 constexpr std::int64_t first_rest_ms = 200, longest_rest_ms = 30'000, forgiven_after_ms = 60'000;
+constexpr std::size_t most_cells_at_once = 1024;
 constexpr int format_patience_ms = 2000;
 constexpr Deadline to_probe{2000, 10'000};
 constexpr Deadline to_create{5000, 20'000};
@@ -71,6 +73,7 @@ lectern_status replay_read(std::string_view records, std::string_view file, cons
                                   &cell.outputs, &cell.original})
           *text = from.abi_text(file);
         if (from.ok()) cells.push_back(cell);
+        if (cells.size() >= most_cells_at_once) hand_over();
         break;
       }
       case Record::bad_cells:
@@ -262,31 +265,38 @@ Status Remote::wake(int patience_ms) {
     return fail(started.error());
   }
   process_ = std::move(*started);
-  for (const auto& [object, config] : objects_) LECTERN_CHECK(make_again(object, config));
+  for (auto& [number, object] : objects_) LECTERN_CHECK(make_again(number, object));
   const std::scoped_lock lock(mutex_);
   report_.pid = process_->pid();
   report_.restarts += 1;
   return {};
 }
 
-Status Remote::make_again(std::uint64_t object, const std::string& config) {
+// An error only when the process is gone. A refusal is this object's alone: the others are made all the same.
+Status Remote::make_again(std::uint64_t number, Object& object) {
   Packer to = request(Op::policy_create);
-  to.number(object);
-  to.text(std::string_view(config));
-  auto done = process_->call(to.bytes(), {}, to_create, [](std::string_view) { return LECTERN_INTERNAL; });
+  to.number(number);
+  to.text(std::string_view(object.config));
+  auto done = process_->call(to.bytes(), {}, to_create, most_small, [](std::string_view) { return LECTERN_INTERNAL; });
   if (!done) buried(done.error());
   LECTERN_CHECK(done);
   Unpacker from(*done);
   lectern_error error{};
+  object.refusal.clear();
   if (unpack_end(from, error) == LECTERN_OK) return {};
-  return fail(500, "plugin_died", "its new process did not take the settings that the old one took");
+  const std::string_view said(error.message, ::strnlen(error.message, sizeof error.message));
+  object.refusal = "its new process did not take the settings that the old one took";
+  if (!said.empty()) object.refusal += ": " + text::label(said, 400);
+  log::warning("plugin " + launch_.id, object.refusal);
+  return {};
 }
 
-Result<std::string> Remote::call(std::string_view request, std::string_view shared, Deadline deadline, int patience_ms,
+Result<std::string> Remote::call(std::string_view request, std::string_view shared, Deadline deadline,
+                                 std::uint32_t most_bytes, int patience_ms,
                                  const std::function<lectern_status(std::string_view)>& on_records) {
   clear_up();
   LECTERN_CHECK(wake(patience_ms));
-  auto done = process_->call(request, shared, deadline, on_records);
+  auto done = process_->call(request, shared, deadline, most_bytes, on_records);
   if (!done && done.error().code == "plugin_died") buried(done.error());
   return done;
 }
@@ -304,7 +314,7 @@ std::int32_t Remote::probe(std::string_view path, std::string_view head, lectern
   to.text(path);
   to.text(head);
   const auto done =
-      call(to.bytes(), {}, to_probe, format_patience_ms, [](std::string_view) { return LECTERN_INTERNAL; });
+      call(to.bytes(), {}, to_probe, most_small, format_patience_ms, [](std::string_view) { return LECTERN_INTERNAL; });
   if (!done) {
     status = blame(done.error(), error);
     return 0;
@@ -325,7 +335,7 @@ lectern_status Remote::read(std::string_view bytes, const lectern_format_limits&
     if (said == LECTERN_OK) said = replay_read(records, bytes, out);
     return said;
   };
-  const auto done = call(to.bytes(), bytes, to_format(bytes.size()), format_patience_ms, replay);
+  const auto done = call(to.bytes(), bytes, to_format(bytes.size()), most_from_child, format_patience_ms, replay);
   if (!done) return blame(done.error(), error);
   Unpacker from(*done);
   const auto status = unpack_end(from, error);
@@ -345,7 +355,7 @@ lectern_status Remote::write(const lectern_notebook& notebook, const lectern_sin
     if (said == LECTERN_OK) said = replay_bytes(records, out);
     return said;
   };
-  const auto done = call(to.bytes(), {}, to_format(to.size()), format_patience_ms, replay);
+  const auto done = call(to.bytes(), {}, to_format(to.size()), most_from_child, format_patience_ms, replay);
   if (!done) return blame(done.error(), error);
   Unpacker from(*done);
   const auto status = unpack_end(from, error);
@@ -359,12 +369,12 @@ lectern_status Remote::create(std::string_view config, std::uint64_t& object, le
   Packer to = request(Op::policy_create);
   to.number(number);
   to.text(config);
-  const auto done = call(to.bytes(), {}, to_create, 0, [](std::string_view) { return LECTERN_INTERNAL; });
+  const auto done = call(to.bytes(), {}, to_create, most_small, 0, [](std::string_view) { return LECTERN_INTERNAL; });
   if (!done) return blame(done.error(), error);
   Unpacker from(*done);
   const auto status = unpack_end(from, error);
   if (status != LECTERN_OK) return status;
-  objects_[number] = std::string(config);
+  objects_[number] = {std::string(config), {}};
   object = number;
   return LECTERN_OK;
 }
@@ -386,7 +396,8 @@ void Remote::clear_up() {
     if (!process_ || !process_->alive()) continue;
     Packer to = request(Op::policy_destroy);
     to.number(object);
-    const auto done = process_->call(to.bytes(), {}, to_create, [](std::string_view) { return LECTERN_INTERNAL; });
+    const auto done =
+        process_->call(to.bytes(), {}, to_create, most_small, [](std::string_view) { return LECTERN_INTERNAL; });
     if (!done) buried(done.error());
   }
 }
@@ -394,6 +405,13 @@ void Remote::clear_up() {
 lectern_status Remote::reduce(std::uint64_t object, lectern_str state, const lectern_room& room,
                               const lectern_event& event, const lectern_policy_out& out) {
   const std::scoped_lock lock(busy_);
+  clear_up();
+  if (const auto awake = wake(0); !awake) return blame(awake.error(), *out.error);
+  const auto at = objects_.find(object);
+  if (at == objects_.end() || !at->second.refusal.empty()) {
+    const std::string why = at == objects_.end() ? "it was let go of" : at->second.refusal;
+    return blame({500, "plugin_died", why, "This is a fault of the plugin " + launch_.id + ".", {}}, *out.error);
+  }
   Packer to = request(Op::policy_reduce);
   to.number(object);
   to.text(state);
@@ -404,7 +422,7 @@ lectern_status Remote::reduce(std::uint64_t object, lectern_str state, const lec
     if (said == LECTERN_OK) said = replay_effects(records, out);
     return said;
   };
-  const auto done = call(to.bytes(), {}, to_reduce, 0, replay);
+  const auto done = call(to.bytes(), {}, to_reduce, most_small, 0, replay);
   if (!done) return blame(done.error(), *out.error);
   Unpacker from(*done);
   const auto status = unpack_end(from, *out.error);
@@ -426,7 +444,8 @@ Status probe(Launch launch) {
     Packer to = request(op);
     to.number<std::uint64_t>(1);
     if (op == Op::policy_create) to.text(std::string_view("{}"));
-    const auto done = (*process)->call(to.bytes(), {}, to_create, [](std::string_view) { return LECTERN_INTERNAL; });
+    const auto done =
+        (*process)->call(to.bytes(), {}, to_create, most_small, [](std::string_view) { return LECTERN_INTERNAL; });
     if (!done) return died(done.error());
   }
   return {};

@@ -67,10 +67,15 @@ class Remote {
   explicit Remote(Launch launch);
   Status take_ready(const std::string& ready);
   Status wake(int patience_ms);
-  Status make_again(std::uint64_t object, const std::string& config);
+  struct Object {
+    std::string config;
+    std::string refusal;  // empty = the process that runs has it
+  };
+  Status make_again(std::uint64_t number, Object& object);
   void buried(const Error& error);
   void clear_up();
-  Result<std::string> call(std::string_view request, std::string_view shared, Deadline deadline, int patience_ms,
+  Result<std::string> call(std::string_view request, std::string_view shared, Deadline deadline,
+                           std::uint32_t most_bytes, int patience_ms,
                            const std::function<lectern_status(std::string_view)>& on_records);
   static lectern_status blame(const Error& error, lectern_error& to);
 
@@ -83,7 +88,7 @@ class Remote {
 
   std::mutex busy_;  // held during a call; of process_ and objects_
   std::unique_ptr<Process> process_;
-  std::map<std::uint64_t, std::string> objects_;  // with their settings
+  std::map<std::uint64_t, Object> objects_;
   std::uint64_t next_object_ = 1;
 
   mutable std::mutex mutex_;  // of what follows

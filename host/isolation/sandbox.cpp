@@ -60,7 +60,10 @@ class Rules {
     note(seccomp_rule_add_array(filter_.get(), SCMP_ACT_ERRNO(ENOSYS), call, 0, nullptr));
     return *this;
   }
+  /// For every thread of the process: one that the library's constructor has started too. A sanitizer's own keeps its
+  /// ways.
   Status load() {
+    if (!sanitized) note(seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 1));
     if (failed_ == 0) note(seccomp_load(filter_.get()));
     if (failed_ != 0) return no_sandbox("give up what it does not need", failed_);
     return {};

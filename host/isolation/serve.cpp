@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <utility>
@@ -25,6 +26,18 @@ using plugin::view;
 /// The host is gone, or talks nonsense: nothing is left to do for this process.
 [[noreturn]] void leave() {
   ::_exit(0);
+}
+
+/// Where the library, what it links to, and the dynamic linker's index lie. Nothing of the user's.
+std::vector<std::filesystem::path> needed_to_load(const std::filesystem::path& staged) {
+  std::vector<std::filesystem::path> places{staged.parent_path(), "/usr", "/lib", "/lib64", "/etc/ld.so.cache"};
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) places.push_back(self.parent_path());
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  places.emplace_back("/proc");  // its runtime looks at its own maps
+#endif
+  return places;
 }
 
 class Socket {
@@ -227,6 +240,7 @@ class Server {
     manifest.kind = *kind;
     if (sandbox) {
       if (auto limited = limit(limits); !limited) return refuse(limited.error());
+      if (auto confined = read_only_beneath(needed_to_load(staged)); !confined) return refuse(confined.error());
       if (auto filtered = allow_loading(); !filtered) return refuse(filtered.error());
     }
     auto loaded = plugin::Generation::load(std::move(manifest), staged, std::move(sha256), 1);

@@ -36,8 +36,11 @@ enum class Op : std::uint8_t {
 enum class Record : std::uint8_t { cells = 1, bad_cells, notebook, notice, bytes, effect, state };
 
 constexpr std::size_t frame_head = 5;
-/// The most one frame of the child may hold: a cell's text in full. Read as it comes, never allocated on its word.
+/// The most one frame of the child may hold when a notebook crosses: a cell's text in full. Read as it comes, never
+/// allocated on its word.
 constexpr std::uint32_t most_from_child = 768u << 20;
+/// The same where no notebook crosses.
+constexpr std::uint32_t most_small = 4u << 20;
 constexpr std::uint32_t most_to_child = 0xFFFF'0000u;
 /// A text the plugin hands over that is longer crosses as its length alone; every receiver's limit is lower.
 constexpr std::uint64_t most_text = 640u << 20;

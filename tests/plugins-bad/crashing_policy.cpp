@@ -14,7 +14,9 @@ class Crashing final : public Policy {
  public:
   explicit Crashing(std::string_view config) {
     Settings settings(config);
+    const auto only_in = settings.integer("only_in", 0, 0, 1'000'000'000);  // the process whose settings these are
     settings.done();
+    if (only_in != 0 && only_in != ::getpid()) throw Failure(LECTERN_INVALID, "these settings are of another process");
   }
   void reduce(std::string_view, const Room& room, const Event& event, Outcome& out) const override {
     if (event.kind == LECTERN_EVENT_JOINED && room.holder == 0) out.grant(event.who);

@@ -1,8 +1,12 @@
 // Plugins in processes of their own: what crosses, what a child may not do, and what is left of the host when it dies.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/landlock.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -140,6 +144,51 @@ TEST_F(Isolation, ItSeesNeitherFilesNorTheHostsEnvironment) {
   ::unsetenv("LECTERN_TEST_SECRET");
 }
 
+TEST_F(Isolation, WhileItIsLoadedItReadsNothingOfTheUsers) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's child may read more";
+  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) < 1)
+    GTEST_SKIP() << "this kernel has no Landlock: a library that is being loaded reads what the user can read";
+  testing::write_file(temporary_.path() / "state" / "tokens", "secret");
+  const auto format = this->format("prying");
+  ASSERT_TRUE(format);
+  for (const auto& [what, said] :
+       {std::pair{"secret", "refused"}, std::pair{"passwords", "refused"}, std::pair{"linked", "read"}}) {
+    const auto notebook = read(format, what);
+    ASSERT_TRUE(notebook) << notebook.error().message;
+    EXPECT_EQ(notebook->cells[0].source, said) << what;
+  }
+}
+
+TEST_F(Isolation, AThreadStartedWhileLoadingIsHeldToTheSameRules) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's child may read more";
+  const auto format = this->format("prying");
+  ASSERT_TRUE(format);
+  const auto notebook = read(format, "thread");
+  ASSERT_TRUE(notebook) << notebook.error().message;
+  EXPECT_EQ(notebook->cells[0].source, "refused") << "no file is opened once the library is loaded, by no thread";
+}
+
+TEST_F(Isolation, WhatItWritesToItsStandardErrorIsLoggedCleanedAndBounded) {
+  const auto format = this->format("prying");
+  ASSERT_TRUE(format);
+  testing::write_file(temporary_.path() / "log", "");
+  const int file = ::open((temporary_.path() / "log").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(file, STDERR_FILENO);  // a regular file: a size limit of 0 must not end the child
+  const auto said = read(format, "say");
+  const auto flooded = read(format, "flood");
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  ::close(file);
+  ASSERT_TRUE(said) << said.error().message;
+  ASSERT_TRUE(flooded) << flooded.error().message;
+  const auto log = testing::read_file(temporary_.path() / "log");
+  EXPECT_THAT(log, HasSubstr("info plugin prying [2Jprying says hello\n"));
+  EXPECT_EQ(log.find('\x1b'), std::string::npos);
+  EXPECT_THAT(log, HasSubstr("prying never ends"));
+  EXPECT_LT(log.size(), 64u << 10);
+}
+
 TEST_F(Isolation, ALibraryThatDiesWhenItIsLoadedIsRefusedWithTheReason) {
   const auto refused = registry_->load(Kind::policy, "crashing-start");
   ASSERT_FALSE(refused);
@@ -196,6 +245,62 @@ TEST_F(Isolation, APolicyThatLoopsIsEndedAndItsObjectIsMadeAgain) {
   ASSERT_EQ(fine->effects.size(), 1u);
   EXPECT_EQ(fine->effects[0].kind, EffectKind::resolve);
   EXPECT_TRUE(fine->effects[0].allow);
+}
+
+TEST_F(Isolation, AnObjectThatTheNextProcessRefusesTakesNoOtherAlong) {
+  auto generation = registry_->load(Kind::policy, "crashing-policy");
+  ASSERT_TRUE(generation) << generation.error().message;
+  const auto first_pid = (*generation)->report().pid;
+  const auto picky = Policy::create(*generation, R"({"only_in": )" + std::to_string(first_pid) + "}");
+  ASSERT_TRUE(picky) << picky.error().message;
+  const auto easy = Policy::create(*generation, "{}");
+  ASSERT_TRUE(easy);
+  RoomSnapshot room;
+  room.members.emplace_back().id = 1;
+  room.requests.emplace_back();
+  room.requests[0].id = 5;
+  room.requests[0].from = 1;
+  room.requests[0].reason = "abort";
+  PolicyEvent event;
+  event.kind = EventKind::requested;
+  event.who = 1;
+  event.request = 5;
+  EXPECT_FALSE((*easy)->reduce("", room, event));
+  room.requests[0].reason = "please";
+  const auto fine = (*easy)->reduce("", room, event);
+  ASSERT_TRUE(fine) << fine.error().message;
+  const auto second_pid = (*generation)->report().pid;
+  EXPECT_NE(second_pid, first_pid);
+  const auto refused = (*picky)->reduce("", room, event);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("did not take the settings"));
+  EXPECT_TRUE((*easy)->reduce("", room, event));
+  EXPECT_EQ((*generation)->report().pid, second_pid) << "nobody died of it";
+}
+
+TEST_F(Isolation, AChildThatBreaksTheRulesOfTheSocketIsEnded) {
+  for (const auto& [how, blame] :
+       {std::pair{"drip", "did not answer within"}, std::pair{"deaf", "went on after it was refused"},
+        std::pair{"boast", "announced a frame of 5242880 bytes"}}) {
+    registry_ = std::make_unique<Registry>(options());
+    auto generation = registry_->load(Kind::policy, "crashing-policy");
+    ASSERT_TRUE(generation) << generation.error().message;
+    const auto policy = Policy::create(*generation, "{}");
+    ASSERT_TRUE(policy);
+    RoomSnapshot room;
+    room.members.emplace_back().id = 1;
+    room.requests.emplace_back();
+    room.requests[0].id = 5;
+    room.requests[0].from = 1;
+    room.requests[0].reason = how;
+    PolicyEvent event;
+    event.kind = EventKind::requested;
+    event.who = 1;
+    event.request = 5;
+    const auto ended = (*policy)->reduce("", room, event);
+    ASSERT_FALSE(ended) << how;
+    EXPECT_THAT(ended.error().message, HasSubstr(blame)) << how;
+  }
 }
 
 TEST_F(Isolation, DeathsInARowAreAnsweredByLongerRests) {
