@@ -2,6 +2,7 @@
 #include "api/endpoints.hpp"
 #include "api/upgrade.hpp"
 #include "api/url.hpp"
+#include "base/clock.hpp"
 #include "base/text.hpp"
 #include "session/connection.hpp"
 
@@ -74,6 +75,11 @@ Error missing_transport(Carrier carrier, std::string_view route) {
           ""};
 }
 
+std::unique_ptr<session::LinkEvents> turn_away(session::Link& link) {
+  link.close(1008, "UNAUTHORIZED");
+  return nullptr;
+}
+
 }  // namespace
 
 Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
@@ -110,7 +116,10 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
     out->content_type = chosen->name;
     request.media_type = chosen->name;
   }
-  out->connected = [session = *found, request = std::move(request)](session::Link& link) mutable {
+  // Asked again on the session's reactor, where a revocation comes before this or finds the connection.
+  out->connected = [this, session = *found,
+                    request = std::move(request)](session::Link& link) mutable -> std::unique_ptr<session::LinkEvents> {
+    if (!parts_.tokens->lives(request.principal, clock::wall_ms())) return turn_away(link);
     return session->connect(std::move(request), link);
   };
   return out;
@@ -136,8 +145,10 @@ Outcome Endpoints::host_events(Call call) {
       out->loop = parts_.loop;
       out->kind = Upgrade::Kind::stream;
       out->content_type = offers[i].name;
-      out->connected = [this, transport, i](session::Link& link) {
-        return parts_.host_events->connect(link, transport, static_cast<std::uint32_t>(i));
+      out->connected = [this, transport, i,
+                        principal = call.principal](session::Link& link) -> std::unique_ptr<session::LinkEvents> {
+        if (!parts_.tokens->lives(principal, clock::wall_ms())) return turn_away(link);
+        return parts_.host_events->connect(link, transport, static_cast<std::uint32_t>(i), principal);
       };
       return out;
     }

@@ -170,6 +170,7 @@ Outcome Endpoints::make_client(Call call) {
   client.view_only = *view_only;
   client.scope = scope_bits(call.scope);
   client.principal = call.principal;
+  // Asked again on the session's reactor, where a revocation comes before this or finds the client on its way.
   return later(call, [this, session = *found, client = std::move(client)](Respond respond) mutable {
     auto issue = [this, id = session->id(), respond = std::move(respond)](Result<session::CommandReply> reply) mutable {
       if (!reply) return respond(error_response(reply.error()));
@@ -181,7 +182,14 @@ Outcome Endpoints::make_client(Call call) {
       body_out->set("ticket", tickets_.issue(id, *client_id + "." + *secret, clock::now_ms()));
       respond(json_response(reply->status, json::write(*body_out)));
     };
-    session->make_client(std::move(client), std::move(issue));
+    auto& loop = session->loop();
+    loop.dispatch([this, session, client = std::move(client), issue = std::move(issue)]() mutable {
+      if (!parts_.tokens->lives(client.principal, clock::wall_ms())) {
+        return issue(
+            fail(401, "unauthorized", "the token was revoked or has expired", "ask whoever handed it out for another"));
+      }
+      session->make_client(std::move(client), std::move(issue));
+    });
   });
 }
 

@@ -75,10 +75,14 @@ Outcome Endpoints::revoke_token(Call call) {
                     parts_.workers->submit([this, id = std::move(id), respond = std::move(respond)]() mutable {
                       const auto known = parts_.tokens->list();
                       auto revoked = parts_.tokens->revoke(id);
+                      if (!revoked && revoked.error().code == "tokens_locked") {
+                        return respond(error_response(revoked.error()));
+                      }
                       // Void in memory even when the disk failed: whoever runs under it goes in either case.
                       for (const auto& record : known) {
                         if (record.id != id) continue;
                         for (const auto& session : parts_.directory->sessions()) session->revoke(record.principal());
+                        parts_.host_events->revoke(record.principal());
                       }
                       parts_.tokens_changed();
                       if (!revoked) return respond(error_response(revoked.error()));

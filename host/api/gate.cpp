@@ -83,7 +83,10 @@ std::optional<Access> Gate::access_of_cookie(std::string_view value) const {
 }
 
 Gate::Credentials Gate::credentials(const Request& head, Access& access) const {
-  bool any = false;
+  auto otherwise = Credentials::missing;
+  const auto wrong = [&otherwise](bool scoped) {
+    if (otherwise != Credentials::wrong_scoped) otherwise = scoped ? Credentials::wrong_scoped : Credentials::wrong;
+  };
   const auto right = [&access](const std::optional<Access>& found) {
     if (found) access = *found;
     return found.has_value();
@@ -92,21 +95,22 @@ Gate::Credentials Gate::credentials(const Request& head, Access& access) const {
     const auto space = header->find(' ');
     const auto scheme = std::string_view(*header).substr(0, space);
     if (space != std::string::npos && (equal_without_case(scheme, "bearer") || equal_without_case(scheme, "token"))) {
-      any = true;
-      if (right(access_of(std::string_view(*header).substr(space + 1)))) return Credentials::right;
+      const auto text = std::string_view(*header).substr(space + 1);
+      if (right(access_of(text))) return Credentials::right;
+      wrong(looks_like_token(text));
     }
   }
   if (const auto token = head.parameter("token")) {
-    any = true;
     if (right(access_of(*token))) return Credentials::right;
+    wrong(looks_like_token(*token));
   }
   if (const auto* header = head.header("Cookie")) {
     if (const auto value = cookie(*header, cookie_name(head))) {
-      any = true;
       if (right(access_of_cookie(*value))) return Credentials::right;
+      wrong(looks_like_token_cookie(*value));
     }
   }
-  return any ? Credentials::wrong : Credentials::missing;
+  return otherwise;
 }
 
 bool Gate::exhausted(const std::string& peer, bool take) {
@@ -135,9 +139,10 @@ bool Gate::exhausted(const std::string& peer, bool take) {
 Result<Access> Gate::authenticate(const Request& head) {
   Access access;
   if (open()) {
-    // Even where everybody is let in, who comes with a scoped token gets no more than that.
-    (void)credentials(head, access);
-    return access;
+    // Even where everybody is let in, who comes with a scoped token gets no more than that, and nothing when it ended.
+    if (credentials(head, access) != Credentials::wrong_scoped) return access;
+    return fail(401, "unauthorized", "the scoped token or its cookie is not this server's, was revoked or has expired",
+                "ask whoever handed it out for another, or close the browser, which forgets the cookie");
   }
   const auto limited = [] {
     return fail(429, "too_many_failures", "too many wrong tokens came from this address",
@@ -152,6 +157,7 @@ Result<Access> Gate::authenticate(const Request& head) {
       return fail(401, "unauthorized", "this server needs its token",
                   "send 'Authorization: Bearer TOKEN'; the token is in the URL the server printed at its start");
     case Credentials::wrong:
+    case Credentials::wrong_scoped:
       break;
   }
   if (exhausted(head.peer, true)) return limited();

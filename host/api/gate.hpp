@@ -14,7 +14,9 @@
 namespace lectern::api {
 
 struct GateOptions {
-  std::string token;  // empty: everybody who passes the other checks is let in (--no-token, loopback only)
+  /// Empty: everybody who passes the other checks is let in (--no-token, loopback only), but a scoped token that is no
+  /// good any more does not make anybody the owner.
+  std::string token;
   std::vector<std::string> hosts = {"localhost", "127.0.0.1", "::1"};  // names answered to, lower case, no port
   std::uint32_t failures_allowed = 20;                                 // per peer, then one more per second
   const Tokens* tokens = nullptr;                                      // scoped ones; outlives the gate; null = none
@@ -44,7 +46,7 @@ class Gate {
     double allowance = 0;
     std::int64_t at_ms = 0;
   };
-  enum class Credentials { missing, wrong, right };
+  enum class Credentials { missing, wrong, wrong_scoped, right };  // wrong_scoped: one was of a scoped token's form
   /// `access` is set when they are right.
   [[nodiscard]] Credentials credentials(const Request& head, Access& access) const;
   [[nodiscard]] std::optional<Access> access_of(std::string_view token) const;

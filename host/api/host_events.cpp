@@ -29,8 +29,12 @@ struct HostEvents::State {
 
 class HostEvents::Reader : public session::LinkEvents {
  public:
-  Reader(std::shared_ptr<State> state, session::Link& link, plugin::TransportPtr transport)
-      : state_(std::move(state)), link_(link), transport_(std::move(transport)), connection_(next_connection--) {}
+  Reader(std::shared_ptr<State> state, session::Link& link, plugin::TransportPtr transport, std::string principal)
+      : state_(std::move(state)),
+        link_(link),
+        transport_(std::move(transport)),
+        principal_(std::move(principal)),
+        connection_(next_connection--) {}
   ~Reader() override {
     if (open_) transport_->close(connection_);
     state_->readers.erase(this);
@@ -58,9 +62,10 @@ class HostEvents::Reader : public session::LinkEvents {
       link_.send(std::make_shared<const session::Frame>(session::Frame{frame.binary, std::move(frame.bytes)}));
     }
   }
-  void close(std::string reason) {
-    if (!std::exchange(closing_, true)) link_.close(1000, std::move(reason));
+  void close(std::string reason, std::uint16_t code = 1000) {
+    if (!std::exchange(closing_, true)) link_.close(code, std::move(reason));
   }
+  [[nodiscard]] const std::string& principal() const { return principal_; }
   void on_frame(bool, std::string_view) override {}
   void on_drained() override {}
   void on_closed(bool) override { state_->readers.erase(this); }
@@ -69,6 +74,7 @@ class HostEvents::Reader : public session::LinkEvents {
   std::shared_ptr<State> state_;
   session::Link& link_;
   plugin::TransportPtr transport_;
+  std::string principal_;
   std::uint64_t connection_;
   std::uint64_t encoding_ = 0;
   bool open_ = false, closing_ = false;
@@ -114,8 +120,8 @@ void HostEvents::changed(std::string_view op) {
 }
 
 std::unique_ptr<session::LinkEvents> HostEvents::connect(session::Link& link, plugin::TransportPtr transport,
-                                                         std::uint32_t binding) {
-  auto reader = std::make_unique<Reader>(state_, link, std::move(transport));
+                                                         std::uint32_t binding, std::string principal) {
+  auto reader = std::make_unique<Reader>(state_, link, std::move(transport), std::move(principal));
   if (auto opened = reader->open(binding); !opened) {
     link.close(1011, opened.error().message);
     return nullptr;
@@ -127,6 +133,14 @@ std::unique_ptr<session::LinkEvents> HostEvents::connect(session::Link& link, pl
     });
   }
   return reader;
+}
+
+void HostEvents::revoke(std::string principal) {
+  state_->loop.post([state = state_, whose = std::move(principal)] {
+    for (auto* reader : std::vector<Reader*>(state->readers.begin(), state->readers.end())) {
+      if (reader->principal() == whose) reader->close("UNAUTHORIZED", 1008);
+    }
+  });
 }
 
 void HostEvents::close_all(std::string reason) {

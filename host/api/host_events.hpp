@@ -30,9 +30,12 @@ class HostEvents {
   void declare(std::string op, Source source);
   /// [any] The data of `op` changed. Coalesced: at most one event of a kind each 50 ms.
   void changed(std::string_view op);
-  /// [reactor] A socket of the loop follows the events, encoded by `transport` as on its binding number `binding`.
+  /// [reactor] A socket of the loop follows the events, encoded by `transport` as on its binding number `binding`, in
+  /// the right of `principal`.
   std::unique_ptr<session::LinkEvents> connect(session::Link& link, plugin::TransportPtr transport,
-                                               std::uint32_t binding);
+                                               std::uint32_t binding, std::string principal);
+  /// [any] Ends the streams of whoever reads as `principal`.
+  void revoke(std::string principal);
   /// [any] Ends every stream.
   void close_all(std::string reason);
 

@@ -1,13 +1,18 @@
 #include "api/tokens.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <memory>
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "document/atomic_file.hpp"
 
@@ -22,8 +27,8 @@ constexpr std::array<std::string_view, 4> host_wide = {"/health", "/api/v1/info"
 constexpr std::array<std::string_view, 4> narrowed = {"/api/v1/sessions", "/api/v1/notebooks/open", "/blobs/{sha256}",
                                                       "/{path*}"};
 
-std::string cookie_of(const TokenRecord& record) {
-  return record.id + "." + text::to_hex(crypto::hmac_sha256(record.digest, "lectern cookie 1"));
+bool is_hex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 /// "lt_<id>_<secret>": the id part.
@@ -65,13 +70,62 @@ json::Value TokenRecord::to_json() const {
   return out;
 }
 
+Tokens::Tokens(std::string path) : path_(std::move(path)), cookie_key_(crypto::random_bytes(32)) {}
+
 Result<std::unique_ptr<Tokens>> Tokens::open(std::string path) {
   std::unique_ptr<Tokens> out(new Tokens(std::move(path)));
-  std::ifstream file(out->path_, std::ios::binary);
+  const std::scoped_lock writing(out->writing_);
+  LECTERN_TRY(out->records_, out->read());
+  if (const auto locked = out->lock(); !locked && locked.error().code != "tokens_locked") {
+    log::warning("api", locked.error().message + "; tokens can neither be made nor revoked");
+  }
+  return out;
+}
+
+std::string Tokens::file_for(const std::string& state_dir, std::string_view root) {
+  return state_dir + "/tokens-" + crypto::sha256_hex(root).substr(0, 16) + ".json";
+}
+
+// Under writing_. What the file says now is what counts once it is ours: another host may have written it meanwhile.
+Status Tokens::lock() {
+  if (locked_) return {};
+  const auto name = path_ + ".lock";  // the file itself is replaced with each change
+  document::Descriptor fd(::open(name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return fail(document::system_error(errno, "lock", name));
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return fail(document::system_error(errno, "lock", name));
+    return fail(409, "tokens_locked", "another host of the same folder keeps its tokens (" + name + " is locked)",
+                "make and revoke tokens there, or end that host");
+  }
+  LECTERN_TRY(auto records, read());
+  lock_file_ = std::move(fd);
+  const std::scoped_lock lock(mutex_);
+  records_ = std::move(records);
+  locked_ = true;
+  return {};
+}
+
+// A host that does not write the tokens follows the one that does.
+void Tokens::look_again() const {
+  if (locked_) return;
+  auto records = read();
+  const std::scoped_lock lock(mutex_);
+  if (!locked_) records_ = records ? std::move(*records) : Records();
+}
+
+Tokens::Records Tokens::copy() const {
+  const std::scoped_lock lock(mutex_);
+  return records_;
+}
+
+Result<Tokens::Records> Tokens::read() const {
+  Records out;
+  std::ifstream file(path_, std::ios::binary);
   if (!file) return out;
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   const auto bad = [&](const std::string& why) {
-    return fail(500, "bad_tokens", "the tokens in " + out->path_ + " cannot be read: " + why,
+    return fail(500, "bad_tokens", "the tokens in " + path_ + " cannot be read: " + why,
                 "remove the file; every token that was handed out is then void");
   };
   const auto parsed = json::parse(bytes);
@@ -81,12 +135,12 @@ Result<std::unique_ptr<Tokens>> Tokens::open(std::string path) {
   for (const auto& one : **list) {
     auto record = record_of(one);
     if (!record) return bad(record.error().message);
-    out->records_[record->id] = std::move(*record);
+    out[record->id] = std::move(*record);
   }
   return out;
 }
 
-Status Tokens::save(const std::map<std::string, TokenRecord, std::less<>>& records) const {
+Status Tokens::save(const Records& records) const {
   std::string out;
   json::Writer writer(out);
   writer.begin_object().key("tokens").begin_array();
@@ -114,10 +168,8 @@ Result<Tokens::Minted> Tokens::mint(const NewToken& wanted, std::int64_t now_ms)
                 "a name is a label of at most 80 characters, not \"owner\" and not \"token:...\"");
   }
   const std::scoped_lock writing(writing_);
-  auto records = [this] {
-    const std::scoped_lock lock(mutex_);
-    return records_;
-  }();
+  LECTERN_CHECK(lock());
+  auto records = copy();
   if (records.size() >= most) {
     return fail(429, "too_many_tokens", "this host has " + std::to_string(records.size()) + " tokens",
                 "revoke some; `lectern token ls` lists them");
@@ -147,6 +199,7 @@ Result<Tokens::Minted> Tokens::mint(const NewToken& wanted, std::int64_t now_ms)
 
 Result<TokenRecord> Tokens::revoke(std::string_view id) {
   const std::scoped_lock writing(writing_);
+  LECTERN_CHECK(lock());
   TokenRecord gone;
   {
     // Void at once, whatever the disk says: a revocation that waits is none.
@@ -159,20 +212,27 @@ Result<TokenRecord> Tokens::revoke(std::string_view id) {
     gone = found->second;
     records_.erase(found);
   }
-  const auto records = [this] {
-    const std::scoped_lock lock(mutex_);
-    return records_;
-  }();
-  LECTERN_CHECK(save(records));
+  LECTERN_CHECK(save(copy()));
   return gone;
 }
 
 std::vector<TokenRecord> Tokens::expire(std::int64_t now_ms) {
+  const std::scoped_lock writing(writing_);
   std::vector<TokenRecord> gone;
-  for (const auto& record : list()) {
-    if (record.expires_ms == 0 || record.expires_ms > now_ms) continue;
-    if (auto revoked = revoke(record.id)) gone.push_back(std::move(*revoked));
+  {
+    const std::scoped_lock lock(mutex_);
+    for (auto it = records_.begin(); it != records_.end();) {
+      if (it->second.expires_ms == 0 || it->second.expires_ms > now_ms) {
+        ++it;
+        continue;
+      }
+      gone.push_back(std::move(it->second));
+      it = records_.erase(it);
+    }
   }
+  if (gone.empty() || !locked_) return gone;
+  // One that stays in the file is expired there too.
+  if (const auto saved = save(copy()); !saved) log::warning("api", saved.error().message);
   return gone;
 }
 
@@ -205,6 +265,7 @@ std::optional<Access> Tokens::find(std::string_view text, std::int64_t now_ms) c
   const auto id = id_of(text);
   if (id.empty()) return {};
   const auto digest = crypto::sha256_hex(text);
+  look_again();
   const std::scoped_lock lock(mutex_);
   const auto* record = living(id, now_ms);
   if (record == nullptr || !crypto::equal(record->digest, digest)) return {};
@@ -217,7 +278,29 @@ std::string Tokens::cookie_for(std::string_view text) const {
   return found == records_.end() ? std::string() : cookie_of(found->second);
 }
 
+std::string Tokens::cookie_of(const TokenRecord& record) const {
+  return record.id + "." + text::to_hex(crypto::hmac_sha256(cookie_key_, record.digest + " lectern cookie 1"));
+}
+
+bool Tokens::lives(std::string_view principal, std::int64_t now_ms) const {
+  if (principal == Access{}.principal) return true;
+  const std::scoped_lock lock(mutex_);
+  return std::any_of(records_.begin(), records_.end(), [&](const auto& entry) {
+    return entry.second.principal() == principal && living(entry.first, now_ms) != nullptr;
+  });
+}
+
+bool looks_like_token(std::string_view text) {
+  return text.starts_with(prefix);
+}
+
+bool looks_like_token_cookie(std::string_view value) {
+  const auto dot = value.find('.');
+  return dot != std::string_view::npos && is_hex(value.substr(0, dot)) && is_hex(value.substr(dot + 1));
+}
+
 std::optional<Access> Tokens::find_cookie(std::string_view value, std::int64_t now_ms) const {
+  look_again();
   const std::scoped_lock lock(mutex_);
   const auto* record = living(value.substr(0, value.find('.')), now_ms);
   if (record == nullptr || !crypto::equal(cookie_of(*record), value)) return {};

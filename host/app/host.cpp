@@ -333,9 +333,10 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
 Status Host::Parts::listen(const std::string& device_name) {
   LECTERN_TRY(const auto address, bind_address(options.bind));
   api::GateOptions gate;
-  LECTERN_TRY(tokens, api::Tokens::open(options.state_dir + "/tokens.json"));
+  LECTERN_TRY(tokens, api::Tokens::open(api::Tokens::file_for(options.state_dir, paths->root())));
   token_clock = std::make_unique<api::TokenClock>(*tokens, *loops.front(), *workers, [this](const auto& record) {
     for (const auto& session : directory->sessions()) session->revoke(record.principal());
+    host_events->revoke(record.principal());
   });
   gate.token = token;
   gate.tokens = tokens.get();

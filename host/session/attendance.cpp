@@ -118,11 +118,16 @@ void Attendance::come_back(Connection& connection, Client& client, Member& membe
 
 void Attendance::arrive_without_socket(Client& client, std::uint32_t scope, UniqueFunction<void(Status)> done) {
   session_.ledger().client(client);
+  arriving_[client.number] = client.principal;
   PolicyDriver::Entry entry;
   entry.reason = "joined";
   entry.event.kind = EventKind::joined;
   entry.event.who = client.number;
   entry.prepare = [this, number = client.number, scope](plugin::PolicyEvent&) -> Status {
+    if (arriving_.erase(number) == 0) {
+      return fail(401, "unauthorized", "the token was revoked before the client's turn",
+                  "ask whoever handed it out for another");
+    }
     const auto* known = session_.clients().by_number(number);
     if (known == nullptr) return fail(410, "gone", "the client was forgotten");
     if (session_.room().members().size() >= session_.settings().max_members) {
@@ -134,6 +139,7 @@ void Attendance::arrive_without_socket(Client& client, std::uint32_t scope, Uniq
     return {};
   };
   entry.settled = [this, number = client.number, done = std::move(done)](const Result<Applied>& result) mutable {
+    arriving_.erase(number);
     session_.connections().room_changed();
     session_.check_idle();
     arm_clock();
@@ -221,16 +227,18 @@ void Attendance::reservation_over(Member& member) {
 }
 
 void Attendance::revoke(const std::string& principal) {
+  // Also those who are no members yet: who has not shown a key, or waits for a turn.
+  std::vector<Connection*> open;
+  for (const auto& [id, connection] : session_.connections().all()) {
+    if (connection->request().principal == principal) open.push_back(connection);
+  }
+  for (auto* connection : open) connection->close(1008, "UNAUTHORIZED");
+  std::erase_if(arriving_, [&](const auto& one) { return one.second == principal; });
   std::vector<MemberId> theirs;
   for (const auto& [id, member] : session_.room().members()) {
     if (member.principal == principal) theirs.push_back(id);
   }
-  for (const auto id : theirs) {
-    auto* client = session_.clients().by_number(id);
-    auto* connection = client == nullptr ? nullptr : session_.connections().find(client->connection);
-    if (connection != nullptr) connection->close(1008, "UNAUTHORIZED");
-    leave(id);
-  }
+  for (const auto id : theirs) leave(id);
 }
 
 void Attendance::arm_clock() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "base/loop.hpp"
@@ -47,6 +48,7 @@ class Attendance {
   void reservation_over(Member& member);
   void push(plugin::EventKind kind, MemberId who, std::uint64_t timer = 0);
   LiveSession& session_;
+  std::map<MemberId, std::string> arriving_;  // without a socket, until their turn comes: whose principal they are
   Timer clock_;
   bool arming_ = false;
 };

@@ -13,6 +13,8 @@
 
 #include "api/router.hpp"
 #include "api/tokens.hpp"
+#include "base/crypto.hpp"
+#include "base/text.hpp"
 
 namespace lectern::api {
 namespace {
@@ -59,6 +61,7 @@ TEST_F(TokensTest, OnlyTheDigestIsStoredAndOnlyTheOwnerReadsIt) {
 
 TEST_F(TokensTest, SurvivesARestartUntilItIsRevoked) {
   const auto minted = mint(Scope::interact, "", "s1");
+  tokens_.reset();
   auto again = reopened();
   const auto access = again->find(minted.text, now);
   ASSERT_TRUE(access);
@@ -105,6 +108,84 @@ TEST_F(TokensTest, ACookieStandsForTheTokenAndDoesNotDiscloseIt) {
   EXPECT_FALSE(tokens_->find_cookie(cookie + "0", now));
   ASSERT_TRUE(tokens_->revoke(minted.record.id));
   EXPECT_FALSE(tokens_->find_cookie(cookie, now));
+}
+
+TEST_F(TokensTest, CookiesEndWithTheProcessAndCannotBeMadeOfTheFile) {
+  const auto minted = mint(Scope::admin);
+  const auto cookie = tokens_->cookie_for(minted.text);
+  const auto digest = minted.record.digest;
+  const auto forged = minted.record.id + "." + text::to_hex(crypto::hmac_sha256(digest, "lectern cookie 1"));
+  EXPECT_NE(cookie, forged);
+  EXPECT_FALSE(tokens_->find_cookie(forged, now));
+  tokens_.reset();
+  const auto again = reopened();
+  EXPECT_TRUE(again->find(minted.text, now));
+  EXPECT_FALSE(again->find_cookie(cookie, now));
+}
+
+TEST_F(TokensTest, OneHostWritesAFileAndTheOthersFollow) {
+  const auto minted = mint(Scope::edit, "ada");
+  auto other = reopened();
+  EXPECT_TRUE(other->find(minted.text, now));
+  const auto refused = other->mint({Scope::edit, "", "", 0}, now);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().status, 409);
+  EXPECT_EQ(refused.error().code, "tokens_locked");
+  EXPECT_EQ(other->revoke(minted.record.id).error().code, "tokens_locked");
+  EXPECT_TRUE(tokens_->find(minted.text, now));
+  ASSERT_TRUE(tokens_->revoke(minted.record.id));
+  EXPECT_FALSE(other->find(minted.text, now));
+  // Once the first one is gone the other writes, and nothing that was revoked comes back.
+  const auto later = mint(Scope::view, "bob");
+  tokens_.reset();
+  EXPECT_TRUE(other->mint({Scope::view, "carol", "", 0}, now));
+  other.reset();
+  const auto last = reopened();
+  EXPECT_FALSE(last->find(minted.text, now));
+  EXPECT_TRUE(last->find(later.text, now));
+  EXPECT_EQ(last->list().size(), 2u);
+}
+
+TEST_F(TokensTest, AnExpiredOneEndsAlsoWhenTheDiskFails) {
+  const auto minted = mint(Scope::view, "ada", "", 500);
+  fs::remove_all(folder_);
+  const auto gone = tokens_->expire(now + 500);
+  ASSERT_EQ(gone.size(), 1u);
+  EXPECT_EQ(gone[0].principal(), "ada");
+}
+
+TEST_F(TokensTest, APrincipalLivesAsLongAsItsToken) {
+  const auto minted = mint(Scope::view, "ada", "", 500);
+  EXPECT_TRUE(tokens_->lives("owner", now));
+  EXPECT_TRUE(tokens_->lives("ada", now + 499));
+  EXPECT_FALSE(tokens_->lives("ada", now + 500));
+  EXPECT_FALSE(tokens_->lives("bob", now));
+  ASSERT_TRUE(tokens_->revoke(minted.record.id));
+  EXPECT_FALSE(tokens_->lives("ada", now));
+}
+
+TEST_F(TokensTest, NoTokenDoesNotMakeAnEndedOneTheOwner) {
+  GateOptions options;
+  options.tokens = tokens_.get();
+  Gate gate(options);
+  const auto asks = [&gate](const std::string& header, const std::string& value) {
+    Request head;
+    head.headers = {{"Host", "localhost:8899"}, {header, value}};
+    head.peer = "127.0.0.1";
+    head.loopback_peer = true;
+    const auto access = gate.authenticate(head);
+    return access ? access->principal : std::to_string(access.error().status);
+  };
+  // The gate asks the wall clock; these never expire.
+  const auto minted = mint(Scope::view, "ada");
+  const auto cookie = "lectern-8899=" + tokens_->cookie_for(minted.text);
+  EXPECT_EQ(asks("Authorization", "Bearer " + minted.text), "ada");
+  EXPECT_EQ(asks("Cookie", cookie), "ada");
+  ASSERT_TRUE(tokens_->revoke(minted.record.id));
+  EXPECT_EQ(asks("Authorization", "Bearer " + minted.text), "401");
+  EXPECT_EQ(asks("Cookie", cookie), "401");
+  EXPECT_EQ(asks("Authorization", "Bearer of-a-host-before"), "owner");
+  EXPECT_EQ(asks("Accept", "*/*"), "owner");
 }
 
 TEST_F(TokensTest, NamesAreUniqueAndNotTheOwners) {

@@ -1,9 +1,11 @@
 // Scoped tokens (protocol 1): minted by API and command line, listed, revoked; never more than their scope, on HTTP, on
 // sockets and for blobs.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
 import { Client } from '../support/client';
 import { Host, LECTERN, type ConnectionInfo } from '../support/host';
 
@@ -147,6 +149,57 @@ describe('scoped tokens', () => {
     expect((await host.get('/api/v1/tokens')).body.tokens.some((one: any) => one.id === minted.id)).toBe(false);
   });
 
+  it('revoking reaches a connection that has yet to say whose it is', async () => {
+    const minted = await mint({ scope: 'edit' });
+    const socket = new WebSocket(info.connect_url + '?client_id=somebody', 'lectern.v1', { headers: { Authorization: `Bearer ${minted.token}` } });
+    await new Promise<void>((resolve, reject) => socket.once('open', () => resolve()).once('error', reject));
+    const ended = new Promise<unknown>((resolve) => {
+      socket.once('message', (data) => resolve(String(data)));
+      socket.once('close', (code, reason) => resolve([code, String(reason)]));
+    });
+    expect((await host.request('DELETE', `/api/v1/tokens/${minted.id}`)).status).toBe(204);
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ client: 'somebody.secret' }), () => {});
+    expect(await ended).toEqual([1008, 'UNAUTHORIZED']);
+    socket.terminate();
+  });
+
+  it('revoking and expiry end the streams of the host', async () => {
+    const revoked = await mint({ scope: 'view' });
+    const expiring = await mint({ scope: 'view', expires_ms: 1500 });
+    const follow = async (token: string) => {
+      const answer = await fetch(`${host.url}/api/v1/events`, { headers: { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' } });
+      expect(answer.status).toBe(200);
+      const reader = answer.body!.getReader();
+      expect((await reader.read()).done).toBe(false);
+      const rest = (async () => {
+        while (!(await reader.read()).done);
+        return 'ended';
+      })().catch(() => 'ended');
+      return { rest, cancel: () => reader.cancel().catch(() => {}) };
+    };
+    const owner = await follow(host.token);
+    const streams = [await follow(revoked.token), await follow(expiring.token)];
+    expect((await host.request('DELETE', `/api/v1/tokens/${revoked.id}`)).status).toBe(204);
+    for (const stream of streams) expect(await stream.rest).toBe('ended');
+    expect(await Promise.race([owner.rest, host.get('/health').then(() => 'open')])).toBe('open');
+    await owner.cancel();
+  });
+
+  it('a token opens the host of its folder, and one host writes the tokens of a folder', async () => {
+    const { token, id } = await mint({ scope: 'admin' });
+    const elsewhere = await Host.start({ home: host.home });
+    expect((await Object.create(elsewhere, { token: { value: token } }).get('/api/v1/sessions')).status).toBe(401);
+    await elsewhere.stop();
+    const second = await Host.start({ home: host.home, root: host.root });
+    const seen: Host = Object.create(second, { token: { value: token } });
+    expect((await seen.get('/api/v1/tokens')).status).toBe(200);
+    expect((await second.post('/api/v1/tokens', { scope: 'view' })).body.error.code).toBe('tokens_locked');
+    expect((await second.request('DELETE', `/api/v1/tokens/${id}`)).status).toBe(409);
+    expect((await host.request('DELETE', `/api/v1/tokens/${id}`)).status).toBe(204);
+    expect((await seen.get('/api/v1/tokens')).status).toBe(401);
+    await second.stop();
+  });
+
   it('the page swaps a scoped token for a cookie of the same scope', async () => {
     const { token } = await mint({ scope: 'view' });
     const page = await fetch(`${host.url}/?token=${token}`, { redirect: 'manual' });
@@ -185,7 +238,9 @@ describe('scoped tokens', () => {
       expect([wrong, run(...wrong).status]).toEqual([wrong, 2]);
     }
     expect(run('token', '--scope', 'all').status).not.toBe(0);
-    const file = path.join(host.home, 'state', 'lectern', 'tokens.json');
+    const state = path.join(host.home, 'state', 'lectern');
+    const name = createHash('sha256').update(fs.realpathSync(host.root)).digest('hex').slice(0, 16);
+    const file = path.join(state, `tokens-${name}.json`);
     expect(fs.statSync(file).mode & 0o777).toBe(0o600);
     expect(fs.readFileSync(file, 'utf8')).not.toContain(token);
   });
