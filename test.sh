@@ -45,6 +45,8 @@ part_rust() {
 }
 
 part_page() {
+  need_node
+  npm_install "$ROOT/host/web"
   check "the page type-checks" npm --prefix "$ROOT/host/web" run --silent typecheck
   run_vitest "$ROOT/host/web" page
 }
