@@ -15,7 +15,8 @@ namespace lectern::session {
 namespace {
 
 constexpr auto pause = std::chrono::milliseconds(30);  // of a slider that is dragged: readers see it move
-constexpr std::uint64_t longest_history = 20'000;      // changes; then a fresh document takes over
+constexpr int most_refusals = 2;
+constexpr std::uint64_t longest_history = 20'000;  // changes; then a fresh document takes over
 
 std::string state_text(const json::Value& state) {
   return state.is_string() ? *state.as_string() : std::string();
@@ -26,6 +27,7 @@ std::string state_text(const json::Value& state) {
 ModelsFeed::ModelsFeed(LiveSession& session) : session_(session), pause_(session.loop()) {}
 
 bool ModelsFeed::make() {
+  if (given_up_) return false;
   auto made = document::ModelsDocument::create();
   if (!made) {
     failed(made.error());
@@ -126,6 +128,8 @@ void ModelsFeed::flush() {
   for (const auto& [model_id, stale] : std::exchange(stale_, {})) write(model_id, stale);
   auto chunk = broken_ ? Result<std::string>(std::string()) : document_->commit();
   if (!chunk) failed(chunk.error());
+  refusals_ = broken_ ? refusals_ + 1 : 0;
+  if (refusals_ >= most_refusals) return give_up();
   const bool begin_again = broken_ || ++made_ > longest_history;
   if (chunk && !chunk->empty() && !begin_again) {
     ++version_;
@@ -138,6 +142,16 @@ void ModelsFeed::flush() {
     if (!connection->models_ready) continue;
     if (const auto message = document_for(*connection)) connection->send(message);
   }
+}
+
+// A fresh document that refuses the same would be followed by another one for ever.
+void ModelsFeed::give_up() {
+  log::error("session", "the document of the widget models of " + session_.path() +
+                            " is given up: two in a row refused what they were to hold; models=events goes on");
+  given_up_ = true;
+  document_.reset();
+  stale_.clear();
+  for (const auto& [id, connection] : session_.connections().all()) connection->models_ready = false;
 }
 
 void ModelsFeed::tell(const std::string& chunk) {

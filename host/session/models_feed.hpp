@@ -52,6 +52,7 @@ class ModelsFeed {
   json::Value placed(const std::string& model_id, const std::string& key);
   void put(const std::vector<std::string>& path, const std::optional<std::string>& value);
   void failed(const Error& error);
+  void give_up();
   void tell(const std::string& chunk);
   [[nodiscard]] std::string heads_json();
 
@@ -61,6 +62,8 @@ class ModelsFeed {
   std::uint64_t version_ = 0, made_ = 0;
   std::map<std::string, Stale> stale_;
   bool opened_ = false, broken_ = false;
+  bool given_up_ = false;  // for as long as the session lives
+  int refusals_ = 0;       // documents in a row that did not take what they were to hold
   // sha256 of the buffers below each key of each model
   std::map<std::string, std::map<std::string, std::set<std::string>>, std::less<>> blobs_;
   Timer pause_;

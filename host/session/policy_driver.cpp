@@ -229,7 +229,9 @@ void PolicyDriver::fault(const plugin::PolicyPtr& policy, Error error, const std
                            last_good_->generation() != current_->generation() &&
                            last_good_->generation()->state() != plugin::GenerationState::quarantined;
   // One that is only tried is refused by whoever wanted it; but a thread that hangs in it never comes back.
-  if (replaceable || (swapping && kind == Fault::overstayed)) policy->generation()->quarantine(why);
+  // The generation that decides here goes on whatever new settings make of it.
+  const bool other = policy->generation() != current_->generation();
+  if (replaceable || (swapping && other && kind == Fault::overstayed)) policy->generation()->quarantine(why);
   settle(fail(std::move(error)));
   if (replaceable) {
     log::warning("policy", current_->id() + " is quarantined; " + last_good_->id() + " is back");
@@ -238,13 +240,18 @@ void PolicyDriver::fault(const plugin::PolicyPtr& policy, Error error, const std
     back.event.json = current_->id();
     back.reason = "policy_failed";
     back.swap_to = std::exchange(last_good_, nullptr);
-    back.settled = [this, bad = current_->id(), good = back.swap_to->id()](const Result<Applied>& result) {
-      if (!result) return;
+    back.settled = [this, bad = current_->id(), policy_back = back.swap_to](const Result<Applied>& result) {
+      if (!result) {  // the next fault tries it again
+        const bool good = policy_back->generation()->state() != plugin::GenerationState::quarantined;
+        if (!last_good_ && current_ != policy_back && good) last_good_ = policy_back;
+        return;
+      }
       session_.counters().policy_fallbacks += 1;
       std::string data;
       json::Writer(data)
           .begin_object()
-          .member("text", "The policy " + bad + " failed and was taken out; " + good + " is back in its place.")
+          .member("text",
+                  "The policy " + bad + " failed and was taken out; " + policy_back->id() + " is back in its place.")
           .end_object();
       for (const auto& [id, member] : session_.room().members()) session_.connections().tell(id, Op::notice, data);
     };

@@ -28,11 +28,21 @@ Result<plugin::FormatPtr> find_format(const document::Formats& formats, const do
   return document::format_for_path(notebook.path, formats);
 }
 
+constexpr std::string_view built_in = "local-takeover";
+
+// A notebook always opens: when the policy that was chosen had to be taken out, with the one the host comes with.
+Result<plugin::PolicyPtr> policy_to_open_with(plugin::Registry& registry, const PolicyChoice& choice) {
+  auto chosen = load_policy(registry, choice);
+  if (chosen || chosen.error().code != "quarantined" || choice.policy == built_in) return chosen;
+  log::warning("policy", chosen.error().message + "; the notebook opens with " + std::string(built_in));
+  return load_policy(registry, {std::string(built_in)});
+}
+
 Status finish(Prepared& prepared, const Services& services, const Settings& settings, const PolicyChoice& policy) {
   auto& notebook = prepared.notebook;
   prepared.journal = std::move(notebook.journal);
   LECTERN_TRY(prepared.format, find_format(prepared.formats, notebook));
-  LECTERN_TRY(prepared.policy, load_policy(*services.registry, policy));
+  LECTERN_TRY(prepared.policy, policy_to_open_with(*services.registry, policy));
   LECTERN_TRY(prepared.ledger, Ledger::open(*services.journals, notebook.state_dir, settings.epoch_block));
   if (notebook.start == document::Start::restored) {
     LECTERN_TRY(prepared.document, restore_notebook(notebook.restored));

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "base/workers.hpp"
 #include "runtime/service.hpp"
+#include "session/authorization.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
 #include "session/models_feed.hpp"
@@ -76,9 +77,15 @@ void Running::execute(Invocation invocation) {
                             "put one (runtime-jupyter) into the plugin path and restart the host");
   }
   const auto* client = session_.clients().by_number(invocation.member);
-  // Nobody hears of a run of a cell, or of a text, before the edit that made it is on disk and told.
+  // Nobody hears of a run of a cell, or of a text, before the edit that made it is on disk and told. By then the pen
+  // may be somebody else's.
   session_.editing().when_durable(
       [this, runs = std::move(runs), by = client->id, invocation = std::move(invocation)]() mutable {
+        const auto* member = session_.room().find(invocation.member);
+        if (member == nullptr || member->grant == 0 || invocation.epoch != member->grant) {
+          return invocation.error(stale_epoch(
+              session_.room(), "epoch " + std::to_string(invocation.epoch.value_or(0)) + " is no longer the sender's"));
+        }
         queue(std::move(runs), by, std::move(invocation));
       });
 }

@@ -120,7 +120,9 @@ void Shadow::watch() {
     if (!self || !self->in_flight_) return;
     if (!self->session_.referee().give_up_when_late(*self->in_flight_, budget)) return self->watch();
     self->policy_->generation()->count_failure("a decision took longer than " + std::to_string(budget) + " ms");
-    self->policy_->generation()->quarantine("it overstayed its time");
+    // The one that decides here goes on: it is only with these settings that it was slow.
+    if (self->policy_->generation() != self->session_.policies().current()->generation())
+      self->policy_->generation()->quarantine("it overstayed its time");
     self->fail_with({504, "policy_timeout", "the policy " + self->policy_->id() + " did not decide in time", "", ""});
   });
 }
@@ -153,18 +155,23 @@ void Shadow::compare(const Waiting& what, const std::vector<plugin::Effect>& the
   rows_.push_back(std::move(row));
 }
 
-void Shadow::fail_with(Error error) {
+// The driver keeps the last one that was tried: it holds on to nothing, or the tried plugin could never be unloaded.
+void Shadow::let_go() {
   watch_.cancel();
   end_.cancel();
   in_flight_.reset();
   queue_.clear();
+  rows_.clear();
+  state_.clear();
+  policy_.reset();
+}
+
+void Shadow::fail_with(Error error) {
+  let_go();
   if (auto reply = std::exchange(reply_, {})) reply(fail(std::move(error)));
 }
 
 void Shadow::finish() {
-  watch_.cancel();
-  end_.cancel();
-  in_flight_.reset();
   auto reply = std::exchange(reply_, {});
   if (!reply) return;
   json::Value out;
@@ -184,6 +191,7 @@ void Shadow::finish() {
     people.push_back(std::move(person));
   }
   out.set("people", std::move(people));
+  let_go();
   reply(std::move(out));
 }
 

@@ -42,6 +42,7 @@ class Shadow : public std::enable_shared_from_this<Shadow> {
   void next();
   void watch();
   void decided();
+  void let_go();
   void fail_with(Error error);
   void compare(const Waiting& what, const std::vector<plugin::Effect>& then);
 

@@ -142,6 +142,98 @@ TEST_F(SessionPolicyTest, MissingPolicyPluginIsNamed) {
   EXPECT_TRUE(host.directory().sessions().empty());
 }
 
+/// The policy `hanging`, which comes back from a decision as soon as a file is there, and its files.
+class SessionSlowPolicy : public SessionPolicyTest {
+ protected:
+  void SetUp() override { std::ofstream(here_) << "x"; }
+  void TearDown() override {
+    std::ofstream(missing_) << "x";  // lets go of the threads that wait for it
+    SessionPolicyTest::TearDown();
+  }
+  std::string settings(const fs::path& until) const {
+    return R"({"until":")" + until.string() + R"(","fails":")" + fails_.string() + R"("})";
+  }
+  std::string policy_of(const SessionPtr& session) {
+    const auto policy = ask<json::Value>([&](Reply<json::Value> reply) { session->policy(std::move(reply)); });
+    return policy ? text_of(*policy, "policy") : policy.error().message;
+  }
+  fs::path here_ = folder_.path() / "here", missing_ = folder_.path() / "missing", fails_ = folder_.path() / "fails";
+};
+
+TEST_F(SessionSlowPolicy, TheGenerationThatDecidesIsNotTakenOutForNewSettings) {
+  start({}, {bad_plugins});
+  auto first = tab();
+  first->await("kernel-ready");
+  ASSERT_TRUE(swap("hanging", settings(here_)));
+  const auto dry = ask<json::Value>([&](Reply<json::Value> reply) {
+    session_->set_policy({"hanging", settings(missing_), true, 0}, std::move(reply));
+  });
+  ASSERT_FALSE(dry);
+  EXPECT_EQ(dry.error().code, "policy_timeout");
+  const auto slow = swap("hanging", settings(missing_));
+  ASSERT_FALSE(slow);
+  EXPECT_EQ(slow.error().code, "policy_timeout");
+  const auto again = swap("hanging", settings(here_));
+  EXPECT_TRUE(again) << again.error().message;
+  host_->write("m.ipynb", small_notebook);
+  EXPECT_TRUE(host_->open("m.ipynb"));
+}
+
+TEST_F(SessionSlowPolicy, ANotebookOpensThoughItsPolicyIsQuarantined) {
+  Settings with;
+  with.policy = "hanging";
+  with.policy_config = settings(here_);
+  start(with, {bad_plugins});
+  auto& registry = host_->registry();
+  auto generation = registry.load(plugin::Kind::policy, "hanging");
+  ASSERT_TRUE(generation);
+  (*generation)->quarantine("the test says so");
+  host_->write("m.ipynb", small_notebook);
+  auto opened = host_->open("m.ipynb");
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(policy_of(*opened), "local-takeover");
+  opened = SessionPtr();
+
+  auto built_in = registry.load(plugin::Kind::policy, "local-takeover");
+  ASSERT_TRUE(built_in);
+  (*built_in)->quarantine("the test says so");
+  host_->write("l.ipynb", small_notebook);
+  EXPECT_EQ(host_->open("l.ipynb").error().code, "quarantined");
+}
+
+TEST_F(SessionSlowPolicy, AFallbackThatFailsOnceIsTriedAgain) {
+  start({}, {bad_plugins, fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-crashing"});
+  auto first = tab(), second = tab();
+  first->await("kernel-ready");
+  second->await("kernel-ready");
+  ASSERT_TRUE(swap("hanging", settings(here_)));
+  ASSERT_TRUE(swap("crashing-policy"));
+  std::ofstream(fails_) << "x";
+  EXPECT_EQ(error_code(second->command("takeover", R"({"reason":"throw"})")), "denied");
+  // Behind the fallback in the queue: when it is answered, that has failed.
+  EXPECT_TRUE(flag_of(second->command("takeover", R"({"reason":"please"})"), "ok"));
+  EXPECT_EQ(policy_of(session_), "crashing-policy");
+  fs::remove(fails_);
+  EXPECT_EQ(error_code(first->command("takeover", R"({"reason":"throw"})")), "denied");
+  const auto notice = second->await("notice");
+  EXPECT_NE(text_of(notice.data, "text").find("hanging is back"), std::string::npos);
+  EXPECT_EQ(policy_of(session_), "hanging");
+}
+
+TEST_F(SessionPolicyTest, ADryRunThatIsOverHoldsNothing) {
+  start();
+  auto generation = host_->registry().load(plugin::Kind::policy, "collaborative");
+  ASSERT_TRUE(generation);
+  const std::weak_ptr<plugin::Generation> held = *generation;
+  ASSERT_TRUE(ask<json::Value>([&](Reply<json::Value> reply) {
+    session_->set_policy({"collaborative", "{}", true, 0}, std::move(reply));
+  }));
+  *generation = nullptr;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!held.expired() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(held.expired());
+}
+
 // ---- effects against a room -------------------------------------------------------------------------------------
 
 class EffectsTest : public ::testing::Test {

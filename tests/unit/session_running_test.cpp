@@ -1,0 +1,70 @@
+// Runs and widget models of a session at their edges: a pen that is gone before a run begins, a document that refuses.
+#include <algorithm>
+
+#include "session/live_session.hpp"
+#include "session/models_feed.hpp"
+#include "session/running.hpp"
+#include "session_support.hpp"
+
+namespace lectern::session::testing {
+namespace {
+
+class SessionRunningTest : public SessionTest {
+ protected:
+  LiveSession& live() { return static_cast<LiveSession&>(*session_); }
+};
+
+TEST_F(SessionRunningTest, ARunWhosePenWentWhileItsEditWasWrittenIsRefused) {
+  start();
+  auto first = tab();
+  const auto key = Tab::key_of(first->await("kernel-ready"));
+  ASSERT_TRUE(flag_of(first->command("save", "{}", 1), "ok"));
+  const auto say = [&](const std::string& name, const std::string& body, Reply<CommandReply> reply) {
+    CommandRequest request;
+    request.client_key = key;
+    request.name = name;
+    request.epoch = 1;
+    request.body = *json::parse(body);
+    session_->command(std::move(request), std::move(reply));
+  };
+  const auto ran = ask<CommandReply>([&](Reply<CommandReply> reply) {
+    first->on_loop([&] {  // in one turn: nothing reaches the disk in between
+      say("transaction", R"({"changes":[{"type":"set_source","cell_id":"a","source":"x = 2"}]})", [](auto) {});
+      say("execute", R"({"cell_ids":["a"]})", std::move(reply));
+      say("release", "{}", [](auto) {});
+    });
+  });
+  ASSERT_FALSE(ran) << ran->json;
+  EXPECT_EQ(ran.error().status, 409);
+  EXPECT_EQ(ran.error().code, "stale_epoch");
+  EXPECT_EQ(ran.error().message, "epoch 1 is no longer the sender's");
+  EXPECT_TRUE(flag_of(first->command("room"), "ok"));
+}
+
+TEST_F(SessionRunningTest, AModelsDocumentThatRefusesTwiceIsGivenUp) {
+  start();
+  const Tab::How how(R"({"models":"document"})");
+  const auto documents = [](Tab& one) {
+    const auto all = one.all();
+    return std::count_if(all.begin(), all.end(), [](const auto& frame) { return !frame.binary.empty(); });
+  };
+  auto reader = tab(how);
+  reader->await("replay-complete");
+  EXPECT_EQ(documents(*reader), 1);
+  reader->on_loop([&] {
+    // A name that no document can have, as the kernel's JSON cannot: what the engine refuses, it refuses again.
+    const auto opened =
+        live().running().runtime().model_store().open("bad\xff", "jupyter.widget", R"({"state":{}})", {}, "");
+    ASSERT_TRUE(opened) << opened.error().message;
+    live().models_feed().changed(*opened);
+    live().models_feed().before_output();
+  });
+  EXPECT_TRUE(flag_of(reader->command("room"), "ok"));
+  auto later = tab(how);
+  later->await("replay-complete");
+  EXPECT_EQ(documents(*later), 0);
+  EXPECT_FALSE(reader->closed());
+}
+
+}  // namespace
+}  // namespace lectern::session::testing
