@@ -207,6 +207,24 @@ TEST_F(SessionTakeoverTest, KeyAsFirstFrameAndAWrongSecret) {
   EXPECT_EQ(thief->await_close().first, 1008);
 }
 
+TEST_F(SessionTakeoverTest, ARevokedTokenBringsNobodyInWhoStillWaitsForATurn) {
+  start();
+  auto first = tab();
+  first->await("kernel-ready");
+  std::promise<Result<CommandReply>> member, waiting;
+  auto member_answer = member.get_future(), waiting_answer = waiting.get_future();
+  // In one turn: the first is with the policy, the second in the queue behind it.
+  session_->loop().dispatch([&] {
+    session_->make_client({"a", "program", false, 3, "ada"}, [&](auto reply) { member.set_value(std::move(reply)); });
+    session_->make_client({"b", "program", false, 3, "ada"}, [&](auto reply) { waiting.set_value(std::move(reply)); });
+    session_->revoke("ada");
+  });
+  const auto refused = waiting_answer.get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().status, 401);
+  EXPECT_FALSE(member_answer.get());
+}
+
 TEST_F(SessionTakeoverTest, ClientWithoutASocketTakesOver) {
   Settings settings;
   settings.client_without_socket_ms = 60'000;
