@@ -77,13 +77,7 @@ json::Value reloaded(const std::string& id, std::uint64_t generation) {
   return out;
 }
 
-/// Loaded for the answer only, unless somebody uses it: a policy says its settings' schema when it is loaded.
-Result<json::Value> plugin_row(plugin::Registry& registry, const std::string& id) {
-  LECTERN_TRY(const auto kind, kind_of(registry, id));
-  plugin::GenerationPtr held;
-  if (kind == plugin::Kind::policy) {
-    LECTERN_TRY(held, registry.load(kind, id));
-  }
+Result<json::Value> row_of(plugin::Registry& registry, const std::string& id) {
   LECTERN_TRY(const auto all, json::parse(registry.report_json()));
   for (const auto& row : *all.find("plugins")->as_array()) {
     const auto* name = row.find("id");
@@ -91,6 +85,17 @@ Result<json::Value> plugin_row(plugin::Registry& registry, const std::string& id
   }
   return fail(404, "plugin_missing", "the plugin '" + id + "' has gone from the plugin path meanwhile",
               "GET /api/v1/plugins lists what was found and where it was looked for");
+}
+
+/// A policy says its settings' schema when it is loaded: one that nobody uses is, for the answer only. One in use has
+/// said it; to load what lies on disk now would take the place of what runs, and nobody asked for that.
+Result<json::Value> plugin_row(plugin::Registry& registry, const std::string& id) {
+  LECTERN_TRY(const auto kind, kind_of(registry, id));
+  LECTERN_TRY(auto row, row_of(registry, id));
+  const auto* generations = row.find("generations")->as_array();
+  if (kind != plugin::Kind::policy || !generations->empty()) return row;
+  LECTERN_TRY(const auto held, registry.load(kind, id));
+  return row_of(registry, id);
 }
 
 }  // namespace

@@ -83,3 +83,28 @@ describe('plugins that are replaced on disk', () => {
     await second.stop();
   });
 });
+
+describe('a plugin that is looked at', () => {
+  const plugins = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-look-'));
+  let host: Host;
+  beforeAll(async () => {
+    for (const id of ['local-takeover', 'collaborative', 'format-ipynb', 'runtime-jupyter']) fs.cpSync(path.join(BUILT, id), path.join(plugins, id), { recursive: true });
+    host = await Host.start({ args: ['--plugin-path', plugins] });
+  });
+  afterAll(async () => {
+    await host.stop();
+    fs.rmSync(plugins, { recursive: true });
+  });
+
+  it('goes on as it is though another build lies on disk; one that nobody uses says its schema', async () => {
+    await host.open(host.notebook('n.ipynb', [{ source: '1' }]));
+    const library = path.join(plugins, 'local-takeover/local-takeover.so');
+    fs.writeFileSync(`${library}.new`, Buffer.concat([fs.readFileSync(library), Buffer.from('second build')]));
+    fs.renameSync(`${library}.new`, library);
+    const used = await host.get('/api/v1/plugins/local-takeover');
+    expect(used.body.generations.map((one: any) => one.state)).toEqual(['active']);
+    expect(used.body.generations[0].config_schema.title).toBe('Local takeover');
+    const unused = await host.get('/api/v1/plugins/collaborative');
+    expect([unused.status, unused.body.generations.length]).toEqual([200, 1]);
+  });
+});
