@@ -84,7 +84,8 @@ constexpr Binary binaries[] = {
      "changes of the notebook; header to the host {id, epoch, sizes, flush?}, from it {by, version, sizes}"},
     {"04-models-changes", "host", "changes of the models document; header {by, version, sizes}"},
     {"05-buffers", "both", "buffers of the next text frame; header {sizes}"},
-    {"06-document", "host", "a whole document's save bytes; header {document: notebook or models, history_id, heads, version}"},
+    {"06-document", "host",
+     "a whole document's save bytes; header {document: notebook or models, history_id, heads, version}"},
 };
 
 json::Value binary_message(const Binary& binary) {
