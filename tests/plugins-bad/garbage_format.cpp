@@ -27,9 +27,10 @@ struct Garbage {
     if (what == "type") cell.cell_type = "poem";
     if (what == "no-id") cell.id = "";
     if (what == "same-id") out.cell(cell);
+    std::string id;  // outlives the loop: in a process of its own the refusal comes later than the cell that earned it
     if (what == "many") {
       for (std::uint64_t i = 0; i <= limits.max_cells; ++i) {
-        const std::string id = std::to_string(i);
+        id = std::to_string(i);
         cell.id = id;
         out.cell(cell);
       }
