@@ -57,7 +57,7 @@ static int32_t probe(lectern_str path, lectern_str head) {
 }
 
 static lectern_status too_large(lectern_error *error, const char *what, uint64_t limit) {
-  if (error != NULL) {
+  if (error != NULL && error->struct_size >= sizeof *error) {
     snprintf(error->message, sizeof error->message, "the notebook has %s than %llu", what, (unsigned long long)limit);
   }
   return LECTERN_TOO_LARGE;
@@ -140,7 +140,7 @@ static uint64_t utf8_part(lectern_str text) {
 }
 
 static lectern_status not_utf8(lectern_str good, lectern_error *error) {
-  if (error == NULL) return LECTERN_INVALID;
+  if (error == NULL || error->struct_size < sizeof *error) return LECTERN_INVALID;
   strcpy(error->message, "the file is not UTF-8");
   error->line = 1;
   for (uint64_t i = 0; i < good.n; ++i) error->line += good.p[i] == '\n';

@@ -77,7 +77,7 @@ static lectern_status create(lectern_str config, void **self, lectern_error *err
   static const char object = 0; /* there is nothing to remember */
   for (uint64_t i = 0; i < config.n; ++i) {
     if (strchr("{} \t\r\n", config.p[i]) != NULL) continue;
-    if (error != NULL) strcpy(error->message, "watch-only has no settings");
+    if (error != NULL && error->struct_size >= sizeof *error) strcpy(error->message, "watch-only has no settings");
     return LECTERN_INVALID;
   }
   *self = (void *)&object;

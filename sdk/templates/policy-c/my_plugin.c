@@ -124,7 +124,7 @@ static lectern_status create(lectern_str config, void **self, lectern_error *err
   static const char object = 0;
   for (uint64_t i = 0; i < config.n; ++i) {
     if (strchr("{} \t\r\n", config.p[i]) != NULL) continue;
-    if (error != NULL) strcpy(error->message, "this policy has no settings");
+    if (error != NULL && error->struct_size >= sizeof *error) strcpy(error->message, "this policy has no settings");
     return LECTERN_INVALID;
   }
   *self = (void *)&object; /* something that is not null; reduce needs no memory of its own */
