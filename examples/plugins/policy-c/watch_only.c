@@ -73,10 +73,20 @@ static lectern_status reduce(const void *self, lectern_str state, const lectern_
   }
 }
 
+static int is_empty_object(lectern_str text) {
+  const char *wanted = "{}";
+  for (uint64_t i = 0; i < text.n; ++i) {
+    const char c = text.p[i];
+    if (c != '\0' && strchr(" \t\r\n", c) != NULL) continue;
+    if (*wanted == '\0' || c != *wanted) return 0;
+    ++wanted;
+  }
+  return *wanted == '\0';
+}
+
 static lectern_status create(lectern_str config, void **self, lectern_error *error) {
   static const char object = 0; /* there is nothing to remember */
-  for (uint64_t i = 0; i < config.n; ++i) {
-    if (strchr("{} \t\r\n", config.p[i]) != NULL) continue;
+  if (!is_empty_object(config)) {
     if (error != NULL && error->struct_size >= sizeof *error) strcpy(error->message, "watch-only has no settings");
     return LECTERN_INVALID;
   }
