@@ -79,7 +79,7 @@ part_sdk() {
 }
 
 # Sanitizers run the fast suites: no kernels, no fault injection, no processes of their own (TSan cannot follow a fork).
-SLOW_SUITES='KernelTest|CliTest|EveryFault|AKilledHostLetsGo'
+SLOW_SUITES='KernelTest|CliTest|EveryFault|AKilledHostLetsGo|SessionLargeRoom'
 part_sanitizers() {
   build asan-ubsan
   run_ctest asan-ubsan -E "$SLOW_SUITES"
