@@ -4,10 +4,13 @@
 #include <lectern/sdk/presence.hpp>
 #include <lectern/sdk/settings.hpp>
 
+#include <dirent.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 
 namespace {
@@ -40,18 +43,21 @@ class MyPlugin final : public Presence {
   void remove(std::string_view device, std::string_view instance) override { fs::remove(file(device, instance)); }
 
   void snapshot(const PresenceSink& out) override {
-    if (!fs::exists(folder_)) return;
-    for (const auto& entry : fs::directory_iterator(folder_)) {
-      if (entry.path().extension() != ".json") continue;
-      const auto name = entry.path().filename().string();
+    // Not fs::directory_iterator: libstdc++'s ends the process when memory runs out on the way to the next entry.
+    const std::unique_ptr<DIR, int (*)(DIR*)> listed(::opendir(folder_.c_str()), &::closedir);
+    if (!listed) return;  // nobody has published anything
+    while (const auto* found = ::readdir(listed.get())) {
+      const std::string name = found->d_name;
+      const auto path = folder_ / name;
+      if (path.extension() != ".json") continue;
       std::error_code gone;  // a file may vanish under our hands: that is no failure
-      const auto size =
-          entry.is_symlink(gone) || !entry.is_regular_file(gone) ? max_record_bytes + 1 : entry.file_size(gone);
+      const bool regular = fs::is_regular_file(fs::symlink_status(path, gone));
+      const auto size = regular ? fs::file_size(path, gone) : max_record_bytes + 1;
       if (gone || size > max_record_bytes) {
         out.rejected(name, gone ? gone.message() : "it is no file, or too large");
         continue;
       }
-      std::ifstream in(entry.path(), std::ios::binary);
+      std::ifstream in(path, std::ios::binary);
       const std::string record(std::istreambuf_iterator<char>(in), {});
       if (name != own_name(record)) {  // a copy that a sync tool made, or somebody who speaks for another device
         out.rejected(name, "it is not the record of the device and instance its name says");
