@@ -99,6 +99,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "how long a lost editor's slot is kept (default 15000)")  //
       ("reservation-closed-ms", po::value(&session.reservation_closed_ms)->value_name("MS"),
        "the same after a clean close (default 5000)")  //
+      ("asked-alive-ms", po::value(&session.ask_pong_ms)->value_name("MS"),
+       "who is asked for the pen counts as lost after this long without a sign of life (default 1000)")  //
       ("session-ttl-ms", po::value(&session.session_ttl_ms)->value_name("MS"),
        "how long a session nobody uses lives (default 120000)")  //
       ("autosave-after-ms", po::value(&session.autosave_after_ms)->value_name("MS"),
@@ -190,7 +192,7 @@ Status check_values(ServeOptions& options) {
   }
   for (const auto ms :
        {options.session.reservation_lost_ms, options.session.reservation_closed_ms, options.session.session_ttl_ms,
-        options.session.autosave_after_ms, options.session.autosave_at_most_ms}) {
+        options.session.ask_pong_ms, options.session.autosave_after_ms, options.session.autosave_at_most_ms}) {
     if (ms < 0) return fail(400, "usage", "durations must not be negative");
   }
   if (!plugin::check_level_from(options.plugin_checks)) {

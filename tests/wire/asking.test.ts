@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host, LECTERN } from '../support/host';
+import { Host, LECTERN, PATIENT } from '../support/host';
 
 const ASKING = path.resolve(path.dirname(LECTERN), '../plugins-asking');
 
@@ -11,7 +11,7 @@ describe('a policy that asks the editor', () => {
   let host: Host;
   const joined: Client[] = [];
   beforeAll(async () => {
-    host = await Host.start({ args: ['--plugin-path', ASKING, '--policy', 'asking'] });
+    host = await Host.start({ args: [...PATIENT, '--plugin-path', ASKING, '--policy', 'asking'] });
   });
   afterAll(() => host.stop());
   afterEach(async () => {

@@ -6,13 +6,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host, LECTERN } from '../support/host';
+import { Host, LECTERN, PATIENT } from '../support/host';
 
 describe('the policies that ship', () => {
   let host: Host;
   const joined: Client[] = [];
   beforeAll(async () => {
-    host = await Host.start();
+    host = await Host.start({ args: [...PATIENT] });
   });
   afterAll(() => host.stop());
   afterEach(async () => {

@@ -4,7 +4,7 @@
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host, LECTERN, until } from '../support/host';
+import { Host, LECTERN, until, PATIENT } from '../support/host';
 
 const ASKING = path.resolve(path.dirname(LECTERN), '../plugins-asking');
 
@@ -12,7 +12,7 @@ describe('races about the pen', () => {
   let host: Host;
   const joined: Client[] = [];
   beforeAll(async () => {
-    host = await Host.start({ args: ['--plugin-path', ASKING, '--policy', 'asking', '--reservation-lost-ms', '300', '--reservation-closed-ms', '300'] });
+    host = await Host.start({ args: [...PATIENT, '--plugin-path', ASKING, '--policy', 'asking', '--reservation-lost-ms', '300', '--reservation-closed-ms', '300'] });
   });
   afterAll(() => host.stop());
   afterEach(async () => {
@@ -146,7 +146,7 @@ describe('races about the pen', () => {
 describe('a dry run', () => {
   let host: Host;
   beforeAll(async () => {
-    host = await Host.start({ args: ['--plugin-path', ASKING] });
+    host = await Host.start({ args: [...PATIENT, '--plugin-path', ASKING] });
   });
   afterAll(() => host.stop());
 

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host, LECTERN, until } from '../support/host';
+import { Host, LECTERN, until, PATIENT } from '../support/host';
 
 const SWAPS = Number(process.env.LECTERN_SWAPS ?? 100);
 const BUILT = path.resolve(path.dirname(LECTERN), '../plugins');
@@ -17,7 +17,7 @@ describe(`${SWAPS} swaps under load`, () => {
   let host: Host;
   beforeAll(async () => {
     fs.cpSync(path.join(BUILT, 'local-takeover'), path.join(plugins, 'local-takeover'), { recursive: true });
-    host = await Host.start({ args: ['--plugin-path', plugins, '--plugin-path', ASKING] });
+    host = await Host.start({ args: [...PATIENT, '--plugin-path', plugins, '--plugin-path', ASKING] });
   });
   afterAll(async () => {
     await host.stop();
