@@ -182,6 +182,13 @@ TEST_F(SimplePolicyAsks, TheEditorIsAskedAndItsAnswerCounts) {
   EXPECT_EQ(only_effect(LECTERN_EVENT_ANSWERED, 0, 1, 0).verdict, std::uint32_t{LECTERN_DENY});
 }
 
+TEST_F(SimplePolicyAsks, TheSilenceOfAFormerEditorTakesThePenFromNobody) {
+  room_.members[0].grant = 0;
+  room_.members[1].grant = 2;
+  room_.holder = room_.members[1].id;
+  EXPECT_EQ(only_effect(LECTERN_EVENT_ASK_ENDED, 0, 1).verdict, std::uint32_t{LECTERN_DENY});
+}
+
 TEST_F(SimplePolicyAsks, SilenceBlocksAndAbsenceDoesNot) {
   EXPECT_EQ(only_effect(LECTERN_EVENT_ASK_ENDED, 0, 1).verdict, std::uint32_t{LECTERN_DENY});
   room_.members[0].presence = LECTERN_LOST;

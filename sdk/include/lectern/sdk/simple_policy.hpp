@@ -49,11 +49,12 @@ class SimplePolicy : public Policy {
   [[nodiscard]] virtual Decision can_take_over_editing(const Room& room, const Member& asker) const = 0;
   /// What an editor keeps when the pen passes on.
   [[nodiscard]] virtual Start former_editor(const Room&, const Member&) const { return Start::interactor; }
-  /// The one asked did not answer. By default: somebody who is gone does not block, silence does.
+  /// The one asked did not answer. By default: somebody who is gone does not block, silence does, and whoever got the
+  /// pen meanwhile was never asked.
   [[nodiscard]] virtual Decision unanswered(const Room& room, const Member&, std::uint64_t asked) const {
-    const Member* member = room.member(asked);
-    const bool blocks = member != nullptr && !member->lost() && member->holds_grant();
-    return blocks ? Decision::deny("There was no answer.") : Decision::allow();
+    const Member* holder = room.member(room.holder);
+    if (holder == nullptr || holder->lost()) return Decision::allow();
+    return Decision::deny(holder->id == asked ? "There was no answer." : "Somebody else got the pen. Ask again.");
   }
 
   void reduce(std::string_view, const Room& room, const Event& event, Outcome& out) const final {
