@@ -312,11 +312,14 @@ void SessionRuntime::execution_changed(const Execution& execution, std::string_v
     outputs_.begin(execution.cell_id);
   }
   const auto copy = state;  // the listener may call back in
+  // What a run changed in other cells is told before its end: whoever waits for the end finds it all there.
+  flush_outputs(execution.cell_id);
   tell_cell(execution.cell_id, copy, outputs_.take_ops(execution.cell_id), true, reason);
 }
 
-void SessionRuntime::flush_outputs() {
+void SessionRuntime::flush_outputs(std::string_view but_not) {
   for (const auto& cell_id : outputs_.changed_cells()) {
+    if (cell_id == but_not) continue;
     const auto it = cells_.find(cell_id);
     const auto state = it == cells_.end() ? CellState{} : it->second;
     const auto ops = outputs_.take_ops(cell_id);

@@ -126,7 +126,7 @@ class SessionRuntime {
   void kernel_lost(std::string_view name, std::string_view reason);
   void end_input();
   void execution_changed(const Execution& execution, std::string_view reason);
-  void flush_outputs();
+  void flush_outputs(std::string_view but_not = {});
   void tell_cell(const std::string& cell_id, const CellState& state, std::string_view ops, bool with_execution,
                  std::string_view reason = {});
   const std::string* target_cell(std::uint64_t execution) const;

@@ -64,6 +64,7 @@ TEST_F(KernelTest, DisplayUpdatesReachEveryCellThatShowsThem) {
   EXPECT_EQ(viewer_.cell("a").mime(0, "text/plain"), "'second'");
   EXPECT_EQ(viewer_.cell("b").mime(0, "text/plain"), "'second'");
   EXPECT_TRUE(viewer_.cell("c").outputs.empty());
+  EXPECT_EQ(on_loop([&] { return viewer_.told_.back(); }), "c") << "the end of the run is told last";
 }
 
 TEST_F(KernelTest, ClearOutputWaitsForTheNextOne) {

@@ -70,6 +70,7 @@ class Viewer final : public RuntimeListener {
     const std::scoped_lock lock(mutex_);
     ASSERT_TRUE(parsed.has_value()) << data.substr(0, 500);
     apply(cells_[cell_id], *parsed);
+    told_.push_back(cell_id);
     changed_.notify_all();
   }
   void on_kernel_status(std::string data) override {
@@ -118,6 +119,7 @@ class Viewer final : public RuntimeListener {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, SeenCell> cells_;
+  std::vector<std::string> told_;  // the cell of each cell-op, in order
   std::vector<std::string> states_;
   std::vector<ModelEvent> models_;
   std::string error_, input_id_, input_data_, info_;
