@@ -97,7 +97,10 @@ Exchange::Next Exchange::one_request(bool first) {
 Exchange::Next Exchange::handle(const Head& head, std::string body) {
   const bool head_only = head.request.method == "HEAD";
   // Bytes after a chunked body are a favourite place to hide a second request in; nothing of ours sends any.
-  const bool keep_alive = head.keep_alive && head.body.kind != BodyPlan::Kind::chunked && !door_.stop.raised();
+  // A connection that idles holds a worker: while more than half of them are taken, none is kept.
+  const bool workers_free = door_.busy * 2 <= door_.options.limits.workers + 1;
+  const bool keep_alive =
+      head.keep_alive && head.body.kind != BodyPlan::Kind::chunked && workers_free && !door_.stop.raised();
   auto whole = head.request;
   whole.body = std::move(body);
   auto outcome = door_.handler.handle(std::move(whole));
@@ -188,7 +191,8 @@ Exchange::Next Exchange::answer(api::Response response, bool head_only, bool kee
     door_.answers.send(std::move(wire_), std::move(head), std::move(shared));
     return Next::moved;
   }
-  auto bytes = response_head(response, keep_alive);
+  const auto kept = std::chrono::duration_cast<std::chrono::seconds>(door_.options.limits.keep_alive);
+  auto bytes = response_head(response, keep_alive, kept - std::chrono::seconds(1));
   if (!bodiless) bytes += body;
   if (reader_.write(bytes, clock::now_ms() + write_patience_ms) != Waited::ready) return Next::close;
   if (keep_alive) return Next::keep_alive;

@@ -20,7 +20,7 @@ struct FrontDoorLimits {
   std::size_t per_local_peer = 0;    // the same for this machine's own, where a proxy may speak for many; 0 = no limit
   std::chrono::milliseconds head{5'000};         // for the whole head, TLS handshake included
   std::chrono::milliseconds body{5'000};         // for the body, plus a second per 256 KiB received
-  std::chrono::milliseconds keep_alive{1'000};   // for the next request of a connection
+  std::chrono::milliseconds keep_alive{6'000};   // for the next request of a connection; a second less is promised
   std::chrono::milliseconds deferred_wait{250};  // how long a worker waits for a Deferred
   std::size_t inline_body = 256u << 10;          // a larger response body is sent from a reactor
   std::chrono::milliseconds link_ping{20'000};   // protocol 3

@@ -20,7 +20,8 @@ bool printable(std::string_view text) {
 /// What only this layer knows, so that no handler can contradict the bytes that follow.
 bool ours(std::string_view name) {
   return api::equal_without_case(name, "Content-Length") || api::equal_without_case(name, "Connection") ||
-         api::equal_without_case(name, "Transfer-Encoding") || api::equal_without_case(name, "Date");
+         api::equal_without_case(name, "Keep-Alive") || api::equal_without_case(name, "Transfer-Encoding") ||
+         api::equal_without_case(name, "Date");
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ std::string_view response_body(const api::Response& response) {
   return response.shared_body ? std::string_view(*response.shared_body) : std::string_view(response.body);
 }
 
-std::string response_head(const api::Response& response, bool keep_alive) {
+std::string response_head(const api::Response& response, bool keep_alive, std::chrono::seconds promised) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + ' ';
   head += reason_phrase(response.status);
   head += "\r\nDate: ";
@@ -48,6 +49,7 @@ std::string response_head(const api::Response& response, bool keep_alive) {
   if (response.status >= 200 && response.status != 204 && response.status != 304) {
     head += "Content-Length: " + std::to_string(response_body(response).size()) + "\r\n";
   }
+  if (keep_alive && promised.count() > 0) head += "Keep-Alive: timeout=" + std::to_string(promised.count()) + "\r\n";
   head += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   return head;
 }

@@ -1,6 +1,7 @@
 // A response as bytes.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "api/http.hpp"
@@ -9,7 +10,10 @@ namespace lectern::net {
 
 /// [any] Status line and headers up to the blank line. Content-Length is added (not for 1xx, 204, 304), Connection as
 /// `keep_alive` says, Date. Headers with control characters are left out: they would split the response.
-std::string response_head(const api::Response& response, bool keep_alive);
+/// `promised`, if not 0, is told as `Keep-Alive: timeout`: how long the client may wait before it sends the next
+/// request on this connection. It is less than what we wait, so that a request never meets a connection that is being
+/// closed.
+std::string response_head(const api::Response& response, bool keep_alive, std::chrono::seconds promised = {});
 
 /// [any] The body to send, from whichever member holds it.
 std::string_view response_body(const api::Response& response);

@@ -251,6 +251,20 @@ TEST_F(Http, AnIdleConnectionEndsWithoutAWord) {
   EXPECT_EQ(RawClient::Got::end, ended);
 }
 
+TEST_F(Http, SaysHowLongAnIdleConnectionMayBeUsedAgain) {
+  options.limits.keep_alive = 4s;
+  options.limits.workers = 2;
+  open_door();
+  RawClient first(port);
+  first.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(read_answer(first).head, HasSubstr("Keep-Alive: timeout=3\r\n")) << "less than the host waits";
+  RawClient second(port);  // the last worker: it is not given away to a connection that may be silent
+  second.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+  const auto answer = read_answer(second);
+  EXPECT_THAT(answer.head, HasSubstr("Connection: close"));
+  EXPECT_THAT(answer.head, Not(HasSubstr("Keep-Alive:")));
+}
+
 TEST_F(Http, ALargeBodyIsSharedAndArrivesWhole) {
   const auto blob = std::make_shared<const std::string>(20u << 20, 'b');
   api.routes["/blob"] = [&](api::Request) -> api::Outcome {
