@@ -1,39 +1,42 @@
 #include "base/crypto.hpp"
 
+// SHA-256 by its own functions and not by EVP: the first use of EVP loads OpenSSL's providers, which keeps 2 MB
+// resident in every host (docs/decisions/0031-idle-memory.md). The code that computes the digest is the same.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <sys/random.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdlib>
 
 #include "base/text.hpp"
 
 namespace lectern::crypto {
 namespace {
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
+constexpr std::size_t hmac_block = 64;  // of SHA-256, RFC 2104
+
 unsigned char* bytes_of(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
 }
-EVP_MD_CTX* context_of(void* context) {
-  return static_cast<EVP_MD_CTX*>(context);
-}
 }  // namespace
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  EVP_DigestInit_ex(context_of(context_), EVP_sha256(), nullptr);
+struct Sha256::State {
+  SHA256_CTX context;
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  SHA256_Init(&state_->context);
 }
-Sha256::~Sha256() {
-  EVP_MD_CTX_free(context_of(context_));
-}
+Sha256::~Sha256() = default;
 void Sha256::update(std::string_view bytes) {
-  EVP_DigestUpdate(context_of(context_), bytes.data(), bytes.size());
+  SHA256_Update(&state_->context, bytes.data(), bytes.size());
 }
 std::string Sha256::finish() {
-  std::string digest(32, '\0');
-  EVP_DigestFinal_ex(context_of(context_), bytes_of(digest), nullptr);
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256_Final(bytes_of(digest), &state_->context);
   return digest;
 }
 
@@ -47,15 +50,28 @@ std::string sha256_hex(std::string_view bytes) {
 }
 
 std::string hmac_sha256(std::string_view key, std::string_view bytes) {
-  std::string digest(32, '\0');
-  unsigned size = 32;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(), bytes_of(digest), &size);
-  return digest;
+  const std::string hashed = key.size() > hmac_block ? sha256(key) : std::string();
+  const std::string_view used = key.size() > hmac_block ? std::string_view(hashed) : key;
+  std::array<char, hmac_block> inner{}, outer{};
+  std::copy(used.begin(), used.end(), inner.begin());
+  outer = inner;
+  for (char& c : inner) c = static_cast<char>(c ^ 0x36);
+  for (char& c : outer) c = static_cast<char>(c ^ 0x5C);
+  Sha256 first, second;
+  first.update({inner.data(), inner.size()});
+  first.update(bytes);
+  second.update({outer.data(), outer.size()});
+  second.update(first.finish());
+  return second.finish();
 }
 
 std::string random_bytes(std::size_t count) {
   std::string out(count, '\0');
-  if (RAND_bytes(bytes_of(out), static_cast<int>(count)) != 1) std::abort();
+  for (std::size_t have = 0; have < count;) {
+    const auto got = ::getrandom(out.data() + have, count - have, 0);
+    if (got > 0) have += static_cast<std::size_t>(got);
+    if (got < 0 && errno != EINTR) std::abort();
+  }
   return out;
 }
 

@@ -1,6 +1,7 @@
-// Digests, randomness, comparison in constant time (OpenSSL's).
+// Digests (OpenSSL's), randomness (the system's), comparison in constant time.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -33,7 +34,8 @@ class Sha256 {
   std::string finish();
 
  private:
-  void* context_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace lectern::crypto

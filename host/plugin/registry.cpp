@@ -11,94 +11,12 @@
 #include <utility>
 
 #include "base/clock.hpp"
-#include "base/json.hpp"
 #include "base/log.hpp"
-#include "base/text.hpp"
-#include "plugin/library.hpp"
 #include "plugin/staging.hpp"
 
 namespace lectern::plugin {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-constexpr std::string_view suffix = ".plugin.json";
-
-bool is_manifest(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.size() > suffix.size() && name.ends_with(suffix);
-}
-
-std::vector<fs::path> sorted_entries(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (fs::directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end;
-       !error && at != end; at.increment(error)) {
-    entries.push_back(at->path());
-  }
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
-
-Found inspect(const fs::path& manifest_path) {
-  Found found;
-  found.path = manifest_path;
-  const std::string name = manifest_path.filename().string();
-  found.id = name.substr(0, name.size() - suffix.size());
-  auto manifest = read_manifest(manifest_path);
-  if (!manifest) {
-    found.refused = std::move(manifest).error();
-    return found;
-  }
-  found.id = manifest->id;
-  found.manifest = std::move(*manifest);
-  const fs::path library = found.manifest->library_path();
-  if (auto status = check_library_file(library, library); !status) found.refused = std::move(status).error();
-  return found;
-}
-
-/// A folder with a library and no manifest is somebody's plugin that went wrong; any other folder is none of ours.
-std::optional<Found> without_manifest(const fs::path& folder) {
-  for (const fs::path& entry : sorted_entries(folder)) {
-    if (entry.extension() != ".so") continue;
-    Found found;
-    found.path = entry;
-    found.id = entry.stem().string();
-    found.refused = Error{422,
-                          "missing_manifest",
-                          entry.string() + " has no manifest beside it",
-                          "Install " + found.id + std::string(suffix) + " too; lectern_add_plugin() writes it.",
-                          {}};
-    return found;
-  }
-  return std::nullopt;
-}
-
-void look_into(const fs::path& folder, std::vector<Found>& out) {
-  for (const fs::path& entry : sorted_entries(folder)) {
-    std::error_code error;
-    if (is_manifest(entry)) {
-      out.push_back(inspect(entry));
-    } else if (fs::is_directory(entry, error)) {
-      const auto before = out.size();
-      for (const fs::path& inner : sorted_entries(entry)) {
-        if (is_manifest(inner)) out.push_back(inspect(inner));
-      }
-      if (out.size() == before) {
-        if (auto found = without_manifest(entry)) out.push_back(std::move(*found));
-      }
-    }
-  }
-}
-
-std::string join(const std::vector<std::string>& words, const std::string& none) {
-  std::string out;
-  for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out.empty() ? none : out;
-}
-
-}  // namespace
 
 struct Registry::Inner {
   RegistryOptions options;
@@ -310,28 +228,7 @@ const RegistryOptions& Registry::options() const {
 }
 
 std::vector<Found> Registry::discover() const {
-  std::vector<Found> all;
-  std::map<std::string, fs::path> first;
-  for (const fs::path& folder : inner_->options.search) {
-    std::vector<Found> here;
-    look_into(folder, here);
-    for (Found& found : here) {
-      // A refused one shadows nothing: a broken copy in an early folder must not hide a good one.
-      if (!found.refused) {
-        const auto [at, is_first] = first.emplace(found.id, found.path);
-        if (!is_first) {
-          found.refused = Error{409,
-                                "shadowed",
-                                found.id + " is found earlier, at " + at->second.string(),
-                                "Remove one of the two, or change the order of the search path.",
-                                {}};
-        }
-      }
-      all.push_back(std::move(found));
-    }
-  }
-  std::stable_sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.id < b.id; });
-  return all;
+  return plugin::discover(inner_->options.search);
 }
 
 std::vector<std::string> Registry::ids(Kind kind) const {
@@ -342,51 +239,8 @@ std::vector<std::string> Registry::ids(Kind kind) const {
   return out;
 }
 
-namespace {
-
-tl::unexpected<Error> plugin_missing(Kind kind, std::string_view id, const std::vector<Found>& all,
-                                     const RegistryOptions& options) {
-  std::vector<std::string> same_kind, folders;
-  for (const Found& found : all) {
-    if (!found.refused && found.manifest->kind == kind) same_kind.push_back(found.id);
-  }
-  for (const fs::path& folder : options.search) folders.push_back(folder.string());
-  const std::string kind_text(kind_name(kind));
-  const std::string near = text::nearest(id, same_kind);
-  return fail(404, "plugin_missing",
-              "no " + kind_text + " plugin \"" + text::label(id, 64) + "\" in " +
-                  join(folders, "an empty search path") + "; there: " + join(same_kind, "no " + kind_text + " at all"),
-              near.empty() ? "Install it into one of these folders, or name its folder with --plugin-path."
-                           : "Did you mean \"" + near + "\"?");
-}
-
-Result<Manifest> choose(Kind kind, std::string_view id, const std::vector<Found>& all, const RegistryOptions& options) {
-  const Found* refused = nullptr;
-  const Found* other_kind = nullptr;
-  for (const Found& found : all) {
-    if (found.id != id) continue;
-    if (found.refused) {
-      if (found.refused->code != "shadowed") refused = &found;
-    } else if (found.manifest->kind != kind) {
-      other_kind = &found;
-    } else {
-      return *found.manifest;
-    }
-  }
-  if (refused != nullptr) return fail(*refused->refused);
-  if (other_kind != nullptr) {
-    return fail(404, "plugin_missing",
-                std::string(id) + " is a " + std::string(kind_name(other_kind->manifest->kind)) + ", not a " +
-                    std::string(kind_name(kind)),
-                "`lectern plugins` lists what there is.");
-  }
-  return plugin_missing(kind, id, all, options);
-}
-
-}  // namespace
-
 Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
-  LECTERN_TRY(Manifest manifest, choose(kind, id, discover(), inner_->options));
+  LECTERN_TRY(Manifest manifest, choose(kind, id, discover(), inner_->options.search));
   const std::scoped_lock lock(inner_->mutex);
   inner_->reap();
   const auto keep = [&](const GenerationPtr& generation) {
@@ -515,67 +369,6 @@ std::vector<PluginReport> Registry::report() {
   return out;
 }
 
-namespace {
-
-/// What the plugin says of itself, and what the checks say of it.
-void write_said(json::Writer& to, const GenerationReport& report) {
-  if (report.health) {
-    to.key("health").begin_object();
-    to.member("state", health_names[static_cast<std::size_t>(report.health->state)]);
-    to.member("summary", report.health->summary);
-    if (!report.health->details_json.empty()) to.member_raw("details", report.health->details_json);
-    to.end_object();
-  }
-  if (!report.config_schema.empty()) to.member_raw("config_schema", report.config_schema);
-  if (report.breaches.empty()) return;
-  to.key("breaches").begin_array();
-  for (const Breach& one : report.breaches) {
-    to.begin_object().member("side", one.side == Side::host ? "host" : "plugin").member("tag", one.tag);
-    to.member("where", one.where).member("what", one.what).member("count", one.count).end_object();
-  }
-  to.end_array();
-}
-
-void write_generation(json::Writer& to, const GenerationReport& report) {
-  to.begin_object();
-  to.member("number", report.number).member("state", state_name(report.state));
-  if (!report.why.empty()) to.member("why", report.why);
-  to.member("sha256", report.sha256).member("build", report.build).member("loaded_at", report.loaded_at);
-  to.member("load_us", report.load_us).member("calls", report.calls).member("failures", report.failures);
-  to.member("slowest_us", report.slowest_us).member("p99_us", report.p99_us);
-  to.member("isolation", report.isolated ? "process" : "none");
-  if (report.isolated) {
-    to.member("restarts", report.restarts);
-    if (report.pid != 0) to.member("pid", report.pid).member("memory_bytes", report.memory_bytes);
-  }
-  if (!report.last_failure.empty()) to.member("last_failure", report.last_failure);
-  if (report.dropped_lines != 0) to.member("dropped_log_lines", report.dropped_lines);
-  write_said(to, report);
-  to.end_object();
-}
-
-void write_plugin(json::Writer& to, const PluginReport& report) {
-  const Found& found = report.found;
-  to.begin_object().member("id", found.id).member("path", found.path.string());
-  if (found.manifest) {
-    const Manifest& manifest = *found.manifest;
-    to.member("kind", kind_name(manifest.kind)).member("name", manifest.name).member("version", manifest.version);
-    to.member("description", manifest.description).member("unloadable", manifest.unloadable);
-    to.member("trusted", report.trusted).member("isolation", report.isolated ? "process" : "none");
-  }
-  const bool running = !report.generations.empty() && report.generations.back().state != GenerationState::quarantined;
-  to.member("state", found.refused ? "refused" : running ? "loaded" : "available");
-  if (found.refused) {
-    to.key("refused").begin_object().member("code", found.refused->code).member("message", found.refused->message);
-    to.member("hint", found.refused->hint).end_object();
-  }
-  to.key("generations").begin_array();
-  for (const auto& generation : report.generations) write_generation(to, generation);
-  to.end_array().end_object();
-}
-
-}  // namespace
-
 std::string Registry::metrics_text() {
   std::vector<std::pair<std::string, std::vector<PluginMetric>>> all;
   for (const auto& generation : inner_->alive()) {
@@ -586,17 +379,6 @@ std::string Registry::metrics_text() {
     all.emplace_back(generation->id(), std::move(metrics));
   }
   return plugin::metrics_text(all);
-}
-
-std::string Registry::report_json() {
-  std::string out;
-  json::Writer to(out);
-  to.begin_object().key("plugins").begin_array();
-  for (const auto& one : report()) write_plugin(to, one);
-  to.end_array().key("search").begin_array();
-  for (const auto& folder : inner_->options.search) to.string(folder.string());
-  to.end_array().end_object();
-  return out;
 }
 
 }  // namespace lectern::plugin

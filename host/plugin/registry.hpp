@@ -8,19 +8,11 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "plugin/discovery.hpp"
 #include "plugin/generation.hpp"
-#include "plugin/manifest.hpp"
 #include "plugin/trust.hpp"
 
 namespace lectern::plugin {
-
-/// One plugin as it lies on disk.
-struct Found {
-  std::filesystem::path path;        // of the manifest, or of what should have had one
-  std::string id;                    // of the manifest; the file's name when it could not be read
-  std::optional<Manifest> manifest;  // absent when it could not be read
-  std::optional<Error> refused;      // absent = fine as far as can be told without loading
-};
 
 /// One line of `lectern plugins` and GET /api/v1/plugins.
 struct PluginReport {

@@ -40,4 +40,9 @@ missing = {"local-takeover", "collaborative", "transport-websocket", "transport-
 strangers = {p["id"] for p in json.loads(sys.argv[1])["plugins"] if p.get("trusted") is False}
 sys.exit(f"missing: {missing}, not on the list of own plugins: {strangers}" if missing or strangers else 0)
 PY
+scenarios=$(cd "$(dirname "$0")/../scenarios" && pwd)
+"$work/moved/bin/lectern" policy test "$scenarios/queue.yaml" >"$work/log" || fail "it does not read scenario files"
+rm "$work/moved/lib/lectern/lectern-scenarios.so"
+! "$work/moved/bin/lectern" policy test "$scenarios/queue.yaml" >"$work/log" 2>&1 || fail "scenarios need lectern-scenarios.so"
+grep -q "lectern-scenarios.so cannot be loaded" "$work/log" || fail "it does not say which file is missing"
 echo "installed: passed"

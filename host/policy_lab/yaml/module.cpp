@@ -1,17 +1,14 @@
 // YAML to scenarios. The library, and its exceptions, stay in this file.
 #include <yaml-cpp/yaml.h>
 
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 #include "base/json.hpp"
-#include "policy_lab/scenario.hpp"
+#include "policy_lab/scenario_file.hpp"
 
 namespace lectern::policy_lab {
 namespace {
 
-constexpr std::size_t max_bytes = 1u << 20;
 constexpr int max_depth = 16;
 constexpr int max_values = 10'000;
 
@@ -182,15 +179,9 @@ tl::unexpected<Error> bad(const std::string& path, int line, const std::string& 
               "docs/policy-scenarios.md tells the grammar");
 }
 
-}  // namespace
-
-Result<ScenarioFile> parse_scenarios(const std::string& text, const std::string& path) {
-  if (text.size() > max_bytes) {
-    return fail(413, "too_large", path + " has more than " + std::to_string(max_bytes) + " bytes");
-  }
+Result<ScenarioFile> parse(const std::string& text, const std::string& path) {
   try {
-    const auto root = YAML::Load(text);
-    return file_of(root, path);
+    return file_of(YAML::Load(text), path);
   } catch (const Wrong& wrong) {
     return bad(path, wrong.line, wrong.what());
   } catch (const YAML::Exception& wrong) {
@@ -198,14 +189,9 @@ Result<ScenarioFile> parse_scenarios(const std::string& text, const std::string&
   }
 }
 
-Result<ScenarioFile> read_scenarios(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(404, "not_found", "cannot read " + path.string());
-  std::string text;
-  text.resize(max_bytes + 1);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return parse_scenarios(text, path.string());
-}
-
+}  // namespace
 }  // namespace lectern::policy_lab
+
+extern "C" __attribute__((visibility("default"))) lectern::policy_lab::ScenarioParser lectern_scenarios() {
+  return &lectern::policy_lab::parse;
+}

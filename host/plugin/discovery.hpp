@@ -1,0 +1,31 @@
+// What lies in the search path: manifests and libraries, read without loading any. Private to plugin/, but for Found.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "plugin/manifest.hpp"
+
+namespace lectern::plugin {
+
+/// One plugin as it lies on disk.
+struct Found {
+  std::filesystem::path path;        // of the manifest, or of what should have had one
+  std::string id;                    // of the manifest; the file's name when it could not be read
+  std::optional<Manifest> manifest;  // absent when it could not be read
+  std::optional<Error> refused;      // absent = fine as far as can be told without loading
+};
+
+/// [control] All there is in these folders, by id; reads the disk each time. An id found again is `shadowed`.
+std::vector<Found> discover(const std::vector<std::filesystem::path>& search);
+
+/// [any] The manifest of the plugin to load, of what discover() found. 404 `plugin_missing` with what there is instead,
+/// or the error that refused it.
+Result<Manifest> choose(Kind kind, std::string_view id, const std::vector<Found>& all,
+                        const std::vector<std::filesystem::path>& search);
+
+}  // namespace lectern::plugin
