@@ -90,6 +90,9 @@ class Endpoints {
   Outcome end_session(Call call);
   Outcome make_client(Call call);
   Outcome document(Call call);
+  Outcome history(Call call);
+  Outcome history_version(Call call);
+  Outcome blame(Call call);
   Outcome takeover(Call call);
   Outcome takeover_status(Call call);
   Outcome command(Call call);

@@ -51,13 +51,16 @@ struct ToolOptions {
   std::string token;   // for `server`
   std::string policy, config, session, reason, runtime, path;
   std::string kind, lang, into, templates;  // of new-plugin
+  std::string against, before, cell;        // of history and restore
+  int limit = 0;
+  bool take_pen = false;
   std::vector<std::string> plugin_path;
   std::uint64_t if_epoch = 0;
   int wait_ms = 0;
   bool has_epoch = false, json = false, no_browser = false, ephemeral = false;
 };
 
-/// [control] Flags of one of `open create ls takeover policy plugins new-plugin version`.
+/// [control] Flags of one of `open create ls history restore takeover policy plugins new-plugin version`.
 Result<Parsed<ToolOptions>> parse_tool(const std::string& command, const std::vector<std::string>& arguments);
 /// [any] `lectern --help`.
 std::string overview();

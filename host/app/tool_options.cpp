@@ -22,6 +22,14 @@ const std::map<std::string, Tool>& tools() {
        {"lectern create RUNTIME [PATH]",
         "Creates a notebook (RUNTIME is <plugin>/<kernel>, as jupyter/python3) and opens it.", 1, 2}},
       {"ls", {"lectern ls", "Lists the running servers and their live sessions.", 0, 0}},
+      {"history",
+       {"lectern history NOTEBOOK [VERSION]",
+        "Lists who changed a notebook and when, the newest first; with a version, what differs from it to now.", 1, 2}},
+      {"restore",
+       {"lectern restore NOTEBOOK VERSION",
+        "Makes the cells what they were in a version (a number of lectern history, 'file', or a kept copy), as a new "
+        "change; outputs stay. Takes the pen for it, and gives it back.",
+        2, 2}},
       {"takeover",
        {"lectern takeover SESSION|NOTEBOOK", "Takes the pen of a session, or asks for it where the policy wants that.",
         1, 1}},
@@ -62,6 +70,16 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
   if (command == "create") {
     all.add_options()("ephemeral", po::bool_switch(&out.ephemeral), "no file until it is saved somewhere");
   }
+  if (command == "history") {
+    all.add_options()("before", po::value(&out.before)->value_name("VERSION"), "only versions before this one")(
+        "limit", po::value(&out.limit)->value_name("N")->default_value(50), "how many (at most 200)")(
+        "against", po::value(&out.against)->value_name("VERSION"),
+        "compare VERSION with this one instead of now; also 'previous' and 'file'");
+  }
+  if (command == "restore") {
+    all.add_options()("cell", po::value(&out.cell)->value_name("ID"), "only this cell")(
+        "take-pen", po::bool_switch(&out.take_pen), "also when somebody is editing: takes the pen from them");
+  }
   if (command == "takeover") {
     all.add_options()("if-epoch", po::value(&out.if_epoch)->value_name("N"), "only if the room's epoch is still N")(
         "reason", po::value(&out.reason)->value_name("TEXT"), "shown to whoever is asked")(
@@ -92,8 +110,8 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
 }  // namespace
 
 const std::vector<std::string>& command_names() {
-  static const std::vector<std::string> names = {"serve",  "open",  "create",  "ls",         "takeover",
-                                                 "policy", "token", "plugins", "new-plugin", "version"};
+  static const std::vector<std::string> names = {"serve",    "open",   "create", "ls",      "history",    "restore",
+                                                 "takeover", "policy", "token",  "plugins", "new-plugin", "version"};
   return names;
 }
 

@@ -7,6 +7,7 @@
 #include "api/url.hpp"
 #include "app/client.hpp"
 #include "app/commands.hpp"
+#include "app/history_tool.hpp"
 #include "app/new_plugin.hpp"
 #include "app/options.hpp"
 #include "app/paths.hpp"
@@ -400,6 +401,8 @@ Status run(const std::string& command, const ToolOptions& options) {
   if (command == "open") return run_open(options);
   if (command == "create") return run_create(options);
   if (command == "ls") return run_ls(options);
+  if (command == "history") return run_history(options);
+  if (command == "restore") return run_restore(options);
   if (command == "takeover") return run_takeover(options);
   if (command == "policy") return run_policy(options);
   if (command == "plugins") return run_plugins(options);

@@ -105,15 +105,24 @@ void on_sync_chunk(void* context, const lam_hash*, lam_slice bytes) noexcept {
   static_cast<std::vector<std::string>*>(context)->push_back(string(bytes));
 }
 
-void on_info(void* context, const lam_change_info* info) noexcept {
+std::string hex(lam_slice bytes) {
   static constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (std::uint64_t i = 0; i < bytes.size; ++i) {
+    out.push_back(digits[bytes.data[i] >> 4]);
+    out.push_back(digits[bytes.data[i] & 15]);
+  }
+  return out;
+}
+
+void on_line(void* context, std::uint64_t group, lam_slice actor) noexcept {
+  static_cast<std::vector<LineAuthor>*>(context)->push_back({group, hex(actor)});
+}
+
+void on_info(void* context, const lam_change_info* info) noexcept {
   auto& out = *static_cast<ChangeInfo*>(context);
   out.hash = hash(info->hash);
-  out.actor.clear();
-  for (std::uint64_t i = 0; i < info->actor.size; ++i) {
-    out.actor.push_back(digits[info->actor.data[i] >> 4]);
-    out.actor.push_back(digits[info->actor.data[i] & 15]);
-  }
+  out.actor = hex(info->actor);
   out.message = string(info->message);
   out.deps.clear();
   for (std::uint64_t i = 0; i < info->dep_count; ++i) out.deps.push_back(hash(info->deps[i]));
@@ -198,6 +207,27 @@ Outcome Engine::notebook_metadata(std::string& out) {
   const auto status = lam_notebook_metadata(doc_.get(), text.get(), error.get());
   out = text.view();
   return ended(status, error);
+}
+
+Outcome Engine::snapshot_at(std::span<const ChangeHash> heads, std::vector<Cell>& out) {
+  Buffer error;
+  const auto raw = raw_hashes(heads);
+  return ended(lam_snapshot_at(doc_.get(), raw.data(), raw.size(), on_cell, &out, error.get()), error);
+}
+
+Outcome Engine::blame(std::string_view cell_id, std::span<const std::vector<ChangeHash>> groups,
+                      std::vector<LineAuthor>& out) {
+  Buffer error;
+  std::vector<lam_hash> heads;
+  std::vector<std::uint64_t> counts;
+  for (const auto& group : groups) {
+    const auto raw = raw_hashes(group);
+    heads.insert(heads.end(), raw.begin(), raw.end());
+    counts.push_back(raw.size());
+  }
+  return ended(
+      lam_blame(doc_.get(), slice(cell_id), heads.data(), counts.data(), counts.size(), on_line, &out, error.get()),
+      error);
 }
 
 Outcome Engine::normalize_json(std::string_view json, std::string& out) {

@@ -43,6 +43,12 @@ struct Chunk {
   std::string bytes;
 };
 
+/// Who wrote in a line of a source last. `group`: see Engine::blame.
+struct LineAuthor {
+  std::uint64_t group = 0;
+  std::string actor;  // hex
+};
+
 /// Everything is [reactor] or [worker]: whoever owns the document. The statics are [any].
 class Engine {
  public:
@@ -58,6 +64,12 @@ class Engine {
   Outcome changes_since(std::span<const ChangeHash> heads, std::vector<Chunk>& out);
   Outcome snapshot(std::vector<Cell>& out);
   Outcome notebook_metadata(std::string& out);
+  /// The cells as they were at `heads`.
+  Outcome snapshot_at(std::span<const ChangeHash> heads, std::vector<Cell>& out);
+  /// Line by line who wrote a cell's source. A change belongs to the first of `groups` whose heads lead to it, else to
+  /// groups.size().
+  Outcome blame(std::string_view cell_id, std::span<const std::vector<ChangeHash>> groups,
+                std::vector<LineAuthor>& out);
 
   static Outcome normalize_json(std::string_view json, std::string& out);
   static Outcome inspect(std::string_view chunk, const DocumentLimits& limits, ChangeInfo& out);

@@ -68,6 +68,8 @@ struct AppliedTransaction {
   /// What happened, in the order in which a reader of the previous version applies it: anchors are
   /// resolved, splices are at indices of this version, nothing in it can be dropped.
   std::vector<Change> applied;
+  /// The same in the smallest steps: every source by splices, every new place by a move.
+  std::vector<Change> told;
   std::vector<DroppedChange> dropped;
 };
 

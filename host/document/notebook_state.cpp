@@ -155,8 +155,8 @@ Result<AppliedTransaction> NotebookDocument::State::transact(std::string_view ac
             [](const DroppedChange& a, const DroppedChange& b) { return a.index < b.index; });
   if (!chunks.empty()) {
     LECTERN_CHECK(show(late_patches, {}, done.applied));
-    std::vector<Change> told;  // the plan says the same in the author's words
-    LECTERN_CHECK(show(patches, plan.staged, told));
+    done.told = done.applied;
+    LECTERN_CHECK(show(patches, plan.staged, done.told));  // of `applied`, the plan says the rest in the author's words
     for (auto& [owner, text] : plan.staged) cells.set_metadata_text(owner, std::move(text));
     std::move(plan.applied.begin(), plan.applied.end(), std::back_inserter(done.applied));
     for (const auto& chunk : chunks) {

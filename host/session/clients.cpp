@@ -147,6 +147,17 @@ std::unique_ptr<Client> from_json(std::string_view id, std::string_view text) {
 
 }  // namespace
 
+document::Author Clients::author_from_json(std::string_view id, std::string_view text) {
+  document::Author author;
+  const auto client = from_json(id, text);
+  if (client == nullptr) return author;
+  author.client_id = client->id;
+  author.label = client->label;
+  author.actors = client->actors;
+  author.actors.push_back(client->host_actor());
+  return author;
+}
+
 std::vector<std::string> Clients::load(const std::map<std::string, std::string>& stored, int keep_days,
                                        std::size_t most) {
   std::vector<std::unique_ptr<Client>> known;

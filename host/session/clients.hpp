@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "document/history_version.hpp"
 #include "session/client_book.hpp"
 #include "session/idempotency.hpp"
 #include "session/session.hpp"
@@ -77,6 +78,8 @@ class Clients {
 
   /// JSON for the journal; `load` takes it back at the next start.
   static std::string to_json(const Client& client);
+  /// [any] Of such JSON, whom the history names; client_id empty when it is none.
+  static document::Author author_from_json(std::string_view id, std::string_view text);
   /// Clients not seen for `keep_days`, and the oldest past `most`, are dropped; their ids are returned.
   std::vector<std::string> load(const std::map<std::string, std::string>& stored, int keep_days, std::size_t most);
 

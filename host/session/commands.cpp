@@ -52,6 +52,11 @@ constexpr std::array transaction_body{Field{"changes", T::array, true, "each {ty
 constexpr std::array transaction_result{Field{"version", T::unsigned_integer, true, ""},
                                         Field{"applied", T::array, true, "what happened, anchors resolved"},
                                         Field{"dropped", T::array, true, "{index, reason}"}};
+constexpr std::array restore_body{
+    Field{"version", T::string, true, "of GET .../history; also \"file\" and \"copy-<ms>\""},
+    Field{"cell_id", T::string, false, "only this cell"}};
+constexpr std::array restore_result{Field{"version", T::unsigned_integer, true, "of the document now"},
+                                    Field{"changes", T::unsigned_integer, true, "0: nothing differed"}};
 constexpr std::array execute_body{Field{"cell_ids", T::strings, false, "cells to run, in this order"},
                                   Field{"code", T::string, false, "code to run outside any cell"}};
 constexpr std::array execute_result{Field{"executions", T::array, true, "{cell_id, execution_id}"}};
@@ -92,6 +97,9 @@ constexpr std::array table{
                 "Answers the kernel's input request."},
     CommandSpec{C::transaction, "transaction", Tier::edit, transaction_body, transaction_result, &handle_transaction,
                 "Edits the notebook, whole or not at all."},
+    CommandSpec{C::restore, "restore", Tier::edit, restore_body, restore_result, &handle_restore,
+                "Makes the cells what they were in a version, as a new change; outputs and the notebook's own metadata "
+                "stay."},
     CommandSpec{C::execute, "execute", Tier::edit, execute_body, execute_result, &handle_execute,
                 "Runs cells, or code."},
     CommandSpec{C::interrupt, "interrupt", Tier::edit, none, none, &handle_interrupt, "Interrupts the kernel."},

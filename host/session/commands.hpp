@@ -32,6 +32,7 @@ enum class Command {
   model,
   input,
   transaction,
+  restore,
   execute,
   interrupt,
   restart,

@@ -25,6 +25,7 @@ Error unknown_command(const std::string& name) {
 bool needs_document(Command command) {
   switch (command) {
     case Command::transaction:
+    case Command::restore:
     case Command::execute:
     case Command::save:
     case Command::sync:

@@ -9,6 +9,7 @@
 #include "session/attendance.hpp"
 #include "session/authorization.hpp"
 #include "session/changes_json.hpp"
+#include "session/history.hpp"
 #include "session/live_session.hpp"
 #include "session/notebook_import.hpp"
 #include "session/running.hpp"
@@ -62,6 +63,7 @@ void Editing::built_with(Result<document::NotebookDocument> document) {
     }
   }
   session_.trust().look_at(metadata_json());
+  session_.history().document_built();
   session_.saver().document_built();
   run_waiting({});
 }
@@ -139,18 +141,48 @@ void Editing::transaction(Invocation invocation) {
     return when_durable(
         [invocation = std::move(invocation), reply = std::move(reply)]() mutable { invocation.ok(std::move(reply)); });
   }
-  Staged staged;
-  staged.chunks = std::move(applied->chunks);
-  staged.changes = std::move(applied->applied);
-  staged.version = applied->version;
-  staged.source = "client";
-  staged.by = by_json(invocation.member);
-  staged.author = client->id;
+  auto staged = staged_of(invocation.member, std::move(*applied));
   staged.id = invocation.id;
   staged.told = [invocation = std::move(invocation), reply = std::move(reply)](Status status) mutable {
     status ? invocation.ok(std::move(reply)) : invocation.error(status.error());
   };
-  if (auto* member = session_.room().find(client->number)) session_.attendance().edited(*member);
+  stage(std::move(staged));
+}
+
+Editing::Staged Editing::staged_of(MemberId number, document::AppliedTransaction applied) {
+  const auto& client = *session_.clients().by_number(number);
+  if (auto* member = session_.room().find(number)) session_.attendance().edited(*member);
+  Staged staged;
+  staged.logged.cells = document::touches_of(applied.told);
+  staged.logged.author = session_.history().author_of(client);
+  staged.chunks = std::move(applied.chunks);
+  staged.changes = std::move(applied.applied);
+  staged.version = applied.version;
+  staged.source = "client";
+  staged.by = by_json(number);
+  staged.author = client.id;
+  return staged;
+}
+
+void Editing::restore(Invocation invocation, const std::vector<document::Change>& changes, Restored from) {
+  auto* client = session_.clients().by_number(invocation.member);
+  auto applied = document_->apply_transaction(client->host_actor(), changes);
+  if (!applied) return invocation.error(applied.error());
+  std::string reply;
+  json::Writer(reply)
+      .begin_object()
+      .member("version", applied->version)
+      .member("changes", static_cast<std::uint64_t>(applied->applied.size()))
+      .end_object();
+  if (applied->chunks.empty()) return invocation.ok(std::move(reply));
+  auto staged = staged_of(invocation.member, std::move(*applied));
+  staged.logged.source = "restore";
+  staged.logged.restored = std::move(from.version);
+  staged.logged.restored_cell = std::move(from.cell_id);
+  staged.id = invocation.id;
+  staged.told = [invocation = std::move(invocation), reply = std::move(reply)](Status status) mutable {
+    status ? invocation.ok(std::move(reply)) : invocation.error(status.error());
+  };
   stage(std::move(staged));
 }
 
@@ -163,6 +195,7 @@ void Editing::host_edit(const std::vector<document::Change>& changes, std::strin
   }
   if (applied->chunks.empty()) return;
   Staged staged;
+  staged.logged.cells = document::touches_of(applied->told);
   staged.chunks = std::move(applied->chunks);
   staged.changes = std::move(applied->applied);
   staged.version = applied->version;
@@ -176,6 +209,8 @@ void Editing::stage(Staged staged) {
     if (const auto* deleted = std::get_if<document::DeleteCell>(&change))
       session_.running().cell_deleted(deleted->cell_id);
   }
+  staged.logged.heads = document_->heads();
+  if (staged.logged.source.empty()) staged.logged.source = staged.source;
   staged_.push_back(std::move(staged));
   if (std::exchange(flush_due_, true)) return;
   session_.loop().at_turn_end([weak = session_.weak_from_this()] {
@@ -258,6 +293,7 @@ void Editing::rewritten(Status status, std::size_t covered) {
 }
 
 void Editing::publish(Staged& staged) {
+  session_.history().edited(std::move(staged.logged));
   auto& connections = session_.connections();
   const auto transaction = [&](bool with_changes) {
     std::string data;

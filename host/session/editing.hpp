@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/loop.hpp"
+#include "document/history_log.hpp"
 #include "document/notebook_document.hpp"
 #include "plugin/transport.hpp"
 #include "session/connection.hpp"
@@ -41,6 +42,11 @@ class Editing {
   [[nodiscard]] document::NotebookDocument& document() { return *document_; }
   /// Command `transaction`.
   void transaction(Invocation invocation);
+  /// Command `restore`: `changes` lead to what `from` names.
+  struct Restored {
+    std::string version, cell_id;
+  };
+  void restore(Invocation invocation, const std::vector<document::Change>& changes, Restored from);
   /// A `03`: raw changes of a client.
   void changes(Connection& connection, const plugin::Inbound& message);
   /// A `01`: one message of a sync conversation.
@@ -68,12 +74,15 @@ class Editing {
     std::uint64_t version = 0;
     std::string source, by, author, id;  // by: JSON
     std::uint64_t sender = 0;            // connection that has the chunks already; 0 = none
-    UniqueFunction<void(Status)> told;   // the author's reply
+    document::LoggedEdit logged;
+    UniqueFunction<void(Status)> told;  // the author's reply
   };
   void built_with(Result<document::NotebookDocument> document);
   /// What a client's applied changes wait for the journal as; the client counts as editing now.
   Staged staged_of(Connection& connection, document::AppliedChanges applied);
   void stage(Staged staged);
+  /// What a member's transaction waits for the journal as.
+  Staged staged_of(MemberId number, document::AppliedTransaction applied);
   void flush();
   void written(Status status, std::vector<Staged> batch);
   void rewrite(std::vector<Staged> batch);

@@ -7,6 +7,7 @@
 #include "session/attendance.hpp"
 #include "session/authorization.hpp"
 #include "session/editing.hpp"
+#include "session/history.hpp"
 #include "session/live_session.hpp"
 
 namespace lectern::session {
@@ -144,6 +145,8 @@ Editing::Staged Editing::staged_of(Connection& connection, document::AppliedChan
   const auto& client = *connection.client();
   if (auto* member = session_.room().find(client.number)) session_.attendance().edited(*member);
   Staged staged;
+  staged.logged.cells = document::touches_of(applied.changes);
+  staged.logged.author = session_.history().author_of(client);
   staged.chunks = std::move(applied.chunks);
   staged.changes = std::move(applied.changes);
   staged.version = applied.version;

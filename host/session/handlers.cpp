@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "session/attendance.hpp"
 #include "session/editing.hpp"
+#include "session/history.hpp"
 #include "session/live_session.hpp"
 #include "session/policy_driver.hpp"
 #include "session/running.hpp"
@@ -162,6 +163,9 @@ void handle_input(LiveSession& session, Invocation invocation) {
 
 void handle_transaction(LiveSession& session, Invocation invocation) {
   session.editing().transaction(std::move(invocation));
+}
+void handle_restore(LiveSession& session, Invocation invocation) {
+  session.history().restore(std::move(invocation));
 }
 void handle_execute(LiveSession& session, Invocation invocation) {
   session.running().execute(std::move(invocation));

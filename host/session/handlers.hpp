@@ -22,6 +22,7 @@ void handle_sync(LiveSession& session, Invocation invocation);
 void handle_model(LiveSession& session, Invocation invocation);
 void handle_input(LiveSession& session, Invocation invocation);
 void handle_transaction(LiveSession& session, Invocation invocation);
+void handle_restore(LiveSession& session, Invocation invocation);
 void handle_execute(LiveSession& session, Invocation invocation);
 void handle_interrupt(LiveSession& session, Invocation invocation);
 void handle_restart(LiveSession& session, Invocation invocation);

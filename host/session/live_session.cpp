@@ -12,6 +12,7 @@
 #include "session/attendance.hpp"
 #include "session/dispatch.hpp"
 #include "session/editing.hpp"
+#include "session/history.hpp"
 #include "session/inbound.hpp"
 #include "session/models_feed.hpp"
 #include "session/policy_driver.hpp"
@@ -71,6 +72,7 @@ void LiveSession::begin(Prepared prepared) {
   takeovers_ = std::make_unique<Takeovers>(*this);
   dispatch_ = std::make_unique<Dispatch>(*this);
   editing_ = std::make_unique<Editing>(*this);
+  history_ = std::make_unique<History>(*this);
   running_ = std::make_unique<Running>(*this);
   saver_ = std::make_unique<Saver>(*this);
   trust_ = std::make_unique<Trust>(*this);
@@ -194,6 +196,12 @@ void LiveSession::document(Reply<DocumentBytes> reply) {
         answer(DocumentBytes{std::move(*bytes), self.editing().heads()});
       });
     });
+  });
+}
+
+void LiveSession::history(HistoryQuery query, Reply<CommandReply> reply) {
+  on_reactor(std::move(reply), [query = std::move(query)](LiveSession& self, Reply<CommandReply> answer) mutable {
+    self.history().ask(std::move(query), std::move(answer));
   });
 }
 
@@ -385,6 +393,7 @@ void LiveSession::finish_end(const std::string& reason) {
   for (const auto& [id, connection] : all) connection->close(1000, reason);
   (void)running().runtime().shutdown();
   editing().close();
+  history().close();
   prepared_.notebook.lease = {};  // the notebook may be opened again from here on
   home_.ended(id_, counters_);
   auto enders = std::move(enders_);

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "document/history_log.hpp"
 #include "document/notebook_document.hpp"
 #include "document/notebook_store.hpp"
 #include "plugin/policy.hpp"
@@ -31,6 +32,7 @@ namespace lectern::session {
 class Attendance;
 class Dispatch;
 class Editing;
+class History;
 class ModelsFeed;
 class PolicyDriver;
 class Referee;
@@ -44,6 +46,7 @@ struct Prepared {
   document::OpenedNotebook notebook;                   // its journal was moved out to:
   std::shared_ptr<document::Journal> journal;          // shared with the workers that import and save
   std::optional<document::NotebookDocument> document;  // built already, for a restored one
+  std::unique_ptr<document::HistoryLog> history;       // who did what, and when
   document::NotebookInput created;                     // what a new notebook starts with; used when there is no file
   Ledger::Opened ledger;
   plugin::PolicyPtr policy;
@@ -83,6 +86,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void takeover_status(std::string client_key, std::uint64_t request_id, int wait_ms,
                        Reply<CommandReply> reply) override;
   void document(Reply<DocumentBytes> reply) override;
+  void history(HistoryQuery query, Reply<CommandReply> reply) override;
   void describe(Reply<json::Value> reply) override;
   void policy(Reply<json::Value> reply) override;
   void set_policy(PolicyChoice choice, Reply<json::Value> reply) override;
@@ -107,6 +111,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   [[nodiscard]] Takeovers& takeovers() { return *takeovers_; }
   [[nodiscard]] Dispatch& dispatch() { return *dispatch_; }
   [[nodiscard]] Editing& editing() { return *editing_; }
+  [[nodiscard]] History& history() { return *history_; }
   [[nodiscard]] Saver& saver() { return *saver_; }
   [[nodiscard]] Running& running() { return *running_; }
   [[nodiscard]] Trust& trust() { return *trust_; }
@@ -153,6 +158,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   std::unique_ptr<Takeovers> takeovers_;
   std::unique_ptr<Dispatch> dispatch_;
   std::unique_ptr<Editing> editing_;
+  std::unique_ptr<History> history_;
   std::unique_ptr<Saver> saver_;
   std::unique_ptr<Running> running_;
   std::unique_ptr<Trust> trust_;

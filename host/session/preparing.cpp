@@ -9,6 +9,7 @@
 #include "plugin/registry.hpp"
 #include "runtime/service.hpp"
 #include "session/dependencies.hpp"
+#include "session/history.hpp"
 #include "session/notebook_import.hpp"
 #include "session/trust_store.hpp"
 
@@ -47,6 +48,7 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
   if (notebook.start == document::Start::restored) {
     LECTERN_TRY(prepared.document, restore_notebook(notebook.restored));
   }
+  LECTERN_CHECK(prepare_history(prepared, *services.journals, settings));
   return {};
 }
 

@@ -21,6 +21,8 @@ struct Settings {
   int session_ttl_ms = 120'000;      // a session that nobody uses lives this long; 0 = ends at once
   int autosave_after_ms = 2'000;     // after the last edit or output
   int autosave_at_most_ms = 10'000;  // after the first unsaved edit or output; 0 turns autosave off
+  int version_quiet_ms = 60'000;     // an edit after a longer pause begins a version of its own in the history
+  int version_at_most_ms = 600'000;  // so does one this long after its version's first
   int hello_ms = 10'000;             // a connection without a client key has this long to send one
   int keepalive_ms = 20'000;
   int policy_budget_ms = 50;       // one call of a policy

@@ -144,6 +144,16 @@ lam_status lam_changes_since(lam_doc *doc, const lam_hash *heads, uint64_t count
 lam_status lam_snapshot(lam_doc *doc, lam_cell_sink sink, void *context, lam_buffer *error);
 /* The notebook's own metadata as a JSON object. */
 lam_status lam_notebook_metadata(lam_doc *doc, lam_buffer *out, lam_buffer *error);
+/* The same as it was at these heads. LAM_NOT_FOUND when one is not in this history. Walks every source. */
+lam_status lam_snapshot_at(lam_doc *doc, const lam_hash *heads, uint64_t count, lam_cell_sink sink, void *context,
+                           lam_buffer *error);
+/* Who wrote in a line of a source last: a group and an actor. */
+typedef void (*lam_blame_sink)(void *context, uint64_t group, lam_slice actor);
+/* Tells the lines of a cell's source in order. A group is a list of heads; the groups lie one after the other in
+ * `heads`. A change belongs to the first group whose heads lead to it, or to number `groups` when none does; heads that
+ * are not in this history lead nowhere. Walks the whole history. LAM_NOT_FOUND when there is no such cell. */
+lam_status lam_blame(lam_doc *doc, lam_slice cell_id, const lam_hash *heads, const uint64_t *counts, uint64_t groups,
+                     lam_blame_sink sink, void *context, lam_buffer *error);
 /* How the document would say this JSON text. LAM_MALFORMED when it is not JSON or nests past 64 levels. */
 lam_status lam_normalize_json(lam_slice json, lam_buffer *out, lam_buffer *error);
 

@@ -4,6 +4,7 @@
 mod changes;
 mod edits;
 mod ffi;
+mod history;
 mod json;
 mod notebook;
 mod patches;

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { History } from "../history/History";
 import { sayWords } from "../i18n";
 import { Members } from "../room/Members";
 import { ReaderBanner } from "../room/ReaderBanner";
@@ -122,6 +123,7 @@ export function NotebookPage({ path }: { path: string }) {
         {(view === "present" || view === "slides") && <PresentationControls view={view} />}
       </div>
       <HelpDialog />
+      <History />
     </OpenContext.Provider>
   );
 }

@@ -96,13 +96,15 @@ const viewOf = (state: Route) => state.view;
 
 export function ViewMenu() {
   const { t } = useTranslation();
+  const { ui } = useOpen();
   const view = useStore(route, viewOf);
   const settings = useSettings(useSession((state) => state.sessionId));
   const views = VIEWS.map((one) => ({ label: t(VIEW_NAMES[one]), onSelect: () => changeView(one), checked: one === view, testId: `view-${one}` }));
+  const history = { label: t("history.title"), onSelect: () => ui.showHistory({ version: null, against: "previous" }), testId: "open-history" };
   const more = settings.open ? [{ label: t("settings.title"), onSelect: settings.open, testId: "open-settings" }] : [];
   return (
     <>
-      <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={[...views, ...more]}>
+      <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={[...views, history, ...more]}>
         {t(VIEW_NAMES[view])}
       </Menu>
       {settings.dialog}

@@ -4,6 +4,7 @@ import type { Actions } from "../session/actions";
 import type { Session } from "../session/session";
 import type { Edit } from "../document/edits";
 import type { CellType, Json } from "../wire/types";
+import type { Look } from "../history/history_types";
 import { newCellId } from "../ui/ids";
 import { copiedCells, copyCells } from "./cell_clipboard";
 import { findAll, NO_FIND, replaceEdits, type FindState, type Match } from "./find";
@@ -24,6 +25,8 @@ export interface NotebookUiState {
   help: boolean;
   panel: Panel | null;
   find: FindState;
+  /** What of the past is looked at. */
+  history: Look | null;
   /** Whose place this tab keeps up with. */
   following: string | null;
 }
@@ -37,7 +40,7 @@ const FOCUS_DELAY_MS = 150;
 const TYPING_ON_MS = 2000;
 const NONE: ReadonlySet<string> = new Set();
 
-const FRESH: NotebookUiState = { active: null, selected: NONE, mode: "command", open: NONE, focusTick: 0, help: false, panel: null, find: NO_FIND, following: null };
+const FRESH: NotebookUiState = { active: null, selected: NONE, mode: "command", open: NONE, focusTick: 0, help: false, panel: null, find: NO_FIND, history: null, following: null };
 
 /** Which cells are selected, in which mode, and what the keys do there. What it changes in the notebook goes through the document. */
 export class NotebookUi {
@@ -168,6 +171,10 @@ export class NotebookUi {
 
   setHelp(help: boolean): void {
     this.patch({ help });
+  }
+
+  showHistory(history: Look | null): void {
+    this.patch({ history });
   }
 
   togglePanel(panel: Panel): void {

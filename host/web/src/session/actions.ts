@@ -3,7 +3,7 @@ import { diffText } from "../document/text";
 import { say } from "../i18n";
 import type { Draft } from "../store/session_state";
 import { newCellId } from "../ui/ids";
-import type { Reply, RequestId } from "../wire/types";
+import type { Reply, RequestId, WireError } from "../wire/types";
 import type { Session } from "./session";
 
 /** What a person can ask of a session. Each reports the host's refusal where the person looked. */
@@ -40,6 +40,19 @@ export class Actions {
     // A failed save of the notebook's own file is a state that everybody sees; only what it does not tell is told here.
     if (reply.ok || options.path !== undefined || this.session.store.get().save?.state !== "failed") this.report("bar", reply);
     return reply.ok;
+  }
+
+  /** Settles a cell that was changed here and in the file. */
+  async resolve(cellId: string, choice: "ours" | "theirs" | "both"): Promise<void> {
+    if (!(await this.session.document.settle())) return;
+    this.report("bar", await this.session.command("resolve", { choices: [{ cell_id: cellId, choice }] }));
+  }
+
+  /** Makes the notebook, or one cell, what it was in a version. Null when it is done; else why not. */
+  async restore(version: string, cellId?: string): Promise<WireError | null> {
+    if (!(await this.session.document.settle())) return { code: "offline", message: say("trouble.offline_run"), hint: say("trouble.reconnects") };
+    const reply = await this.session.command("restore", { version, ...(cellId === undefined ? {} : { cell_id: cellId }) });
+    return reply.ok ? null : (reply.error ?? { code: "failed", message: say("history.failed") });
   }
 
   /** Approves what the notebook asks for as it stands on this screen. */

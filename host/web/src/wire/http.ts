@@ -1,4 +1,5 @@
 import { say } from "../i18n";
+import type { Comparison, HistoryPage } from "../history/history_types";
 import type { HostInfo, PluginRow, PolicyAnswer, PolicyChoice, ReloadAnswer } from "./host_types";
 import type { ConnectionInfo, FileEntry, Json, RuntimeRow, WireError } from "./types";
 
@@ -73,6 +74,8 @@ export const api = {
     return normaliseListing(path, await request<Json>("GET", `/api/v1/files?path=${encodeURIComponent(path)}`));
   },
   sessions: () => request<Json>("GET", "/api/v1/sessions"),
+  history: (session: string, before?: string) => request<HistoryPage>("GET", `/api/v1/sessions/${encodeURIComponent(session)}/history${before === undefined ? "" : `?before=${encodeURIComponent(before)}`}`),
+  historyVersion: (session: string, version: string, against: string) => request<Comparison>("GET", `/api/v1/sessions/${encodeURIComponent(session)}/history/${encodeURIComponent(version)}?against=${encodeURIComponent(against)}`),
   endSession: (id: string) => request<void>("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`),
   presence: () => request<Json>("GET", "/api/v1/presence"),
   mintToken: (body: { scope: string; session_id: string; expires_ms: number }) => request<{ token: string }>("POST", "/api/v1/tokens", body),
@@ -88,7 +91,7 @@ export const api = {
   reloadPlugin: (id: string) => request<ReloadAnswer>("POST", `/api/v1/plugins/${encodeURIComponent(id)}/reload`, {}),
   policy: (session?: string) => request<PolicyChoice>("GET", policyPath(session)),
   setPolicy: (session: string | undefined, body: PolicyChoice & { dry_run?: boolean; watch_ms?: number }) => request<PolicyAnswer>("PUT", policyPath(session), body),
-  open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path }),
+  open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path, create: false }),
   create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),
 };
 
