@@ -68,8 +68,8 @@ def test_creates_for_a_runtime_and_names_the_known_ones(host):
 
 def test_what_is_refused_says_why(host, notebook):
     with pytest.raises(lectern.ApiError) as refused:
-        lectern.open("missing.ipynb", url=host.url)
-    assert refused.value.code == "not_found"
+        lectern.open("/outside.ipynb", url=host.url)
+    assert refused.value.code == "outside_root"
     with pytest.raises(lectern.ApiError) as refused:
         lectern.open(notebook, url=host.url, token="wrong")
     assert refused.value.status == 401
@@ -116,6 +116,57 @@ def test_commands_in_flight_survive_a_cut_and_run_once(host, notebook):
             await asyncio.wait_for(asyncio.gather(*edits), PATIENCE)
             await session.confirm_sync()
             assert sorted(cell.source for cell in session.cells[2:]) == sorted(f"n{i}" for i in range(30))
+
+    asyncio.run(main())
+
+
+def test_an_edit_whose_answer_was_cut_off_is_here_once_and_is_answered(host, notebook):
+    async def main():
+        async with aio.open(notebook, url=host.url) as editor, aio.open(notebook, url=host.url) as witness:
+            frame, cut = editor._frame, editor._socket
+
+            def deaf(what):
+                if editor._socket is not cut:  # what comes over the first connection is lost
+                    frame(what)
+
+            editor._frame = deaf
+            edits = [asyncio.ensure_future(editor.create_cell(f"n{i}")) for i in range(10)]
+            splice = {"type": "splice_source", "cell_id": "a", "index": 0, "delete": 0, "insert": "y"}
+            edits.append(asyncio.ensure_future(editor.transaction([splice], base_version=editor.notebook.version)))
+            await witness.wait_for(lambda one: len(one.cells) == 12 and one.cell("a").source == "yx = 1", PATIENCE)
+            assert len(editor.cells) == 2
+            cut.transport.abort()
+            await asyncio.wait_for(asyncio.gather(*edits), PATIENCE)
+            await editor.confirm_sync()
+            assert editor.ready["replay"] == "gap"
+            assert [cell.id for cell in editor.cells] == [cell.id for cell in witness.cells]
+            assert editor.cell("a").source == "yx = 1"
+
+    asyncio.run(main())
+
+
+def test_what_was_sent_under_an_old_grant_stays_late_after_a_cut(host, notebook):
+    async def main():
+        async with aio.open(notebook, url=host.url) as first, aio.open(notebook, url=host.url) as second:
+            send, cut = first._send, first._socket
+
+            def stuck(pending, socket):
+                if socket is cut:  # on its way when the line went
+                    pending.socket, pending.stream, pending.frame["epoch"] = socket, first._stream, first.epoch
+                else:
+                    send(pending, socket)
+
+            first._send = stuck
+            late = asyncio.ensure_future(first.set_source("a", "late"))
+            await asyncio.sleep(0)
+            await second.takeover()
+            await second.release()
+            await first.wait_for(lambda one: not one.can_edit, PATIENCE)
+            cut.transport.abort()
+            with pytest.raises(lectern.ApiError) as refused:
+                await asyncio.wait_for(late, PATIENCE)
+            assert refused.value.code == "stale_epoch"
+            assert first.cell("a").source == "x = 1"
 
     asyncio.run(main())
 

@@ -31,6 +31,13 @@ from .state import ENDED, Cell, Notebook
 _FINAL_REASONS = ("SESSION_ENDED", "REPLACED", "UNAUTHORIZED", "EXPIRED")
 _EVENTS_KEPT = 10_000
 _ENDED_KEPT = 1_000
+# The host remembers the last 256 command ids of a client: what is further ahead of the oldest unanswered one waits.
+_WINDOW = 200
+# What a host that was started anew may be asked again, though it may have done it before it went.
+_REPEATABLE = frozenset(
+    "complete inspect is_complete history room focus sync "
+    "save clear_outputs trust takeover release start_kernel".split()
+)
 
 Event = tuple[str, Any]
 
@@ -55,9 +62,18 @@ class Execution:
 
 @dataclass
 class _Pending:
+    number: int
     frame: dict[str, Any]
-    incarnation: int | None  # the host's run it was first sent in; None: not sent yet
     answer: asyncio.Future[dict[str, Any]]
+    stream: str | None = None  # the host's run it was first sent to; None: not sent yet
+    socket: ClientConnection | None = None  # it was sent on last
+
+    @property
+    def repeatable(self) -> bool:
+        command, body = self.frame["command"], self.frame["body"]
+        if command == "transaction":
+            return all(change.get("type") != "splice_source" for change in body.get("changes") or ())
+        return command in _REPEATABLE
 
 
 class Session:
@@ -76,8 +92,10 @@ class Session:
         self._resume: str | None = None
         self._stream = ""
         self._pending: dict[str, _Pending] = {}
-        self._own: str | None = None  # our transaction whose changes stand in a reply still to come
+        # Our transaction whose changes stand in a reply still to come, with its seq; what follows it is held.
+        self._own: tuple[dict[str, Any], int | None] | None = None
         self._held: deque[dict[str, Any]] = deque()
+        self._early: dict[str, dict[str, Any]] = {}  # replies to transactions whose event is still to come
         self._runs: dict[str, asyncio.Future[str]] = {}
         self._ended_runs: dict[str, str] = {}
         self._subscribers: list[asyncio.Queue[Event | None]] = []
@@ -217,23 +235,44 @@ class Session:
 
     def _frame(self, frame: dict[str, Any]) -> None:
         op, data = frame.get("op"), frame.get("data")
-        if op == "reply" and isinstance(data, dict):
-            self._answered(data)
-        elif self._own is not None:
+        if not isinstance(op, str) or not isinstance(data, dict):
+            return
+        if op == "kernel-ready" and self._own is not None:
+            # We were too slow, and what was held is in the snapshot that follows.
+            self._own = None
+            self._held.clear()
+        if self._own is not None and (op != "reply" or data.get("id") != self._own[0]["transaction"].get("id")):
             self._held.append(frame)  # in order behind our own edit
-        elif isinstance(op, str) and isinstance(data, dict):
+        elif op == "reply":
+            self._answered(data)
+        else:
             self._event(op, frame.get("seq"), data)
 
     def _answered(self, reply: dict[str, Any]) -> None:
-        pending = self._pending.pop(str(reply.get("id")), None)
-        if self._own is not None and self._own == reply.get("id"):
+        reply_id = str(reply.get("id"))
+        pending = self._pending.pop(reply_id, None)
+        if self._own is not None:
+            data, seq = self._own
             self._own = None
-            self.notebook.edit(reply.get("applied") or (), int(reply.get("version", 0)))
-            held, self._held = self._held, deque()
-            for frame in held:
-                self._frame(frame)
+            if not reply.get("ok"):
+                return self._resync()
+            data["transaction"]["changes"] = reply.get("applied") or []
+            self._event("notebook-document-transaction", seq, data)
+        elif pending and reply.get("ok") and int(reply.get("version") or 0) > self.notebook.version:
+            if "applied" in reply:
+                self._early[reply_id] = reply
         if pending and not pending.answer.done():
             pending.answer.set_result(reply)
+        self._pump()
+        held, self._held = self._held, deque()
+        for frame in held:
+            self._frame(frame)
+
+    def _resync(self) -> None:
+        """The notebook can no longer be followed: a snapshot."""
+        self._resume = None
+        if self._socket:
+            self._socket.transport.abort()
 
     def _event(self, op: str, seq: int | None, data: dict[str, Any]) -> None:
         if op == "kernel-ready":
@@ -242,8 +281,13 @@ class Session:
             self._granted(data)
         elif op == "notebook-document-transaction" and "changes" not in data["transaction"]:
             own = str(data["transaction"].get("id"))
-            if own in self._pending:
-                self._own = own
+            if own in self._early:
+                data["transaction"]["changes"] = self._early.pop(own)["applied"]
+            elif own in self._pending:
+                self._own = (data, seq)
+                return
+            else:
+                return self._resync()
         if op != "kernel-ready":
             self.notebook.apply(op, data)
         if op == "cell-op":
@@ -270,6 +314,25 @@ class Session:
         self.ready = ready
         self._granted(ready)
         self.notebook.begin(ready)
+        for reply_id, pending in list(self._pending.items()):
+            if pending.stream not in (None, self._stream) and not pending.repeatable:
+                self._pending.pop(reply_id)
+                command = pending.frame["command"]
+                error = {
+                    "code": "outcome_unknown",
+                    "message": f"the host was started anew before it answered {command!r}",
+                    "hint": "look at the notebook before asking again",
+                }
+                if not pending.answer.done():
+                    pending.answer.set_exception(ApiError(504, error))
+        if ready.get("replay") == "snapshot":
+            self._resume = None  # half a snapshot is nothing to go on from
+            self._early.clear()
+            for pending in self._pending.values():
+                pending.socket = None  # cut for slowness, answers may have been among what was dropped
+        else:
+            # In a gap our own edits come without their changes, which stand in the replies that the cut took away.
+            self._pump(again=True)
 
     def _granted(self, data: Mapping[str, Any]) -> None:
         self.capabilities = dict(data["consumer_capabilities"])
@@ -277,8 +340,7 @@ class Session:
 
     def _caught_up(self) -> None:
         self._current.set()
-        for pending in self._pending.values():
-            self._send(pending)
+        self._pump()
         for execution_id, run in list(self._runs.items()):
             # A snapshot tells how cells are, not which run left them so.
             cell = self.notebook.find(getattr(run, "cell_id", ""))
@@ -298,18 +360,25 @@ class Session:
         if run and not run.done():
             run.set_result(status)
 
-    def _send(self, pending: _Pending) -> None:
+    def _pump(self, again: bool = False) -> None:
+        """Sends what was not sent on this connection yet; with ``again`` only what this run of the host had before."""
+        if self._socket is None or not (again or self._current.is_set()):
+            return
+        for pending in self._pending.values():
+            if pending.number - next(iter(self._pending.values())).number >= _WINDOW:
+                break
+            if pending.socket is not self._socket and (not again or pending.stream == self._stream):
+                self._send(pending, self._socket)
+
+    def _send(self, pending: _Pending, socket: ClientConnection) -> None:
         """Under the epoch of now when it goes out first, or to a host that was started anew and left us the pen.
 
         What was sent to this run of the host keeps its epoch: if somebody had the pen since, it is a late edit and to
         be refused.
         """
-        socket = self._socket
-        if socket is None:
-            return
-        incarnation = int(self.ready.get("incarnation", 0))
-        if pending.incarnation != incarnation:
-            pending.incarnation = incarnation
+        pending.socket = socket
+        if pending.stream != self._stream:
+            pending.stream = self._stream
             pending.frame.pop("epoch", None)
             if self.epoch is not None:
                 pending.frame["epoch"] = self.epoch
@@ -327,9 +396,8 @@ class Session:
         frame_id = f"py{self._next}"
         frame: dict[str, Any] = {"id": frame_id, "command": name, "body": dict(body or {})}
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._pending[frame_id] = pending = _Pending(frame, None, answer)
-        if self._current.is_set():
-            self._send(pending)
+        self._pending[frame_id] = _Pending(self._next, frame, answer)
+        self._pump()
         reply = await answer
         if not reply.get("ok"):
             error = reply.get("error") or {}
