@@ -73,13 +73,19 @@ Outcome Endpoints::open_live(Call call, const std::string& path) {
 Outcome Endpoints::open_notebook(Call call) {
   auto body = body_object(call.request);
   if (!body) return error_response(body.error());
-  auto path = json::Fields(*body, "body").string("path");
+  const json::Fields fields(*body, "body");
+  auto path = fields.string("path");
   if (!path) return error_response(path.error());
+  const auto watch = fields.boolean_or("watch", false);
+  if (!watch) return error_response(watch.error());
+  const auto create = fields.boolean_or("create", true);
+  if (!create) return error_response(create.error());
   if (call.scope < Scope::edit || !call.session.empty()) return open_live(std::move(call), *path);
   const int deadline = call.route->deadline_ms;
-  return Deferred{[this, path = std::move(*path), request = std::move(call.request)](Respond respond) mutable {
+  const session::OpenHow how{*watch, *create};
+  return Deferred{[this, path = std::move(*path), request = std::move(call.request), how](Respond respond) mutable {
                     parts_.directory->open(std::move(path),
-                                           to_connection_info(std::move(respond), std::move(request), 200));
+                                           to_connection_info(std::move(respond), std::move(request), 200), how);
                   },
                   deadline};
 }

@@ -142,6 +142,7 @@ Status Host::Parts::build_storage() {
   journals = std::make_unique<document::JournalWriter>();
   document::NotebookStore::Options store_options;
   store_options.state_dir = options.state_dir;
+  if (const auto shared = runtime_dir()) store_options.lease_dir = (*shared / "notebooks").string();
   LECTERN_TRY(store, document::NotebookStore::create(std::move(store_options), *journals));
   return {};
 }
@@ -361,6 +362,7 @@ Status Host::Parts::listen(const std::string& device_name) {
 Status Host::Parts::announce() {
   RunningServer entry;
   entry.url = url;
+  store->set_url(url);
   entry.token = token;
   entry.root = paths->root();
   // Other commands run in other folders.

@@ -49,6 +49,8 @@ inline constexpr std::string_view path = "path";
 inline constexpr std::string_view file = "file";
 /// JSON: fingerprint and heads of the save that was begun last.
 inline constexpr std::string_view save_intent = "save_intent";
+/// JSON: the cells the file had then, see MergeBase.
+inline constexpr std::string_view file_base = "file_base";
 }  // namespace meta_key
 
 /// What a journal file says. Bytes are as they were appended.

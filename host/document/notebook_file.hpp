@@ -80,16 +80,19 @@ struct SaveRequest {
   std::optional<Fingerprint> last_known;
   /// Write even though the file changed meanwhile (the person chose so). The foreign content is kept as a copy first.
   bool overwrite_foreign = false;
-  std::string heads;     ///< the document's heads at this content, any text; journaled with the save
-  std::string keep_dir;  ///< where copies of what is overwritten go: the notebook's state folder
+  std::string heads;      ///< the document's heads at this content, any text; journaled with the save
+  std::string base_json;  ///< what a later merge starts from (merge.hpp), any text; journaled with the save
+  std::string keep_dir;   ///< where copies of what is overwritten go: the notebook's state folder
   RecordIntent record_intent;
 };
 
 struct SavedFile {
   Fingerprint fingerprint;
   std::uint64_t bytes = 0;
-  bool unchanged = false;  ///< the file already had exactly this content and was not written
-  std::string kept_copy;   ///< path of the copy of the old content, when one was made
+  bool unchanged = false;               ///< the file already had exactly this content and was not written
+  std::string kept_copy;                ///< path of the copy of the old content, when one was made
+  std::uint64_t device = 0, inode = 0;  ///< of the file that was written; 0 when none was
+  std::int64_t changed_ns = 0;          ///< its change time, right after the save
 };
 
 /// [worker] Writes the file: intent, temporary file in the same folder, fsync, rename, fsync of the folder. Mode and

@@ -4,8 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 
 #include "base/clock.hpp"
@@ -21,14 +25,27 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
-std::string holder_json() {
+// Field 22 of /proc/self/stat; the second field may hold anything, so counting starts behind its last ')'. Together
+// with the number it names a process for good.
+std::string process_start() {
+  std::ifstream file("/proc/self/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  std::string field;
+  for (int number = 3; number <= 22; ++number) fields >> field;
+  return field;
+}
+
+std::string holder_json(const NotebookLease::Holder& holder) {
   std::string out;
-  json::Writer(out)
-      .begin_object()
+  json::Writer writer(out);
+  writer.begin_object()
       .member("pid", static_cast<std::int64_t>(::getpid()))
+      .member("process_start", process_start())
       .member("host", host_name())
-      .member("since", clock::rfc3339_now())
-      .end_object();
+      .member("since", clock::rfc3339_now());
+  if (!holder.url.empty()) writer.member("url", holder.url);
+  writer.end_object();
   return out;
 }
 
@@ -39,36 +56,43 @@ tl::unexpected<Error> taken(int fd, std::string_view notebook_path) {
   const auto parsed = json::parse(holder);
   std::string who = "another host";
   if (parsed && parsed->find("pid") != nullptr && parsed->find("pid")->as_int()) {
-    who += " (process " + std::to_string(*parsed->find("pid")->as_int()) + ")";
+    who += " (process " + std::to_string(*parsed->find("pid")->as_int());
+    const auto* url = parsed->find("url");
+    if (url != nullptr && url->is_string()) who += ", " + *url->as_string();
+    who += ")";
   }
   return fail(423, "open_elsewhere", std::string(notebook_path) + " is open in " + who + ".",
-              "Work in that host's page, or close the notebook there first.",
+              "Work in that host's page, close the notebook there first, or open it here to watch.",
               R"({"holder":)" + (parsed ? holder : std::string("null")) + "}");
 }
 
 }  // namespace
 
-NotebookLease::NotebookLease(NotebookLease&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+NotebookLease::NotebookLease(NotebookLease&& other) noexcept : fds_(std::exchange(other.fds_, {})) {}
 NotebookLease& NotebookLease::operator=(NotebookLease&& other) noexcept {
-  std::swap(fd_, other.fd_);
+  std::swap(fds_, other.fds_);
   return *this;
 }
 NotebookLease::~NotebookLease() {
-  if (fd_ >= 0) ::close(fd_);
+  for (const int fd : fds_) ::close(fd);
 }
 
-Result<NotebookLease> NotebookLease::take(const std::string& lock_file, std::string_view notebook_path) {
-  Descriptor fd(::open(lock_file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return fail(system_error(errno, "lock", lock_file));
-  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return taken(fd.get(), notebook_path);
-    if (errno != EINTR) return fail(system_error(errno, "lock", lock_file));
+Result<NotebookLease> NotebookLease::take(const std::vector<std::string>& lock_files, std::string_view notebook_path,
+                                          const Holder& holder) {
+  NotebookLease lease;
+  for (const auto& lock_file : lock_files) {
+    Descriptor fd(::open(lock_file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd) return fail(system_error(errno, "lock", lock_file));
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return taken(fd.get(), notebook_path);
+      if (errno != EINTR) return fail(system_error(errno, "lock", lock_file));
+    }
+    if (::ftruncate(fd.get(), 0) != 0) return fail(system_error(errno, "write", lock_file));
+    // Who holds it is told for people; the lock itself works without.
+    (void)write_all_at(fd.get(), holder_json(holder), 0);
+    lease.fds_.push_back(fd.release());
   }
-  const std::string holder = holder_json();
-  if (::ftruncate(fd.get(), 0) != 0) return fail(system_error(errno, "write", lock_file));
-  // Who holds it is told for people; the lock itself works without.
-  (void)write_all_at(fd.get(), holder, 0);
-  return NotebookLease(fd.release());
+  return lease;
 }
 
 }  // namespace lectern::document

@@ -27,7 +27,8 @@ plugin::FormatCell cell_of(const CellContent& cell, const plugin::FormatCell* ba
   out.cell_type = cell.cell_type;
   out.source = cell.source;
   out.metadata = cell.metadata;
-  out.attachments = or_none(cell.attachments);
+  // Nobody edits attachments here: those the file has now are the newest.
+  out.attachments = base != nullptr ? or_none(base->attachments) : or_none(cell.attachments);
   out.execution_count = cell.execution_count;
   if (cell.outputs) out.outputs = *cell.outputs;
   if (base == nullptr || base->original.empty()) {
@@ -185,6 +186,9 @@ Result<SavedFile> save(const SaveRequest& request) {
   struct stat info {};
   if (::fstat(fd.get(), &info) == 0) {
     saved.fingerprint.mtime_ns = std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+    saved.device = info.st_dev;
+    saved.inode = info.st_ino;
+    saved.changed_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
   }
   return saved;
 }

@@ -5,24 +5,46 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <mutex>
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "document/atomic_file.hpp"
+#include "document/merge.hpp"
 #include "document/system_file.hpp"
 
 namespace lectern::document {
 
 struct NotebookStore::State {
+  State(Options options_, JournalWriter& writer_) : options(std::move(options_)), writer(writer_) {}
+
   Options options;
   JournalWriter& writer;
+  std::mutex mutex;  // guards url
+  std::string url;
+
+  NotebookLease::Holder holder() {
+    const std::scoped_lock lock(mutex);
+    return {url};
+  }
+  Result<NotebookLease> lease(const std::string& path) {
+    if (options.lease_dir.empty()) return NotebookLease{};
+    return NotebookLease::take({options.lease_dir + "/" + crypto::sha256_hex(path)}, path, holder());
+  }
+  Status lock(OpenedNotebook& book) {
+    LECTERN_TRY(book.state_lock, NotebookLease::take({book.state_dir + "/lock"}, book.path, holder()));
+    LECTERN_TRY(book.lease, lease(book.path));
+    return {};
+  }
 };
 
 namespace {
 
 constexpr std::string_view journal_name = "journal";
+constexpr std::size_t most_base_bytes = 1u << 20;  // of a notebook with more, differences are asked about
 
 // What the journal remembers of the file: a fingerprint and the heads of the document that made it.
 struct FileMark {
@@ -98,13 +120,17 @@ std::map<std::string, std::string> first_meta(const OpenedNotebook& book) {
   meta[std::string(meta_key::notebook_id)] = book.notebook_id;
   meta[std::string(meta_key::history_id)] = book.history_id;
   meta[std::string(meta_key::path)] = book.path;
-  if (book.file != nullptr) meta[std::string(meta_key::file)] = mark_json({book.file->fingerprint, {}});
+  if (book.file != nullptr) {
+    meta[std::string(meta_key::file)] = mark_json({book.file->fingerprint, {}});
+    if (auto base = to_json(merge_base_of(*book.file)); base.size() <= most_base_bytes) {
+      meta[std::string(meta_key::file_base)] = std::move(base);
+    }
+  }
   return meta;
 }
 
 // By docs/files.md: the journal tells the truth as long as the file is what we last read or wrote, or were about to
-// write. Otherwise somebody edited the file while no host had it open; then the file counts, as a history of its own,
-// so that clients who still hold the old one do not merge the two.
+// write. Otherwise somebody edited the file while no host had it open: the session merges the two.
 Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
   if (!recovered || !recovered->has_snapshot) {
     if (recovered) book.previous_meta = std::move(recovered->meta);
@@ -118,12 +144,12 @@ Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
   if (book.file != nullptr && last && last->print == book.file->fingerprint) mark = &*last;
   if (book.file != nullptr && intent && intent->print == book.file->fingerprint) mark = &*intent;
   if (book.file != nullptr && mark == nullptr) {
-    LECTERN_TRY(const std::string kept, keep_journal_aside(book.state_dir));
-    book.notices.push_back(book.path +
-                           " was changed by another program since it was last open here. The file was taken as it " +
-                           "is; the document as it was is kept in " + kept + ".");
-    begin_history(book);
-    return {};
+    book.outside = true;
+    if (const auto base = recovered->meta.find(std::string(meta_key::file_base)); base != recovered->meta.end()) {
+      book.base_json = base->second;
+    }
+    book.notices.push_back(book.path + " was changed by another program since it was last open here; its changes " +
+                           "are merged cell by cell.");
   }
   book.start = Start::restored;
   book.history_id = book.previous_meta[std::string(meta_key::history_id)];
@@ -154,7 +180,13 @@ Result<std::unique_ptr<NotebookStore>> NotebookStore::create(Options options, Jo
     return fail(500, "state_dir", system_error(errno, "write", folder).message,
                 "Name a folder the host may write with --state-dir.");
   }
-  return std::unique_ptr<NotebookStore>(new NotebookStore(std::make_unique<State>(State{std::move(options), writer})));
+  if (!options.lease_dir.empty()) {
+    if (auto made = make_folders(options.lease_dir); !made) {
+      log::warning("document", "Other hosts will not see which notebooks are open here. " + made.error().message);
+      options.lease_dir.clear();
+    }
+  }
+  return std::unique_ptr<NotebookStore>(new NotebookStore(std::make_unique<State>(std::move(options), writer)));
 }
 
 std::string NotebookStore::state_dir_of(std::string_view canonical_path) const {
@@ -181,7 +213,7 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
     book.read_only = !where.writable;
   }
   LECTERN_CHECK(make_folders(book.state_dir));
-  LECTERN_TRY(book.lease, NotebookLease::take(book.state_dir + "/lock", where.path));
+  LECTERN_CHECK(state_->lock(book));
   if (!book.read_only) remove_leftovers(where.path);
   book.notebook_id = read_notebook_id(book.state_dir);
   if (book.notebook_id.empty()) {
@@ -205,6 +237,38 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   return book;
 }
 
+Result<OpenedNotebook> NotebookStore::open_to_watch(const ResolvedPath& where, const Formats& formats) {
+  LECTERN_CHECK(check_kind(where));
+  OpenedNotebook book;
+  book.path = where.path;
+  LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
+  book.last_known = book.file->fingerprint;
+  book.notices = book.file->notices;
+  book.read_only = true;
+  book.notebook_id = read_notebook_id(state_dir_of(where.path));
+  if (book.notebook_id.empty()) book.notebook_id = crypto::uuid();
+  book.state_dir = state_->options.state_dir + "/watching/" + crypto::uuid();
+  LECTERN_CHECK(make_folders(book.state_dir));
+  book.temporary = {nullptr, [dir = book.state_dir](void*) {
+                      std::error_code ignored;
+                      std::filesystem::remove_all(dir, ignored);
+                    }};
+  begin_history(book);
+  Recovered fresh;
+  fresh.meta = first_meta(book);
+  LECTERN_TRY(book.journal, Journal::open(state_->writer, book.state_dir, &fresh, journal_name));
+  return book;
+}
+
+Result<NotebookLease> NotebookStore::lease_for(const std::string& path) {
+  return state_->lease(path);
+}
+
+void NotebookStore::set_url(std::string url) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->url = std::move(url);
+}
+
 Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, const Formats& formats) {
   if (where.kind != PathKind::missing) {
     return fail(409, "exists", where.path + " exists already.", "Open it, or choose another name.");
@@ -219,7 +283,7 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
                 "Choose a folder the host may write.");
   }
   LECTERN_CHECK(make_folders(book.state_dir));
-  LECTERN_TRY(book.lease, NotebookLease::take(book.state_dir + "/lock", where.path));
+  LECTERN_CHECK(state_->lock(book));
   LECTERN_TRY(const std::string kept, keep_journal_aside(book.state_dir));
   if (!kept.empty())
     log::info("document", "The journal of an earlier notebook at " + where.path + " was kept as " + kept);
@@ -254,9 +318,21 @@ Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, 
   std::vector<Record> records;
   records.push_back(Record::meta(std::string(meta_key::file), mark_json({saved.fingerprint, heads})));
   records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
+  if (request.base_json.size() > most_base_bytes) request.base_json.clear();
+  records.push_back(Record::meta(std::string(meta_key::file_base), std::move(request.base_json)));
   // A failure is the journal's to report; until a later one succeeds, the intent says the same.
   (void)journal.append_and_wait(std::move(records));
   return saved;
+}
+
+void record_file(Journal& journal, const Fingerprint& print, const std::string& heads, std::string base_json) {
+  if (base_json.size() > most_base_bytes) base_json.clear();
+  std::vector<Record> records;
+  records.push_back(Record::meta(std::string(meta_key::file), mark_json({print, heads})));
+  records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
+  records.push_back(Record::meta(std::string(meta_key::file_base), std::move(base_json)));
+  // When it cannot be written, the next open takes the file for changed and finds that both say the same.
+  journal.append(std::move(records), [](const Status&) {});
 }
 
 }  // namespace lectern::document

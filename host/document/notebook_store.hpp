@@ -17,21 +17,25 @@
 
 namespace lectern::document {
 
-/// The right of this process to write one notebook: an advisory lock on a file in the state folder, held until
-/// destruction. The kernel drops it when the process dies, however it dies.
+/// The right of this process to write one notebook: advisory locks on files of ours, held until destruction. The
+/// kernel drops them when the process dies, however it dies.
 class NotebookLease {
  public:
+  struct Holder {
+    std::string url;  ///< of this host, for those who find the notebook taken; may be empty
+  };
   NotebookLease() = default;
   NotebookLease(NotebookLease&&) noexcept;
   NotebookLease& operator=(NotebookLease&&) noexcept;
   ~NotebookLease();
-  /// [worker] 423 `open_elsewhere`; details {"holder":{"pid","host","since"}}.
-  static Result<NotebookLease> take(const std::string& lock_file, std::string_view notebook_path);
-  [[nodiscard]] bool held() const { return fd_ >= 0; }
+  /// [worker] Takes all of `lock_files` or none. 423 `open_elsewhere`; details {"holder":{"pid","process_start","host",
+  /// "since","url"?}}.
+  static Result<NotebookLease> take(const std::vector<std::string>& lock_files, std::string_view notebook_path,
+                                    const Holder& holder = {});
+  [[nodiscard]] bool held() const { return !fds_.empty(); }
 
  private:
-  explicit NotebookLease(int fd) : fd_(fd) {}
-  int fd_ = -1;
+  std::vector<int> fds_;
 };
 
 /// How the session gets its document.
@@ -58,9 +62,15 @@ struct OpenedNotebook {
   /// SaveRequest::heads of the save that made the file what it is now; empty when unknown. With Start::restored, a
   /// document whose heads differ holds what the file lacks: it wants a save.
   std::string saved_heads;
+  /// With Start::restored: the file was changed by another program since the journal last spoke of it. `file` is to be
+  /// merged into the document; `base_json` is what both started from, empty when nobody knows.
+  bool outside = false;
+  std::string base_json;
   bool read_only = false;            ///< the file or its folder cannot be written: everybody reads
   std::vector<std::string> notices;  ///< for people: what was recovered, what was kept aside and where
-  NotebookLease lease;
+  NotebookLease lease;               ///< of the file
+  NotebookLease state_lock;          ///< of the state folder
+  std::shared_ptr<void> temporary;   ///< removes the state folder in the end, with open_to_watch
 };
 
 class NotebookStore {
@@ -68,6 +78,9 @@ class NotebookStore {
   struct Options {
     std::string state_dir;  ///< made when missing, mode 0700
     FileLimits limits;
+    /// Where hosts of one person see each other's notebooks, whatever their state folders: made when missing, mode
+    /// 0700. Empty: only hosts with this state folder do.
+    std::string lease_dir = {};
   };
   /// [control] 500 `state_dir` when the folder cannot be made or written. `writer` outlives the store and its
   /// notebooks.
@@ -84,6 +97,15 @@ class NotebookStore {
   /// save. State an earlier notebook left under this path is kept aside, not taken over.
   Result<OpenedNotebook> create_new(const ResolvedPath& where, const Formats& formats);
 
+  /// [worker] What is at `where`, to be read while another host has it: no lock, a state of its own that is gone with
+  /// the notebook, and `read_only`.
+  Result<OpenedNotebook> open_to_watch(const ResolvedPath& where, const Formats& formats);
+
+  /// [worker] The lease of a notebook whose file was moved to `path`: another host may have that. 423 `open_elsewhere`.
+  Result<NotebookLease> lease_for(const std::string& path);
+  /// [any] Told to those who find a notebook taken by this host.
+  void set_url(std::string url);
+
   /// [any] `<state>/notebooks/<sha256 of path>`.
   [[nodiscard]] std::string state_dir_of(std::string_view canonical_path) const;
   [[nodiscard]] const FileLimits& limits() const;
@@ -98,5 +120,8 @@ class NotebookStore {
 /// fingerprint. `request.last_known`, `keep_dir` and `record_intent` are filled in here when they are empty. On success
 /// the result's fingerprint is the next last_known.
 Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, SaveRequest request);
+
+/// [any] The file is known to hold this now, without a save of ours: what another program wrote has been merged.
+void record_file(Journal& journal, const Fingerprint& print, const std::string& heads, std::string base_json);
 
 }  // namespace lectern::document

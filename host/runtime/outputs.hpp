@@ -29,6 +29,10 @@ class SavedOutputs {
   [[nodiscard]] Result<std::string> text(const BlobStore& blobs) const;
   /// [any] True when this is the file's own text.
   [[nodiscard]] bool untouched() const { return loaded_ != nullptr; }
+  /// [any] That text. Needs untouched().
+  [[nodiscard]] std::string_view file_text() const { return loaded_->json(); }
+  /// [any] There are none, in the file or here.
+  [[nodiscard]] bool empty() const { return loaded_ == nullptr && pieces_.empty(); }
 
  private:
   friend class OutputStore;

@@ -398,6 +398,21 @@ void SessionRuntime::cell_deleted(std::string_view cell_id) {
 
 // -- for joiners
 
+bool SessionRuntime::reload(const std::string& cell_id, std::shared_ptr<const void> keeps,
+                            std::string_view outputs_json, std::int64_t count) {
+  const auto it = cells_.find(cell_id);
+  if (it != cells_.end() && (it->second.status == RunStatus::running || it->second.status == RunStatus::queued)) {
+    return false;
+  }
+  flush_outputs();
+  outputs_.erase(cell_id);
+  outputs_.load(cell_id, std::move(keeps), outputs_json);
+  if (it != cells_.end()) cells_.erase(it);
+  file_counts_.erase(cell_id);
+  if (count >= 0) file_counts_[cell_id] = count;
+  return true;
+}
+
 CellView SessionRuntime::cell_view(const std::string& cell_id) {
   flush_outputs();
   CellView view;

@@ -88,6 +88,10 @@ class SessionRuntime {
   [[nodiscard]] std::vector<ModelEvent> models() const { return models_.snapshot(); }
   /// The count the file has for a cell; joiners see it until the cell runs.
   void load_count(const std::string& cell_id, std::int64_t count) { file_counts_[cell_id] = count; }
+  /// The file was changed under the session: from now on the cell shows these outputs and this count (-1 = none).
+  /// `keeps` owns the bytes. False, and nothing happens, while the cell runs or waits to.
+  bool reload(const std::string& cell_id, std::shared_ptr<const void> keeps, std::string_view outputs_json,
+              std::int64_t count);
   /// The cell as it is now. Its outputs may have to be looked at by a worker first: OutputsView::ready.
   CellView cell_view(const std::string& cell_id);
   /// `data` of open input requests.

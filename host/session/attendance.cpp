@@ -36,7 +36,7 @@ Member Attendance::make_member(const Client& client, std::uint32_t scope, bool h
   member.device = session_.services().device_name;
   member.principal = client.principal;
   member.scope = scope & (cap_edit | cap_interact);
-  if (client.view_only) member.flags |= plugin::member_view_only;
+  if (client.view_only || session_.prepared().notebook.read_only) member.flags |= plugin::member_view_only;
   if (client.kind == "agent") member.flags |= plugin::member_agent;
   if (headless) {
     member.flags |= plugin::member_headless;
@@ -104,7 +104,7 @@ void Attendance::come_back(Connection& connection, Client& client, Member& membe
   member.principal = client.principal;
   member.scope = connection.request().scope & (cap_edit | cap_interact);
   member.flags &= ~static_cast<std::uint32_t>(plugin::member_headless);
-  if (client.view_only) member.flags |= plugin::member_view_only;
+  if (client.view_only || session_.prepared().notebook.read_only) member.flags |= plugin::member_view_only;
   room.touch();
   if (member.grant != 0 && !member.may_hold_the_pen()) release(member, "scope");
   if (member.grant == 0) member.caps &= member.scope;

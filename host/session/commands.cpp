@@ -66,6 +66,9 @@ constexpr std::array save_body{Field{"path", T::string, false, "save under anoth
                                Field{"overwrite", T::boolean, false, "also over somebody else's change of the file"}};
 constexpr std::array save_result{Field{"path", T::string, true, ""}, Field{"bytes", T::unsigned_integer, true, ""},
                                  Field{"heads", T::strings, true, ""}};
+constexpr std::array resolve_body{
+    Field{"choices", T::array, true, "{cell_id, choice: ours|theirs|both}, for cells of the event conflict"}};
+constexpr std::array resolve_result{Field{"left", T::unsigned_integer, true, "cells still to be chosen"}};
 constexpr std::array clear_body{Field{"cell_ids", T::strings, false, "default: all cells"}};
 constexpr std::array trust_body{
     Field{"heads", T::strings, true, "of the document the person looked at; 409 when it is another now"}};
@@ -109,6 +112,8 @@ constexpr std::array table{
     CommandSpec{C::start_kernel, "start_kernel", Tier::edit, start_body, start_result, &handle_start_kernel,
                 "Starts a kernel."},
     CommandSpec{C::save, "save", Tier::edit, save_body, save_result, &handle_save, "Writes the file now."},
+    CommandSpec{C::resolve, "resolve", Tier::edit, resolve_body, resolve_result, &handle_resolve,
+                "Chooses between this notebook's cells and those of a file that another program changed."},
     CommandSpec{C::clear_outputs, "clear_outputs", Tier::edit, clear_body, none, &handle_clear_outputs,
                 "Removes the outputs of cells."},
     CommandSpec{C::trust, "trust", Tier::edit, trust_body, none, &handle_trust,

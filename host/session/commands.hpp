@@ -39,6 +39,7 @@ enum class Command {
   shutdown_kernel,
   start_kernel,
   save,
+  resolve,
   clear_outputs,
   trust,
   release,

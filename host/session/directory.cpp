@@ -19,6 +19,7 @@
 #include "session/referee.hpp"
 #include "session/saver.hpp"
 #include "session/trust_store.hpp"
+#include "session/watch.hpp"
 
 namespace lectern::session {
 namespace {
@@ -45,6 +46,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
         settings(settings_),
         reactors(std::move(reactors_)),
         referee(std::make_shared<Referee>()),
+        files(std::make_shared<FileWatch>()),
         policy{settings.policy, settings.policy_config, false} {}
 
   struct Slot {
@@ -55,19 +57,24 @@ struct Directory::State : std::enable_shared_from_this<State> {
     bool ending = false;
     bool shown = false;  // its first summary has come
   };
+  struct Asker {
+    Reply<SessionPtr> reply;
+    OpenHow how;
+  };
   struct Opening {
-    std::vector<Reply<SessionPtr>> replies;
+    std::vector<Asker> askers;
   };
 
   const Services services;
   const Settings settings;
   const std::vector<Loop*> reactors;
   const std::shared_ptr<Referee> referee;
+  const std::shared_ptr<FileWatch> files;
   mutable std::mutex mutex;
   std::condition_variable fewer;
   std::map<std::string, Slot, std::less<>> slots;
-  std::map<std::string, Opening> openings;                          // by path: one open for all who want it
-  std::map<std::string, std::vector<Reply<SessionPtr>>> after_end;  // by path: waiting for the old one to end
+  std::map<std::string, Opening> openings;              // by path: one open for all who want it
+  std::map<std::string, std::vector<Asker>> after_end;  // by path: waiting for the old one to end
   PolicyChoice policy;
   std::function<void()> changed;
   Counters ended_counters;
@@ -87,6 +94,11 @@ struct Directory::State : std::enable_shared_from_this<State> {
   Home home() {
     Home made;
     made.referee = referee;
+    made.files = files;
+    made.moved = [weak = weak_from_this()](const std::string& id, const std::string& path) {
+      const auto self = weak.lock();
+      return self && self->move(id, path);
+    };
     made.summary = [weak = weak_from_this()](const SessionSummary& row) {
       if (const auto self = weak.lock()) self->summarize(row);
     };
@@ -114,9 +126,20 @@ struct Directory::State : std::enable_shared_from_this<State> {
     tell_changed();
   }
 
+  bool move(const std::string& id, const std::string& path) {
+    const std::scoped_lock lock(mutex);
+    const auto it = slots.find(id);
+    if (it == slots.end() || openings.contains(path)) return false;
+    for (const auto& [other, slot] : slots) {
+      if (slot.path == path) return false;
+    }
+    it->second.path = path;
+    return true;
+  }
+
   void forget(const std::string& id, const Counters& counted) {
     std::shared_ptr<LiveSession> last;  // let go outside the lock
-    std::vector<Reply<SessionPtr>> again;
+    std::vector<Asker> again;
     std::string path;
     {
       const std::scoped_lock lock(mutex);
@@ -131,7 +154,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
         after_end.erase(waiting);
       }
     }
-    for (auto& reply : again) open(path, std::move(reply));
+    for (auto& asker : again) open(path, std::move(asker));
     tell_changed();
   }
 
@@ -167,43 +190,49 @@ struct Directory::State : std::enable_shared_from_this<State> {
             }};
   }
 
-  void open(std::string path, Reply<SessionPtr> reply) {
+  void open(std::string path, Asker asker) {
     services.workers->submit([self = shared_from_this(), token = token(), path = std::move(path),
-                              reply = std::move(reply)]() mutable { self->open_on_worker(path, std::move(reply)); });
+                              asker = std::move(asker)]() mutable { self->open_on_worker(path, std::move(asker)); });
   }
 
-  Result<document::ResolvedPath> resolve(const std::string& path) const {
+  Result<document::ResolvedPath> resolve(const std::string& path, const OpenHow& how) const {
     LECTERN_TRY(auto where, services.paths->resolve(path));
-    if (where.kind == document::PathKind::missing) {
+    if (where.kind == document::PathKind::missing && !how.create) {
       return fail(404, "not_found", "there is no file " + where.relative, "look at GET /api/v1/files, or create it");
     }
     return where;
   }
 
-  void open_on_worker(const std::string& path, Reply<SessionPtr> reply) {
-    auto where = resolve(path);
-    if (!where) return reply(fail(where.error()));
+  void open_on_worker(const std::string& path, Asker asker) {
+    auto where = resolve(path, asker.how);
+    if (!where) return asker.reply(fail(where.error()));
+    if (where->kind == document::PathKind::folder && asker.how.create) {
+      auto prepared = prepare_untitled(services, settings, default_policy(), where->path);
+      const auto made = prepared ? prepared->notebook.path : std::string();
+      return begin(made, std::move(prepared), std::move(asker.reply));
+    }
     SessionPtr found;
+    const auto how = asker.how;
     {
       const std::scoped_lock lock(mutex);
-      if (drain) return reply(fail(draining()));
+      if (drain) return asker.reply(fail(draining()));
       for (auto& [id, slot] : slots) {
         if (slot.path != where->path) continue;
         if (slot.ending) {
-          after_end[where->path].push_back(std::move(reply));
+          after_end[where->path].push_back(std::move(asker));
           return;
         }
         found = slot.session;
       }
       if (!found) {
         auto& opening = openings[where->path];
-        opening.replies.push_back(std::move(reply));
-        if (opening.replies.size() > 1) return;
+        opening.askers.push_back(std::move(asker));
+        if (opening.askers.size() > 1) return;
       }
     }
     // Moved away above only when nothing was found.
-    if (found) return reply(std::move(found));  // NOLINT(bugprone-use-after-move)
-    begin(where->path, prepare_open(services, settings, default_policy(), *where), {});
+    if (found) return asker.reply(std::move(found));  // NOLINT(bugprone-use-after-move)
+    begin(where->path, prepare_open(services, settings, default_policy(), *where, how.watch), {});
   }
 
   PolicyChoice default_policy() const {
@@ -212,15 +241,20 @@ struct Directory::State : std::enable_shared_from_this<State> {
   }
 
   void answer_openings(const std::string& path, const Result<SessionPtr>& result) {
-    std::vector<Reply<SessionPtr>> replies;
+    std::vector<Asker> askers;
     {
       const std::scoped_lock lock(mutex);
       if (const auto it = openings.find(path); it != openings.end()) {
-        replies = std::move(it->second.replies);
+        askers = std::move(it->second.askers);
         openings.erase(it);
       }
     }
-    for (auto& reply : replies) reply(result);
+    const bool taken = !result && result.error().code == "open_elsewhere";
+    const bool asked_to_watch = !askers.empty() && askers.front().how.watch;
+    for (auto& asker : askers) {
+      // Who would watch waited for somebody who would not.
+      taken&& asker.how.watch && !asked_to_watch ? open(path, std::move(asker)) : asker.reply(result);
+    }
   }
 
   // `created` is set for a new notebook: it is answered when its file is there.
@@ -306,10 +340,11 @@ Directory::~Directory() {
   // A decision still under way would be posted to a reactor that may be gone by then: our state may outlive us in
   // tasks.
   state_->referee->close();
+  state_->files->stop();
 }
 
-void Directory::open(std::string path, Reply<SessionPtr> reply) {
-  state_->open(std::move(path), std::move(reply));
+void Directory::open(std::string path, Reply<SessionPtr> reply, OpenHow how) {
+  state_->open(std::move(path), {std::move(reply), how});
 }
 
 void Directory::create(CreateRequest request, Reply<SessionPtr> reply) {

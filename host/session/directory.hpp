@@ -29,6 +29,14 @@ struct CreateRequest {
   bool ephemeral = false;  // no file: the notebook lives in the state directory until it is saved somewhere
 };
 
+/// How a notebook is opened.
+struct OpenHow {
+  /// When another host has the file: read it here, and follow what is saved there.
+  bool watch = false;
+  /// A path where nothing is yet is a new notebook; a folder gets an untitled one. False: 404 for both.
+  bool create = true;
+};
+
 /// One row of GET /api/v1/sessions; kept current by the sessions themselves, so listing asks no reactor.
 struct SessionSummary {
   std::string session_id, notebook_id, path, title, format, runtime;
@@ -51,7 +59,7 @@ class Directory {
   /// [any] Opens a notebook file; concurrent opens of one file share one session. `path` relative to the served root or
   /// absolute inside it. The reply comes when the file is parsed. Errors as in protocol 2: not_found, outside_root,
   /// too_large, unknown_format, malformed (details: line, column), open_elsewhere, 503 draining.
-  void open(std::string path, Reply<SessionPtr> reply);
+  void open(std::string path, Reply<SessionPtr> reply, OpenHow how = {});
   /// [any] Creates and opens. 400 unknown_runtime (details: known), 409 path_exists, 403 outside_root.
   void create(CreateRequest request, Reply<SessionPtr> reply);
   /// [any] Null when there is none.

@@ -28,6 +28,7 @@ bool needs_document(Command command) {
     case Command::restore:
     case Command::execute:
     case Command::save:
+    case Command::resolve:
     case Command::sync:
     case Command::trust:
       return true;

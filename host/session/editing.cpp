@@ -12,6 +12,7 @@
 #include "session/history.hpp"
 #include "session/live_session.hpp"
 #include "session/notebook_import.hpp"
+#include "session/outside.hpp"
 #include "session/running.hpp"
 #include "session/saver.hpp"
 #include "session/trust.hpp"
@@ -64,6 +65,7 @@ void Editing::built_with(Result<document::NotebookDocument> document) {
   }
   session_.trust().look_at(metadata_json());
   session_.history().document_built();
+  session_.outside().document_built();
   session_.saver().document_built();
   run_waiting({});
 }

@@ -101,8 +101,10 @@ constexpr std::array trust_state{
 };
 constexpr std::array conflict{
     Field{"path", T::string, true, ""},
-    Field{"choices", T::strings, true, ""},
+    Field{"choices", T::strings, true, "what may be done: resolve, overwrite, save_as; empty: it is over"},
     Field{"message", T::string, false, ""},
+    Field{"cells", T::array, false,
+          "{cell_id, kind: both_edited|deleted_here|deleted_there, theirs?: {cell_type, source}}"},
 };
 constexpr std::array policy_changed{
     Field{"policy", T::string, true, ""},

@@ -8,6 +8,7 @@
 #include "session/editing.hpp"
 #include "session/history.hpp"
 #include "session/live_session.hpp"
+#include "session/outside.hpp"
 #include "session/policy_driver.hpp"
 #include "session/running.hpp"
 #include "session/saver.hpp"
@@ -185,6 +186,9 @@ void handle_start_kernel(LiveSession& session, Invocation invocation) {
 }
 void handle_save(LiveSession& session, Invocation invocation) {
   session.saver().save(std::move(invocation));
+}
+void handle_resolve(LiveSession& session, Invocation invocation) {
+  session.outside().resolve(std::move(invocation));
 }
 void handle_clear_outputs(LiveSession& session, Invocation invocation) {
   session.running().clear_outputs(std::move(invocation));

@@ -29,6 +29,7 @@ void handle_restart(LiveSession& session, Invocation invocation);
 void handle_shutdown_kernel(LiveSession& session, Invocation invocation);
 void handle_start_kernel(LiveSession& session, Invocation invocation);
 void handle_save(LiveSession& session, Invocation invocation);
+void handle_resolve(LiveSession& session, Invocation invocation);
 void handle_clear_outputs(LiveSession& session, Invocation invocation);
 void handle_trust(LiveSession& session, Invocation invocation);
 void handle_release(LiveSession& session, Invocation invocation);

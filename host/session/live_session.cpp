@@ -15,6 +15,7 @@
 #include "session/history.hpp"
 #include "session/inbound.hpp"
 #include "session/models_feed.hpp"
+#include "session/outside.hpp"
 #include "session/policy_driver.hpp"
 #include "session/referee.hpp"
 #include "session/running.hpp"
@@ -75,6 +76,7 @@ void LiveSession::begin(Prepared prepared) {
   history_ = std::make_unique<History>(*this);
   running_ = std::make_unique<Running>(*this);
   saver_ = std::make_unique<Saver>(*this);
+  outside_ = std::make_unique<Outside>(*this);
   trust_ = std::make_unique<Trust>(*this);
   models_feed_ = std::make_unique<ModelsFeed>(*this);
   policies_ = std::make_unique<PolicyDriver>(*this, prepared_.policy, stored.policy);
@@ -82,9 +84,13 @@ void LiveSession::begin(Prepared prepared) {
     const std::scoped_lock lock(info_mutex_);
     info_ = {id_, notebook_id(), path(), prepared_.format->id(), editing_->cell_count(), false};
   }
+  outside_->begin(*home_.files);
   editing_->begin();
   trust_->look_at(editing_->metadata_json());
-  if (editing_->built()) saver_->document_built();
+  if (editing_->built()) {
+    outside_->document_built();
+    saver_->document_built();
+  }
   publish_summary();
   check_idle();
 }
@@ -311,10 +317,16 @@ void LiveSession::trust_changed() {
   info_.needs_trust_approval = trust().needs_approval();
 }
 
-void LiveSession::moved_to(std::string new_path) {
-  prepared_.notebook.path = std::move(new_path);
-  const std::scoped_lock lock(info_mutex_);
-  info_.path = path();
+bool LiveSession::follow(const std::string& new_path) {
+  if (!home_.moved(id_, new_path)) return false;
+  prepared_.notebook.path = new_path;
+  {
+    const std::scoped_lock lock(info_mutex_);
+    info_.path = path();
+  }
+  connections().publish(Op::save_state, saver().state_json());
+  summary_changed();
+  return true;
 }
 
 void LiveSession::summary_changed() {
@@ -393,8 +405,10 @@ void LiveSession::finish_end(const std::string& reason) {
   for (const auto& [id, connection] : all) connection->close(1000, reason);
   (void)running().runtime().shutdown();
   editing().close();
+  outside().close();
   history().close();
   prepared_.notebook.lease = {};  // the notebook may be opened again from here on
+  prepared_.notebook.state_lock = {};
   home_.ended(id_, counters_);
   auto enders = std::move(enders_);
   // In a turn of its own: whoever ended it may still be inside a function of this session.

@@ -33,7 +33,9 @@ class Attendance;
 class Dispatch;
 class Editing;
 class History;
+class FileWatch;
 class ModelsFeed;
+class Outside;
 class PolicyDriver;
 class Referee;
 class Running;
@@ -60,6 +62,9 @@ struct Prepared {
 /// What the directory is to its sessions. [any]
 struct Home {
   std::shared_ptr<Referee> referee;  // shared: a session may outlive the directory by some turns
+  std::shared_ptr<FileWatch> files;  // shared as that
+  /// The session's file is at `path` now. False when another session is there already.
+  std::function<bool(const std::string& session_id, const std::string& path)> moved;
   std::function<void(const SessionSummary&)> summary;
   std::function<void(const std::string& session_id)> ending;
   /// A token for work on another thread that will post to a reactor: the directory outlives all of them.
@@ -113,6 +118,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   [[nodiscard]] Editing& editing() { return *editing_; }
   [[nodiscard]] History& history() { return *history_; }
   [[nodiscard]] Saver& saver() { return *saver_; }
+  [[nodiscard]] Outside& outside() { return *outside_; }
   [[nodiscard]] Running& running() { return *running_; }
   [[nodiscard]] Trust& trust() { return *trust_; }
   [[nodiscard]] ModelsFeed& models_feed() { return *models_feed_; }
@@ -130,8 +136,8 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void check_idle();
   /// Whether the notebook needs approval may be answered otherwise now.
   void trust_changed();
-  /// Saved under another path.
-  void moved_to(std::string path);
+  /// The file was moved to `path`, and the session goes with it. False when another session has that path.
+  bool follow(const std::string& path);
 
  private:
   template <class T, class F>
@@ -160,6 +166,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   std::unique_ptr<Editing> editing_;
   std::unique_ptr<History> history_;
   std::unique_ptr<Saver> saver_;
+  std::unique_ptr<Outside> outside_;
   std::unique_ptr<Running> running_;
   std::unique_ptr<Trust> trust_;
   std::unique_ptr<ModelsFeed> models_feed_;

@@ -70,12 +70,21 @@ Result<document::ResolvedPath> free_name(const document::PathPolicy& paths, cons
   return fail(409, "path_exists", "the folder has a thousand untitled notebooks", "give the new one a path");
 }
 
+// Whatever else can be written, a new notebook is one that everybody reads.
+std::string new_extension(const document::Formats& formats) {
+  constexpr std::string_view usual = ".ipynb";
+  for (const auto& format : formats) {
+    for (const auto& one : format->extensions()) {
+      if (one == usual) return std::string(usual);
+    }
+  }
+  return formats.empty() || formats.front()->extensions().empty() ? std::string(usual)
+                                                                  : formats.front()->extensions().front();
+}
+
 Result<document::ResolvedPath> place_for(const Services& services, const CreateRequest& request,
                                          const document::Formats& formats) {
-  const auto extension = [&]() -> std::string {
-    if (formats.empty() || formats.front()->extensions().empty()) return ".ipynb";
-    return formats.front()->extensions().front();
-  };
+  const auto extension = [&] { return new_extension(formats); };
   if (request.ephemeral && request.path.empty()) {
     std::error_code error;
     const auto folder = fs::path(services.state_dir) / "ephemeral";
@@ -120,6 +129,27 @@ std::string new_metadata(const runtime::KernelInfo& kernel, const CreateRequest&
   return out;
 }
 
+// Exactly one empty code cell.
+void begin_new(Prepared& prepared, const std::optional<runtime::KernelInfo>& kernel, const CreateRequest& request) {
+  prepared.created.metadata_json = "{}";
+  if (kernel) {
+    prepared.runtime = kernel->name;
+    prepared.language = kernel->language;
+    prepared.created.metadata_json = new_metadata(*kernel, request);
+  }
+  auto& cell = prepared.created.cells.emplace_back();
+  cell.id = crypto::uuid().substr(0, 8);
+  cell.cell_type = "code";
+}
+
+// For a new notebook nobody named a runtime for. Without any the notebook is still written and read.
+std::optional<runtime::KernelInfo> best_kernel(const Services& services) {
+  auto& catalog = services.runtime->catalog();
+  auto found = catalog.best("python3", "python");
+  if (!found) found = catalog.best("", "");
+  return found ? std::optional(std::move(*found)) : std::nullopt;
+}
+
 }  // namespace
 
 document::Formats load_formats(plugin::Registry& registry) {
@@ -142,11 +172,19 @@ Result<plugin::PolicyPtr> load_policy(plugin::Registry& registry, const PolicyCh
 }
 
 Result<Prepared> prepare_open(const Services& services, const Settings& settings, const PolicyChoice& policy,
-                              const document::ResolvedPath& where) {
+                              const document::ResolvedPath& where, bool watch) {
   Prepared prepared;
   prepared.formats = load_formats(*services.registry);
-  LECTERN_TRY(prepared.notebook, services.store->open(where, prepared.formats));
+  auto opened = services.store->open(where, prepared.formats);
+  if (!opened && watch && opened.error().code == "open_elsewhere") {
+    opened = services.store->open_to_watch(where, prepared.formats);
+  }
+  if (!opened) return fail(std::move(opened).error());
+  prepared.notebook = std::move(*opened);
   services.trust->refresh();
+  if (!prepared.notebook.file && prepared.notebook.start == document::Start::imported) {
+    begin_new(prepared, best_kernel(services), {});
+  }
   if (const auto& file = prepared.notebook.file) {
     read_kernel_wish(prepared, file->metadata);
   }
@@ -169,15 +207,22 @@ Result<Prepared> prepare_create(const Services& services, const Settings& settin
   }
   LECTERN_TRY(const auto where, place_for(services, request, prepared.formats));
   LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
-  prepared.runtime = kernel.name;
-  prepared.language = kernel.language;
-  prepared.created.metadata_json = new_metadata(kernel, request);
-  auto& cell = prepared.created.cells.emplace_back();
-  cell.id = crypto::uuid().substr(0, 8);
-  cell.cell_type = "code";
+  begin_new(prepared, kernel, request);
   LECTERN_CHECK(finish(prepared, services, settings, policy));
   // Whoever names dependencies has consented to them.
   LECTERN_CHECK(services.trust->approve(dependencies_of(prepared.created.metadata_json)));
+  return prepared;
+}
+
+Result<Prepared> prepare_untitled(const Services& services, const Settings& settings, const PolicyChoice& policy,
+                                  const std::string& folder) {
+  Prepared prepared;
+  prepared.formats = load_formats(*services.registry);
+  LECTERN_TRY(const auto where, free_name(*services.paths, folder, new_extension(prepared.formats)));
+  LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
+  prepared.cwd = folder;
+  begin_new(prepared, best_kernel(services), {});
+  LECTERN_CHECK(finish(prepared, services, settings, policy));
   return prepared;
 }
 

@@ -11,6 +11,7 @@
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
 #include "session/models_feed.hpp"
+#include "session/outside.hpp"
 #include "session/saver.hpp"
 
 namespace lectern::session {
@@ -179,12 +180,12 @@ void Running::add_cells(Replay& replay) {
 }
 
 // In the order joiners get them, and back in pieces, so that the first are on their way while the last are read.
-void Running::look_at(std::vector<runtime::LoadedPtr> outputs) {
+void Running::look_at(std::vector<runtime::LoadedPtr> outputs, Task then) {
   using Looked = std::vector<std::pair<runtime::LoadedPtr, runtime::LoadedOutputs::Look>>;
   session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
                                        &loop = session_.loop(), &blobs = session_.services().runtime->blobs(),
-                                       blob_over = runtime_.outputs().limits().blob_over,
-                                       outputs = std::move(outputs)] {
+                                       blob_over = runtime_.outputs().limits().blob_over, outputs = std::move(outputs),
+                                       then = std::move(then)]() mutable {
     Looked done;
     std::size_t bytes = 0;
     for (const auto& one : outputs) {
@@ -193,15 +194,42 @@ void Running::look_at(std::vector<runtime::LoadedPtr> outputs) {
       bytes += one->json().size();
       if (bytes < look_batch && &one != &outputs.back()) continue;
       bytes = 0;
-      loop.post([weak, done = std::exchange(done, {})]() mutable {
+      const bool last = &one == &outputs.back();
+      loop.post([weak, done = std::exchange(done, {}), then = last ? std::move(then) : Task()]() mutable {
         const auto session = weak.lock();
         if (!session) return;
         auto& store = session->running().runtime().outputs();
         for (auto& [loaded, look] : done) store.looked_at(*loaded, std::move(look));
         for (const auto& [id, connection] : session->connections().all()) connection->go_on();
+        if (then) then();
       });
     }
   });
+}
+
+bool Running::reload(const std::string& cell_id, std::shared_ptr<const void> file, std::string_view outputs_json,
+                     std::int64_t count) {
+  if (!runtime_.reload(cell_id, std::move(file), outputs_json, count)) return false;
+  auto view = runtime_.cell_view(cell_id);
+  auto unread = view.outputs.unread();
+  if (!unread) {
+    tell_cell(view);
+    return true;
+  }
+  look_at({std::move(unread)}, [this, view = std::move(view)] { tell_cell(view); });
+  return true;
+}
+
+void Running::tell_cell(const runtime::CellView& view) {
+  auto data = view.data();
+  if (view.outputs.outputs().empty()) {
+    data.clear();
+    json::Writer writer(data);
+    writer.begin_object().member("cell_id", view.cell_id).member("status", runtime::run_status_name(view.status));
+    if (view.execution_count) writer.member("execution_count", *view.execution_count);
+    writer.member_raw("outputs", R"([{"op":"clear"}])").end_object();
+  }
+  session_.connections().publish(Op::cell_op, std::move(data));
 }
 
 void Running::add_models(Replay& replay) {
@@ -215,10 +243,13 @@ void Running::add_models(Replay& replay) {
   }
 }
 
-void Running::on_cell_op(const std::string&, std::string data, bool outputs_changed) {
+void Running::on_cell_op(const std::string& cell_id, std::string data, bool outputs_changed) {
   session_.models_feed().before_output();
   session_.connections().publish(Op::cell_op, std::move(data));
-  if (outputs_changed) session_.saver().touched();
+  if (outputs_changed) {
+    session_.saver().touched();
+    session_.outside().ran(cell_id, session_.saver().touches());
+  }
   session_.summary_changed();
   session_.check_idle();
 }

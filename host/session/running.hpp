@@ -33,6 +33,9 @@ class Running final : public runtime::RuntimeListener {
   void add_cells(Replay& replay);
   void add_models(Replay& replay);
   void cell_deleted(std::string_view cell_id) { runtime_.cell_deleted(cell_id); }
+  /// Shows what `file` has as outputs of the cell, also to those who are here. False while the cell runs.
+  bool reload(const std::string& cell_id, std::shared_ptr<const void> file, std::string_view outputs_json,
+              std::int64_t count);
 
   void on_cell_op(const std::string& cell_id, std::string data, bool outputs_changed) override;
   void on_kernel_status(std::string data) override;
@@ -42,7 +45,8 @@ class Running final : public runtime::RuntimeListener {
   void on_kernel_info(const runtime::KernelInfo& kernel, std::string info_json) override;
 
  private:
-  void look_at(std::vector<runtime::LoadedPtr> outputs);
+  void look_at(std::vector<runtime::LoadedPtr> outputs, Task then = {});
+  void tell_cell(const runtime::CellView& view);
   void queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation);
   void ensure_kernel();
   void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);

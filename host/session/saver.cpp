@@ -11,12 +11,14 @@
 #include "document/path_policy.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
+#include "session/outside.hpp"
 #include "session/running.hpp"
 
 namespace lectern::session {
 namespace {
 
 constexpr std::int64_t longest_retry_ms = 60'000;
+constexpr int most_tries = 3;  // of a save that finds the file changed each time
 
 std::vector<std::string> words(const std::string& text) {
   std::vector<std::string> out;
@@ -44,7 +46,9 @@ struct Saver::Job {
   std::uint64_t touches = 0;
   std::optional<std::string> as;  // another path, as the client wrote it
   std::string state_dir;
+  std::shared_ptr<const document::MergeBase> base;  // what the file holds when the save is done
   bool overwrite = false;
+  int tries = 0;
   Done done;
 };
 
@@ -85,7 +89,7 @@ void Saver::schedule() {
   if (!settings.autosave || settings.autosave_at_most_ms == 0 || session_.prepared().notebook.read_only || saving_)
     return;
   // A file somebody else changed is not saved over, and not asked about every few seconds: a person decides.
-  if (!conflict_.empty()) return;
+  if (session_.outside().asks()) return;
   const auto now = clock::now_ms();
   std::int64_t wait = settings.autosave_after_ms;
   if (failures_ > 0) {
@@ -114,6 +118,39 @@ void Saver::journal_failed(const Error& error) {
   set_state(State::failed);
 }
 
+void Saver::conflicted(const Error& error) {
+  timer_.cancel();
+  error_ = error;
+  set_state(State::failed);
+}
+
+void Saver::file_merged(bool same) {
+  failures_ = 0;
+  if (saving_) return;
+  error_.reset();
+  if (same) {
+    timer_.cancel();
+    first_touch_ms_ = 0;
+    saved_heads_ = session_.editing().heads();
+    set_state(State::saved);
+  } else if (dirty()) {
+    set_state(State::dirty);
+    schedule();
+  }
+}
+
+void Saver::file_gone(bool gone) {
+  if (gone) {
+    error_ = Error{404, "file_gone", session_.path() + " was deleted or moved away by another program; nothing is lost",
+                   "the next save writes it anew", ""};
+  } else if (error_ && error_->code == "file_gone") {
+    error_.reset();
+  } else {
+    return;
+  }
+  session_.connections().publish(Op::save_state, state_json());
+}
+
 void Saver::save(Invocation invocation) {
   std::optional<std::string> as;
   if (auto path = invocation.text("path"); !path.empty()) as = std::move(path);
@@ -126,7 +163,9 @@ void Saver::save(Invocation invocation) {
 
 void Saver::flush(UniqueFunction<void(Status)> done) {
   timer_.cancel();
-  if ((!dirty() && !saving_) || session_.prepared().notebook.read_only || !conflict_.empty()) return done({});
+  if ((!dirty() && !saving_) || session_.prepared().notebook.read_only || session_.outside().asks()) {
+    return done({});
+  }
   session_.editing().when_built([this, done = std::move(done)](Status status) mutable {
     if (!status) return done(std::move(status));
     start([done = std::move(done)](
@@ -160,7 +199,7 @@ std::shared_ptr<Saver::Job> Saver::make_job(bool overwrite, const std::optional<
     content.attachments = cell->attachments_json;
     if (cell->cell_type != "code") continue;
     auto saved = outputs.to_nbformat(cell->id);
-    if (saved.untouched()) continue;
+    if (saved.untouched() && session_.outside().file_has_outputs_of(cell->id)) continue;
     if (const auto count = session_.running().runtime().execution_count(cell->id)) content.execution_count = *count;
     job->outputs.emplace_back(request.cells.size() - 1, std::move(saved));
   }
@@ -195,7 +234,7 @@ Status redirect(document::SaveRequest& request, const std::string& as, const doc
 
 }  // namespace
 
-void Saver::start(Done done, bool overwrite, std::optional<std::string> as) {
+void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int tries) {
   if (saving_) {
     queued_.push_back({std::move(done), overwrite, std::move(as)});
     return;
@@ -207,9 +246,17 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as) {
                 "save it under another path"));
     return;
   }
+  if (session_.outside().asks() && !as) {
+    if (!overwrite) {
+      if (done) done(fail(session_.outside().refusal()));
+      return;
+    }
+    session_.outside().keep_ours();
+  }
   saving_ = true;
   set_state(State::saving);
   auto job = make_job(overwrite, as);
+  job->tries = tries;
   job->done = std::move(done);
   session_.services().workers->submit([weak = session_.weak_from_this(), job, journal = session_.prepared().journal,
                                        formats = session_.prepared().formats, paths = session_.services().paths,
@@ -223,6 +270,9 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as) {
       if (job->as) {
         LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite));
       }
+      job->base = std::make_shared<const document::MergeBase>(
+          document::merge_base_of(job->request.cells, job->request.metadata));
+      job->request.base_json = document::to_json(*job->base);
       return document::save_notebook(*journal, job->state_dir, job->request);
     };
     auto saved = write();
@@ -239,7 +289,6 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   if (saved) {
     failures_ = 0;
     error_.reset();
-    conflict_.clear();
     if (own_file) {
       notebook.last_known = saved->fingerprint;
       saved_heads_ = job->heads;
@@ -247,34 +296,16 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
     const bool current = job->touches == touches_;
     first_touch_ms_ = current && own_file ? 0 : clock::now_ms();
     set_state(current && own_file ? State::saved : State::dirty);
+    if (own_file) session_.outside().saved(&*saved, job->base, job->touches);
   } else {
+    if (own_file && retry(job, saved.error())) return;
     ++failures_;
     error_ = saved.error();
     log::warning("session", "saving " + job->request.path + " failed: " + error_->message);
-    if (error_->code == "conflict" && own_file) {
-      conflict_.clear();
-      json::Writer(conflict_)
-          .begin_object()
-          .member("path", notebook.path)
-          .member_raw("choices", R"(["overwrite","save_as"])")
-          .member("message", error_->message)
-          .end_object();
-      session_.connections().publish(Op::conflict, conflict_);
-    }
     set_state(State::failed);
   }
-  if (job->done) {
-    if (saved) {
-      std::string out;
-      json::Writer writer(out);
-      writer.begin_object().member("path", job->request.path).member("bytes", saved->bytes).key("heads").begin_array();
-      for (const auto& head : job->heads) writer.string(head);
-      writer.end_array().end_object();
-      job->done(CommandReply{200, std::move(out)});
-    } else {
-      job->done(fail(saved.error()));
-    }
-  }
+  if (!saved || !own_file) session_.outside().saved(nullptr, nullptr, 0);
+  answer(*job, saved);
   if (!queued_.empty()) {
     auto next = std::move(queued_.front());
     queued_.erase(queued_.begin());
@@ -282,6 +313,33 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   }
   if (dirty()) schedule();
   session_.check_idle();
+}
+
+// Somebody wrote the file while it was being saved, or just before: what they wrote is merged first.
+bool Saver::retry(const std::shared_ptr<Job>& job, const Error& error) {
+  if (error.code != "conflict" || job->tries >= most_tries) return false;
+  set_state(State::dirty);
+  session_.outside().look_then([weak = session_.weak_from_this(), job] {
+    const auto session = weak.lock();
+    if (!session) return;
+    session->saver().start(std::move(job->done), job->overwrite, job->as, job->tries + 1);
+  });
+  return true;
+}
+
+void Saver::answer(Job& job, const Result<document::SavedFile>& saved) {
+  if (job.done) {
+    if (saved) {
+      std::string out;
+      json::Writer writer(out);
+      writer.begin_object().member("path", job.request.path).member("bytes", saved->bytes).key("heads").begin_array();
+      for (const auto& head : job.heads) writer.string(head);
+      writer.end_array().end_object();
+      job.done(CommandReply{200, std::move(out)});
+    } else {
+      job.done(fail(saved.error()));
+    }
+  }
 }
 
 }  // namespace lectern::session

@@ -25,21 +25,31 @@ class Saver {
   /// The document is there: a restored or new one may want a save.
   void document_built();
   void journal_failed(const Error& error);
+  /// Somebody has to choose before anything is saved.
+  void conflicted(const Error& error);
+  /// What another program wrote is in the document; `same`: and the document holds nothing else.
+  void file_merged(bool same);
+  /// The file is not there any more; or is again.
+  void file_gone(bool gone);
   /// Command `save`.
   void save(Invocation invocation);
   /// Writes what is dirty, then calls `done`; at once when nothing is.
   void flush(UniqueFunction<void(Status)> done);
   [[nodiscard]] bool dirty() const { return state_ != State::saved; }
-  /// Data of save-state; of conflict, empty when there is none.
+  [[nodiscard]] bool saving() const { return saving_; }
+  /// Rises with every edit and output.
+  [[nodiscard]] std::uint64_t touches() const { return touches_; }
+  /// Data of save-state.
   [[nodiscard]] std::string state_json() const;
-  [[nodiscard]] const std::string& conflict_json() const { return conflict_; }
 
  private:
   enum class State { saved, dirty, saving, failed };
   struct Job;
   using Done = UniqueFunction<void(Result<CommandReply>)>;
   void schedule();
-  void start(Done done, bool overwrite, std::optional<std::string> as);
+  void start(Done done, bool overwrite, std::optional<std::string> as, int tries = 0);
+  void answer(Job& job, const Result<document::SavedFile>& saved);
+  bool retry(const std::shared_ptr<Job>& job, const Error& error);
   void finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved);
   void set_state(State state);
   [[nodiscard]] std::shared_ptr<Job> make_job(bool overwrite, const std::optional<std::string>& as);
@@ -48,7 +58,6 @@ class Saver {
   Timer timer_;
   State state_ = State::saved;
   std::optional<Error> error_;
-  std::string conflict_;
   std::vector<std::string> saved_heads_;
   std::uint64_t touches_ = 0;        // rises with every change
   std::int64_t first_touch_ms_ = 0;  // the oldest change the file does not have

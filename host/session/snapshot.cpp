@@ -8,6 +8,7 @@
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
 #include "session/models_feed.hpp"
+#include "session/outside.hpp"
 #include "session/policy_driver.hpp"
 #include "session/running.hpp"
 #include "session/saver.hpp"
@@ -77,7 +78,9 @@ std::string kernel_ready(LiveSession& session, Connection& connection, bool resu
 // The end of both kinds: what is shown in its latest state only, the document, and that this was all.
 void add_end(Replay& replay, LiveSession& session, Connection& connection) {
   replay.add(Op::save_state, session.saver().state_json());
-  if (!session.saver().conflict_json().empty()) replay.add(Op::conflict, session.saver().conflict_json());
+  if (auto conflict = session.outside().conflict_json(); !conflict.empty()) {
+    replay.add(Op::conflict, std::move(conflict));
+  }
   if (auto trust = session.trust().state_json(); !trust.empty()) replay.add(Op::trust_state, std::move(trust));
   for (auto& data : session.running().open_inputs()) {
     const auto* member = session.room().find(connection.client()->number);

@@ -36,6 +36,10 @@ void Takeovers::takeover(Invocation invocation) {
   const auto* member = room.find(invocation.member);
   if (member->grant != 0) return invocation.ok(granted_json(*member));
   if (!member->may_hold_the_pen() || (invocation.scope & cap_edit) == 0) {
+    if (session_.prepared().notebook.read_only) {
+      return invocation.error(403, "denied", "the file " + session_.path() + " can only be read here",
+                              "make it and its folder writable and open it again, or work where it is open");
+    }
     const char* why =
         member->view_only() ? "the client joined to watch only" : "the client's access does not include editing";
     return invocation.error(403, "denied", why, "join with an edit link, and without view_only");

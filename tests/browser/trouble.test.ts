@@ -11,7 +11,8 @@ describe('trouble', () => {
   let browser: Browser;
   let context: BrowserContext;
   beforeAll(async () => {
-    host = await Host.start();
+    // Nothing is saved by itself: what was typed and what another program wrote meet in these tests.
+    host = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
     browser = await launch();
   });
   afterAll(async () => {
@@ -32,11 +33,11 @@ describe('trouble', () => {
     await tab.type('a', ' and more');
     await tab.page.keyboard.press('Control+s');
     await until('saved', () => cellsOf(name)[0] === 'ours and more');
-    fs.writeFileSync(path.join(host.root, name), host.file(name).replace('ours and more', 'theirs, from another editor'));
     await tab.type('a', '!');
-    await tab.page.keyboard.press('Control+s');
+    await tab.allSent();
+    fs.writeFileSync(path.join(host.root, name), host.file(name).replace('ours and more', 'theirs, from another editor'));
     await tab.page.getByTestId('conflict').waitFor();
-    expect(await tab.page.getByTestId('conflict').innerText()).toMatch(/Both versions are safe/);
+    expect(await tab.page.getByTestId('conflict').innerText()).toMatch(/changed on both sides/);
     expect(cellsOf(name)).toEqual(['theirs, from another editor']);
     return tab;
   }
@@ -62,6 +63,21 @@ describe('trouble', () => {
     await until('the copy', () => fs.existsSync(path.join(host.root, 'beside-copy.ipynb')));
     expect(cellsOf('beside-copy.ipynb')).toEqual(['ours and more!']);
     expect(cellsOf('beside.ipynb')).toEqual(['theirs, from another editor']);
+  });
+
+  it('or somebody chooses cell by cell, with both sides on the screen', async () => {
+    const tab = await conflicting('choose.ipynb');
+    const sides = await tab.page.getByTestId('conflict-a').innerText();
+    expect(sides).toContain('ours and more!');
+    expect(sides).toContain('theirs, from another editor');
+    await tab.page.getByTestId('choose-both').click();
+    await tab.page.getByTestId('conflict').waitFor({ state: 'detached' });
+    await tab.page.keyboard.press('Control+s');
+    await until('both are saved', () => JSON.stringify(cellsOf('choose.ipynb')) === JSON.stringify(['ours and more!', 'theirs, from another editor']));
+    fs.rmSync(path.join(host.root, 'choose.ipynb'));
+    await tab.page.getByTestId('save-trouble').waitFor();
+    expect(await tab.page.getByTestId('save-trouble').innerText()).toMatch(/Nothing is lost/);
+    tab.expectNoProblems();
   });
 
   it('typing that was on its way when the tab was killed is a draft in the next one', async () => {

@@ -7,6 +7,7 @@
 
 #include "../support/notebook_formats.hpp"
 #include "base/json.hpp"
+#include "document/merge.hpp"
 #include "document/notebook_store.hpp"
 
 namespace lectern::document {
@@ -118,7 +119,7 @@ TEST_F(NotebookStoreTest, ACopyUnderAnotherNameChangesNothingHere) {
   EXPECT_EQ(read_file(file()), notebook_data("jupyter-4.5.ipynb"));
 }
 
-TEST_F(NotebookStoreTest, AnOutsideEditBecomesAHistoryOfItsOwnAndTheJournalIsKept) {
+TEST_F(NotebookStoreTest, AnOutsideEditIsToBeMergedIntoTheSameHistory) {
   std::string history_id, notebook_id;
   {
     const auto book = begin();
@@ -128,19 +129,75 @@ TEST_F(NotebookStoreTest, AnOutsideEditBecomesAHistoryOfItsOwnAndTheJournalIsKep
   }
   write_file(file(), notebook_data("colab.ipynb"));
   const auto again = open();
-  EXPECT_EQ(again.start, Start::imported);
+  EXPECT_EQ(again.start, Start::restored);
+  EXPECT_TRUE(again.outside);
   EXPECT_EQ(again.notebook_id, notebook_id);
-  EXPECT_NE(again.history_id, history_id);
+  EXPECT_EQ(again.history_id, history_id);
   EXPECT_EQ(again.previous_meta.at("epoch"), "7");
+  EXPECT_THAT(again.restored.changes, testing::ElementsAre("unsaved"));
+  EXPECT_EQ(again.last_known->sha256, crypto::sha256_hex(notebook_data("colab.ipynb")));
+  const auto base = merge_base_from_json(again.base_json);
+  ASSERT_TRUE(base.has_value()) << "what the file was when it was read";
+  EXPECT_EQ(base->cells.size(), 8u);
   ASSERT_FALSE(again.notices.empty());
   EXPECT_THAT(again.notices.back(), HasSubstr("another program"));
-  std::size_t kept = 0;
-  for (const auto& entry : fs::directory_iterator(again.state_dir)) {
-    if (entry.path().string().find(".kept.lj") == std::string::npos) continue;
-    ++kept;
-    EXPECT_THAT(read_file(entry.path()), HasSubstr("unsaved"));
+}
+
+TEST_F(NotebookStoreTest, WhatWasMergedIsKnownAfterwards) {
+  {
+    const auto book = begin();
+    write_file(file(), notebook_data("colab.ipynb"));
+    const auto print = fingerprint(file());
+    ASSERT_TRUE(print.has_value());
+    record_file(*book.journal, *print, "heads", R"({"metadata":"{}","cells":[]})");
+    ASSERT_TRUE(book.journal->append_and_wait({Record::meta("after", "it")}).has_value());
   }
-  EXPECT_EQ(kept, 1u);
+  const auto again = open();
+  EXPECT_FALSE(again.outside);
+  EXPECT_EQ(again.saved_heads, "heads");
+}
+
+TEST_F(NotebookStoreTest, WhoWatchesTakesNothingAndLeavesNothing) {
+  const auto book = begin();
+  std::string folder;
+  {
+    auto watching = store_->open_to_watch(at("a.ipynb"), formats_);
+    ASSERT_TRUE(watching.has_value()) << watching.error().message;
+    EXPECT_TRUE(watching->read_only);
+    EXPECT_EQ(watching->notebook_id, book.notebook_id);
+    EXPECT_NE(watching->history_id, book.history_id);
+    EXPECT_NE(watching->state_dir, book.state_dir);
+    folder = watching->state_dir;
+    EXPECT_TRUE(fs::exists(folder));
+  }
+  EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST_F(NotebookStoreTest, HostsWithTheirOwnStateSeeEachOthersNotebooks) {
+  const auto host = [&](const std::string& state) {
+    NotebookStore::Options options;
+    options.state_dir = folder_ / state;
+    options.lease_dir = folder_ / "leases";
+    return std::move(*NotebookStore::create(options, writer_));
+  };
+  const auto one = host("one"), two = host("two");
+  one->set_url("http://127.0.0.1:1");
+  {
+    const auto held = one->open(at("a.ipynb"), formats_);
+    ASSERT_TRUE(held.has_value()) << held.error().message;
+    const auto refused = two->open(at("a.ipynb"), formats_);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().status, 423);
+    EXPECT_EQ(refused.error().code, "open_elsewhere");
+    const auto details = json::parse(refused.error().details);
+    const auto* holder = details->find("holder");
+    EXPECT_EQ(holder->find("pid")->as_int(), ::getpid());
+    EXPECT_FALSE(holder->find("process_start")->as_string()->empty());
+    EXPECT_EQ(*holder->find("url")->as_string(), "http://127.0.0.1:1");
+    EXPECT_TRUE(two->open_to_watch(at("a.ipynb"), formats_).has_value());
+    EXPECT_FALSE(two->lease_for(file()).has_value());
+  }
+  EXPECT_TRUE(two->open(at("a.ipynb"), formats_).has_value());
 }
 
 TEST_F(NotebookStoreTest, ADeletedFileIsRestored) {

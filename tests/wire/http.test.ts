@@ -75,7 +75,7 @@ describe('HTTP', () => {
     fs.writeFileSync(path.join(host.root, 'list.ipynb'), '[]');
     fs.symlinkSync('/etc/hostname', path.join(host.root, 'link.ipynb'));
     const cases: [string, number, string][] = [
-      ['gone.ipynb', 404, 'not_found'],
+      ['nowhere/gone.ipynb', 404, 'not_found'],
       ['../outside.ipynb', 403, 'outside_root'],
       ['sub/../../outside.ipynb', 403, 'outside_root'],
       ['/etc/passwd', 403, 'outside_root'],

@@ -4,6 +4,7 @@ import type { Key } from "../i18n";
 import { Button } from "../ui/Button";
 import { ErrorNote } from "../ui/ErrorNote";
 import type { WireError } from "../wire/types";
+import { ConflictCells } from "./ConflictCells";
 import { useOpen, useSession } from "./context";
 
 /** What is wrong with the line, the kernel or the file: what is safe, and what to do. Below the header and only while it is so. */
@@ -70,12 +71,22 @@ function FileTrouble() {
   const conflict = useSession((state) => state.conflict);
   const canEdit = useSession((state) => state.capabilities.edit);
   const [naming, setNaming] = useState(false);
-  if (save?.state !== "failed" && !conflict) return null;
+  const gone = codeOf(save?.error) === "file_gone";
+  if (save?.state !== "failed" && !conflict && !gone) return null;
   const path = conflict?.path ?? save?.path ?? "";
-  const words = conflict ? t("trouble.conflict", { path: path.split("/").pop() }) : t(SAVE_TROUBLES[codeOf(save?.error)] ?? "trouble.save_failed");
+  const name = path.split("/").pop();
+  const cells = conflict?.cells ?? [];
+  const words = cells.length
+    ? t("trouble.conflict_cells", { path: name, count: cells.length })
+    : conflict
+      ? t("trouble.conflict", { path: name })
+      : gone
+        ? t("trouble.file_gone", { path: name })
+        : t(SAVE_TROUBLES[codeOf(save?.error)] ?? "trouble.save_failed");
   const offers = (choice: string) => !conflict || conflict.choices.includes(choice);
   return (
-    <Trouble name={conflict ? "conflict" : "save-trouble"} words={words} detail={conflict ? conflict.message : wordsOf(save?.error)}>
+    <Trouble name={conflict ? "conflict" : "save-trouble"} words={words} detail={cells.length || gone ? undefined : conflict ? conflict.message : wordsOf(save?.error)}>
+      {cells.length > 0 && <ConflictCells cells={cells} canEdit={canEdit} />}
       {!canEdit && conflict && <span className="soft">{t("trouble.conflict_reader")}</span>}
       {canEdit && !conflict && <Button onClick={() => void actions.save()}>{t("trouble.save_again")}</Button>}
       {canEdit && conflict && offers("overwrite") && (

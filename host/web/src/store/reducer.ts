@@ -148,7 +148,7 @@ export function reduce(state: SessionState, event: WireEvent, now: number = Date
     case "save-state":
       return { ...state, save: event.data, conflict: event.data.state === "saved" ? null : state.conflict };
     case "conflict":
-      return { ...state, conflict: { ...event.data, choices: event.data.choices ?? [] } };
+      return { ...state, conflict: event.data.choices?.length ? event.data : null };
     case "trust-state":
       return { ...state, untrusted: event.data.needs_approval ? (event.data.dependencies ?? []) : null };
     case "closing":

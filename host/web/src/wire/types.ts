@@ -117,11 +117,19 @@ export interface PolicyAction {
   tier?: string;
 }
 
-/** The file was changed by somebody else; `choices` are what `save` takes to settle it. */
+/** A cell that was changed here and in the file. `theirs` is missing where the file has no such cell any more. */
+export interface CellConflict {
+  cell_id: string;
+  kind: "both_edited" | "deleted_here" | "deleted_there";
+  theirs?: { cell_type: string; source: string };
+}
+
+/** The file was changed by somebody else; `choices` are what settles it, none when it is settled. */
 export interface Conflict {
   path: string;
   choices: string[];
   message?: string;
+  cells?: CellConflict[];
 }
 
 export interface TakeoverRequest {

@@ -1,0 +1,470 @@
+#include "session/outside.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/workers.hpp"
+#include "document/atomic_file.hpp"
+#include "document/notebook_store.hpp"
+#include "document/path_policy.hpp"
+#include "document/system_file.hpp"
+#include "lectern/sdk/json_slice.hpp"
+#include "runtime/service.hpp"
+#include "session/editing.hpp"
+#include "session/live_session.hpp"
+#include "session/running.hpp"
+#include "session/saver.hpp"
+
+namespace lectern::session {
+namespace {
+
+constexpr int quiet_ms = 40;          // editors write in several steps
+constexpr int at_latest_ms = 250;     // some never stop
+constexpr int half_written_ms = 300;  // what cannot be read may be whole by then
+
+}  // namespace
+
+struct Outside::Seen {
+  FileIdentity identity;
+  bool missing = false;
+  std::optional<document::Fingerprint> same;  // as the file we know
+  std::shared_ptr<const document::LoadedNotebook> file;
+  std::optional<Error> error;
+};
+
+struct Outside::Compared {
+  std::string cell_id;
+  runtime::SavedOutputs ours;
+  bool differs = false;
+};
+
+Outside::Outside(LiveSession& session) : session_(session), timer_(session.loop()) {}
+
+void Outside::begin(FileWatch& watch) {
+  const auto& notebook = session_.prepared().notebook;
+  if (notebook.outside) {
+    if (auto base = document::merge_base_from_json(notebook.base_json)) base_ = std::move(*base);
+  } else if (notebook.file) {
+    base_ = document::merge_base_of(*notebook.file);
+  } else {
+    base_.known = true;
+  }
+  // Without a token: the directory stops the watch before the loops may go.
+  guard_ = watch.watch(notebook.path,
+                       [weak = session_.weak_from_this(), &loop = session_.loop()](const FileWatch::Event& event) {
+                         loop.post([weak, event] {
+                           const auto session = weak.lock();
+                           if (session && !session->ended()) session->outside().heard(event);
+                         });
+                       });
+}
+
+void Outside::close() {
+  closed_ = true;
+  guard_ = {};
+  timer_.cancel();
+  for (auto& task : std::exchange(waiting_, {})) task();
+}
+
+void Outside::document_built() {
+  auto& notebook = session_.prepared().notebook;
+  if (!std::exchange(notebook.outside, false) || !notebook.file) return;
+  merge(notebook.file);
+}
+
+void Outside::heard(const FileWatch::Event& event) {
+  if (closed_) return;
+  switch (event.kind) {
+    case FileWatch::Event::Kind::moved:
+      return moved(event.path);
+    case FileWatch::Event::Kind::gone:
+      return vanished();
+    case FileWatch::Event::Kind::touched:
+      return soon();
+  }
+}
+
+void Outside::soon() {
+  const auto now = clock::now_ms();
+  if (heard_ms_ == 0) heard_ms_ = now;
+  const auto wait = std::clamp<std::int64_t>(heard_ms_ + at_latest_ms - now, 0, quiet_ms);
+  timer_.start(std::chrono::milliseconds(wait), [this] {
+    heard_ms_ = 0;
+    look();
+  });
+}
+
+void Outside::look_then(Task done) {
+  if (closed_) return done();
+  waiting_.push_back(std::move(done));
+  again_ = looking_;
+  look();
+}
+
+void Outside::look() {
+  if (closed_) return;
+  if (looking_ || session_.saver().saving()) {
+    again_ = true;
+    return;
+  }
+  looking_ = true;
+  again_ = false;
+  session_.editing().when_built([weak = session_.weak_from_this()](Status status) {
+    const auto session = weak.lock();
+    if (!session || session->ended()) return;
+    auto& self = session->outside();
+    if (!status) return self.finish_look();
+    const auto& prepared = session->prepared();
+    session->services().workers->submit([weak, token = session->at_work(), &loop = session->loop(),
+                                         path = prepared.notebook.path, known = prepared.notebook.last_known,
+                                         identity = self.identity_, unread = self.unread_, formats = prepared.formats,
+                                         limits = session->services().store->limits()] {
+      Seen seen;
+      seen.identity = identity_of(path);
+      seen.missing = !seen.identity.exists();
+      const bool untouched = seen.identity == identity || seen.identity == unread;
+      if (!seen.missing && !untouched) {
+        auto print = document::fingerprint(path);
+        if (print && known && *print == *known) {
+          seen.same = std::move(*print);
+        } else if (auto file = document::load(path, formats, limits)) {
+          seen.file = std::move(*file);
+        } else {
+          seen.error = std::move(file).error();
+        }
+      }
+      loop.post([weak, seen = std::move(seen)]() mutable {
+        const auto still = weak.lock();
+        if (still && !still->ended()) still->outside().seen(std::move(seen));
+      });
+    });
+  });
+}
+
+void Outside::seen(Seen seen) {
+  auto& notebook = session_.prepared().notebook;
+  if (closed_) return;
+  if (session_.saver().saving()) again_ = true;  // whose file that was is known when the save is over
+  if (seen.missing || session_.saver().saving()) return finish_look();
+  const bool known = seen.file && notebook.last_known && seen.file->fingerprint == *notebook.last_known;
+  if (seen.same || known || seen.file) file_is_back();
+  if (seen.same || known) {
+    identity_ = seen.identity;
+    unread_ = {};
+    if (std::exchange(unreadable_, std::nullopt)) tell_conflict();
+  } else if (seen.file) {
+    identity_ = seen.identity;
+    unread_ = {};
+    unreadable_.reset();
+    merge(std::move(seen.file));
+  } else if (seen.error && seen.error->code == "not_found") {
+    soon();
+  } else if (seen.error && unread_ == FileIdentity{} && !unreadable_) {
+    unread_.size = 1;  // looked at once: no file is like this
+    timer_.start(std::chrono::milliseconds(half_written_ms), [this] { look(); });
+  } else if (seen.error) {
+    unread_ = seen.identity;
+    unreadable_ = std::move(seen.error);
+    log::warning("session",
+                 session_.path() + " was changed by another program into what cannot be read: " + unreadable_->message);
+    tell_conflict();
+  }
+  finish_look();
+}
+
+void Outside::finish_look() {
+  looking_ = false;
+  if (again_) return look();
+  for (auto& task : std::exchange(waiting_, {})) task();
+}
+
+void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file) {
+  auto& notebook = session_.prepared().notebook;
+  auto& document = session_.editing().document();
+  auto merged = document::merge_outside(base_, document.cells(), document.metadata_json(), *file);
+  const bool clean = !session_.saver().dirty() && notebook.last_known.has_value() && conflicts_.empty();
+  if (!merged.changes.empty()) session_.editing().host_edit(merged.changes, "file");
+  notebook.file = document::renamed(file, merged.ids);
+  notebook.last_known = file->fingerprint;
+  base_ = std::move(merged.base);
+  conflicts_ = std::move(merged.conflicts);
+  std::unordered_map<std::string_view, std::string_view> there;
+  for (const auto& cell : notebook.file->cells) there.emplace(cell.id, cell.outputs);
+  for (const auto& cell : document.cells()) {
+    const auto outputs = session_.running().runtime().outputs().to_nbformat(cell->id);
+    const auto it = there.find(cell->id);
+    if (outputs.untouched() && (it == there.end() || it->second != outputs.file_text())) elsewhere_.insert(cell->id);
+  }
+  take_outputs(merged.from_there);
+  log::info("session", session_.path() + " was changed by another program: " + std::to_string(merged.changes.size()) +
+                           " changes merged, " + std::to_string(conflicts_.size()) + " cells to be chosen");
+  if (!conflicts_.empty() || merged.passed_over) keep_copy();
+  tell_conflict();
+  if (!conflicts_.empty()) return;
+  session_.editing().when_durable([this, clean = clean && !merged.passed_over, heads = session_.editing().heads()] {
+    if (closed_ || !conflicts_.empty()) return;
+    const bool same = clean && session_.editing().heads() == heads;
+    record(same);
+    session_.saver().file_merged(same);
+  });
+}
+
+void Outside::file_is_back() {
+  if (std::exchange(gone_, false)) session_.saver().file_gone(false);
+}
+
+const plugin::FormatCell* Outside::in_file(const std::string& cell_id) const {
+  const auto& file = session_.prepared().notebook.file;
+  if (!file) return nullptr;
+  const auto it = std::find_if(file->cells.begin(), file->cells.end(),
+                               [&](const plugin::FormatCell& cell) { return cell.id == cell_id; });
+  return it == file->cells.end() ? nullptr : &*it;
+}
+
+// Outputs that ran here since the last save stay. Those the file had are taken from the new one; those that ran here
+// and were saved may have been run again elsewhere: a worker compares.
+void Outside::take_outputs(const std::vector<std::string>& from_there) {
+  auto& outputs = session_.running().runtime().outputs();
+  const auto& file = session_.prepared().notebook.file;
+  std::unordered_set<std::string_view> asked;
+  for (const auto& conflict : conflicts_) asked.insert(conflict.cell_id);
+  const std::unordered_set<std::string_view> edited(from_there.begin(), from_there.end());
+  std::vector<Compared> unsure;
+  for (const auto& cell : file->cells) {
+    const std::string id(cell.id);
+    if (cell.cell_type != "code" || asked.contains(id) || ran_.contains(id)) continue;
+    if (session_.editing().document().find_cell(id) == nullptr) continue;
+    auto ours = outputs.to_nbformat(id);
+    const auto bare = sdk::json::trim(cell.outputs);
+    const bool none = bare.empty() || bare == "[]";
+    const auto count = session_.running().runtime().execution_count(id).value_or(-1);
+    if (edited.contains(id) || elsewhere_.contains(id) || count != cell.execution_count || (ours.empty() && !none)) {
+      take(id);
+    } else if (!ours.untouched() && !ours.empty()) {
+      unsure.push_back({id, std::move(ours), false});
+    }
+  }
+  if (unsure.empty()) return;
+  session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
+                                       &loop = session_.loop(), file, blobs = &session_.services().runtime->blobs(),
+                                       unsure = std::move(unsure)]() mutable {
+    std::unordered_map<std::string_view, std::string_view> there;
+    for (const auto& cell : file->cells) there.emplace(cell.id, cell.outputs);
+    for (auto& one : unsure) {
+      const auto text = one.ours.text(*blobs);
+      one.differs = text && document::outputs_hash(*text) != document::outputs_hash(there[one.cell_id]);
+    }
+    loop.post([weak, file, unsure = std::move(unsure)]() mutable {
+      const auto session = weak.lock();
+      if (!session || session->ended() || session->prepared().notebook.file != file) return;
+      session->outside().compared(std::move(unsure));
+    });
+  });
+}
+
+void Outside::compared(std::vector<Compared> cells) {
+  for (const auto& one : cells) {
+    if (one.differs && !ran_.contains(one.cell_id)) take(one.cell_id);
+  }
+}
+
+void Outside::take(const std::string& cell_id) {
+  const auto* there = in_file(cell_id);
+  if (there == nullptr) return;
+  if (session_.running().reload(cell_id, session_.prepared().notebook.file, there->outputs, there->execution_count)) {
+    elsewhere_.erase(cell_id);
+  }
+}
+
+// The file as it is now, before anybody's choice or the next save takes something of it away.
+void Outside::keep_copy() {
+  const auto& notebook = session_.prepared().notebook;
+  session_.services().workers->submit([file = notebook.file, folder = notebook.state_dir + "/copies",
+                                       name = document::name_of(notebook.path).substr(0, 180)] {
+    const auto kept = [&]() -> Status {
+      LECTERN_CHECK(document::make_folders(folder));
+      const auto path = folder + "/" + std::to_string(clock::wall_ms()) + "-" + name;
+      return document::replace_file(path, *file->bytes, 0600).map([](auto&&) {});
+    }();
+    if (!kept) log::warning("session", "a copy of a changed file could not be kept: " + kept.error().message);
+  });
+}
+
+// With `same`, the document says what the file says; then nothing has to be saved after a restart.
+void Outside::record(bool same) {
+  const auto& notebook = session_.prepared().notebook;
+  if (!notebook.last_known) return;
+  std::string heads;
+  if (same) {
+    for (const auto& head : session_.editing().heads()) heads += (heads.empty() ? "" : " ") + head;
+  }
+  document::record_file(*session_.prepared().journal, *notebook.last_known, heads, document::to_json(base_));
+}
+
+void Outside::saved(const document::SavedFile* saved, std::shared_ptr<const document::MergeBase> base,
+                    std::uint64_t touches) {
+  if (saved != nullptr) {
+    base_ = *base;
+    gone_ = false;
+    unread_ = {};
+    if (saved->inode != 0) {
+      identity_ = {saved->device, saved->inode, saved->fingerprint.size, saved->fingerprint.mtime_ns,
+                   saved->changed_ns};
+    }
+    std::erase_if(ran_, [&](const auto& one) { return one.second <= touches; });
+    unreadable_.reset();
+    conflicts_.clear();
+    tell_conflict();
+  }
+  if (again_ && !looking_) soon();
+}
+
+void Outside::ran(const std::string& cell_id, std::uint64_t touches) {
+  ran_[cell_id] = touches;
+  elsewhere_.erase(cell_id);
+}
+
+Error Outside::refusal() const {
+  Error error{409, "conflict", session_.path() + " was changed by another program", "choose which version to keep", ""};
+  if (unreadable_) {
+    error.message += " and cannot be read: " + unreadable_->message;
+    error.hint = "overwrite it, or save under another path";
+  } else {
+    error.message += "; " + std::to_string(conflicts_.size()) + (conflicts_.size() == 1 ? " cell was" : " cells were") +
+                     " also changed here.";
+  }
+  error.message += " It was not overwritten; the edits are in the host's journal.";
+  return error;
+}
+
+std::string Outside::conflict_json() const {
+  if (!asks()) return {};
+  const auto error = refusal();
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object().member("path", session_.path());
+  writer.member_raw("choices",
+                    conflicts_.empty() ? R"(["overwrite","save_as"])" : R"(["resolve","overwrite","save_as"])");
+  writer.member("message", error.message).key("cells").begin_array();
+  for (const auto& conflict : conflicts_) {
+    writer.begin_object().member("cell_id", conflict.cell_id).member("kind", document::kind_name(conflict.kind));
+    if (conflict.kind != document::CellConflict::Kind::deleted_there) {
+      writer.key("theirs")
+          .begin_object()
+          .member("cell_type", conflict.cell_type)
+          .member("source", conflict.source)
+          .end_object();
+    }
+    writer.end_object();
+  }
+  writer.end_array().end_object();
+  return out;
+}
+
+// Without choices: there is none any more.
+void Outside::tell_conflict() {
+  if (!asks() && !told_) return;
+  told_ = asks();
+  auto data = conflict_json();
+  if (data.empty()) {
+    json::Writer(data)
+        .begin_object()
+        .member("path", session_.path())
+        .member_raw("choices", "[]")
+        .member_raw("cells", "[]")
+        .end_object();
+  }
+  session_.connections().publish(Op::conflict, std::move(data));
+  if (asks()) session_.saver().conflicted(refusal());
+}
+
+void Outside::apply(const document::CellConflict& conflict, document::MergeChoice choice) {
+  const auto* live = session_.editing().document().find_cell(conflict.cell_id);
+  const bool takes =
+      choice == document::MergeChoice::theirs || (choice == document::MergeChoice::both && live == nullptr);
+  const auto changes = document::changes_of(conflict, choice, live);
+  if (!changes.empty()) session_.editing().host_edit(changes, "file");
+  document::settle(base_, conflict);
+  if (takes && conflict.kind != document::CellConflict::Kind::deleted_there) take(conflict.cell_id);
+}
+
+void Outside::keep_ours() {
+  for (const auto& conflict : std::exchange(conflicts_, {})) apply(conflict, document::MergeChoice::ours);
+}
+
+void Outside::resolve(Invocation invocation) {
+  const auto& rows = *invocation.body.find("choices")->as_array();
+  std::vector<std::pair<std::size_t, document::MergeChoice>> chosen;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto where = "body.choices[" + std::to_string(i) + "]";
+    const auto* id = rows[i].find("cell_id");
+    const auto* choice = rows[i].find("choice");
+    if (id == nullptr || !id->is_string() || choice == nullptr || !choice->is_string()) {
+      return invocation.error(400, "bad_request", where + " must be {cell_id, choice}");
+    }
+    const auto& word = *choice->as_string();
+    if (word != "ours" && word != "theirs" && word != "both") {
+      return invocation.error(400, "bad_request", where + ".choice must be ours, theirs or both");
+    }
+    const auto it = std::find_if(conflicts_.begin(), conflicts_.end(),
+                                 [&](const auto& conflict) { return conflict.cell_id == *id->as_string(); });
+    if (it == conflicts_.end()) {
+      return invocation.error(404, "no_conflict", where + ": there is nothing to choose for this cell",
+                              "somebody else may have chosen already");
+    }
+    chosen.emplace_back(it - conflicts_.begin(), word == "ours"     ? document::MergeChoice::ours
+                                                 : word == "theirs" ? document::MergeChoice::theirs
+                                                                    : document::MergeChoice::both);
+  }
+  std::unordered_set<std::size_t> done;
+  for (const auto& [place, choice] : chosen) {
+    if (done.insert(place).second) apply(conflicts_[place], choice);
+  }
+  std::vector<document::CellConflict> left;
+  for (std::size_t i = 0; i < conflicts_.size(); ++i) {
+    if (!done.contains(i)) left.push_back(std::move(conflicts_[i]));
+  }
+  conflicts_ = std::move(left);
+  session_.editing().when_durable([this, invocation = std::move(invocation)]() mutable {
+    std::string out;
+    json::Writer(out).begin_object().member("left", static_cast<std::uint64_t>(conflicts_.size())).end_object();
+    tell_conflict();
+    if (!asks()) {
+      record(false);
+      session_.saver().file_merged(false);
+    }
+    invocation.ok(std::move(out));
+  });
+}
+
+void Outside::moved(const std::string& path) {
+  session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
+                                       &loop = session_.loop(), paths = session_.services().paths,
+                                       store = session_.services().store, path] {
+    const auto where = paths->resolve(path);
+    const bool inside = where && where->kind == document::PathKind::file && where->path == path;
+    Result<document::NotebookLease> lease;
+    if (inside) lease = store->lease_for(path);
+    loop.post([weak, path, inside, lease = std::move(lease)]() mutable {
+      const auto session = weak.lock();
+      if (!session || session->ended()) return;
+      auto& self = session->outside();
+      if (!inside || !lease || !session->follow(path)) return self.vanished();
+      session->prepared().notebook.lease = std::move(*lease);
+      log::info("session", "the file of a session was moved to " + path);
+      self.soon();
+    });
+  });
+}
+
+void Outside::vanished() {
+  if (std::exchange(gone_, true)) return;
+  identity_ = {};
+  log::warning("session", session_.path() + " was deleted or moved away; the session goes on");
+  session_.saver().file_gone(true);
+}
+
+}  // namespace lectern::session

@@ -1,0 +1,94 @@
+// The file under a live session, as others change it: noticed by content, merged cell by cell as edits of the document,
+// followed when it is moved, missed when it is deleted. What both sides changed waits for a person.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "document/merge.hpp"
+#include "session/invocation.hpp"
+#include "session/watch.hpp"
+
+namespace lectern::session {
+
+class LiveSession;
+
+/// Everything [reactor].
+class Outside {
+ public:
+  explicit Outside(LiveSession& session);
+
+  /// Watches the file from now on.
+  void begin(FileWatch& watch);
+  void close();
+  /// The document is there: one that came out of the journal may have a file that changed meanwhile.
+  void document_built();
+
+  /// Compares the file with what is known of it, and merges what is new. A look under way, or a save, is waited for.
+  void look();
+  /// The same, and calls `done` after it.
+  void look_then(Task done);
+  /// The saver is done with the file. `base`: what it wrote; null when it wrote nothing.
+  void saved(const document::SavedFile* saved, std::shared_ptr<const document::MergeBase> base, std::uint64_t touches);
+  /// A cell's outputs changed here, at this count of the saver's.
+  void ran(const std::string& cell_id, std::uint64_t touches);
+
+  /// Nothing is saved over the file: somebody has to choose first, or the file cannot be read.
+  [[nodiscard]] bool asks() const { return !conflicts_.empty() || unreadable_.has_value(); }
+  /// 409 `conflict`, for who wants to save all the same.
+  [[nodiscard]] Error refusal() const;
+  /// Data of the event conflict; empty when there is none.
+  [[nodiscard]] std::string conflict_json() const;
+  /// Somebody overwrites the file: the document's side of everything.
+  void keep_ours();
+  /// Command `resolve`.
+  void resolve(Invocation invocation);
+
+  /// False: the file holds other outputs of this cell, or none; saving has to write them.
+  [[nodiscard]] bool file_has_outputs_of(const std::string& cell_id) const { return !elsewhere_.contains(cell_id); }
+  /// The file was deleted, and nothing has been written since.
+  [[nodiscard]] bool gone() const { return gone_; }
+
+ private:
+  struct Seen;
+  struct Compared;
+  void heard(const FileWatch::Event& event);
+  void soon();
+  void seen(Seen seen);
+  void finish_look();
+  void merge(std::shared_ptr<const document::LoadedNotebook> file);
+  void take_outputs(const std::vector<std::string>& from_there);
+  void compared(std::vector<Compared> cells);
+  void take(const std::string& cell_id);
+  void tell_conflict();
+  void keep_copy();
+  void record(bool same);
+  void file_is_back();
+  void moved(const std::string& path);
+  void vanished();
+  void apply(const document::CellConflict& conflict, document::MergeChoice choice);
+  [[nodiscard]] const plugin::FormatCell* in_file(const std::string& cell_id) const;
+
+  LiveSession& session_;
+  Timer timer_;
+  FileWatch::Guard guard_;
+  document::MergeBase base_;
+  FileIdentity identity_;  // of the file whose content was compared last
+  std::vector<document::CellConflict> conflicts_;
+  std::optional<Error> unreadable_;
+  FileIdentity unread_;  // of a file that could not be read, perhaps because somebody is still writing it
+  std::unordered_set<std::string> elsewhere_;
+  std::unordered_map<std::string, std::uint64_t> ran_;  // by cell; since the last save
+  std::vector<Task> waiting_;
+  std::int64_t heard_ms_ = 0;
+  bool looking_ = false, again_ = false, gone_ = false, closed_ = false, told_ = false;
+};
+
+}  // namespace lectern::session

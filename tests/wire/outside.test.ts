@@ -1,0 +1,165 @@
+// Other programs and other hosts at the same file: what they write is merged, what they hold is left to them.
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
+import { Host, notebookText, until } from '../support/host';
+
+const sources = (text: string) => JSON.parse(text).cells.map((cell: any) => (Array.isArray(cell.source) ? cell.source.join('') : cell.source));
+
+describe('the file of a live session', () => {
+  let host: Host;
+  beforeAll(async () => {
+    host = await Host.start();
+  });
+  afterAll(() => host.stop());
+
+  const begin = async (name: string) => {
+    const info = await host.open(host.notebook(name, [{ id: 'a', source: 'one' }, { id: 'b', source: 'two' }, { id: 'c', source: 'three' }]));
+    return { info, client: await Client.join(host, info), file: path.join(host.root, name) };
+  };
+  /** As git and most editors write: beside it, then renamed over it. */
+  const replace = (file: string, text: string) => {
+    fs.writeFileSync(`${file}.other`, text);
+    fs.renameSync(`${file}.other`, file);
+  };
+
+  it('is followed within a second, and the edit is one of the document', async () => {
+    const { client, file } = await begin('follow.ipynb');
+    const began = Date.now();
+    replace(file, host.file('follow.ipynb').replace('two', 'changed outside'));
+    const event = await client.event('notebook-document-transaction', (data: any) => data.transaction.source === 'file');
+    expect(Date.now() - began).toBeLessThan(5000); // a second on a machine that is not loaded
+    expect(event.data.transaction.changes).toEqual([expect.objectContaining({ type: 'set_source', cell_id: 'b', source: 'changed outside' })]);
+    await client.close();
+  });
+
+  it('keeps both sides of a cell that both changed, until somebody chooses', async () => {
+    const { client, file } = await begin('both.ipynb');
+    await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'ours' }] });
+    replace(file, notebookText([{ id: 'a', source: 'theirs' }, { id: 'b', source: 'two' }, { id: 'd', source: 'four' }]));
+    const conflict = await client.event('conflict');
+    expect(conflict.data).toMatchObject({ choices: ['resolve', 'overwrite', 'save_as'], cells: [{ cell_id: 'a', kind: 'both_edited', theirs: { source: 'theirs' } }] });
+    const refused = await client.command('save', {});
+    expect([refused.ok, refused.error.code, refused.error.status]).toEqual([false, 'conflict', 409]);
+    const chosen = await client.command('resolve', { choices: [{ cell_id: 'a', choice: 'both' }] });
+    expect(chosen).toMatchObject({ ok: true, left: 0 });
+    expect((await client.command('save', {})).ok).toBe(true);
+    expect(sources(host.file('both.ipynb'))).toEqual(['ours', 'theirs', 'two', 'four']);
+    await client.close();
+  });
+
+  it('may be deleted and moved: nothing is lost, and the session goes along', async () => {
+    const { client, file, info } = await begin('first.ipynb');
+    fs.mkdirSync(path.join(host.root, 'deep'), { recursive: true });
+    fs.renameSync(file, path.join(host.root, 'deep/second.ipynb'));
+    await client.event('save-state', (data: any) => data.path.endsWith('deep/second.ipynb'));
+    expect((await host.open('deep/second.ipynb')).session_id).toBe(info.session_id);
+    // The folder too.
+    fs.renameSync(path.join(host.root, 'deep'), path.join(host.root, 'deeper'));
+    await client.event('save-state', (data: any) => data.path.endsWith('deeper/second.ipynb'));
+    fs.rmSync(path.join(host.root, 'deeper/second.ipynb'));
+    await client.event('save-state', (data: any) => data.error?.code === 'file_gone');
+    await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'still here' }] });
+    expect((await client.command('save', {})).ok).toBe(true);
+    expect(sources(host.file('deeper/second.ipynb'))).toEqual(['still here', 'two', 'three']);
+    await client.close();
+  });
+
+  it('is opened where nothing is yet, and in a folder', async () => {
+    fs.mkdirSync(path.join(host.root, 'work'));
+    const both = await Promise.all([host.open('work/new.ipynb'), host.open('work/new.ipynb')]);
+    expect(both[0].session_id).toBe(both[1].session_id);
+    expect(both[0].cell_count).toBe(1);
+    const client = await Client.join(host, both[0]);
+    expect(client.ready.notebook.cells).toMatchObject([{ cell_type: 'code', source: '' }]);
+    expect((await client.command('save', {})).ok).toBe(true);
+    expect(fs.existsSync(path.join(host.root, 'work/new.ipynb'))).toBe(true);
+    const untitled = await host.open('work');
+    expect(untitled.path.endsWith('work/untitled.ipynb')).toBe(true);
+    expect(untitled.cell_count).toBe(1);
+    for (const [body, status, code] of [
+      [{ path: 'nowhere/x.ipynb' }, 404, 'not_found'],
+      [{ path: 'gone.ipynb', create: false }, 404, 'not_found'],
+      [{ path: 'gone.xyz' }, 415, 'unknown_format'],
+    ] as const) {
+      const answer = await host.post('/api/v1/notebooks/open', body);
+      expect([answer.status, answer.body.error.code]).toEqual([status, code]);
+    }
+    await client.close();
+  });
+
+  it('that cannot be written is read by everybody and edited by nobody', async () => {
+    const name = host.notebook('fixed.ipynb', [{ id: 'a', source: 'one' }]);
+    fs.chmodSync(path.join(host.root, name), 0o444);
+    const client = await Client.join(host, await host.open(name));
+    expect(client.ready.notebook.cells).toHaveLength(1);
+    expect((await client.takeover()).body.error.code).toBe('denied');
+    const edit = await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'no' }] });
+    expect([edit.ok, edit.error.code]).toEqual([false, 'read_only']);
+    await client.close();
+  });
+});
+
+describe('two hosts', () => {
+  it('never have one file: the second is told who has it, may watch, and has it when the first was killed', async () => {
+    const first = await Host.start();
+    // Its own state, and the same person: XDG_RUNTIME_DIR.
+    const second = await Host.start({ root: first.root, env: { XDG_RUNTIME_DIR: path.join(first.home, 'run') } });
+    try {
+      const info = await first.open(first.notebook('one.ipynb', [{ id: 'a', source: 'old' }]));
+      const writer = await Client.join(first, info);
+      const refused = await second.post('/api/v1/notebooks/open', { path: 'one.ipynb' });
+      expect([refused.status, refused.body.error.code]).toEqual([423, 'open_elsewhere']);
+      expect(refused.body.error.details.holder).toMatchObject({ pid: first.process.pid, url: first.url });
+      expect(refused.body.error.details.holder.process_start).toMatch(/^\d+$/);
+      const watching = await second.post('/api/v1/notebooks/open', { path: 'one.ipynb', watch: true });
+      expect(watching.status).toBe(200);
+      const reader = await Client.join(second, watching.body);
+      expect(reader.ready.consumer_capabilities.edit).toBe(false);
+      await writer.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'new' }] });
+      expect((await writer.command('save', {})).ok).toBe(true);
+      const seen = await reader.event('notebook-document-transaction', (data: any) => data.transaction.source === 'file');
+      expect(seen.data.transaction.changes[0]).toMatchObject({ type: 'set_source', source: 'new' });
+      await reader.close();
+      expect((await second.request('DELETE', `/api/v1/sessions/${watching.body.session_id}`)).status).toBe(204);
+      await first.kill('SIGKILL');
+      const own = await until('the lock is free', async () => {
+        const answer = await second.post('/api/v1/notebooks/open', { path: 'one.ipynb' });
+        return answer.status === 200 ? answer.body : undefined;
+      });
+      const heir = await Client.join(second, own);
+      expect((await heir.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'mine' }] })).ok).toBe(true);
+      await heir.close();
+    } finally {
+      await second.stop();
+      await first.stop();
+    }
+  });
+
+  it('an edit between a crash and the next start is merged with what was acknowledged and never saved', async () => {
+    const first = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
+    try {
+      const info = await first.open(first.notebook('n.ipynb', [{ id: 'a', source: 'one' }, { id: 'b', source: 'two' }]));
+      const a = await Client.join(first, info);
+      expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'acknowledged' }] })).ok).toBe(true);
+      const history = a.ready.history_id;
+      await first.kill('SIGKILL');
+      first.notebook('n.ipynb', [{ id: 'a', source: 'one' }, { id: 'b', source: 'edited meanwhile' }]);
+      const second = await Host.start({ root: first.root, home: first.home });
+      try {
+        const b = await Client.join(second, await second.open('n.ipynb'));
+        expect(b.ready.history_id).toBe(history);
+        await until('merged', async () => {
+          const saved = await b.command('save', {});
+          return saved.ok && JSON.stringify(sources(second.file('n.ipynb'))) === '["acknowledged","edited meanwhile"]';
+        });
+        await b.close();
+      } finally {
+        await second.stop();
+      }
+    } finally {
+      first.forget();
+    }
+  });
+});
