@@ -28,7 +28,9 @@ constexpr std::string_view components = R"json({
   "session_id":{"type":"string"},"path":{"type":"string"},"format":{"type":"string"},"cell_count":{"type":"integer"},
   "needs_trust_approval":{"type":"boolean"},"connect_url":{"type":"string"}}},
 "OpenRequest": {"type":"object","required":["path"],"properties":{
-  "path":{"type":"string","description":"relative to the served root, or absolute inside it"}}},
+  "path":{"type":"string","description":"relative to the served root, or absolute inside it"},
+  "watch":{"type":"boolean","description":"when another host has the file: read it here, and follow what is saved there"},
+  "create":{"type":"boolean","description":"default true: a path where nothing is yet is a new notebook, a folder gets an untitled one; false: 404"}}},
 "CreateRequest": {"type":"object","required":["runtime"],"properties":{
   "runtime":{"type":"string","description":"<plugin>/<kernel>, or the kernel's name where only one plugin has it"},
   "working_dir":{"type":"string"},"path":{"type":"string"},"package_manager":{"type":"string"},
