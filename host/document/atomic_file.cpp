@@ -62,21 +62,40 @@ Result<Descriptor> replace_file(const std::string& path, std::string_view bytes,
   return fd;
 }
 
-void remove_leftovers(const std::string& path) {
-  const std::string prefix = temporary_prefix(name_of(path));
-  auto folder = open_no_links(folder_of(path), O_RDONLY | O_DIRECTORY);
+namespace {
+
+// Calls `remove_it(name, age in seconds)` for each entry of the folder.
+template <class Decide>
+void remove_where(const std::string& path, Decide remove_it) {
+  auto folder = open_no_links(path, O_RDONLY | O_DIRECTORY);
   if (!folder) return;
   DIR* raw = ::fdopendir(folder->get());
   if (raw == nullptr) return;
   const int fd = folder->release();
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(raw, ::closedir);
   while (const dirent* item = ::readdir(dir.get())) {
-    if (std::string_view(item->d_name).substr(0, prefix.size()) != prefix) continue;
     struct stat info {};
-    if (::fstatat(fd, item->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    // Another process may be in the middle of a save; a minute is longer than any.
-    if (info.st_mtim.tv_sec + 60 < std::time(nullptr)) ::unlinkat(fd, item->d_name, 0);
+    if (::fstatat(fd, item->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode)) continue;
+    if (remove_it(std::string_view(item->d_name), std::time(nullptr) - info.st_mtim.tv_sec)) {
+      ::unlinkat(fd, item->d_name, 0);
+    }
   }
+}
+
+}  // namespace
+
+void remove_leftovers(const std::string& path) {
+  const std::string prefix = temporary_prefix(name_of(path));
+  remove_where(folder_of(path), [&](std::string_view name, std::time_t age) {
+    // Another process may be in the middle of a save; a minute is longer than any.
+    return name.substr(0, prefix.size()) == prefix && age > 60;
+  });
+}
+
+void remove_all_leftovers(const std::string& folder) {
+  remove_where(folder, [](std::string_view name, std::time_t) {
+    return name.front() == '.' && name.find(marker) != std::string_view::npos;
+  });
 }
 
 Status make_folders(const std::string& path) {
@@ -86,8 +105,12 @@ Status make_folders(const std::string& path) {
     if (at != std::string::npos) ++at;
     if (::mkdir(part.c_str(), 0700) == 0) {
       // What is put into it is only as durable as its own name is.
-      if (const Descriptor above(::open(folder_of(part).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); above)
-        ::fsync(above.get());
+      const Descriptor above(::open(folder_of(part).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (!above || ::fsync(above.get()) != 0) {
+        const int error = errno;
+        ::rmdir(part.c_str());
+        return fail(system_error(error, "make the folder", part));
+      }
     } else if (errno != EEXIST) {
       return fail(system_error(errno, "make the folder", part));
     }

@@ -29,8 +29,12 @@ Result<Descriptor> replace_file(const std::string& path, std::string_view bytes,
 
 /// [worker] Removes temporary files that a crash left beside `path`, when they are older than a minute.
 void remove_leftovers(const std::string& path);
+/// [worker] Removes all temporary files in `folder`, whatever they were to replace. Only for a folder that this process
+/// has to itself.
+void remove_all_leftovers(const std::string& folder);
 
-/// [worker] Makes the folder `path` and those above it that are missing, mode 0700.
+/// [worker] Makes the folder `path` and those above it that are missing, mode 0700. What it made is durable, or gone
+/// again and an error.
 Status make_folders(const std::string& path);
 
 }  // namespace lectern::document

@@ -12,6 +12,7 @@
 
 #include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "document/atomic_file.hpp"
 #include "document/journal_file.hpp"
 #include "document/journal_format.hpp"
 #include "document/journal_thread.hpp"
@@ -22,13 +23,6 @@ namespace {
 
 std::string file_name(const std::string& dir, std::string_view name) {
   return dir + "/" + std::string(name) + ".lj";
-}
-
-Status keep_copy(const std::string& path, std::string_view bytes) {
-  Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const int error = fd ? write_all(fd.get(), bytes) : errno;
-  if (error != 0) return fail(system_error(error, "write", path));
-  return {};
 }
 
 // The journals this process has open, by path. A session may end while the last records of its journal are still
@@ -111,7 +105,8 @@ Result<std::optional<Recovered>> Journal::recover(const std::string& dir, std::s
   recovered.turn = scan.turn;
   recovered.salt = scan.salt;
   if (scan.tail_has_records) {
-    LECTERN_CHECK(keep_copy(path + ".torn", bytes.substr(scan.end, scan.tail_bytes)));
+    // Durable before attach() cuts it off.
+    LECTERN_CHECK(replace_file(path + ".torn", bytes.substr(scan.end, scan.tail_bytes), 0600).map([](auto&&) {}));
   }
   return std::optional<Recovered>(std::move(recovered));
 }

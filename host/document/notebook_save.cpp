@@ -1,6 +1,7 @@
 // save() of notebook_file.hpp.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -8,7 +9,9 @@
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
+#include "base/log.hpp"
 #include "document/atomic_file.hpp"
+#include "document/kept_copies.hpp"
 #include "document/notebook_file.hpp"
 #include "document/system_file.hpp"
 
@@ -114,13 +117,29 @@ tl::unexpected<Error> conflict(const std::string& path, const std::optional<Fing
               R"({"ours":)" + (ours ? to_json(*ours) : "null") + R"(,"theirs":)" + to_json(theirs) + "}");
 }
 
-Result<std::string> keep_copy(const SaveRequest& request, const OnDisk& disk) {
+Result<std::string> keep_old(const SaveRequest& request, const OnDisk& disk) {
   if (request.keep_dir.empty()) return std::string{};
-  const std::string folder = request.keep_dir + "/copies";
-  LECTERN_CHECK(make_folders(folder));
-  const std::string path = folder + "/" + std::to_string(clock::wall_ms()) + "-" + name_of(request.path).substr(0, 180);
-  LECTERN_CHECK(replace_file(path, disk.bytes, 0600).map([](auto&&) {}));
-  return path;
+  return keep_copy(request.keep_dir + "/copies", name_of(request.path), disk.bytes);
+}
+
+// An ordinary save replaces what nobody will miss, most of the time: a version every now and then.
+void keep_version(const SaveRequest& request, const OnDisk& disk) {
+  if (request.keep_dir.empty()) return;
+  const std::string copies = request.keep_dir + "/copies";
+  if (newest_copy_age_ms(copies) < CopyLimits{}.version_every_ms) return;
+  const auto kept = keep_copy(copies, name_of(request.path), disk.bytes);
+  if (!kept) log::warning("document", "No version of " + request.path + " was kept. " + kept.error().message);
+}
+
+// The content is there, but who put it there may have been stopped before it was durable: an earlier save of ours whose
+// last step failed, or another program, which never cares.
+Status make_durable(const std::string& path) {
+  LECTERN_TRY(const Descriptor file, open_no_links(path, O_RDONLY));
+  LECTERN_TRY(const Descriptor folder, open_no_links(folder_of(path), O_RDONLY | O_DIRECTORY));
+  if (::fsync(file.get()) != 0 || ::fsync(folder.get()) != 0) {
+    return fail(system_error(errno, "make durable", path, safe_text));
+  }
+  return {};
 }
 
 // A save that drops most of a file is rarely meant: a document that failed to build looks just like it.
@@ -157,6 +176,7 @@ Result<SavedFile> save(const SaveRequest& request) {
   saved.fingerprint = {crypto::sha256_hex(bytes), bytes.size(), 0};
   LECTERN_TRY(const OnDisk disk, look(request.path));
   if (disk.exists && disk.print == saved.fingerprint) {
+    LECTERN_CHECK(make_durable(request.path));
     saved.fingerprint = disk.print;
     saved.unchanged = true;
     return saved;
@@ -165,7 +185,9 @@ Result<SavedFile> save(const SaveRequest& request) {
   if (foreign && !request.overwrite_foreign) return conflict(request.path, request.last_known, disk.print);
   LECTERN_CHECK(check_rights(request, disk));
   if (foreign || (disk.exists && drops_much(request, disk, bytes.size()))) {
-    LECTERN_TRY(saved.kept_copy, keep_copy(request, disk));
+    LECTERN_TRY(saved.kept_copy, keep_old(request, disk));
+  } else if (disk.exists) {
+    keep_version(request, disk);
   }
   if (request.record_intent) LECTERN_CHECK(request.record_intent(saved.fingerprint));
   // Between the look and the rename somebody may have written: a last, cheap look at the file's state.

@@ -214,6 +214,8 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   }
   LECTERN_CHECK(make_folders(book.state_dir));
   LECTERN_CHECK(state_->lock(book));
+  remove_all_leftovers(book.state_dir);
+  remove_all_leftovers(book.state_dir + "/copies");
   if (!book.read_only) remove_leftovers(where.path);
   book.notebook_id = read_notebook_id(book.state_dir);
   if (book.notebook_id.empty()) {

@@ -59,19 +59,32 @@ Result<Ledger::Opened> Ledger::open(document::JournalWriter& writer, const std::
   return opened;
 }
 
-void Ledger::write(std::string_view key, std::string value) {
-  std::vector<document::Record> records;
-  records.push_back(document::Record::meta(std::string(key), std::move(value)));
-  journal_->append(
-      std::move(records),
-      [](Status status) {
-        if (!status) log::warning("session", "the ledger could not be written: " + status.error().message);
-      },
-      document::Durability::relaxed);
+namespace {
+
+// After a failure the file is given up and everything is in memory: a new file is tried at once, which helps when it
+// was this file that failed, and with every later write, which helps when the disk was full.
+void put(const std::shared_ptr<document::Journal>& journal, std::vector<document::Record> records,
+         document::JournalDone done) {
+  if (journal->failed()) return journal->rewrite("", "", std::move(records), std::move(done));
+  journal->append(std::move(records), [journal, done = std::move(done)](Status status) mutable {
+    if (status) return done({});
+    journal->rewrite("", "", {}, std::move(done));
+  });
 }
 
-void Ledger::client(const Client& client) {
-  write(std::string(client_prefix) + client.id, Clients::to_json(client));
+}  // namespace
+
+void Ledger::write(std::string_view key, std::string value, document::JournalDone done) {
+  std::vector<document::Record> records;
+  records.push_back(document::Record::meta(std::string(key), std::move(value)));
+  put(journal_, std::move(records), [done = std::move(done)](Status status) mutable {
+    if (!status) log::warning("session", "the ledger could not be written: " + status.error().message);
+    if (done) done(std::move(status));
+  });
+}
+
+void Ledger::client(const Client& client, document::JournalDone done) {
+  write(std::string(client_prefix) + client.id, Clients::to_json(client), std::move(done));
 }
 void Ledger::forget(std::string_view client_id) {
   write(std::string(client_prefix) + std::string(client_id), "");
@@ -80,10 +93,17 @@ void Ledger::policy(std::string json) {
   write(policy_key, std::move(json));
 }
 
+void Ledger::recover() {
+  if (!journal_->failed()) return;
+  journal_->rewrite("", "", {}, [](Status status) {
+    if (!status) log::warning("session", "the ledger could not be written: " + status.error().message);
+  });
+}
+
 void Ledger::reserve_epochs(std::uint64_t upto, Loop& loop, UniqueFunction<void(Status)> done) {
   std::vector<document::Record> records;
   records.push_back(document::Record::meta(std::string(epochs_key), std::to_string(upto)));
-  journal_->append(std::move(records), [&loop, done = std::move(done)](Status status) mutable {
+  put(journal_, std::move(records), [&loop, done = std::move(done)](Status status) mutable {
     loop.post([done = std::move(done), status = std::move(status)]() mutable { done(std::move(status)); });
   });
 }

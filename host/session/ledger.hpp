@@ -33,17 +33,20 @@ class Ledger {
   /// kept aside and named in the log; the epochs then go on above a jump that no earlier run can have reached.
   static Result<Opened> open(document::JournalWriter& writer, const std::string& dir, std::uint64_t block);
 
-  /// [reactor] Written within a second: a client lost with it takes a new identity.
-  void client(const Client& client);
+  /// [reactor] On its way to the disk at once. `done` runs on the journal thread (see document/journal.hpp). What
+  /// cannot be written is written with whatever comes next, or by recover().
+  void client(const Client& client, document::JournalDone done = {});
   void forget(std::string_view client_id);
   void policy(std::string json);
+  /// [reactor] Writes what an earlier failure kept from the disk, when there was one.
+  void recover();
   /// [reactor] `done` is posted to `loop` after the fsync.
   void reserve_epochs(std::uint64_t upto, Loop& loop, UniqueFunction<void(Status)> done);
 
  private:
-  explicit Ledger(std::unique_ptr<document::Journal> journal) : journal_(std::move(journal)) {}
-  void write(std::string_view key, std::string value);
-  std::unique_ptr<document::Journal> journal_;
+  explicit Ledger(std::shared_ptr<document::Journal> journal) : journal_(std::move(journal)) {}
+  void write(std::string_view key, std::string value, document::JournalDone done = {});
+  std::shared_ptr<document::Journal> journal_;
 };
 
 }  // namespace lectern::session

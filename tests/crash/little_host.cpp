@@ -1,0 +1,214 @@
+#include "little_host.hpp"
+
+#include <unistd.h>
+
+#include <future>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+#include "../support/notebook_formats.hpp"
+#include "document/notebook_store.hpp"
+#include "session/ledger.hpp"
+#include "session/notebook_import.hpp"
+
+namespace lectern::crash {
+namespace {
+
+using document::Record;
+
+constexpr const char* actor = "63726173686d6174726978206163746f";
+
+class LittleHost {
+ public:
+  LittleHost(const Place& place, int first, int tell) : place_(place), next_(first), tell_(tell) {}
+
+  void run() {
+    auto store = document::NotebookStore::create({place_.state(), {}}, writer_);
+    const auto root = document::PathPolicy::create(place_.root());
+    if (!store || !root) return;
+    const auto where = root->resolve("a.ipynb");
+    if (!where) return;
+    auto book = (*store)->open(*where, {test::ipynb()});
+    if (!book) return;
+    book_ = std::move(*book);
+    if (!open_ledger() || !build()) return;
+    tell("id " + book_.notebook_id);
+    script();
+    tell("end");
+  }
+
+ private:
+  void script() {
+    edit();
+    edit();
+    save();
+    weigh_down(true);
+    save();
+    edit();
+    if (auto bytes = document_->save()) (void)book_.journal->rewrite_and_wait(std::move(*bytes), document_->sidecar());
+    edit();
+    weigh_down(false);
+    save();
+    more_epochs();
+    save();
+    edit();
+  }
+
+  void tell(const std::string& what) const {
+    const std::string line = what + "\n";
+    if (::write(tell_, line.data(), line.size()) < 0) ::_exit(9);
+  }
+  bool open_ledger() {
+    auto opened = session::Ledger::open(writer_, book_.state_dir, 16);
+    if (!opened) return false;
+    ledger_ = std::move(opened->ledger);
+    reserved_ = opened->reserved;
+    tell("epochs " + std::to_string(reserved_));
+    session::Client client;
+    client.id = "client" + std::to_string(next_);
+    client.secret_hash = std::string(32, 'x');
+    if (wait([&](auto done) { ledger_->client(client, std::move(done)); })) tell("client " + client.id);
+    return true;
+  }
+  void more_epochs() {
+    const auto upto = reserved_ + 16;
+    if (!wait([&](auto done) { ledger_->reserve_epochs(upto, loop_, std::move(done)); })) return;
+    reserved_ = upto;
+    tell("epochs " + std::to_string(upto));
+  }
+  template <class Ask>
+  bool wait(Ask ask) {
+    std::promise<Status> promise;
+    ask([&](Status status) { promise.set_value(std::move(status)); });
+    return promise.get_future().get().has_value();
+  }
+  bool build() {
+    auto document =
+        book_.start == document::Start::restored
+            ? session::restore_notebook(book_.restored)
+            : session::import_notebook(book_.file.get(), document::NotebookInput{}, book_.history_id, *book_.journal);
+    if (!document) return false;
+    document_.emplace(std::move(*document));
+    return true;
+  }
+
+  // As the session does it: what the journal refused is in memory, and becomes a new journal.
+  bool keep(const std::vector<std::string>& chunks) {
+    std::vector<Record> records;
+    for (const auto& chunk : chunks) records.push_back(Record::change(chunk));
+    if (book_.journal->append_and_wait(std::move(records))) return true;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      auto bytes = document_->save();
+      if (bytes && book_.journal->rewrite_and_wait(std::move(*bytes), document_->sidecar())) return true;
+    }
+    return false;
+  }
+  bool apply(const document::Change& change) {
+    auto applied = document_->apply_transaction(actor, {change});
+    return applied && keep(applied->chunks);
+  }
+  void edit() {
+    const int number = next_++;
+    tell("try " + std::to_string(number));
+    document::CreateCell cell;
+    cell.cell_id = "m" + std::to_string(number);
+    cell.cell_type = "markdown";
+    cell.source = source_of(number);
+    cell.after = document_->cells().back()->id;
+    if (!apply(cell)) return;
+    // A rewrite from memory brings those before it, too.
+    for (const auto& other : document_->cells()) {
+      if (other->id.front() == 'm') tell("edit " + other->id.substr(1));
+    }
+  }
+  void weigh_down(bool heavy) {
+    if (!heavy) {
+      (void)apply(document::DeleteCell{ballast_id});
+      return;
+    }
+    document::CreateCell cell;
+    cell.cell_id = ballast_id;
+    cell.cell_type = "raw";
+    cell.source = ballast();
+    cell.before = document_->cells().front()->id;
+    (void)apply(cell);
+  }
+  void save() {
+    // A save that failed is tried again, as the session does.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      document::SaveRequest request;
+      request.path = book_.path;
+      request.format = test::ipynb();
+      request.baseline = book_.file;
+      request.metadata = document_->metadata_json();
+      request.last_known = book_.last_known;
+      request.heads = std::to_string(next_);
+      for (const auto* cell : document_->cells()) {
+        auto& content = request.cells.emplace_back();
+        content.id = cell->id;
+        content.cell_type = cell->cell_type;
+        content.source = cell->source;
+        content.metadata = cell->metadata_json;
+      }
+      auto saved = document::save_notebook(*book_.journal, book_.state_dir, std::move(request));
+      if (!saved) continue;
+      book_.last_known = saved->fingerprint;
+      if (document_->find_cell(ballast_id) != nullptr) tell("heavy");
+      tell("saved " + std::to_string(next_ - 1));
+      return;
+    }
+  }
+
+  Place place_;
+  int next_, tell_;
+  document::JournalWriter writer_;
+  Loop loop_{"little"};
+  document::OpenedNotebook book_;
+  std::unique_ptr<session::Ledger> ledger_;
+  std::uint64_t reserved_ = 0;
+  std::optional<document::NotebookDocument> document_;
+};
+
+}  // namespace
+
+std::string source_of(int number) {
+  std::string text = "cell " + std::to_string(number) + "\n";
+  unsigned state = static_cast<unsigned>(number) * 2654435761U + 12345;
+  while (text.size() < 1500) {
+    state = state * 1664525U + 1013904223U;
+    text += std::to_string(state) + ((state & 7) == 0 ? "\n" : " ");
+  }
+  return text + "end";
+}
+
+std::string ballast() {
+  std::string text;
+  for (int i = 0; i < 1200; ++i) text += "ballast " + std::to_string(i * 7919) + "\n";
+  return text;
+}
+
+void live(const Place& place, int first, int tell) {
+  LittleHost(place, first, tell).run();
+}
+
+void Told::read(const std::string& lines) {
+  std::istringstream in(lines);
+  std::string word;
+  for (std::string line; std::getline(in, line);) {
+    if (in.eof()) break;  // the last line is whole only when its end is there
+    std::istringstream words(line);
+    std::string value;
+    words >> word >> value;
+    if (word == "try") tried = std::stoi(value);
+    if (word == "edit") edits.push_back(std::stoi(value));
+    if (word == "saved") saved = std::max(saved, std::stoi(value));
+    if (word == "heavy") heavy = true;
+    if (word == "epochs") epochs = std::stoull(value);
+    if (word == "client") clients.push_back(value);
+    if (word == "id") id = value;
+    if (word == "end") ended = true;
+  }
+}
+
+}  // namespace lectern::crash
