@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <array>
 
 #include "load/host.hpp"
 #include "load/stats.hpp"
@@ -35,11 +37,19 @@ FanoutFloor::FanoutFloor(const std::string& folder, int peers) : path_(folder + 
     ::setsockopt(far_.back(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   ::close(listener);
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  for (std::size_t i = 1; i < near_.size(); ++i) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = near_[i];
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, near_[i], &event) != 0) give_up("cannot watch a socket");
+  }
   server_ = std::thread([this] { serve(); });
 }
 
 FanoutFloor::~FanoutFloor() {
   for (const int fd : near_) ::close(fd);
+  ::close(epoll_);
   server_.join();
   for (const int fd : far_) ::close(fd);
   ::close(file_);
@@ -58,15 +68,15 @@ void FanoutFloor::serve() {
 std::int64_t FanoutFloor::once() {
   const auto from = now_us();
   write_all(near_.front(), "k");
-  std::vector<pollfd> waiting;
-  for (std::size_t i = 1; i < near_.size(); ++i) waiting.push_back({near_[i], POLLIN, 0});
+  std::array<epoll_event, 256> ready;
   char buffer[record_size];
-  while (!waiting.empty()) {
-    ::poll(waiting.data(), waiting.size(), 10'000);
-    std::erase_if(waiting, [&](const pollfd& one) {
-      return one.revents != 0 &&
-             ::recv(one.fd, buffer, sizeof buffer, MSG_WAITALL) == static_cast<ssize_t>(record_size);
-    });
+  for (std::size_t missing = near_.size() - 1; missing > 0;) {
+    const int count = ::epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()), 10'000);
+    if (count <= 0) give_up("the floor fell silent");
+    for (int at = 0; at < count; ++at) {
+      const int fd = ready[static_cast<std::size_t>(at)].data.fd;
+      if (::recv(fd, buffer, sizeof buffer, MSG_WAITALL) == static_cast<ssize_t>(record_size)) --missing;
+    }
   }
   return now_us() - from;
 }

@@ -23,6 +23,7 @@ class FanoutFloor {
   void serve();
   std::string path_;
   int file_ = -1;
+  int epoll_ = -1;               // of the receivers
   std::vector<int> near_, far_;  // the driver's ends and the server's; the first is the sender's
   std::thread server_;
 };

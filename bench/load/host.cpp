@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -124,12 +125,25 @@ std::string Host::open(const std::string& name) {
   return *info.find("session_id")->as_string();
 }
 
-double Host::resident_mb() const {
+double Host::status_mb(const std::string& key) const {
   std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmRSS:", 0) == 0) return std::atof(line.c_str() + 6) / 1024.0;
+    if (line.rfind(key + ":", 0) == 0) return std::atof(line.c_str() + key.size() + 1) / 1024.0;
   }
   return 0;
+}
+
+double Host::resident_mb() const {
+  return status_mb("VmRSS");
+}
+
+double Host::anonymous_mb() const {
+  return status_mb("RssAnon");
+}
+
+void Host::settle() {
+  while (!request("GET", "/api/v1/sessions").find("sessions")->as_array()->empty()) ::poll(nullptr, 0, 50);
+  ::poll(nullptr, 0, 1000);
 }
 
 }  // namespace load

@@ -24,6 +24,9 @@ class Host {
   void write(const std::string& name, const std::string& text) const;
   [[nodiscard]] std::string open(const std::string& name);  // session id
   [[nodiscard]] double resident_mb() const;
+  [[nodiscard]] double anonymous_mb() const;  // of that, what is no file's
+  /// Waits until no session is left, and a little for what ends behind them.
+  void settle();
 
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] const std::string& token() const { return token_; }
@@ -31,6 +34,7 @@ class Host {
   [[nodiscard]] double start_ms() const { return start_ms_; }
 
  private:
+  [[nodiscard]] double status_mb(const std::string& key) const;
   std::string folder_;
   int pid_ = -1;
   int out_ = -1;

@@ -1,6 +1,5 @@
 #include "load/socket.hpp"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,8 +116,12 @@ bool Socket::parse(Message& message, int& opcode) {
   return true;
 }
 
-bool Socket::buffered() const {
-  return at_ < buffer_.size();
+/// Ping and close; others are the reader's.
+void Socket::answer(int opcode, const Message& message) {
+  if (opcode == 9) send(0xA, message.bytes);
+  if (opcode == 8) {
+    give_up("the host closed a connection: " + (message.bytes.size() > 2 ? message.bytes.substr(2) : ""));
+  }
 }
 
 Message Socket::receive() {
@@ -128,14 +131,18 @@ Message Socket::receive() {
       fill();
       continue;
     }
-    if (opcode == 9) {
-      send(0xA, message.bytes);
-    } else if (opcode == 8) {
-      give_up("the host closed a connection: " + (message.bytes.size() > 2 ? message.bytes.substr(2) : ""));
-    } else {
-      return message;
-    }
+    if (opcode < 8) return message;
+    answer(opcode, message);
   }
+}
+
+bool Socket::skip_past(std::string_view needle) {
+  Message message;
+  for (int opcode = 0; parse(message, opcode);) {
+    answer(opcode, message);
+    if (opcode < 8 && !needle.empty() && message.bytes.find(needle) != std::string::npos) return true;
+  }
+  return false;
 }
 
 Message Socket::until(std::string_view needle) {
@@ -143,29 +150,6 @@ Message Socket::until(std::string_view needle) {
     auto message = receive();
     if (message.bytes.find(needle) != std::string::npos) return message;
   }
-}
-
-std::int64_t all_until(std::vector<Socket*>& sockets, std::string_view needle) {
-  std::vector<Socket*> waiting = sockets;
-  while (!waiting.empty()) {
-    std::vector<pollfd> polled;
-    bool ready = false;
-    for (auto* socket : waiting) {
-      polled.push_back({socket->fd(), POLLIN, 0});
-      ready = ready || socket->buffered();
-    }
-    if (!ready) ::poll(polled.data(), polled.size(), 10'000);
-    std::vector<Socket*> still;
-    for (std::size_t i = 0; i < waiting.size(); ++i) {
-      if ((polled[i].revents & POLLIN) == 0 && !waiting[i]->buffered()) {
-        still.push_back(waiting[i]);
-      } else if (waiting[i]->receive().bytes.find(needle) == std::string::npos) {
-        still.push_back(waiting[i]);
-      }
-    }
-    waiting.swap(still);
-  }
-  return now_us();
 }
 
 }  // namespace load

@@ -1,5 +1,5 @@
 // A WebSocket client of lectern.v1, as small as a load driver needs: blocking, unmasking nothing, masking with zeros
-// (the mask key is free to choose), many of them polled together.
+// (the mask key is free to choose).
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,11 @@ class Socket {
   Message receive();
   /// Reads until a message contains `needle`; returns it.
   Message until(std::string_view needle);
-  /// True when a whole message is buffered, so that polling the descriptor would miss it.
-  [[nodiscard]] bool buffered() const;
+  /// One read of what has arrived, or of what arrives first.
+  void fill();
+  /// Forgets the whole messages read so far, up to the first that contains `needle`: true when there was one. Without a
+  /// needle all of them. Reads nothing from the socket.
+  bool skip_past(std::string_view needle);
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] const std::string& client_id() const { return client_id_; }
@@ -44,7 +47,7 @@ class Socket {
 
  private:
   void send(int opcode, std::string_view payload);
-  void fill();
+  void answer(int opcode, const Message& message);
   bool parse(Message& message, int& opcode);
 
   int fd_ = -1;
@@ -54,8 +57,5 @@ class Socket {
   std::uint64_t epoch_ = 0;
   std::int64_t ready_us_ = 0;
 };
-
-/// Reads every socket until each has seen a message containing `needle`; microseconds when the last one had.
-std::int64_t all_until(std::vector<Socket*>& sockets, std::string_view needle);
 
 }  // namespace load

@@ -31,24 +31,34 @@ class Samples {
   std::vector<std::int64_t> values_;
 };
 
+/// What a figure of a row should be below.
+struct Aim {
+  std::string figure;
+  double below = 0;
+};
+
 /// One line of the report.
 struct Row {
   std::string name;
   std::string unit;
   std::vector<std::pair<std::string, double>> figures;
+  std::vector<Aim> aims = {};
 };
 
 class Report {
  public:
-  void add(const std::string& name, const Samples& samples) {
+  void add(const std::string& name, const Samples& samples, std::vector<Aim> aims = {}) {
     add({name,
          "ms",
          {{"n", static_cast<double>(samples.count())},
           {"p50", samples.quantile(0.5)},
           {"p99", samples.quantile(0.99)},
-          {"max", samples.quantile(1)}}});
+          {"max", samples.quantile(1)}},
+         std::move(aims)});
   }
-  void add(const std::string& name, const std::string& unit, double value) { add({name, unit, {{"value", value}}}); }
+  void add(const std::string& name, const std::string& unit, double value, std::vector<Aim> aims = {}) {
+    add({name, unit, {{"value", value}}, std::move(aims)});
+  }
   /// Prints the row at once: a run that is cut short has shown what it found.
   void add(Row row);
   [[nodiscard]] std::string json() const;

@@ -25,7 +25,7 @@ void only_keys(const YAML::Node& map, std::initializer_list<std::string_view> al
     bool known = false;
     for (const auto one : allowed) {
       known = known || one == key;
-      list += (list.empty() ? "" : ", ") + std::string(one);
+      list.append(list.empty() ? "" : ", ").append(one);
     }
     if (!known) throw Wrong(pair.first.Mark(), what + " has no key \"" + key + "\"; it has: " + list);
   }
