@@ -142,6 +142,7 @@ Status Host::Parts::build_storage() {
   journals = std::make_unique<document::JournalWriter>();
   document::NotebookStore::Options store_options;
   store_options.state_dir = options.state_dir;
+  store_options.registry = true;
   if (const auto shared = runtime_dir()) store_options.lease_dir = (*shared / "notebooks").string();
   LECTERN_TRY(store, document::NotebookStore::create(std::move(store_options), *journals));
   return {};

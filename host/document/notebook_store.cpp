@@ -14,6 +14,7 @@
 #include "base/log.hpp"
 #include "document/atomic_file.hpp"
 #include "document/merge.hpp"
+#include "document/notebook_registry.hpp"
 #include "document/system_file.hpp"
 
 namespace lectern::document {
@@ -23,8 +24,18 @@ struct NotebookStore::State {
 
   Options options;
   JournalWriter& writer;
-  std::mutex mutex;  // guards url
+  std::mutex mutex;  // guards url and the registry's beginning
   std::string url;
+  std::unique_ptr<NotebookRegistry> opened_registry;
+  bool registry_tried = false;
+
+  [[nodiscard]] std::string notebooks() const { return options.state_dir + "/notebooks"; }
+  NotebookRegistry* registry();
+  void register_all(NotebookRegistry& registry) const;
+  [[nodiscard]] std::optional<KnownNotebook> known(const std::string& path);
+  void remember(const std::string& path, const KnownNotebook& notebook);
+  [[nodiscard]] std::string state_for(const std::string& path, const std::optional<KnownNotebook>& known) const;
+  void identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known);
 
   NotebookLease::Holder holder() {
     const std::scoped_lock lock(mutex);
@@ -73,13 +84,22 @@ std::optional<FileMark> read_mark(const std::map<std::string, std::string>& meta
   return mark;
 }
 
-std::string read_notebook_id(const std::string& dir) {
+// What the state folder itself says: enough to find everything again without the registry.
+struct Identity {
+  std::string notebook_id, path;
+};
+
+Identity read_identity(const std::string& dir) {
+  Identity identity;
   const auto file = read_whole(dir + "/notebook.json", 64u << 10);
-  if (!file) return {};
+  if (!file) return identity;
   const auto value = json::parse(file->bytes);
-  if (!value || value->find("notebook_id") == nullptr) return {};
-  const auto* id = value->find("notebook_id")->as_string();
-  return id == nullptr ? std::string{} : *id;
+  if (!value) return identity;
+  for (const auto& [key, text] : {std::pair{"notebook_id", &identity.notebook_id}, std::pair{"path", &identity.path}}) {
+    const auto* member = value->find(key);
+    if (member != nullptr && member->is_string()) *text = *member->as_string();
+  }
+  return identity;
 }
 
 Status write_notebook_id(const std::string& dir, const std::string& id, const std::string& path) {
@@ -168,6 +188,72 @@ Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
 
 }  // namespace
 
+NotebookRegistry* NotebookStore::State::registry() {
+  if (!options.registry) return nullptr;
+  const std::scoped_lock lock(mutex);
+  if (std::exchange(registry_tried, true)) return opened_registry.get();
+  auto opened = NotebookRegistry::open(options.state_dir + "/notebooks.db");
+  if (!opened) {
+    log::warning("document", opened.error().message + "; " + opened.error().hint);
+    return nullptr;
+  }
+  if (!opened->set_aside.empty()) {
+    log::warning("document", "the registry of notebooks was damaged; it was kept as " + opened->set_aside +
+                                 " and begun anew. Sessions have new ids; no notebook has lost anything.");
+    register_all(*opened->registry);
+  }
+  opened_registry = std::move(opened->registry);
+  return opened_registry.get();
+}
+
+// Moved notebooks have their state where their first path put it: that has to be known again.
+void NotebookStore::State::register_all(NotebookRegistry& registry) const {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(notebooks(), error)) {
+    const auto identity = read_identity(entry.path().string());
+    if (identity.path.empty() || identity.notebook_id.empty()) continue;
+    (void)registry.put(identity.path, {identity.notebook_id, "", entry.path().filename().string()});
+  }
+}
+
+std::optional<KnownNotebook> NotebookStore::State::known(const std::string& path) {
+  auto* database = registry();
+  if (database == nullptr) return std::nullopt;
+  auto found = database->find(path);
+  if (!found) log::warning("document", found.error().message);
+  return found ? std::move(*found) : std::nullopt;
+}
+
+void NotebookStore::State::remember(const std::string& path, const KnownNotebook& notebook) {
+  auto* database = registry();
+  if (database == nullptr) return;
+  if (const auto put = database->put(path, notebook); !put) log::warning("document", put.error().message);
+}
+
+// The folder named after the path may be that of a notebook that was moved away from there.
+std::string NotebookStore::State::state_for(const std::string& path, const std::optional<KnownNotebook>& known) const {
+  if (known && !known->state.empty() && known->state.find('/') == std::string::npos && known->state[0] != '.') {
+    const auto dir = notebooks() + "/" + known->state;
+    if (read_identity(dir).notebook_id == known->notebook_id) return dir;
+  }
+  const auto usual = notebooks() + "/" + crypto::sha256_hex(path);
+  auto dir = usual;
+  for (int n = 2;; ++n) {
+    const auto owner = read_identity(dir).path;
+    if (owner.empty() || owner == path) return dir;
+    dir = usual + "-" + std::to_string(n);
+  }
+}
+
+void NotebookStore::State::identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known) {
+  if (!options.registry) return;
+  const bool same = known && known->notebook_id == book.notebook_id;
+  book.session_id = same && !known->session_id.empty() ? known->session_id : crypto::uuid();
+  const KnownNotebook now{book.notebook_id, book.session_id, name_of(book.state_dir)};
+  if (same && known->session_id == now.session_id && known->state == now.state) return;
+  remember(book.path, now);
+}
+
 NotebookStore::NotebookStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
 NotebookStore::~NotebookStore() = default;
 
@@ -201,7 +287,8 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   LECTERN_CHECK(check_kind(where));
   OpenedNotebook book;
   book.path = where.path;
-  book.state_dir = state_dir_of(where.path);
+  const auto known = state_->known(where.path);
+  book.state_dir = state_->state_for(where.path, known);
   // The file first: a notebook that cannot be read leaves nothing behind.
   if (where.kind == PathKind::file) {
     LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
@@ -217,11 +304,12 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   remove_all_leftovers(book.state_dir);
   remove_all_leftovers(book.state_dir + "/copies");
   if (!book.read_only) remove_leftovers(where.path);
-  book.notebook_id = read_notebook_id(book.state_dir);
+  book.notebook_id = read_identity(book.state_dir).notebook_id;
   if (book.notebook_id.empty()) {
-    book.notebook_id = crypto::uuid();
+    book.notebook_id = known ? known->notebook_id : crypto::uuid();
     LECTERN_CHECK(write_notebook_id(book.state_dir, book.notebook_id, book.path));
   }
+  state_->identify(book, known);
   std::optional<Recovered> recovered;
   if (auto found = Journal::recover(book.state_dir, journal_name); found) {
     recovered = std::move(*found);
@@ -247,7 +335,7 @@ Result<OpenedNotebook> NotebookStore::open_to_watch(const ResolvedPath& where, c
   book.last_known = book.file->fingerprint;
   book.notices = book.file->notices;
   book.read_only = true;
-  book.notebook_id = read_notebook_id(state_dir_of(where.path));
+  book.notebook_id = read_identity(state_->state_for(where.path, state_->known(where.path))).notebook_id;
   if (book.notebook_id.empty()) book.notebook_id = crypto::uuid();
   book.state_dir = state_->options.state_dir + "/watching/" + crypto::uuid();
   LECTERN_CHECK(make_folders(book.state_dir));
@@ -266,6 +354,21 @@ Result<NotebookLease> NotebookStore::lease_for(const std::string& path) {
   return state_->lease(path);
 }
 
+void NotebookStore::moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
+                          const std::string& path) {
+  if (const auto written = write_notebook_id(state_dir, notebook_id, path); !written) {
+    log::warning("document", written.error().message);
+  }
+  state_->remember(path, {notebook_id, session_id, name_of(state_dir)});
+}
+
+void NotebookStore::session_ended(const std::string& path) {
+  auto known = state_->known(path);
+  if (!known || known->session_id.empty()) return;
+  known->session_id.clear();
+  state_->remember(path, *known);
+}
+
 void NotebookStore::set_url(std::string url) {
   const std::scoped_lock lock(state_->mutex);
   state_->url = std::move(url);
@@ -278,7 +381,7 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
   LECTERN_CHECK(format_for_path(where.path, formats).map([](auto&&) {}));
   OpenedNotebook book;
   book.path = where.path;
-  book.state_dir = state_dir_of(where.path);
+  book.state_dir = state_->state_for(where.path, state_->known(where.path));
   book.read_only = !where.writable;
   if (book.read_only) {
     return fail(403, "permission_denied", "Cannot make " + where.path + ": its folder is read-only.",
@@ -291,6 +394,7 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
     log::info("document", "The journal of an earlier notebook at " + where.path + " was kept as " + kept);
   book.notebook_id = crypto::uuid();
   LECTERN_CHECK(write_notebook_id(book.state_dir, book.notebook_id, book.path));
+  state_->identify(book, std::nullopt);
   begin_history(book);
   Recovered fresh;
   fresh.meta = first_meta(book);

@@ -48,6 +48,7 @@ enum class Start {
 
 struct OpenedNotebook {
   std::string notebook_id;  ///< UUID, the same for this path on this machine over restarts
+  std::string session_id;   ///< of the session to come; empty: a new one
   std::string history_id;   ///< UUID of the document's history (protocol 3)
   std::string path;         ///< canonical
   std::string state_dir;
@@ -81,6 +82,9 @@ class NotebookStore {
     /// Where hosts of one person see each other's notebooks, whatever their state folders: made when missing, mode
     /// 0700. Empty: only hosts with this state folder do.
     std::string lease_dir = {};
+    /// Keep `<state>/notebooks.db` (notebook_registry.hpp): sessions have the same id after a restart, and a notebook
+    /// that was moved is still the same.
+    bool registry = false;
   };
   /// [control] 500 `state_dir` when the folder cannot be made or written. `writer` outlives the store and its
   /// notebooks.
@@ -103,10 +107,15 @@ class NotebookStore {
 
   /// [worker] The lease of a notebook whose file was moved to `path`: another host may have that. 423 `open_elsewhere`.
   Result<NotebookLease> lease_for(const std::string& path);
+  /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is.
+  void moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
+             const std::string& path);
+  /// [worker] The session was ended for good: the next one of this notebook has an id of its own.
+  void session_ended(const std::string& path);
   /// [any] Told to those who find a notebook taken by this host.
   void set_url(std::string url);
 
-  /// [any] `<state>/notebooks/<sha256 of path>`.
+  /// [any] `<state>/notebooks/<sha256 of path>`: where a notebook that was never moved has its state.
   [[nodiscard]] std::string state_dir_of(std::string_view canonical_path) const;
   [[nodiscard]] const FileLimits& limits() const;
 

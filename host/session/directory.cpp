@@ -172,16 +172,17 @@ struct Directory::State : std::enable_shared_from_this<State> {
   }
 
   // A session's parts are of its loop, so its last holder, on whatever thread, sends it there to die.
-  std::shared_ptr<LiveSession> make_session() {
+  std::shared_ptr<LiveSession> make_session(std::string id) {
     Loop* loop = nullptr;
     std::uint64_t order = 0;
     {
       const std::scoped_lock lock(mutex);
+      if (id.empty() || slots.contains(id)) id = crypto::uuid();
       order = next++;
       loop = reactors[order % reactors.size()];
       ++alive;
     }
-    auto made = std::make_unique<LiveSession>(crypto::uuid(), *loop, services, settings, home());
+    auto made = std::make_unique<LiveSession>(std::move(id), *loop, services, settings, home());
     return {made.release(), [loop, self = shared_from_this()](LiveSession* session) {
               loop->post([gone = std::unique_ptr<LiveSession>(session), self]() mutable {
                 gone.reset();
@@ -264,7 +265,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
       answer_openings(path, fail(std::move(error)));
     };
     if (!prepared) return give_up(prepared.error());
-    auto session = make_session();
+    auto session = make_session(prepared->notebook.session_id);
     {
       const std::scoped_lock lock(mutex);
       if (!drain) {

@@ -326,6 +326,11 @@ bool LiveSession::follow(const std::string& new_path) {
   }
   connections().publish(Op::save_state, saver().state_json());
   summary_changed();
+  prepared_.journal->append({document::Record::meta(std::string(document::meta_key::path), new_path)},
+                            [](const Status&) {});
+  services_.workers->submit([store = services_.store, notebook = notebook_id(), session = id_,
+                             state = prepared_.notebook.state_dir, new_path,
+                             token = at_work()] { store->moved(notebook, session, state, new_path); });
   return true;
 }
 
@@ -409,6 +414,10 @@ void LiveSession::finish_end(const std::string& reason) {
   history().close();
   prepared_.notebook.lease = {};  // the notebook may be opened again from here on
   prepared_.notebook.state_lock = {};
+  if (reason == "SESSION_ENDED" && !prepared_.notebook.temporary) {
+    services_.workers->submit(
+        [store = services_.store, path = path(), token = at_work()] { store->session_ended(path); });
+  }
   home_.ended(id_, counters_);
   auto enders = std::move(enders_);
   // In a turn of its own: whoever ended it may still be inside a function of this session.

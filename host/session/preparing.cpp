@@ -10,6 +10,7 @@
 #include "runtime/service.hpp"
 #include "session/dependencies.hpp"
 #include "session/history.hpp"
+#include "session/new_metadata.hpp"
 #include "session/notebook_import.hpp"
 #include "session/trust_store.hpp"
 
@@ -104,42 +105,18 @@ Result<document::ResolvedPath> place_for(const Services& services, const CreateR
   return where;
 }
 
-std::string new_metadata(const runtime::KernelInfo& kernel, const CreateRequest& request) {
-  std::string out;
-  json::Writer writer(out);
-  writer.begin_object()
-      .key("kernelspec")
-      .begin_object()
-      .member("display_name", kernel.display_name)
-      .member("language", kernel.language)
-      .member("name", kernel.kernel)
-      .end_object()
-      .key("language_info")
-      .begin_object()
-      .member("name", kernel.language)
-      .end_object();
-  if (!request.package_manager.empty() || !request.dependencies.empty()) {
-    writer.key("lectern").begin_object();
-    if (!request.package_manager.empty()) writer.member("package_manager", request.package_manager);
-    writer.key("dependencies").begin_array();
-    for (const auto& dependency : request.dependencies) writer.string(dependency);
-    writer.end_array().end_object();
-  }
-  writer.end_object();
-  return out;
-}
-
 // Exactly one empty code cell.
-void begin_new(Prepared& prepared, const std::optional<runtime::KernelInfo>& kernel, const CreateRequest& request) {
+Status begin_new(Prepared& prepared, const std::optional<runtime::KernelInfo>& kernel, const CreateRequest& request) {
   prepared.created.metadata_json = "{}";
   if (kernel) {
     prepared.runtime = kernel->name;
     prepared.language = kernel->language;
-    prepared.created.metadata_json = new_metadata(*kernel, request);
+    LECTERN_TRY(prepared.created.metadata_json, new_metadata(*kernel, request));
   }
   auto& cell = prepared.created.cells.emplace_back();
   cell.id = crypto::uuid().substr(0, 8);
   cell.cell_type = "code";
+  return {};
 }
 
 // For a new notebook nobody named a runtime for. Without any the notebook is still written and read.
@@ -183,7 +160,7 @@ Result<Prepared> prepare_open(const Services& services, const Settings& settings
   prepared.notebook = std::move(*opened);
   services.trust->refresh();
   if (!prepared.notebook.file && prepared.notebook.start == document::Start::imported) {
-    begin_new(prepared, best_kernel(services), {});
+    LECTERN_CHECK(begin_new(prepared, best_kernel(services), {}));
   }
   if (const auto& file = prepared.notebook.file) {
     read_kernel_wish(prepared, file->metadata);
@@ -206,8 +183,8 @@ Result<Prepared> prepare_create(const Services& services, const Settings& settin
     prepared.cwd = folder.path;
   }
   LECTERN_TRY(const auto where, place_for(services, request, prepared.formats));
+  LECTERN_CHECK(begin_new(prepared, kernel, request));  // before there is anything on the disk
   LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
-  begin_new(prepared, kernel, request);
   LECTERN_CHECK(finish(prepared, services, settings, policy));
   // Whoever names dependencies has consented to them.
   LECTERN_CHECK(services.trust->approve(dependencies_of(prepared.created.metadata_json)));
@@ -221,7 +198,7 @@ Result<Prepared> prepare_untitled(const Services& services, const Settings& sett
   LECTERN_TRY(const auto where, free_name(*services.paths, folder, new_extension(prepared.formats)));
   LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
   prepared.cwd = folder;
-  begin_new(prepared, best_kernel(services), {});
+  LECTERN_CHECK(begin_new(prepared, best_kernel(services), {}));
   LECTERN_CHECK(finish(prepared, services, settings, policy));
   return prepared;
 }

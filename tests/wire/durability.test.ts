@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host, notebookText } from '../support/host';
+import { Host, notebookText, until } from '../support/host';
 
 describe('kill -9', () => {
   it('right after an acknowledged edit loses nothing', async () => {
@@ -28,6 +28,7 @@ describe('kill -9', () => {
       try {
         const again = await second.open('n.ipynb');
         expect(again.notebook_id).toBe(info.notebook_id);
+        expect(again.session_id).toBe(info.session_id);
         const b = await Client.join(second, again, { key: a.key, resume: a.resume });
         expect(b.ready.notebook.cells.map((cell: any) => [cell.id, cell.source])).toEqual([['a', 'acknowledged'], ['b', 'too']]);
         expect(b.ready.client.id).toBe(a.key.id);
@@ -174,6 +175,38 @@ describe('a notebook written by Jupyter', () => {
       const save = await a.command('save', {});
       expect(save).toMatchObject({ ok: true });
       expect(fs.readFileSync(file, 'utf8')).toBe(theirs.replace('   "source": [\n    "\'é\'"\n   ]', '   "source": [\n    "mine"\n   ]'));
+      await a.close();
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
+describe('autosave', () => {
+  it('comes when it has been quiet', async () => {
+    const host = await Host.start({ args: ['--autosave-after-ms', '100', '--autosave-at-most-ms', '600000'] });
+    try {
+      const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: 'old' }])));
+      await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'quiet' }] });
+      await a.event('save-state', (data) => data.state === 'saved', a.frames.findIndex((frame) => frame.data.state === 'dirty'));
+      expect(host.file('n.ipynb')).toContain('quiet');
+      await a.close();
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it('does not wait for ever for people who never stop', async () => {
+    const host = await Host.start({ args: ['--autosave-after-ms', '600000', '--autosave-at-most-ms', '300'] });
+    try {
+      const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: 'old' }])));
+      let edits = 0;
+      const saved = () => a.events('save-state').some((frame) => frame.data.state === 'saved' && frame.data.heads[0] !== a.ready.notebook.heads[0]);
+      await until('a save happens while edits go on', async () => {
+        await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: `busy ${++edits}` }] });
+        return saved();
+      });
+      expect(host.file('n.ipynb')).toContain('busy');
       await a.close();
     } finally {
       await host.stop();

@@ -101,6 +101,34 @@ describe('the file of a live session', () => {
   });
 });
 
+describe('after a restart', () => {
+  it('a notebook that was moved while it was open is the same notebook in the same session', async () => {
+    const first = await Host.start();
+    const info = await first.open(first.notebook('old.ipynb', [{ id: 'a', source: 'one' }]));
+    const a = await Client.join(first, info);
+    fs.renameSync(path.join(first.root, 'old.ipynb'), path.join(first.root, 'new.ipynb'));
+    await a.event('save-state', (data: any) => data.path.endsWith('new.ipynb'));
+    expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'two' }] })).ok).toBe(true);
+    await first.kill('SIGTERM');
+    const second = await Host.start({ root: first.root, home: first.home });
+    try {
+      const again = await second.open('new.ipynb');
+      expect([again.notebook_id, again.session_id]).toEqual([info.notebook_id, info.session_id]);
+      const b = await Client.join(second, again, { key: a.key });
+      expect(b.ready.client.id).toBe(a.key.id);
+      expect(b.ready.notebook.cells[0].source).toBe('two');
+      await b.close();
+      // Who comes to the old path finds another one.
+      const other = await second.open(second.notebook('old.ipynb', [{ id: 'z', source: 'other' }]));
+      expect(other.notebook_id).not.toBe(info.notebook_id);
+      expect(other.session_id).not.toBe(info.session_id);
+    } finally {
+      await second.stop();
+      first.forget();
+    }
+  });
+});
+
 describe('two hosts', () => {
   it('never have one file: the second is told who has it, may watch, and has it when the first was killed', async () => {
     const first = await Host.start();
