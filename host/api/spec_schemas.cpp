@@ -53,7 +53,7 @@ constexpr std::string_view components = R"json({
   "client_id":{"type":"string"},"label":{"type":"string"},"device":{"type":"string"}}},
 "Version": {"type":"object","required":["version","source","started_at","ended_at","authors","cells","more_cells","edits"],
   "properties":{"version":{"type":"string"},"source":{"type":"string",
-    "enum":["client","restore","kernel","file","host","import","create","earlier","recovered"]},
+    "enum":["client","restore","kernel","file","host","import","create","earlier","trimmed","recovered"]},
   "started_at":{"type":"string","format":"date-time","description":"by the host's clock"},
   "ended_at":{"type":"string","format":"date-time"},"edits":{"type":"integer"},
   "authors":{"type":"array","items":{"$ref":"#/components/schemas/HistoryAuthor"}},

@@ -63,6 +63,7 @@ std::string did(const json::Value& version) {
   if (source == "import") return "opened the file";
   if (source == "create") return "made the notebook";
   if (source == "earlier") return "everything before the history was kept";
+  if (source == "trimmed") return "began a new history; the one before was kept aside";
   if (source == "recovered") return "recovered after a crash";
   if (source == "restore") {
     const auto cell = text_of(version, "restored_cell");
@@ -120,6 +121,24 @@ void print_differences(const json::Value& answer) {
   std::cout << text_of(answer, "unchanged") << " cells are the same\n";
 }
 
+void print_blame(const json::Value& answer) {
+  const auto who = [](const json::Value& row) {
+    const auto* author = row.find("author");
+    const auto label = author ? text_of(*author, "label") : std::string();
+    return !label.empty() ? label : author ? text_of(*author, "client_id") : text_of(row, "source");
+  };
+  if (const auto* last = answer.find("last"); last && last->find("version")) {
+    std::cout << "changed last by " << who(*last) << ", " << text_of(*last, "at") << ", in version "
+              << text_of(*last, "version") << "\n";
+  }
+  for (const auto& row : array_of(answer, "lines")) {
+    const auto first = row.find("first")->as_uint().value_or(0) + 1;
+    const auto end = first + row.find("count")->as_uint().value_or(1) - 1;
+    std::cout << "line " << first << (end > first ? "-" + std::to_string(end) : "") << "  " << who(row) << "  "
+              << text_of(row, "at") << "\n";
+  }
+}
+
 Headers with_epoch(Headers headers, const std::string& epoch) {
   headers.emplace_back("Lectern-Epoch", epoch);
   return headers;
@@ -131,7 +150,10 @@ Status run_history(const ToolOptions& options) {
   LECTERN_TRY(auto opened, open_notebook(options));
   auto path = opened.base + "/history";
   const bool one = options.positional.size() > 1;
-  if (one) {
+  const bool cell = !options.cell.empty();
+  if (cell) {
+    path = opened.base + "/blame/" + api::percent_encode(options.cell);
+  } else if (one) {
     path += "/" + api::percent_encode(options.positional[1]) +
             "?against=" + api::percent_encode(options.against.empty() ? "now" : options.against);
   } else {
@@ -141,6 +163,8 @@ Status run_history(const ToolOptions& options) {
   LECTERN_TRY(const auto answer, opened.client.request("GET", path));
   if (options.json) {
     std::cout << json::write(answer.body) << "\n";
+  } else if (cell) {
+    print_blame(answer.body);
   } else if (one) {
     print_differences(answer.body);
   } else {

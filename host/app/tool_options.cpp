@@ -74,7 +74,8 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
     all.add_options()("before", po::value(&out.before)->value_name("VERSION"), "only versions before this one")(
         "limit", po::value(&out.limit)->value_name("N")->default_value(50), "how many (at most 200)")(
         "against", po::value(&out.against)->value_name("VERSION"),
-        "compare VERSION with this one instead of now; also 'previous' and 'file'");
+        "compare VERSION with this one instead of now; also 'previous' and 'file'")(
+        "blame", po::value(&out.cell)->value_name("ID"), "who wrote this cell, line by line");
   }
   if (command == "restore") {
     all.add_options()("cell", po::value(&out.cell)->value_name("ID"), "only this cell")(

@@ -90,19 +90,28 @@ std::vector<CellDifference> compare_cells(const std::vector<Cell>& before, const
   const auto present = index_of(after, itself);
   const auto moved = moved_cells(old, after);
   std::vector<CellDifference> out;
-  std::size_t next = 0;  // of `before`: gone cells up to here are told
-  const auto tell_gone_until = [&](std::size_t end) {
-    for (; next < end; ++next) {
-      if (!present.contains(before[next].id)) out.push_back({&before[next], nullptr, false, false, false, false});
+  // Gone cells by the last cell before them that is still there; "" for those at the front.
+  std::unordered_map<std::string_view, std::vector<const Cell*>> gone_after;
+  std::string_view standing;
+  for (const auto& cell : before) {
+    if (present.contains(cell.id)) {
+      standing = cell.id;
+    } else {
+      gone_after[standing].push_back(&cell);
     }
+  }
+  const auto tell_gone = [&](std::string_view id) {
+    const auto found = gone_after.find(id);
+    if (found == gone_after.end()) return;
+    for (const auto* cell : found->second) out.push_back({cell, nullptr, false, false, false, false});
   };
+  tell_gone({});
   for (const auto& cell : after) {
     const auto found = old.find(cell.id);
     if (found == old.end()) {
       out.push_back({nullptr, &cell, false, false, false, false});
       continue;
     }
-    if (found->second >= next) tell_gone_until(found->second);
     const auto& was = before[found->second];
     CellDifference difference{&was,
                               &cell,
@@ -111,8 +120,8 @@ std::vector<CellDifference> compare_cells(const std::vector<Cell>& before, const
                               !same_json(was.metadata_json, cell.metadata_json),
                               moved.contains(cell.id)};
     if (difference.source || difference.type || difference.metadata || difference.moved) out.push_back(difference);
+    tell_gone(cell.id);
   }
-  tell_gone_until(before.size());
   return out;
 }
 

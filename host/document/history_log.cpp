@@ -62,7 +62,7 @@ void HistoryLog::catch_up(std::string_view history_id, NotebookDocument& documen
   if (known && versions_.back().heads == document.heads()) return;
   Version version;
   version.history_id = history_id;
-  version.source = known ? "recovered" : goes_on ? "earlier" : std::string(source);
+  version.source = known ? "recovered" : !goes_on ? std::string(source) : versions_.empty() ? "earlier" : "trimmed";
   version.first_ms = version.last_ms = now_ms;
   version.heads = document.heads();
   if (known) {

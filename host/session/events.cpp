@@ -26,6 +26,8 @@ constexpr std::array kernel_ready{
     Field{"capabilities", T::object, true, "what this host offers: commands, transports, limits"},
     Field{"room", T::object, true, "as in room-state"},
     Field{"policy", T::object, true, "{id, multi_editor, actions}"},
+    Field{"recovered", T::object, false,
+          "{edits}: after a crash, what the file lacked when the session began; GET .../history/saved?against=now"},
     Field{"notebook", T::object, false, "{metadata, cells, heads, version}; with a snapshot only"},
     Field{"kernel", T::object, true, "as in kernel-status"},
     Field{"seq", T::unsigned_integer, true, "of the last recorded event before this frame"},

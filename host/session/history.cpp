@@ -44,6 +44,32 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   return value;
 }
 
+// The heads of the last save are as the saver wrote them: hex, with blanks between. A file that was never saved holds
+// what its history began with.
+Prepared::Behind what_the_file_lacked(const document::OpenedNotebook& notebook, document::NotebookDocument& document,
+                                      const document::HistoryLog& log) {
+  Prepared::Behind behind;
+  if (notebook.outside) return behind;  // the file holds what nobody here has seen yet
+  behind.history_id = notebook.history_id;
+  if (notebook.saved_heads.empty() && notebook.file != nullptr) {
+    for (const auto& version : log.versions()) {
+      if (version.history_id == notebook.history_id && version.source == "import") behind.heads = version.heads;
+    }
+  }
+  std::string_view rest = notebook.saved_heads;
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find(' '), rest.size());
+    const auto head = document::ChangeHash::from_hex(rest.substr(0, end));
+    if (!head || !document.contains(*head)) return {};
+    behind.heads.push_back(*head);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (behind.heads.empty()) return {};
+  const auto missing = document.changes_since(behind.heads);
+  behind.edits = missing ? missing->size() : 0;
+  return behind;
+}
+
 }  // namespace
 
 Status prepare_history(Prepared& prepared, document::JournalWriter& journals, const Settings& settings) {
@@ -65,6 +91,7 @@ Status prepare_history(Prepared& prepared, document::JournalWriter& journals, co
     return document::Author{};
   };
   prepared.history->catch_up(notebook.history_id, *prepared.document, "import", true, clock::wall_ms(), author_of);
+  prepared.behind = what_the_file_lacked(notebook, *prepared.document, *prepared.history);
   return {};
 }
 
@@ -175,6 +202,12 @@ Result<History::Source> History::find(const std::string& version) const {
     source.kind = Source::Kind::copy;
     source.path = prepared.notebook.state_dir;
     source.version = version;
+    return source;
+  }
+  if (version == "saved" && prepared.behind.edits > 0) {
+    source.kind = Source::Kind::document;
+    source.history_id = prepared.behind.history_id;
+    source.heads = prepared.behind.heads;
     return source;
   }
   const auto& log = *prepared.history;

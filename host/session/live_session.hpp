@@ -49,7 +49,12 @@ struct Prepared {
   std::shared_ptr<document::Journal> journal;          // shared with the workers that import and save
   std::optional<document::NotebookDocument> document;  // built already, for a restored one
   std::unique_ptr<document::HistoryLog> history;       // who did what, and when
-  document::NotebookInput created;                     // what a new notebook starts with; used when there is no file
+  struct Behind {
+    std::uint64_t edits = 0;
+    std::vector<document::ChangeHash> heads;  // of what the file held
+    std::string history_id;
+  } behind;                         // after a crash: what the file lacked of a restored document
+  document::NotebookInput created;  // what a new notebook starts with; used when there is no file
   Ledger::Opened ledger;
   plugin::PolicyPtr policy;
   document::Formats formats;

@@ -64,7 +64,7 @@ struct DocumentBytes {
 
 /// A question about the past: a list of versions, one version (or what differs between two), or who wrote a cell.
 struct HistoryQuery {
-  std::string version;  // number, "now", "file" or "copy-<ms>"; empty with cell_id = the list
+  std::string version;  // number, "now", "file", "saved" or "copy-<ms>"; empty with cell_id = the list
   std::string against;  // the same, or "previous"; empty: the cells of `version`
   std::string cell_id;  // not empty: who wrote this cell
   std::optional<std::uint64_t> before;  // of the list: versions with lower numbers

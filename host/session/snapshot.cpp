@@ -68,6 +68,9 @@ std::string kernel_ready(LiveSession& session, Connection& connection, bool resu
       .member_raw("capabilities", offered)
       .member_raw("room", room_state_json(session.room(), session.wall_offset_ms()));
   write_policy(writer, *session.policies().current());
+  if (const auto edits = session.prepared().behind.edits; edits > 0) {
+    writer.key("recovered").begin_object().member("edits", edits).end_object();
+  }
   if (!gap && connection.options().notebook) writer.member_raw("notebook", session.editing().notebook_json());
   writer.member_raw("kernel", session.running().kernel_status())
       .member("seq", session.connections().seq())

@@ -122,6 +122,33 @@ describe('the history panel', () => {
     await context.close();
   });
 
+  it('after a crash it says what was recovered, and compares', async () => {
+    const own = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
+    const name = own.notebook('crash.ipynb', [{ id: 'a', source: 'saved' }]);
+    const ann = await Client.join(own, await own.open(name));
+    await ann.command('save');
+    await set(ann, 'a', 'not saved');
+    await own.kill('SIGKILL');
+    const again = await Host.start({ root: own.root, home: own.home });
+    const context = await browser.newContext({ reducedMotion: 'reduce' });
+    const tab = await Tab.open(context, again, name);
+    await tab.page.getByTestId('recovered').waitFor();
+    expect(await tab.page.getByTestId('recovered').textContent()).toContain('1 edit was recovered');
+    await tab.page.getByTestId('compare').click();
+    await tab.page.getByTestId('difference').waitFor();
+    const told = await tab.page.getByTestId('history-detail').textContent();
+    expect(told).toContain('− saved');
+    expect(told).toContain('+ not saved');
+    expect(await violations(tab.page)).toEqual([]);
+    await tab.page.keyboard.press('Escape');
+    await tab.page.getByTestId('recovered-seen').click();
+    await tab.page.getByTestId('recovered').waitFor({ state: 'detached' });
+    tab.expectNoProblems();
+    await context.close();
+    await again.stop();
+    own.forget();
+  });
+
   it.runIf(PICTURES)('pictures', async () => {
     const { path: notebook, reader } = await worked('pictures.ipynb');
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -60,8 +60,8 @@ describe('history', () => {
     const did = (await host.get(`${base(info)}/history/2?against=previous`)).body;
     expect(did.cells.map((cell: any) => [cell.cell_id, cell.change, cell.before?.source, cell.after?.source])).toEqual([
       ['a', 'changed', 'one', 'one!'],
-      ['c', 'added', undefined, 'three'],
       ['b', 'removed', 'two', undefined],
+      ['c', 'added', undefined, 'three'],
     ]);
     const since = (await host.get(`${base(info)}/history/1?against=now`)).body;
     expect([since.cells.length, since.unchanged, since.truncated]).toEqual([3, 0, false]);
@@ -143,6 +143,10 @@ describe('history', () => {
     expect(told[0].authors.map((author: any) => author.label)).toEqual(['Ann']);
     expect(['client', 'recovered']).toContain(told[0].source);
     expect((await again.get(`${base(there)}/history/file?against=now`)).body.cells.map((cell: any) => [cell.before.source, cell.after.source])).toEqual([['one', 'before the crash']]);
+    const back = await Client.join(again, there);
+    expect(back.ready.recovered).toEqual({ edits: 1 });
+    expect((await again.get(`${base(there)}/history/saved?against=now`)).body.cells.map((cell: any) => [cell.before.source, cell.after.source])).toEqual([['one', 'before the crash']]);
+    await back.close();
     await again.stop();
     own.forget();
   });
@@ -158,6 +162,7 @@ describe('history', () => {
     expect(listed.out).toMatch(/^2 {2}\S+Z {2}Ann.*1 cell, \+3 -3\n1 {2}\S+Z {2}- {2}opened the file\n/);
     expect(JSON.parse(cli(['history', file, '--json']).out).versions.length).toBe(2);
     expect(cli(['history', file, '1']).out).toContain('changed a\n-one\n-two\n+one\n+TWO\n');
+    expect(cli(['history', file, '--blame', 'a']).out).toMatch(/^changed last by Ann, \S+Z, in version 2\nline 1 {2}import {2}\S+Z\nline 2 {2}Ann {2}\S+Z\n$/);
     expect(cli(['history', file, '77']).code).toBe(1);
     const held = cli(['restore', file, '1']);
     expect([held.code, held.err]).toEqual([4, expect.stringContaining('Ann is editing')]);

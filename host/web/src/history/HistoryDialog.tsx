@@ -128,6 +128,8 @@ function useDid() {
         return t("history.create");
       case "earlier":
         return t("history.earlier");
+      case "trimmed":
+        return t("history.trimmed");
       case "recovered":
         return t("history.recovered", { count: version.edits });
       case "restore":
@@ -144,6 +146,7 @@ function useDid() {
 /** The file as it is, and those that a save put aside. */
 function Files({ kept, chosen, choose }: { kept: KeptCopy[]; chosen: Look; choose(look: Look): void }) {
   const { t } = useTranslation();
+  const recovered = useSession((state) => state.recovered);
   const row = (version: string, name: string, about: string) => (
     <li key={version}>
       <button type="button" className="history-row" aria-current={chosen.version === version || undefined} onClick={() => choose({ version, against: "now" })} data-testid={version === "file" ? "version-file" : "version-copy"}>
@@ -157,6 +160,7 @@ function Files({ kept, chosen, choose }: { kept: KeptCopy[]; chosen: Look; choos
       <li>
         <h3>{t("history.files")}</h3>
       </li>
+      {recovered > 0 && row("saved", t("history.saved"), t("history.saved_about"))}
       {row("file", t("history.file"), t("history.file_about"))}
       {kept.map((copy) => row(copy.version, `${day(copy.at)} ${time(copy.at)}`, t("history.kept_about", { name: copy.name })))}
     </ol>

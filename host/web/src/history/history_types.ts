@@ -17,7 +17,7 @@ export interface CellTouch {
 
 export interface Version {
   version: string;
-  source: "client" | "restore" | "kernel" | "file" | "host" | "import" | "create" | "earlier" | "recovered";
+  source: "client" | "restore" | "kernel" | "file" | "host" | "import" | "create" | "earlier" | "trimmed" | "recovered";
   started_at: string;
   ended_at: string;
   edits: number;

@@ -18,6 +18,7 @@ export function Troubles() {
       <TrustTrouble />
       <KernelTrouble />
       <FileTrouble />
+      <Recovered />
       {notice && <ErrorNote error={notice.error} onDismiss={() => session.dismissNotice(notice.id)} />}
     </div>
   );
@@ -125,6 +126,25 @@ function SaveAs({ path, done }: { path: string; done(): void }) {
         {t("toolbar.save")}
       </Button>
     </form>
+  );
+}
+
+/** Nothing was lost in a crash; whoever wants to see what the file lacked can. */
+function Recovered() {
+  const { t } = useTranslation();
+  const { ui } = useOpen();
+  const count = useSession((state) => state.recovered);
+  const [seen, setSeen] = useState(false);
+  if (count === 0 || seen) return null;
+  return (
+    <Trouble name="recovered" words={t("trouble.recovered", { count })}>
+      <Button onClick={() => ui.showHistory({ version: "saved", against: "now" })} testId="compare">
+        {t("trouble.compare")}
+      </Button>
+      <Button onClick={() => setSeen(true)} testId="recovered-seen">
+        {t("app.dismiss")}
+      </Button>
+    </Trouble>
   );
 }
 

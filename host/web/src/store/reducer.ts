@@ -37,6 +37,7 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     policyAsks: saysItAsks(ready.room) || (state.policyAsks && state.policy.id === ready.policy.id),
     asks: openAsks(ready).filter((ask) => !ask.asked || ask.asked.client_id === ready.client.id),
     asking: ownAsk(ready),
+    recovered: ready.recovered?.edits ?? 0,
     inputs: [], // those still open follow
     replaying: true,
   };

@@ -90,6 +90,8 @@ export interface SessionState {
   models: Record<string, Model>;
   save: SaveState | null;
   conflict: Conflict | null;
+  /** Edits that the file lacked when the host came back after a crash, until the person has seen it. */
+  recovered: number;
   /** What nobody on the host's machine has approved yet; null when nothing needs approval. */
   untrusted: string[] | null;
   asks: TakeoverRequest[];
@@ -128,6 +130,7 @@ export function initialState(sessionId: string): SessionState {
     models: {},
     save: null,
     conflict: null,
+    recovered: 0,
     untrusted: null,
     asks: [],
     policyAsks: false,

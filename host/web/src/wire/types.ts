@@ -163,6 +163,8 @@ export interface KernelReady {
   capabilities: Record<string, Json>;
   room: Room;
   policy: { id: string; multi_editor: boolean; actions?: PolicyAction[] };
+  /** After a crash: how much the file lacked. */
+  recovered?: { edits: number };
   notebook?: NotebookSnapshot;
   kernel: KernelStatus;
   seq: number;
