@@ -1,4 +1,4 @@
-// The host's invariants: a policy's effects are checked against the room as it is now and applied all or none.
+// A policy's effects applied to a session's room, all or none; the rules they must hold are plugin/effect_plan.hpp.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "plugin/policy.hpp"
+#include "plugin/effect_plan.hpp"
 #include "session/epochs.hpp"
 #include "session/room.hpp"
 
@@ -44,12 +44,7 @@ struct Applied {
   bool shown_changed = false;
 };
 
-struct EffectRules {
-  bool multi_editor = false;
-  std::int64_t now_ms = 0;
-  std::int64_t longest_ask_ms = 600'000;
-  std::size_t max_timers = 64;
-};
+using EffectRules = plugin::EffectRules;
 
 /// [reactor] Applies `effects` to `room`, all or none. Refusals are 422 `effect_refused` and say which effect broke
 /// which rule: a stranger is named, a grant goes to someone absent, view-only or without the edit scope, two editors

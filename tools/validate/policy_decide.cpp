@@ -1,6 +1,8 @@
-// How a model puts an event to the policy and what it lets the answer do: the host's rules, all or none.
+// How a model puts an event to the policy and what it lets the answer do: the host's own rules
+// (plugin/effect_plan.hpp), all or none.
 #include <algorithm>
 
+#include "plugin/effect_plan.hpp"
 #include "policy_model.hpp"
 #include "test.hpp"
 
@@ -15,8 +17,6 @@ using plugin::Presence;
 namespace {
 
 constexpr std::int64_t request_deadline_ms = 30'000;
-constexpr std::int64_t longest_ask_ms = 600'000;
-constexpr std::size_t max_timers = 64;
 constexpr std::size_t max_events = 500;  // that one step may lead to
 
 std::string with_caps(std::uint32_t caps) {
@@ -199,152 +199,107 @@ std::optional<Violation> Model::decide(const PolicyEvent& event) {
   return std::nullopt;
 }
 
-struct Model::Plan {
-  std::optional<std::uint32_t> caps;
-  bool vacate = false, grant = false;
-  std::uint32_t keeps = plugin::cap_interact;
+namespace {
+
+/// What breaks the rule, in the room's names, and what to do about it.
+struct Broken {
+  const char* rule;
+  std::string what, fix;
 };
 
-std::optional<Violation> Model::apply_effects(const std::vector<Effect>& effects, const PolicyEvent& event) {
-  const bool exclusive = !judges_->first->multi_editor();
-  std::map<std::uint64_t, Plan> plans;
-  std::map<std::uint64_t, std::int64_t> timers;
-  std::vector<std::pair<std::uint64_t, bool>> resolutions;
-  std::uint64_t granted = 0;
-  std::uint32_t former_keeps = plugin::cap_interact;
-  const std::string on = " on \"" + std::string(plugin::event_name(event.kind)) + "\"";
-  const auto refused = [&](std::string rule, const std::string& what, std::string fix) {
-    return Violation{std::move(rule),
-                     "the host refuses the decision" + on + ": it " + what + "; nothing of it is applied",
-                     std::move(fix)};
-  };
-  const auto stranger = [&](std::uint64_t id) -> std::optional<Violation> {
-    if (member(id) != nullptr) return std::nullopt;
-    return refused("stranger", "names " + name_of(id) + ", who is not in the room",
-                   "Look the member up with room.member(id) first: who left is no longer there.");
-  };
-  const auto grant = [&](std::uint64_t id, std::uint32_t keeps) -> std::optional<Violation> {
-    if (auto wrong = stranger(id)) return wrong;
-    const Member& one = *member(id);
-    if (!may_edit(one))
-      return refused("grant-without-scope", "grants " + name_of(id) + ", whose access does not include editing",
-                     "Ask member.may_edit() before granting.");
-    if (one.presence == Presence::lost)
-      return refused("grant-to-absent", "grants " + name_of(id) + ", who is absent",
-                     "Ask member.lost() before granting; who returns is told by an event of its own.");
-    if (exclusive && granted != 0 && granted != id)
-      return refused("two-grants", "grants both " + name_of(granted) + " and " + name_of(id),
-                     "An exclusive policy grants one member per decision: deny or keep the other request.");
-    granted = id;
-    former_keeps = keeps;
-    plans[id].grant = true;
-    return std::nullopt;
-  };
-  const auto open_request = [&](std::uint64_t id) -> std::optional<Violation> {
-    if (request(id) != nullptr) return std::nullopt;
-    return refused("closed-request", "names request " + std::to_string(id) + ", which is not open",
-                   "Look it up with room.request(id): requests end by themselves when their asker leaves.");
-  };
+}  // namespace
 
-  for (const Effect& effect : effects) {
-    switch (effect.kind) {
-      case EffectKind::set_caps:
-        if (auto wrong = stranger(effect.target)) return wrong;
-        plans[effect.target].caps = plans[effect.target].keeps = effect.caps;
-        break;
-      case EffectKind::grant:
-        if (auto wrong = grant(effect.target, effect.caps)) return wrong;
-        break;
-      case EffectKind::vacate:
-        if (auto wrong = stranger(effect.target)) return wrong;
-        plans[effect.target].vacate = true;
-        plans[effect.target].keeps = effect.caps;
-        break;
-      case EffectKind::resolve: {
-        if (auto wrong = open_request(effect.request)) return wrong;
-        for (const auto& [id, allow] : resolutions) {
-          if (id == effect.request)
-            return refused("resolved-twice", "resolves one request twice", "Resolve each request once per decision.");
-        }
-        if (effect.allow) {
-          if (auto wrong = grant(request(effect.request)->from, effect.caps)) return wrong;
-        }
-        resolutions.emplace_back(effect.request, effect.allow);
-        break;
-      }
-      case EffectKind::ask: {
-        if (auto wrong = open_request(effect.request)) return wrong;
-        if (auto wrong = stranger(effect.target)) return wrong;
-        if (effect.target == request(effect.request)->from)
-          return refused("asks-the-asker", "asks the asker itself", "Ask the one who holds the pen, or decide.");
-        if (member(effect.target)->presence == Presence::lost)
-          return refused("asks-absent", "asks " + name_of(effect.target) + ", who is absent",
-                         "Ask member.lost() first: who is absent does not block.");
-        break;
-      }
-      case EffectKind::unask:
-        if (auto wrong = open_request(effect.request)) return wrong;
-        break;
-      case EffectKind::timer:
-        timers[effect.timer] = effect.at_ms;
-        if (timers_.size() + timers.size() > max_timers)
-          return refused("timers", "sets more than " + std::to_string(max_timers) + " timers", "Use numbers again.");
-        break;
-      case EffectKind::notice:
-        if (effect.target != 0) {
-          if (auto wrong = stranger(effect.target)) return wrong;
-        }
-        break;
-      case EffectKind::show:
+class Model::Seen final : public plugin::PlannedRoom {
+ public:
+  explicit Seen(Model& model) : model_(model) {}
+  [[nodiscard]] const plugin::Member* member(std::uint64_t id) const override { return model_.member(id); }
+  [[nodiscard]] const plugin::Request* request(std::uint64_t id) const override { return model_.request(id); }
+  [[nodiscard]] std::size_t timers() const override { return model_.timers_.size(); }
+  void each_member(const std::function<void(const plugin::Member&)>& visit) const override {
+    for (const Member& member : model_.members_) visit(member);
+  }
+
+ private:
+  Model& model_;
+};
+
+Violation Model::refused(const plugin::EffectRefusal& refusal, const PolicyEvent& event) const {
+  using plugin::EffectRule;
+  const std::string who = name_of(refusal.member), number = std::to_string(refusal.count);
+  const auto broken = [&]() -> Broken {
+    switch (refusal.rule) {
+      case EffectRule::stranger:
+        return {"stranger", "names " + who + ", who is not in the room",
+                "Look the member up with room.member(id) first: who left is no longer there."};
+      case EffectRule::edit_by_caps:
+        return {"edit-by-caps", "gives " + who + " the edit capability, which only a grant can",
+                "Grant the pen; set_caps is for interact alone."};
+      case EffectRule::grant_without_scope:
+        return {"grant-without-scope", "grants " + who + ", whose access does not include editing",
+                "Ask member.may_edit() before granting."};
+      case EffectRule::grant_to_absent:
+        return {"grant-to-absent", "grants " + who + ", who is absent",
+                "Ask member.lost() before granting; who returns is told by an event of its own."};
+      case EffectRule::two_grants:
+        return {"two-grants", "grants both " + name_of(refusal.other_member) + " and " + who,
+                "An exclusive policy grants one member per decision: deny or keep the other request."};
+      case EffectRule::closed_request:
+        return {"closed-request", "names request " + std::to_string(refusal.request) + ", which is not open",
+                "Look it up with room.request(id): requests end by themselves when their asker leaves."};
+      case EffectRule::resolved_twice:
+        return {"resolved-twice", "resolves one request twice", "Resolve each request once per decision."};
+      case EffectRule::asks_the_asker:
+        return {"asks-the-asker", "asks the asker itself", "Ask the one who holds the pen, or decide."};
+      case EffectRule::asks_absent:
+        return {"asks-absent", "asks " + who + ", who is absent",
+                "Ask member.lost() first: who is absent does not block."};
+      case EffectRule::too_many_timers:
+        return {"timers", "sets more than " + number + " timers", "Use numbers again."};
+      case EffectRule::show_no_object:
+        return {"show-no-object", "shows something that is not a JSON object", "Show {\"key\": ...}, or nothing."};
+      case EffectRule::two_editors:
+        return {"two-editors", "leaves " + number + " editors in the room",
+                "After \"installed\" an exclusive policy leaves at most one grant: vacate the others."};
+      case EffectRule::unknown_kind:
         break;
     }
+    return {"unknown-kind", "has an effect of a kind that the host does not know", "Use LECTERN_EFFECT_*."};
+  }();
+  return {broken.rule,
+          "the host refuses the decision on \"" + std::string(plugin::event_name(event.kind)) + "\": it " +
+              broken.what + "; nothing of it is applied",
+          broken.fix};
+}
+
+std::optional<Violation> Model::apply_effects(const std::vector<Effect>& effects, const PolicyEvent& event) {
+  plugin::EffectRules rules;
+  rules.multi_editor = judges_->first->multi_editor();
+  rules.now_ms = now_;
+  auto planned = plugin::plan_effects(Seen(*this), effects, rules);
+  if (const auto* refusal = std::get_if<plugin::EffectRefusal>(&planned)) return refused(*refusal, event);
+  const auto& plan = std::get<plugin::EffectPlan>(planned);
+  for (const auto& [id, one] : plan.members) {
+    if (one.revokes(*member(id))) revoke(*member(id), one.keeps);
   }
-  if (exclusive && granted != 0) {
-    for (const Member& one : members_) {
-      if (one.grant == 0 || one.id == granted) continue;
-      Plan& plan = plans[one.id];
-      if (!plan.vacate) plan.keeps = plan.caps.value_or(former_keeps);
-      plan.vacate = true;
-    }
-  }
-  if (exclusive) {
-    std::size_t editors = 0;
-    for (const Member& one : members_) {
-      const auto plan = plans.find(one.id);
-      const bool planned = plan != plans.end();
-      if ((planned && plan->second.grant) || (one.grant != 0 && !(planned && plan->second.vacate))) ++editors;
-    }
-    if (editors > 1)
-      return refused("two-editors", "leaves " + std::to_string(editors) + " editors in the room",
-                     "After \"installed\" an exclusive policy leaves at most one grant: vacate the others.");
-  }
-  for (auto& [id, plan] : plans) {
-    Member& one = *member(id);
-    if (plan.vacate && one.grant != 0) revoke(one, plan.keeps);
-  }
-  for (auto& [id, plan] : plans) {
-    Member& one = *member(id);
-    if (plan.caps && !plan.grant && one.grant == 0) one.caps = *plan.caps & plugin::cap_interact & one.scope;
-    if (!plan.grant || one.grant != 0) continue;
-    one.grant = ++epoch_;
-    one.caps = (plugin::cap_edit | plugin::cap_interact) & one.scope;
+  for (const auto& [id, one] : plan.members) {
+    Member& target = *member(id);
+    if (const auto caps = one.caps_of(target)) target.caps = *caps;
+    if (!one.grants(target)) continue;
+    target.grant = ++epoch_;
+    target.caps = (plugin::cap_edit | plugin::cap_interact) & target.scope;
     since_ = now_;
   }
-  for (const Effect& effect : effects) {
-    Request* open = effect.request == 0 ? nullptr : request(effect.request);
-    if (effect.kind == EffectKind::ask && open != nullptr) {
-      open->asked = effect.target;
-      open->answered = false;
-      if (effect.at_ms > 0) open->deadline_ms = std::clamp(effect.at_ms, now_ + 1, now_ + longest_ask_ms);
-    } else if (effect.kind == EffectKind::unask && open != nullptr) {
-      open->asked = 0;
-    } else if (effect.kind == EffectKind::show) {
-      shown_ = effect.text;
-    }
+  for (const auto& ask : plan.asks) {
+    Request& open = *request(ask.request);
+    open.asked = ask.target;
+    open.answered = false;
+    if (ask.deadline_ms) open.deadline_ms = *ask.deadline_ms;
   }
-  for (const auto& [id, allow] : resolutions)
-    std::erase_if(requests_, [&, closed = id](const Request& one) { return one.id == closed; });
-  for (const auto& [timer, at] : timers) {
+  for (const auto id : plan.unasked) request(id)->asked = 0;
+  if (plan.shown) shown_ = *plan.shown;
+  for (const auto& resolution : plan.resolutions)
+    std::erase_if(requests_, [&](const Request& one) { return one.id == resolution.request; });
+  for (const auto& [timer, at] : plan.timers) {
     if (at == 0) {
       timers_.erase(timer);
     } else {

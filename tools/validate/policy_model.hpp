@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/effect_plan.hpp"
 #include "plugin/policy.hpp"
 
 namespace lectern::validate {
@@ -90,7 +91,7 @@ class Model {
   struct Request : plugin::Request {
     bool answered = false;
   };
-  struct Plan;
+  class Seen;
 
   [[nodiscard]] std::uint64_t id_of(std::size_t person) const { return person + 1; }
   [[nodiscard]] std::string name_of(std::uint64_t id) const;
@@ -117,6 +118,7 @@ class Model {
   bool prepare(plugin::PolicyEvent& event);
   std::optional<Violation> decide(const plugin::PolicyEvent& event);
   std::optional<Violation> apply_effects(const std::vector<plugin::Effect>& effects, const plugin::PolicyEvent& event);
+  [[nodiscard]] Violation refused(const plugin::EffectRefusal& refusal, const plugin::PolicyEvent& event) const;
   std::optional<Violation> aftermath(const plugin::PolicyEvent& event, const std::vector<plugin::Effect>& effects);
   [[nodiscard]] std::string in_words(const plugin::PolicyEvent& event) const;
   [[nodiscard]] std::string in_words(const plugin::Effect& effect) const;
