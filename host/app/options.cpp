@@ -86,7 +86,7 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
       ("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
        "one more folder with plugins, searched first; repeatable")  //
       ("isolate", po::value(&out.isolate)->value_name("ID"),
-       "give this policy or format a process of its own though it is trusted; repeatable")  //
+       "give this policy, format or presence backend a process of its own; repeatable")  //
       ("isolated-memory-mb", po::value(&out.isolated_memory_mb)->value_name("MB"),
        "address space of such a process (default 1024)")  //
       ("watch-plugins", po::bool_switch(&out.watch_plugins),

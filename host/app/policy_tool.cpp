@@ -50,6 +50,7 @@ constexpr std::string_view exit_codes =
 
 struct Options : ToolOptions {
   std::string verb, help;
+  bool isolated = false;
 };
 
 Result<Options> parse(const std::vector<std::string>& arguments) {
@@ -63,6 +64,7 @@ Result<Options> parse(const std::vector<std::string>& arguments) {
     add("token", po::value(&out.token)->value_name("TEXT"), "its token; default: as known of the running one");
   } else {
     add("config", po::value(&out.config)->value_name("JSON"), "settings of the policy instead of the file's");
+    add("isolate", po::bool_switch(&out.isolated), "run each policy in a process of its own, trusted or not");
     add("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
         "one more folder with plugins, searched first; repeatable");
   }
@@ -120,19 +122,23 @@ class Bench {
     if (is_file && !fs::exists(named)) return fail(404, "plugin_missing", "there is no file " + named);
     const auto id = is_file ? fs::path(named).stem().string() : named;
     LECTERN_TRY(const auto generation,
-                registry(is_file ? fs::absolute(named).parent_path() : fs::path()).load(plugin::Kind::policy, id));
+                registry(is_file ? fs::absolute(named).parent_path() : fs::path(), id).load(plugin::Kind::policy, id));
     return plugin::Policy::create(generation, options_.config.empty() ? config : options_.config);
   }
 
  private:
-  plugin::Registry& registry(const fs::path& folder) {
-    auto& known = registries_[folder.string()];
+  /// As a host that serves: what nobody trusted gets a process of its own.
+  plugin::Registry& registry(const fs::path& folder, const std::string& id) {
+    auto& known = registries_[folder.string() + "\n" + (options_.isolated ? id : std::string())];
     if (!known) {
       plugin::RegistryOptions places;
       if (!folder.empty()) places.search.push_back(folder);
       for (const auto& path : options_.plugin_path) places.search.emplace_back(path);
       for (auto& path : default_plugin_path()) places.search.push_back(std::move(path));
       places.staging = staging_;
+      places.trust = trust_lists();
+      places.plugin_host = isolation::plugin_host_program();
+      if (options_.isolated) places.isolate = {id};
       known = std::make_unique<plugin::Registry>(std::move(places));
     }
     return *known;

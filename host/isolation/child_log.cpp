@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -15,11 +14,9 @@ namespace lectern::isolation {
 
 namespace {
 
-constexpr std::size_t most_line = 4096;
-constexpr std::size_t most_shown = 600;
+constexpr std::size_t most_line = 17u << 10;  // a message of the log may have 16 KiB
 constexpr int most_reads = 64;
-constexpr int lines_per_window = 100;
-constexpr std::int64_t window_ms = 5000;
+constexpr int most_lines_to_nobody = 20;
 
 /// `time level area message` is how lectern::log writes in the child; the host writes time and area anew.
 log::Level strip_head(std::string_view& line, std::string_view area) {
@@ -47,7 +44,8 @@ ChildLog::~ChildLog() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-int ChildLog::open(const std::string& id) {
+int ChildLog::open(const std::string& id, LineSink to) {
+  to_ = std::move(to);
   area_ = "plugin " + id;
   std::array<int, 2> ends{-1, -1};
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return -1;
@@ -81,20 +79,19 @@ void ChildLog::take(std::string_view bytes) {
   }
 }
 
-void ChildLog::line() {
-  const std::string whole = std::exchange(line_, {});
-  if (whole.empty()) return;
-  const auto now = clock::now_ms();
-  if (now - window_ms_ >= window_ms) {
-    if (lines_ > lines_per_window)
-      log::warning(area_, "wrote " + std::to_string(lines_ - lines_per_window) + " lines too many, which were dropped");
-    window_ms_ = now;
-    lines_ = 0;
+void ChildLog::line() noexcept {
+  try {
+    const std::string whole = std::exchange(line_, {});
+    if (whole.empty()) return;
+    std::string_view left = whole;
+    const auto level = strip_head(left, area_);
+    if (to_) {
+      to_(level, text::label(left, most_line));
+    } else if (++lines_ <= most_lines_to_nobody) {
+      log::write(level, area_, text::label(left, 600));
+    }
+  } catch (...) {  // out of memory for a line: what the plugin is called for goes on
   }
-  if (++lines_ > lines_per_window) return;
-  std::string_view left = whole;
-  const auto level = strip_head(left, area_);
-  log::write(level, area_, text::label(left, most_shown));
 }
 
 }  // namespace lectern::isolation

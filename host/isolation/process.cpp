@@ -100,6 +100,9 @@ std::string hello(const Launch& launch) {
   to.number(launch.limits.cpu_seconds);
   to.number(launch.limits.open_files);
   to.number<std::uint8_t>(launch.sandbox ? 1 : 0);
+  to.text(launch.folder.string());
+  to.number(launch.checks);
+  to.number(launch.lowest_level);
   return std::move(to.bytes());
 }
 
@@ -163,7 +166,7 @@ Status Process::spawn(const Launch& launch) {
   ::close(pair[1]);
   posix_spawn_file_actions_addopen(&spawn.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&spawn.actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  const int log = log_.open(id_);
+  const int log = log_.open(id_, launch.on_line);
   const int lifted_log = log < 0 ? -1 : ::fcntl(log, F_DUPFD_CLOEXEC, 16);
   if (log >= 0) ::close(log);
   if (lifted_log >= 0) {
@@ -354,13 +357,14 @@ Result<std::string> Process::call(std::string_view request, std::string_view sha
   }
 }
 
-Status Process::ping(int ms) {
-  const Watch watch = this->watch({ms, ms});
+Result<std::string> Process::ping(Deadline deadline) {
+  const Watch watch = this->watch(deadline);
   log_.drain();
   LECTERN_CHECK(send(FrameType::ping, {}, {}, watch));
-  LECTERN_TRY(const Frame frame, receive(watch, most_small));
+  LECTERN_TRY(Frame frame, receive(watch, most_small));
   if (frame.type != FrameType::pong) return died("its process answered out of turn");
-  return {};
+  log_.drain();
+  return std::move(frame.payload);
 }
 
 }  // namespace lectern::isolation

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.hpp"
 #include "base/result.hpp"
 #include "isolation/child_log.hpp"
 #include "isolation/wire.hpp"
@@ -20,6 +21,7 @@ struct Limits {
   std::uint64_t memory_bytes = 1ull << 30;  // address space
   std::uint64_t cpu_seconds = 3600;         // of its whole life; a new process begins anew
   std::uint64_t open_files = 32;
+  int presence_ms = 10'000;  // a call of a presence backend, which may have to wait for a disk
 };
 
 /// What a child needs to know to load one plugin.
@@ -32,7 +34,11 @@ struct Launch {
   std::filesystem::path staged;    // what is loaded
   std::string sha256;
   Limits limits;
-  bool sandbox = true;  // false only to probe a kind that needs files, sockets or processes
+  bool sandbox = true;                // false only to probe a kind that needs files, sockets or processes
+  std::filesystem::path folder = {};  // where it may read and write; empty = nowhere. It must exist
+  std::int32_t checks = 1;            // LECTERN_CHECKS_*: the host's
+  log::Level lowest_level = log::Level::info;
+  LineSink on_line = {};  // what it logs
 };
 
 /// How long a call may take. `hard_ms` counts when the child had little processor time meanwhile: a busy machine must
@@ -61,8 +67,8 @@ class Process {
   /// message says why.
   Result<std::string> call(std::string_view request, std::string_view shared, Deadline deadline,
                            std::uint32_t most_bytes, const std::function<lectern_status(std::string_view)>& on_records);
-  /// [worker] True when the child answers within `ms`.
-  Status ping(int ms);
+  /// [worker] What the child has to tell, as News::read takes it, when it answers in time.
+  Result<std::string> ping(Deadline deadline);
 
   [[nodiscard]] bool alive() const { return fd_ >= 0; }
   [[nodiscard]] pid_t pid() const { return pid_; }

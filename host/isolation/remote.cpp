@@ -1,199 +1,74 @@
 #include "isolation/remote.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <cstring>
 #include <utility>
 
 #include "base/clock.hpp"
-#include "base/log.hpp"
 #include "base/text.hpp"
+#include "isolation/seats.hpp"
 
 namespace lectern::isolation {
 
 namespace {
 
-constexpr std::int64_t first_rest_ms = 200, longest_rest_ms = 30'000, forgiven_after_ms = 60'000;
-constexpr std::size_t most_cells_at_once = 1024;
-constexpr int format_patience_ms = 2000;
-constexpr Deadline to_probe{2000, 10'000};
+constexpr std::int64_t idle_ms = 60'000;
+constexpr Deadline to_answer_idle{5000, 20'000};
 constexpr Deadline to_create{5000, 20'000};
-// Past the 50 ms of a decision the referee has long given up; what matters here is that a busy machine kills nobody.
-constexpr Deadline to_reduce{250, 2000};
-
-Deadline to_format(std::size_t bytes) {
-  const int soft = 10'000 + static_cast<int>(bytes / 10'000);  // 10 s, and a second for each 10 MB
-  return {soft, soft * 3};
-}
-
-template <std::size_t N>
-void put(char (&to)[N], std::string_view from) {
-  const auto n = std::min(from.size(), N - 1);
-  std::memcpy(to, from.data(), n);
-  to[n] = '\0';
-}
+constexpr Deadline to_check_health{1000, 10'000};
 
 lectern_str abi(std::string_view text) {
   return {text.data(), text.size()};
 }
 
-Packer request(Op op) {
+HealthSaid ask_health(Child& child) {
   Packer to;
-  to.number(op);
-  return to;
+  to.number(Op::health);
+  const auto done = child.call(to.bytes(), to_check_health);
+  if (!done) return {2, "its process is not running: " + text::label(done.error().message, 400), {}};
+  Unpacker from(*done);
+  lectern_error error{};
+  const auto status = unpack_end(from, error);
+  HealthSaid said;
+  said.state = from.number<std::int32_t>();
+  said.summary = from.text().substr(0, 2048);
+  said.details = from.text().substr(0, 16u << 10);
+  if (status != LECTERN_OK || !from.ok()) return {2, "it could not say how it is", {}};
+  return said;
 }
 
-void pack_cell(Packer& to, const lectern_cell& cell) {
-  to.number(cell.changed);
-  to.number(cell.execution_count);
-  for (const lectern_str text :
-       {cell.id, cell.cell_type, cell.source, cell.metadata, cell.attachments, cell.outputs, cell.original})
-    to.text(text);
-}
-
-/// Hands a batch of what a format read to the builder. What makes no sense is a batch the builder refuses.
-lectern_status replay_read(std::string_view records, std::string_view file, const lectern_notebook_builder& out) {
-  Unpacker from(records);
-  std::vector<lectern_cell> cells;
-  lectern_status status = LECTERN_OK;
-  const auto hand_over = [&] {
-    if (cells.empty() || status != LECTERN_OK) return;
-    status = out.cells(out.ctx, cells.data(), sizeof(lectern_cell), static_cast<std::uint32_t>(cells.size()));
-    cells.clear();
-  };
-  while (from.ok() && !from.empty() && status == LECTERN_OK) {
-    switch (from.number<Record>()) {
-      case Record::cells: {
-        lectern_cell cell{};
-        cell.struct_size = sizeof cell;
-        cell.changed = from.number<std::uint32_t>();
-        cell.execution_count = from.number<std::int64_t>();
-        for (lectern_str* text : {&cell.id, &cell.cell_type, &cell.source, &cell.metadata, &cell.attachments,
-                                  &cell.outputs, &cell.original})
-          *text = from.abi_text(file);
-        if (from.ok()) cells.push_back(cell);
-        if (cells.size() >= most_cells_at_once) hand_over();
-        break;
-      }
-      case Record::bad_cells:
-        hand_over();
-        if (status == LECTERN_OK) status = out.cells(out.ctx, nullptr, from.number<std::uint32_t>(), 1);
-        break;
-      case Record::notebook: {
-        hand_over();
-        lectern_notebook notebook{};
-        notebook.struct_size = sizeof notebook;
-        const bool there = from.number<std::uint8_t>() != 0;
-        notebook.changed = from.number<std::uint32_t>();
-        for (lectern_str* text : {&notebook.metadata, &notebook.original, &notebook.language})
-          *text = from.abi_text(file);
-        if (from.ok() && status == LECTERN_OK) status = out.notebook(out.ctx, there ? &notebook : nullptr);
-        break;
-      }
-      case Record::notice: {
-        hand_over();
-        const auto said = from.abi_text();
-        if (from.ok() && status == LECTERN_OK) status = out.notice(out.ctx, said);
-        break;
-      }
-      default:
-        return out.cells(out.ctx, nullptr, 0, 1);
-    }
-  }
-  hand_over();
-  if (!from.ok()) return out.cells(out.ctx, nullptr, 0, 1);
-  return status;
-}
-
-lectern_status replay_bytes(std::string_view records, const lectern_sink& out) {
-  Unpacker from(records);
-  lectern_status status = LECTERN_OK;
-  while (from.ok() && !from.empty() && status == LECTERN_OK) {
-    if (from.number<Record>() != Record::bytes) return LECTERN_INTERNAL;
-    const auto bytes = from.abi_text();
-    if (from.ok()) status = out.write(out.ctx, bytes);
-  }
-  return from.ok() ? status : lectern_status{LECTERN_INTERNAL};
-}
-
-lectern_status replay_effects(std::string_view records, const lectern_policy_out& out) {
-  Unpacker from(records);
-  lectern_status status = LECTERN_OK;
-  while (from.ok() && !from.empty() && status == LECTERN_OK) {
-    const auto kind = from.number<Record>();
-    if (kind == Record::state) {
-      const auto state = from.abi_text();
-      if (from.ok()) status = out.state(out.ctx, state);
-      continue;
-    }
-    if (kind != Record::effect) return LECTERN_INTERNAL;
-    const bool there = from.number<std::uint8_t>() != 0;
-    lectern_effect effect{};
-    effect.struct_size = from.number<std::uint32_t>();
-    effect.kind = from.number<std::uint32_t>();
-    effect.caps = from.number<std::uint32_t>();
-    effect.verdict = from.number<std::uint32_t>();
-    effect.target = from.number<std::uint64_t>();
-    effect.request = from.number<std::uint64_t>();
-    effect.timer = from.number<std::uint64_t>();
-    effect.at_ms = from.number<std::int64_t>();
-    effect.text = from.abi_text();
-    if (from.ok()) status = out.effect(out.ctx, there ? &effect : nullptr);
-  }
-  return from.ok() ? status : lectern_status{LECTERN_INTERNAL};
-}
-
-void pack_room(Packer& to, const lectern_room& room) {
-  for (const std::uint64_t value : {room.version, room.epoch, room.holder}) to.number(value);
-  to.number(room.now_ms);
-  to.number(room.since_ms);
-  to.number(room.n_members);
-  for (std::uint32_t i = 0; i < room.n_members; ++i) {
-    const lectern_member& m = room.members[i];
-    to.number(m.id);
-    for (const std::uint32_t value : {m.presence, m.scope, m.caps, m.flags}) to.number(value);
-    to.number(m.grant);
-    for (const std::int64_t value : {m.joined_ms, m.seen_ms, m.edited_ms, m.reserved_until_ms, m.scope_until_ms})
-      to.number(value);
-    for (const lectern_str text : {m.principal, m.label, m.device}) to.text(text);
-  }
-  to.number(room.n_requests);
-  for (std::uint32_t i = 0; i < room.n_requests; ++i) {
-    const lectern_request& r = room.requests[i];
-    for (const std::uint64_t value : {r.id, r.from, r.asked, r.if_epoch}) to.number(value);
-    to.number(r.at_ms);
-    to.number(r.deadline_ms);
-    to.text(r.reason);
-  }
-}
-
-void pack_event(Packer& to, const lectern_event& event) {
-  to.number(event.kind);
-  to.number(event.value);
-  for (const std::uint64_t value : {event.seq, event.who, event.target, event.request, event.timer}) to.number(value);
-  to.text(event.verb);
-  to.text(event.json);
+Op make_op(std::string_view kind) {
+  return kind == "presence" ? Op::presence_open : Op::policy_create;
 }
 
 }  // namespace
 
-Remote::Remote(Launch launch) : launch_(std::move(launch)) {}
+Remote::Remote(Launch launch, NewsSink on_news)
+    : launch_(std::move(launch)), on_news_(std::move(on_news)), lives_(launch_.id) {}
 Remote::~Remote() = default;
 
 bool Remote::can(std::string_view kind) {
-  return kind == "format" || kind == "policy";
+  return kind == "format" || kind == "policy" || kind == "presence";
 }
 
-Result<std::unique_ptr<Remote>> Remote::start(Launch launch) {
-  std::unique_ptr<Remote> made(new Remote(std::move(launch)));
-  LECTERN_TRY(made->process_, Process::start(made->launch_));
-  LECTERN_CHECK(made->take_ready(made->process_->ready()));
-  made->report_.pid = made->process_->pid();
+std::shared_ptr<Remote::Seat> Remote::new_seat(const Launch& launch) {
+  return std::make_shared<Seat>(launch, make_op(launch.kind), lives_, on_news_);
+}
+
+Result<std::unique_ptr<Remote>> Remote::start(Launch launch, NewsSink on_news) {
+  std::unique_ptr<Remote> made(new Remote(std::move(launch), std::move(on_news)));
+  auto seat = made->new_seat(made->launch_);
+  LECTERN_TRY(const auto ready, seat->child.start());
+  LECTERN_CHECK(made->take_ready(ready));
+  // Of a presence backend it is asked for what holds without an object: where that may write, its settings say.
+  if (made->launch_.kind != "presence") {
+    made->seats_.push_back(std::move(seat));
+  } else if (made->has_health_) {
+    made->last_health_ = ask_health(seat->child);
+  }
   return made;
 }
 
-Status Remote::take_ready(const std::string& ready) {
+Status Remote::take_ready(std::string_view ready) {
   Unpacker from(ready);
   build_ = text::label(from.text(), 400);
   if (launch_.kind == "format") {
@@ -207,6 +82,10 @@ Status Remote::take_ready(const std::string& ready) {
     format_.struct_size = sizeof format_;
     format_.n_extensions = static_cast<std::uint32_t>(extension_texts_.size());
     format_.extensions = extension_texts_.data();
+  } else if (launch_.kind == "presence") {
+    presence_.struct_size = sizeof presence_;
+    presence_.lag_ms = from.number<std::uint64_t>();
+    presence_.min_period_ms = from.number<std::uint64_t>();
   } else {
     policy_.struct_size = sizeof policy_;
     policy_.flags = from.number<std::uint32_t>();
@@ -216,6 +95,7 @@ Status Remote::take_ready(const std::string& ready) {
     policy_.actions_json = abi(actions_);
   }
   config_schema_ = from.text().substr(0, 64u << 10);
+  has_health_ = from.number<std::uint8_t>() != 0;
   if (!from.ok() || (launch_.kind == "format" && extensions_.empty()))
     return fail(422, "bad_entry", launch_.id + " announced what makes no sense");
   return {};
@@ -223,211 +103,130 @@ Status Remote::take_ready(const std::string& ready) {
 
 const void* Remote::interface() const {
   if (launch_.kind == "format") return &format_;
+  if (launch_.kind == "presence") return &presence_;
   return &policy_;
 }
 
-// A rest grows with each death in a row, so that a plugin that dies at once does not keep the machine busy dying.
-void Remote::buried(const Error& error) {
-  process_.reset();
-  const std::scoped_lock lock(mutex_);
-  const auto now = clock::now_ms();
-  deaths_ = now - died_ms_ > forgiven_after_ms ? 1 : deaths_ + 1;
-  died_ms_ = now;
-  const auto doublings = std::min<std::uint64_t>(deaths_ < 2 ? 0 : deaths_ - 2, 10);
-  rests_until_ms_ = deaths_ < 2 ? now : now + std::min(longest_rest_ms, first_rest_ms << doublings);
-  report_.pid = 0;
-  report_.last_death = error.message;
-  log::debug("plugin " + launch_.id, error.message);
+Remote::Turn::~Turn() {
+  if (seat_ == nullptr) return;
+  {
+    const std::scoped_lock lock(of_->mutex_);
+    seat_->busy = false;
+  }
+  of_->freed_.notify_all();
 }
 
-Status Remote::wake(int patience_ms) {
-  if (process_ && process_->alive()) return {};
-  for (const auto give_up_ms = clock::now_ms() + patience_ms;;) {
-    std::int64_t rest = 0;
-    {
-      const std::scoped_lock lock(mutex_);
-      rest = rests_until_ms_ - clock::now_ms();
-      if (rest > 0 && clock::now_ms() + rest > give_up_ms) {
-        return fail(503, "plugin_resting",
-                    "its process died " + std::to_string(deaths_) + " times in a row and is started again in " +
-                        std::to_string(rest) + " ms; the last time, " + report_.last_death,
-                    "This is a fault of the plugin " + launch_.id + ".");
-      }
+// A process that runs before one that would have to be started; a new one only when all are at work.
+Remote::Turn Remote::any_turn() {
+  std::unique_lock lock(mutex_);
+  const std::size_t most = launch_.kind == "format" ? most_of_a_format : 1;
+  for (;;) {
+    std::shared_ptr<Seat> free;
+    for (const auto& seat : seats_) {
+      if (!seat->busy && (free == nullptr || (seat->child.runs() && !free->child.runs()))) free = seat;
     }
-    if (rest <= 0) break;
-    std::mutex nobodys;
-    std::unique_lock lock(nobodys);
-    std::condition_variable().wait_for(lock, std::chrono::milliseconds(rest));
+    if (free == nullptr && seats_.size() < most) free = seats_.emplace_back(new_seat(launch_));
+    if (free != nullptr) {
+      free->busy = true;
+      free->used_ms = clock::now_ms();
+      return {*this, std::move(free)};
+    }
+    freed_.wait(lock);
   }
-  auto started = Process::start(launch_);
-  if (!started) {
-    buried(started.error());
-    return fail(started.error());
+}
+
+Remote::Turn Remote::turn_of(std::uint64_t object) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto at =
+        std::find_if(seats_.begin(), seats_.end(), [object](const auto& seat) { return seat->object == object; });
+    if (at == seats_.end()) return {*this, nullptr};
+    if (!(*at)->busy) {
+      (*at)->busy = true;
+      return {*this, *at};
+    }
+    freed_.wait(lock);
   }
-  process_ = std::move(*started);
-  for (auto& [number, object] : objects_) LECTERN_CHECK(make_again(number, object));
+}
+
+std::vector<std::shared_ptr<Remote::Seat>> Remote::seats() const {
   const std::scoped_lock lock(mutex_);
-  report_.pid = process_->pid();
-  report_.restarts += 1;
-  return {};
+  return seats_;
 }
 
-// An error only when the process is gone. A refusal is this object's alone: the others are made all the same.
-Status Remote::make_again(std::uint64_t number, Object& object) {
-  Packer to = request(Op::policy_create);
-  to.number(number);
-  to.text(std::string_view(object.config));
-  auto done = process_->call(to.bytes(), {}, to_create, most_small, [](std::string_view) { return LECTERN_INTERNAL; });
-  if (!done) buried(done.error());
-  LECTERN_CHECK(done);
-  Unpacker from(*done);
-  lectern_error error{};
-  object.refusal.clear();
-  if (unpack_end(from, error) == LECTERN_OK) return {};
-  const std::string_view said(error.message, ::strnlen(error.message, sizeof error.message));
-  object.refusal = "its new process did not take the settings that the old one took";
-  if (!said.empty()) object.refusal += ": " + text::label(said, 400);
-  log::warning("plugin " + launch_.id, object.refusal);
-  return {};
-}
-
-Result<std::string> Remote::call(std::string_view request, std::string_view shared, Deadline deadline,
-                                 std::uint32_t most_bytes, int patience_ms,
-                                 const std::function<lectern_status(std::string_view)>& on_records) {
-  clear_up();
-  LECTERN_CHECK(wake(patience_ms));
-  auto done = process_->call(request, shared, deadline, most_bytes, on_records);
-  if (!done && done.error().code == "plugin_died") buried(done.error());
-  return done;
-}
-
-lectern_status Remote::blame(const Error& error, lectern_error& to) {
-  put(to.message, error.message);
-  put(to.hint, error.hint);
-  if (error.code == "too_large") return LECTERN_TOO_LARGE;
-  return error.status == 503 ? LECTERN_UNAVAILABLE : LECTERN_INTERNAL;
-}
-
-std::int32_t Remote::probe(std::string_view path, std::string_view head, lectern_error& error, lectern_status& status) {
-  const std::scoped_lock lock(busy_);
-  Packer to = request(Op::format_probe);
-  to.text(path);
-  to.text(head);
-  const auto done =
-      call(to.bytes(), {}, to_probe, most_small, format_patience_ms, [](std::string_view) { return LECTERN_INTERNAL; });
-  if (!done) {
-    status = blame(done.error(), error);
-    return 0;
-  }
-  Unpacker from(*done);
-  status = unpack_end(from, error);
-  return status == LECTERN_OK ? from.number<std::int32_t>() : 0;
-}
-
-lectern_status Remote::read(std::string_view bytes, const lectern_format_limits& limits,
-                            const lectern_notebook_builder& out, lectern_error& error) {
-  const std::scoped_lock lock(busy_);
-  Packer to = request(Op::format_read);
-  to.number(limits.max_depth);
-  for (const std::uint64_t value : {limits.max_bytes, limits.max_cells, limits.max_source_bytes}) to.number(value);
-  lectern_status said = LECTERN_OK;
-  const auto replay = [&](std::string_view records) {
-    if (said == LECTERN_OK) said = replay_read(records, bytes, out);
-    return said;
-  };
-  const auto done = call(to.bytes(), bytes, to_format(bytes.size()), most_from_child, format_patience_ms, replay);
-  if (!done) return blame(done.error(), error);
-  Unpacker from(*done);
-  const auto status = unpack_end(from, error);
-  const auto last = from.ok() ? replay(from.rest()) : lectern_status{LECTERN_INTERNAL};
-  return status == LECTERN_OK ? last : status;
-}
-
-lectern_status Remote::write(const lectern_notebook& notebook, const lectern_sink& out, lectern_error& error) {
-  const std::scoped_lock lock(busy_);
-  Packer to = request(Op::format_write);
-  to.number(notebook.changed);
-  for (const lectern_str text : {notebook.metadata, notebook.original, notebook.language}) to.text(text);
-  to.number(notebook.n_cells);
-  for (std::uint32_t i = 0; i < notebook.n_cells; ++i) pack_cell(to, notebook.cells[i]);
-  lectern_status said = LECTERN_OK;
-  const auto replay = [&](std::string_view records) {
-    if (said == LECTERN_OK) said = replay_bytes(records, out);
-    return said;
-  };
-  const auto done = call(to.bytes(), {}, to_format(to.size()), most_from_child, format_patience_ms, replay);
-  if (!done) return blame(done.error(), error);
-  Unpacker from(*done);
-  const auto status = unpack_end(from, error);
-  const auto last = from.ok() ? replay(from.rest()) : lectern_status{LECTERN_INTERNAL};
-  return status == LECTERN_OK ? last : status;
-}
-
-lectern_status Remote::create(std::string_view config, std::uint64_t& object, lectern_error& error) {
-  const std::scoped_lock lock(busy_);
-  const auto number = next_object_++;
-  Packer to = request(Op::policy_create);
-  to.number(number);
-  to.text(config);
-  const auto done = call(to.bytes(), {}, to_create, most_small, 0, [](std::string_view) { return LECTERN_INTERNAL; });
-  if (!done) return blame(done.error(), error);
-  Unpacker from(*done);
-  const auto status = unpack_end(from, error);
-  if (status != LECTERN_OK) return status;
-  objects_[number] = {std::string(config), {}};
-  object = number;
-  return LECTERN_OK;
-}
-
-void Remote::destroy(std::uint64_t object) {
+Remote::Turn Remote::idle_turn(const std::shared_ptr<Seat>& seat) {
   const std::scoped_lock lock(mutex_);
-  unwanted_.push_back(object);
+  if (std::exchange(seat->busy, true)) return {*this, nullptr};
+  return {*this, seat};
 }
 
-// Needs busy_. A reactor may let a policy go, so that must never wait for a child: the child hears of it later.
-void Remote::clear_up() {
+// A reactor may let a policy go, so that must never wait for a child: the child hears of it later.
+void Remote::clear_up(Child& child) {
   std::vector<std::uint64_t> objects;
   {
     const std::scoped_lock lock(mutex_);
     objects.swap(unwanted_);
   }
-  for (const auto object : objects) {
-    objects_.erase(object);
-    if (!process_ || !process_->alive()) continue;
-    Packer to = request(Op::policy_destroy);
-    to.number(object);
-    const auto done =
-        process_->call(to.bytes(), {}, to_create, most_small, [](std::string_view) { return LECTERN_INTERNAL; });
-    if (!done) buried(done.error());
+  for (const auto object : objects) child.let_go(object, Op::policy_destroy);
+}
+
+std::optional<HealthSaid> Remote::health() {
+  if (!has_health_) return std::nullopt;
+  for (const auto& seat : seats()) {
+    const Turn turn = idle_turn(seat);
+    if (!turn || !turn->runs()) continue;
+    auto said = ask_health(*turn);
+    const std::scoped_lock lock(mutex_);
+    last_health_ = said;
+    return said;
+  }
+  const std::scoped_lock lock(mutex_);
+  const bool runs = std::any_of(seats_.begin(), seats_.end(), [](const auto& seat) { return seat->child.pid() != 0; });
+  if (runs || seats_.empty()) return last_health_;
+  const auto death = lives_.last_death();
+  return HealthSaid{2, "its process is not running" + (death.empty() ? death : ": " + text::label(death, 400)), {}};
+}
+
+void Remote::ask_news() {
+  for (const auto& seat : seats()) {
+    if (const Turn turn = idle_turn(seat)) (void)turn->ask_news(to_check_health);
   }
 }
 
-lectern_status Remote::reduce(std::uint64_t object, lectern_str state, const lectern_room& room,
-                              const lectern_event& event, const lectern_policy_out& out) {
-  const std::scoped_lock lock(busy_);
-  clear_up();
-  if (const auto awake = wake(0); !awake) return blame(awake.error(), *out.error);
-  const auto at = objects_.find(object);
-  if (at == objects_.end() || !at->second.refusal.empty()) {
-    const std::string why = at == objects_.end() ? "it was let go of" : at->second.refusal;
-    return blame({500, "plugin_died", why, "This is a fault of the plugin " + launch_.id + ".", {}}, *out.error);
+std::string Remote::beat() {
+  std::string blame;
+  std::size_t kept = 0;
+  for (const auto& seat : seats()) {
+    std::int64_t used_ms = 0;
+    {
+      const std::scoped_lock lock(mutex_);
+      used_ms = seat->used_ms;
+    }
+    const Turn turn = idle_turn(seat);
+    if (!turn) continue;
+    if (launch_.kind == "policy") clear_up(*turn);
+    if (turn->runs() && kept++ > 0 && seat->object == 0 && clock::now_ms() - used_ms > idle_ms) {
+      turn->put_to_sleep();
+      continue;
+    }
+    const auto alive = turn->ask_news(to_answer_idle);
+    if (!alive) blame = alive.error().message;
   }
-  Packer to = request(Op::policy_reduce);
-  to.number(object);
-  to.text(state);
-  pack_event(to, event);
-  pack_room(to, room);
-  lectern_status said = LECTERN_OK;
-  const auto replay = [&](std::string_view records) {
-    if (said == LECTERN_OK) said = replay_effects(records, out);
-    return said;
-  };
-  const auto done = call(to.bytes(), {}, to_reduce, most_small, 0, replay);
-  if (!done) return blame(done.error(), *out.error);
-  Unpacker from(*done);
-  const auto status = unpack_end(from, *out.error);
-  const auto last = from.ok() ? replay(from.rest()) : lectern_status{LECTERN_INTERNAL};
-  return status == LECTERN_OK ? last : status;
+  return blame;
+}
+
+RemoteReport Remote::report() const {
+  RemoteReport out;
+  out.restarts = lives_.restarts();
+  out.last_death = lives_.last_death();
+  const std::scoped_lock lock(mutex_);
+  for (const auto& seat : seats_) {
+    const auto pid = seat->child.pid();
+    if (pid == 0) continue;
+    if (out.pid == 0) out.pid = pid;
+    out.memory_bytes += resident_bytes(pid);
+  }
+  return out;
 }
 
 Status probe(Launch launch) {
@@ -449,27 +248,6 @@ Status probe(Launch launch) {
     if (!done) return died(done.error());
   }
   return {};
-}
-
-std::string Remote::beat() {
-  const std::unique_lock lock(busy_, std::try_to_lock);
-  if (!lock || !process_ || !process_->alive()) return {};
-  clear_up();
-  if (!process_) return {};
-  const auto alive = process_->ping(5000);
-  if (alive) return {};
-  buried(alive.error());
-  return alive.error().message;
-}
-
-RemoteReport Remote::report() const {
-  RemoteReport out;
-  {
-    const std::scoped_lock lock(mutex_);
-    out = report_;
-  }
-  if (out.pid != 0) out.memory_bytes = resident_bytes(out.pid);
-  return out;
 }
 
 }  // namespace lectern::isolation

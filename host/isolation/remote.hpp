@@ -1,38 +1,49 @@
-// A plugin in a process of its own, called as if it were here: the same functions as its C interface, with the same
+// A plugin in processes of its own, called as if it were here: the same functions as its C interface, with the same
 // parameters, so that the adapters of plugin/ check its answers exactly as they check those of a plugin in this
 // process. A child that dies costs the call it died in; the next one gets a new child, later and later the more often
 // it dies.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
-#include "isolation/process.hpp"
+#include "isolation/child.hpp"
 #include "lectern/abi/draft/format.h"
 #include "lectern/abi/draft/policy.h"
+#include "lectern/abi/draft/presence.h"
 
 namespace lectern::isolation {
 
 struct RemoteReport {
-  pid_t pid = 0;  // 0 = none runs just now
+  pid_t pid = 0;  // of the first that runs; 0 = none runs just now
   std::uint64_t memory_bytes = 0;
   std::uint64_t restarts = 0;
   std::string last_death;  // empty = never
 };
 
-/// Calls from several threads queue: a child does one thing at a time.
+/// What health/1 said; not believed.
+struct HealthSaid {
+  std::int32_t state = 0;
+  std::string summary, details;
+};
+
+/// A process does one thing at a time. A format has up to three, so that a file that is slow to read holds up no other;
+/// a policy has one; each object of a presence backend has one, which reads and writes in its folder and nowhere else.
 class Remote {
  public:
-  /// [control] Starts the child and lets it load. The plugin's refusal, or 500 `plugin_died`.
-  static Result<std::unique_ptr<Remote>> start(Launch launch);
-  /// [any] Ends the child.
+  static constexpr std::size_t most_of_a_format = 3;
+
+  /// [control] Starts a process and lets it load. The plugin's refusal, or 500 `plugin_died`.
+  static Result<std::unique_ptr<Remote>> start(Launch launch, NewsSink on_news);
+  /// [any] Ends the processes.
   ~Remote();
   Remote(const Remote&) = delete;
   Remote& operator=(const Remote&) = delete;
@@ -40,7 +51,8 @@ class Remote {
   /// [any] True for the kinds that can live in a process of their own.
   static bool can(std::string_view kind);
 
-  /// [any] A lectern_format or lectern_policy with the plugin's constants and no functions. Valid as long as this.
+  /// [any] A lectern_format, lectern_policy or lectern_presence with the plugin's constants and no functions. Valid as
+  /// long as this.
   [[nodiscard]] const void* interface() const;
   [[nodiscard]] const std::string& build() const { return build_; }
   /// What config-schema/1 of it says; empty = it has none.
@@ -59,43 +71,58 @@ class Remote {
   lectern_status reduce(std::uint64_t object, lectern_str state, const lectern_room& room, const lectern_event& event,
                         const lectern_policy_out& out);
 
-  /// [any] A sign of life: an idle child that does not answer is ended. A busy one is left alone. The blame, or empty.
+  /// As the functions of lectern_presence. The folder is what the setting "folder" names, an absolute path; it is made
+  /// when it is not there, and a process that was shut into one that was replaced since is replaced too.
+  lectern_status open(std::string_view config, std::uint64_t& object, lectern_error& error);
+  void close(std::uint64_t object);
+  lectern_status publish(std::uint64_t object, std::string_view device_id, std::string_view instance_id,
+                         std::string_view record, lectern_error& error);
+  lectern_status remove(std::uint64_t object, std::string_view device_id, std::string_view instance_id,
+                        lectern_error& error);
+  lectern_status snapshot(std::uint64_t object, const lectern_presence_sink& out, lectern_error& error);
+
+  /// [worker] What health/1 says; of processes that are all busy, what it said last. Absent: it has none.
+  std::optional<HealthSaid> health();
+  /// [worker] Lets the processes that are idle say what they count. Busy ones say it with their answer.
+  void ask_news();
+  /// [any] A sign of life: an idle child that does not answer is ended, and one too many that nobody needed for a
+  /// minute is let go. A busy one is left alone. The blame, or empty.
   std::string beat();
   [[nodiscard]] RemoteReport report() const;  // [any]
 
  private:
-  explicit Remote(Launch launch);
-  Status take_ready(const std::string& ready);
-  Status wake(int patience_ms);
-  struct Object {
-    std::string config;
-    std::string refusal;  // empty = the process that runs has it
-  };
-  Status make_again(std::uint64_t number, Object& object);
-  void buried(const Error& error);
-  void clear_up();
-  Result<std::string> call(std::string_view request, std::string_view shared, Deadline deadline,
-                           std::uint32_t most_bytes, int patience_ms,
-                           const std::function<lectern_status(std::string_view)>& on_records);
-  static lectern_status blame(const Error& error, lectern_error& to);
+  struct Seat;
+  class Turn;
+  Remote(Launch launch, NewsSink on_news);
+  Status take_ready(std::string_view ready);
+  Turn any_turn();
+  Turn turn_of(std::uint64_t object);
+  [[nodiscard]] std::vector<std::shared_ptr<Seat>> seats() const;
+  /// Empty when somebody else has the turn.
+  Turn idle_turn(const std::shared_ptr<Seat>& seat);
+  void clear_up(Child& child);
+  std::shared_ptr<Seat> new_seat(const Launch& launch);
+  /// A call of a presence backend, in a process that sees its folder as it is now.
+  lectern_status stored(std::uint64_t object, std::string_view request, lectern_error& error,
+                        const std::function<lectern_status(std::string_view)>& on_records);
 
-  Launch launch_;
+  const Launch launch_;
+  const NewsSink on_news_;
+  Lives lives_;
   std::string build_, actions_, schema_, config_schema_;
+  bool has_health_ = false;
   std::vector<std::string> extensions_;
   std::vector<lectern_str> extension_texts_;
   lectern_format format_{};
   lectern_policy policy_{};
-
-  std::mutex busy_;  // held during a call; of process_ and objects_
-  std::unique_ptr<Process> process_;
-  std::map<std::uint64_t, Object> objects_;
-  std::uint64_t next_object_ = 1;
+  lectern_presence presence_{};
 
   mutable std::mutex mutex_;  // of what follows
-  RemoteReport report_;
+  std::condition_variable freed_;
+  std::vector<std::shared_ptr<Seat>> seats_;
+  std::uint64_t next_object_ = 1;
   std::vector<std::uint64_t> unwanted_;  // objects let go of, of which the child has not heard
-  std::uint64_t deaths_ = 0;             // in a row
-  std::int64_t died_ms_ = 0, rests_until_ms_ = 0;
+  std::optional<HealthSaid> last_health_;
 };
 
 /// [control] Loads the plugin in a process of its own and lets it go again; a policy is also made and destroyed. Only a

@@ -28,6 +28,8 @@ tl::unexpected<Error> no_sandbox(const std::string& what, int error) {
               "The kernel must offer seccomp; or trust the plugin with `lectern plugins trust`.");
 }
 
+constexpr rlim_t most_file_bytes = 16u << 20;  // of one file of a presence backend
+
 struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
@@ -134,15 +136,25 @@ void computing(Rules& rules) {
               SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(kill)});
 }
 
+/// What keeping files takes; Landlock says where. No links, no permissions, no other user's eyes.
+void keeping_files(Rules& rules) {
+  rules.allow({SCMP_SYS(openat), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(statx),      SCMP_SYS(fcntl),
+               SCMP_SYS(fsync),  SCMP_SYS(fdatasync),  SCMP_SYS(ftruncate),  SCMP_SYS(pread64),    SCMP_SYS(pwrite64),
+               SCMP_SYS(mkdir),  SCMP_SYS(mkdirat),    SCMP_SYS(rmdir),      SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
+               SCMP_SYS(rename), SCMP_SYS(renameat),   SCMP_SYS(renameat2),  SCMP_SYS(stat),       SCMP_SYS(lstat),
+               SCMP_SYS(access), SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(flock),      SCMP_SYS(fallocate),
+               SCMP_SYS(umask),  SCMP_SYS(getcwd),     SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(fstatfs)});
+}
+
 }  // namespace
 
-Status limit(const Limits& limits) {
+Status limit(const Limits& limits, bool files) {
   const auto set = [](auto what, rlim_t value) {
     const rlimit both{value, value};
     return ::setrlimit(what, &both) == 0;
   };
   if (!set(RLIMIT_CORE, 0) || !set(RLIMIT_NOFILE, limits.open_files) || !set(RLIMIT_CPU, limits.cpu_seconds) ||
-      !set(RLIMIT_FSIZE, 0) || (!sanitized && !set(RLIMIT_AS, limits.memory_bytes))) {
+      !set(RLIMIT_FSIZE, files ? most_file_bytes : 0) || (!sanitized && !set(RLIMIT_AS, limits.memory_bytes))) {
     return no_sandbox("limit itself", errno);
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return no_sandbox("give up new privileges", errno);
@@ -150,7 +162,7 @@ Status limit(const Limits& limits) {
   return {};
 }
 
-Status allow_loading() {
+Status allow_loading(bool files) {
   Rules rules;
   computing(rules);
   rules.allow({SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(pread64), SCMP_SYS(newfstatat), SCMP_SYS(statx),
@@ -158,14 +170,19 @@ Status allow_loading() {
                SCMP_SYS(getcwd), SCMP_SYS(seccomp), SCMP_SYS(prctl)});
   // A sanitizer asks a pipe whether an address can be read; without one it takes every object for a broken one.
   if (sanitized) rules.allow({SCMP_SYS(pipe), SCMP_SYS(pipe2)});
-  rules.allow_if(SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+  if (files) {
+    keeping_files(rules);
+  } else {
+    rules.allow_if(SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+  }
   return rules.load();
 }
 
-Status allow_computing() {
+Status allow_computing(bool files) {
   if (sanitized) return {};  // its reports read files of their own
   Rules rules;
   computing(rules);
+  if (files) keeping_files(rules);
   rules.allow_if(SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   rules.allow_if(SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   return rules.load();

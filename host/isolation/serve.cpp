@@ -3,17 +3,19 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/log.hpp"
+#include "isolation/members.hpp"
+#include "isolation/news.hpp"
+#include "isolation/outbox.hpp"
 #include "isolation/sandbox.hpp"
-#include "isolation/wire.hpp"
 #include "plugin/call.hpp"
+#include "plugin/checking.hpp"
 #include "plugin/generation.hpp"
 
 namespace lectern::isolation {
@@ -22,11 +24,6 @@ namespace {
 
 using plugin::may_throw;
 using plugin::view;
-
-/// The host is gone, or talks nonsense: nothing is left to do for this process.
-[[noreturn]] void leave() {
-  ::_exit(0);
-}
 
 /// Where the library, what it links to, and the dynamic linker's index lie. Nothing of the user's.
 std::vector<std::filesystem::path> needed_to_load(const std::filesystem::path& staged) {
@@ -40,155 +37,6 @@ std::vector<std::filesystem::path> needed_to_load(const std::filesystem::path& s
   return places;
 }
 
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-
-  void send(FrameType type, std::string_view payload) const {
-    std::array<char, frame_head> head{};
-    const auto length = static_cast<std::uint32_t>(payload.size());
-    std::memcpy(head.data(), &length, sizeof length);
-    head[4] = static_cast<char>(type);
-    std::string frame;
-    if (payload.size() < (64u << 10)) {
-      frame.append(head.data(), head.size()).append(payload);
-      put(frame);
-    } else {
-      put({head.data(), head.size()});
-      put(payload);
-    }
-  }
-  std::pair<FrameType, std::string> receive() const {
-    std::array<char, frame_head> head{};
-    get(head.data(), head.size());
-    std::uint32_t length = 0;
-    std::memcpy(&length, head.data(), sizeof length);
-    std::string payload(length, '\0');
-    get(payload.data(), payload.size());
-    return {static_cast<FrameType>(head[4]), std::move(payload)};
-  }
-
- private:
-  void put(std::string_view bytes) const {
-    while (!bytes.empty()) {
-      const auto n = ::write(fd_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) leave();
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
-  void get(char* to, std::size_t size) const {
-    while (size != 0) {
-      const auto n = ::read(fd_, to, size);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) leave();
-      to += n;
-      size -= static_cast<std::size_t>(n);
-    }
-  }
-  int fd_;
-};
-
-/// What a plugin writes during one call, on its way to the host.
-struct Outbox {
-  const Socket& socket;
-  Packer records;
-  std::string_view shared;
-  lectern_status said = LECTERN_OK;
-
-  lectern_status next() {
-    if (said != LECTERN_OK || records.size() < batch_bytes) return said;
-    socket.send(FrameType::records, records.bytes());
-    records.bytes().clear();
-    const auto [type, payload] = socket.receive();
-    if (type != FrameType::ack || payload.size() != sizeof said) leave();
-    std::memcpy(&said, payload.data(), sizeof said);
-    return said;
-  }
-};
-
-template <class Body>
-lectern_status caught(Body&& body) noexcept {
-  try {
-    return body();
-  } catch (...) {
-    return LECTERN_INTERNAL;
-  }
-}
-
-lectern_status on_cells(void* ctx, const lectern_cell* cells, std::uint32_t stride, std::uint32_t n) noexcept {
-  return caught([&] {
-    auto& out = *static_cast<Outbox*>(ctx);
-    if (cells == nullptr || stride < sizeof(lectern_cell)) {
-      out.records.number(Record::bad_cells);
-      out.records.number(stride);
-      return out.next();
-    }
-    const char* at = reinterpret_cast<const char*>(cells);
-    for (std::uint32_t i = 0; i < n && out.said == LECTERN_OK; ++i, at += stride) {
-      const auto cell = plugin::read_struct(reinterpret_cast<const lectern_cell*>(at));
-      out.records.number(Record::cells);
-      out.records.number(cell.changed);
-      out.records.number(cell.execution_count);
-      for (const lectern_str text :
-           {cell.id, cell.cell_type, cell.source, cell.metadata, cell.attachments, cell.outputs, cell.original})
-        out.records.text(text, out.shared);
-      (void)out.next();
-    }
-    return out.said;
-  });
-}
-lectern_status on_notebook(void* ctx, const lectern_notebook* raw) noexcept {
-  return caught([&] {
-    auto& out = *static_cast<Outbox*>(ctx);
-    const auto notebook = plugin::read_struct(raw);
-    out.records.number(Record::notebook);
-    out.records.number<std::uint8_t>(raw != nullptr ? 1 : 0);
-    out.records.number(notebook.changed);
-    for (const lectern_str text : {notebook.metadata, notebook.original, notebook.language})
-      out.records.text(text, out.shared);
-    return out.next();
-  });
-}
-lectern_status on_notice(void* ctx, lectern_str text) noexcept {
-  return caught([&] {
-    auto& out = *static_cast<Outbox*>(ctx);
-    out.records.number(Record::notice);
-    out.records.text(text);
-    return out.next();
-  });
-}
-lectern_status on_bytes(void* ctx, lectern_str bytes) noexcept {
-  return caught([&] {
-    auto& out = *static_cast<Outbox*>(ctx);
-    out.records.number(Record::bytes);
-    out.records.text(bytes);
-    return out.next();
-  });
-}
-lectern_status on_effect(void* ctx, const lectern_effect* raw) noexcept {
-  return caught([&] {
-    auto& out = *static_cast<Outbox*>(ctx);
-    const auto effect = plugin::read_struct(raw);
-    out.records.number(Record::effect);
-    out.records.number<std::uint8_t>(raw != nullptr ? 1 : 0);
-    for (const std::uint32_t value : {effect.struct_size, effect.kind, effect.caps, effect.verdict})
-      out.records.number(value);
-    for (const std::uint64_t value : {effect.target, effect.request, effect.timer}) out.records.number(value);
-    out.records.number(effect.at_ms);
-    out.records.text(effect.text);
-    return out.next();
-  });
-}
-lectern_status on_state(void* ctx, lectern_str state) noexcept {
-  return caught([&] {
-    auto& out = *static_cast<Outbox*>(ctx);
-    out.records.number(Record::state);
-    out.records.text(state);
-    return out.next();
-  });
-}
-
 class Server {
  public:
   explicit Server(int fd) : socket_(fd) {}
@@ -198,7 +46,7 @@ class Server {
     for (;;) {
       auto [type, payload] = socket_.receive();
       if (type == FrameType::ping) {
-        socket_.send(FrameType::pong, {});
+        socket_.send(FrameType::pong, news());
       } else if (type == FrameType::call) {
         call(payload);
       } else {
@@ -236,18 +84,23 @@ class Server {
     limits.cpu_seconds = from.number<std::uint64_t>();
     limits.open_files = from.number<std::uint64_t>();
     const bool sandbox = from.number<std::uint8_t>() != 0;
+    const std::filesystem::path folder = from.text();
+    plugin::ServiceOptions services;
+    services.checks = static_cast<plugin::CheckLevel>(from.number<std::int32_t>());
+    services.lowest_level = from.number<log::Level>();
     if (!from.ok() || !kind) leave();
     manifest.kind = *kind;
+    log::set_level(services.lowest_level);
     if (sandbox) {
-      if (auto limited = limit(limits); !limited) return refuse(limited.error());
-      if (auto confined = read_only_beneath(needed_to_load(staged)); !confined) return refuse(confined.error());
-      if (auto filtered = allow_loading(); !filtered) return refuse(filtered.error());
+      if (auto limited = limit(limits, !folder.empty()); !limited) return refuse(limited.error());
+      if (auto confined = confine(needed_to_load(staged), folder); !confined) return refuse(confined.error());
+      if (auto filtered = allow_loading(!folder.empty()); !filtered) return refuse(filtered.error());
     }
-    auto loaded = plugin::Generation::load(std::move(manifest), staged, std::move(sha256), 1);
+    auto loaded = plugin::Generation::load(std::move(manifest), staged, std::move(sha256), 1, services);
     if (!loaded) return refuse(loaded.error());
     generation_ = std::move(*loaded);
     if (sandbox) {
-      if (auto filtered = allow_computing(); !filtered) return refuse(filtered.error());
+      if (auto filtered = allow_computing(!folder.empty()); !filtered) return refuse(filtered.error());
     }
     announce();
     return true;
@@ -255,6 +108,7 @@ class Server {
 
   void announce() {
     Packer to;
+    to.text(std::string_view(news()));
     to.text(std::string_view(generation_->report().build));
     if (generation_->kind() == plugin::Kind::format) {
       format_ = plugin::read_struct(static_cast<const lectern_format*>(generation_->interface()));
@@ -265,8 +119,13 @@ class Server {
       to.number(policy_.flags);
       to.text(view(policy_.state_schema));
       to.text(view(policy_.actions_json));
+    } else if (generation_->kind() == plugin::Kind::presence) {
+      presence_ = plugin::read_struct(static_cast<const lectern_presence*>(generation_->interface()));
+      to.number(presence_.lag_ms);
+      to.number(presence_.min_period_ms);
     }
     to.text(std::string_view(generation_->report().config_schema));
+    to.number<std::uint8_t>(generation_->extension(LECTERN_EXT_HEALTH) != nullptr ? 1 : 0);
     socket_.send(FrameType::ready, to.bytes());
   }
 
@@ -282,10 +141,27 @@ class Server {
     if (!from.ok()) leave();
     ::setitimer(ITIMER_REAL, &none, nullptr);
     Packer to;
+    to.text(std::string_view(news()));
     pack_end(to, status, error);
     if (value) to.number(*value);
     to.bytes().append(out.records.bytes());
     socket_.send(FrameType::done, to.bytes());
+  }
+
+  /// All there is to tell, when it is not what was told last; else nothing.
+  std::string news() {
+    News now;
+    for (auto& one : generation_->metrics())
+      now.metrics.push_back({one.number, one.counter, std::move(one.name), std::move(one.help), one.value});
+    for (auto& one : generation_->checker()->breaches()) {
+      now.breaches.push_back(
+          {one.side == plugin::Side::host, std::move(one.tag), std::move(one.where), std::move(one.what), one.count});
+    }
+    now.dropped_lines = generation_->dropped_lines();
+    std::string text = now.write();
+    if (text == told_) return {};
+    told_ = text;
+    return text;
   }
 
   template <class Body>
@@ -305,6 +181,7 @@ class Server {
 
   lectern_status dispatch(Unpacker& from, Outbox& out, lectern_error& error, std::optional<std::int32_t>& value) {
     const auto op = from.number<Op>();
+    if (op == Op::health) return health(out);
     if (generation_->kind() == plugin::Kind::format) {
       if (op == Op::format_probe) {
         const auto path = from.abi_view();
@@ -315,11 +192,38 @@ class Server {
       if (op == Op::format_read) return read(from, out, error);
       if (op == Op::format_write) return write(from, out, error);
     } else if (generation_->kind() == plugin::Kind::policy) {
-      if (op == Op::policy_create) return create(from, error);
-      if (op == Op::policy_destroy) return destroy(from);
+      if (op == Op::policy_create) return create(from, error, policy_.create);
+      if (op == Op::policy_destroy) return destroy(from, policy_.destroy);
       if (op == Op::policy_reduce) return reduce(from, out, error);
+    } else if (generation_->kind() == plugin::Kind::presence) {
+      if (op == Op::presence_open) return create(from, error, presence_.open);
+      if (op == Op::presence_close) return destroy(from, presence_.close);
+      if (op == Op::presence_publish || op == Op::presence_remove || op == Op::presence_snapshot)
+        return store(op, from, out, error);
     }
     leave();
+  }
+
+  lectern_status health(Outbox& out) {
+    const auto said = generation_->health();
+    out.records.number(static_cast<std::int32_t>(said ? said->state : plugin::HealthState::ok));
+    out.records.text(std::string_view(said ? said->summary : ""));
+    out.records.text(std::string_view(said ? said->details_json : ""));
+    return LECTERN_OK;
+  }
+
+  lectern_status store(Op op, Unpacker& from, Outbox& out, lectern_error& error) {
+    const auto at = objects_.find(from.number<std::uint64_t>());
+    if (at == objects_.end()) leave();
+    if (op == Op::presence_snapshot) {
+      const plugin::Loan<lectern_presence_sink> sink(generation_->checker(), &out, records_to_host);
+      return may_throw(presence_.snapshot)(at->second.self, sink.get(), &error);
+    }
+    const auto device = from.abi_view(), instance = from.abi_view();
+    if (op == Op::presence_remove) return may_throw(presence_.remove)(at->second.self, device, instance, &error);
+    const auto record = from.abi_view();
+    if (!from.ok()) leave();
+    return may_throw(presence_.publish)(at->second.self, device, instance, record, &error);
   }
 
   lectern_status read(Unpacker& from, Outbox& out, lectern_error& error) {
@@ -330,8 +234,8 @@ class Server {
     limits.max_cells = from.number<std::uint64_t>();
     limits.max_source_bytes = from.number<std::uint64_t>();
     out.shared = from.rest();
-    const lectern_notebook_builder builder{sizeof builder, 0, &out, &on_cells, &on_notebook, &on_notice};
-    return may_throw(format_.read)({out.shared.data(), out.shared.size()}, &limits, &builder, &error);
+    const plugin::Loan<lectern_notebook_builder> builder(generation_->checker(), &out, builder_to_host);
+    return may_throw(format_.read)({out.shared.data(), out.shared.size()}, &limits, builder.get(), &error);
   }
 
   lectern_status write(Unpacker& from, Outbox& out, lectern_error& error) {
@@ -352,23 +256,25 @@ class Server {
     }
     notebook.cells = cells.data();
     if (!from.ok()) leave();
-    const lectern_sink sink{sizeof sink, 0, &out, &on_bytes};
-    return may_throw(format_.write)(&notebook, &sink, &error);
+    const plugin::Loan<lectern_sink> sink(generation_->checker(), &out, bytes_to_host);
+    return may_throw(format_.write)(&notebook, sink.get(), &error);
   }
 
-  lectern_status create(Unpacker& from, lectern_error& error) {
-    const auto object = from.number<std::uint64_t>();
+  template <class Make>
+  lectern_status create(Unpacker& from, lectern_error& error, Make make) {
+    const auto number = from.number<std::uint64_t>();
     const auto config = from.abi_view();
     void* self = nullptr;
-    const auto status = may_throw(policy_.create)(config, &self, &error);
-    if (status == LECTERN_OK) objects_[object] = self;
+    const auto status = may_throw(make)(config, &self, &error);
+    if (status == LECTERN_OK) objects_[number].self = self;
     return status;
   }
 
-  lectern_status destroy(Unpacker& from) {
+  template <class End>
+  lectern_status destroy(Unpacker& from, End end) {
     const auto at = objects_.find(from.number<std::uint64_t>());
     if (at == objects_.end()) return LECTERN_NOT_FOUND;
-    may_throw(policy_.destroy)(std::exchange(at->second, nullptr));
+    may_throw(end)(std::exchange(at->second.self, nullptr));
     objects_.erase(at);
     return LECTERN_OK;
   }
@@ -386,32 +292,30 @@ class Server {
     event.verb = from.abi_text();
     event.json = from.abi_text();
     lectern_room room{};
-    std::vector<lectern_member> members;
     std::vector<lectern_request> requests;
-    take_room(from, room, members, requests);
+    take_room(from, room, at->second, requests);
     if (!from.ok()) leave();
-    const lectern_policy_out sinks{sizeof sinks, 0, &out, &on_effect, &on_state, &error};
-    return may_throw(policy_.reduce)(at->second, state, &room, &event, &sinks);
+    const plugin::Loan<lectern_policy_out> sinks(generation_->checker(), &out, effects_to_host(error));
+    return may_throw(policy_.reduce)(at->second.self, state, &room, &event, sinks.get());
   }
 
-  static void take_room(Unpacker& from, lectern_room& room, std::vector<lectern_member>& members,
-                        std::vector<lectern_request>& requests) {
+  struct Object {
+    void* self = nullptr;
+    KnownMembers members;              // of a policy's room, as they were at its last decision
+    std::vector<lectern_member> flat;  // the same in the interface's shape
+  };
+
+  static void take_room(Unpacker& from, lectern_room& room, Object& object, std::vector<lectern_request>& requests) {
     room.struct_size = sizeof room;
     room.member_stride = sizeof(lectern_member);
     room.request_stride = sizeof(lectern_request);
     for (std::uint64_t* value : {&room.version, &room.epoch, &room.holder}) *value = from.number<std::uint64_t>();
     room.now_ms = from.number<std::int64_t>();
     room.since_ms = from.number<std::int64_t>();
-    room.n_members = from.number<std::uint32_t>();
-    members.resize(room.n_members);
-    for (lectern_member& m : members) {
-      m.id = from.number<std::uint64_t>();
-      for (std::uint32_t* value : {&m.presence, &m.scope, &m.caps, &m.flags}) *value = from.number<std::uint32_t>();
-      m.grant = from.number<std::uint64_t>();
-      for (std::int64_t* value : {&m.joined_ms, &m.seen_ms, &m.edited_ms, &m.reserved_until_ms, &m.scope_until_ms})
-        *value = from.number<std::int64_t>();
-      for (lectern_str* text : {&m.principal, &m.label, &m.device}) *text = from.abi_text();
-    }
+    if (!take_members(from, object.members)) leave();
+    flatten(object.members, object.flat);
+    room.members = object.flat.data();
+    room.n_members = static_cast<std::uint32_t>(object.flat.size());
     room.n_requests = from.number<std::uint32_t>();
     requests.resize(room.n_requests);
     for (lectern_request& r : requests) {
@@ -420,7 +324,6 @@ class Server {
       r.deadline_ms = from.number<std::int64_t>();
       r.reason = from.abi_text();
     }
-    room.members = members.data();
     room.requests = requests.data();
   }
 
@@ -428,7 +331,9 @@ class Server {
   std::unique_ptr<plugin::Generation> generation_;
   lectern_format format_{};
   lectern_policy policy_{};
-  std::map<std::uint64_t, void*> objects_;
+  lectern_presence presence_{};
+  std::map<std::uint64_t, Object> objects_;
+  std::string told_;
 };
 
 }  // namespace

@@ -30,10 +30,16 @@ enum class Op : std::uint8_t {
   format_write,
   policy_create,
   policy_destroy,
-  policy_reduce
+  policy_reduce,
+  presence_open,
+  presence_close,
+  presence_publish,
+  presence_remove,
+  presence_snapshot,
+  health
 };
 
-enum class Record : std::uint8_t { cells = 1, bad_cells, notebook, notice, bytes, effect, state };
+enum class Record : std::uint8_t { cells = 1, bad_cells, notebook, notice, bytes, effect, state, found, rejected };
 
 constexpr std::size_t frame_head = 5;
 /// The most one frame of the child may hold when a notebook crosses: a cell's text in full. Read as it comes, never
@@ -44,6 +50,8 @@ constexpr std::uint32_t most_small = 4u << 20;
 constexpr std::uint32_t most_to_child = 0xFFFF'0000u;
 /// A text the plugin hands over that is longer crosses as its length alone; every receiver's limit is lower.
 constexpr std::uint64_t most_text = 640u << 20;
+/// Of a presence record and of where it was found this much crosses: enough for the host to see that it is too much.
+constexpr std::size_t most_presence_record = (1u << 20) + 1, most_presence_origin = 4096;
 /// Records are sent on when they are this many bytes, so a plugin hears of a full sink a batch later, never not at all.
 constexpr std::size_t batch_bytes = 256u << 10;
 
@@ -98,6 +106,13 @@ class Unpacker {
     left_.remove_prefix(sizeof value);
     return value;
   }
+  /// Zeros when there are not as many.
+  void bytes(void* to, std::size_t size) {
+    std::memset(to, 0, size);
+    if (left_.size() < size) return lie();
+    std::memcpy(to, left_.data(), size);
+    left_.remove_prefix(size);
+  }
   std::string_view text() {
     const auto n = number<std::uint64_t>();
     if (n > left_.size()) {
@@ -140,7 +155,7 @@ class Unpacker {
   bool ok_ = true;
 };
 
-/// How a call ended, at the head of a `done` frame.
+/// How a call ended, in a `done` frame behind the news.
 inline void pack_end(Packer& to, lectern_status status, const lectern_error& error) {
   to.number(status);
   if (status == LECTERN_OK) return;

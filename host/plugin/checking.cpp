@@ -31,26 +31,32 @@ void Checker::broken(Side side, std::string_view tag, std::string_view where, st
   try {
     const Breach fresh{side, text::label(tag.substr(0, most_bytes), 64), text::label(where.substr(0, most_bytes), 128),
                        text::label(what.substr(0, most_bytes), most_bytes), 1};
-    std::uint64_t count = 0;
-    {
-      const std::scoped_lock lock(mutex_);
-      ++totals_[side == Side::host ? 1 : 0];
-      const auto at = std::find_if(breaches_.begin(), breaches_.end(), [&](const Breach& one) {
-        return one.side == side && one.tag == fresh.tag && one.where == fresh.where && one.what == fresh.what;
-      });
-      if (at != breaches_.end()) {
-        count = ++at->count;
-      } else if (breaches_.size() < most_kinds) {
-        breaches_.push_back(fresh);
-        count = 1;
-      }
-    }
+    const std::uint64_t count = this->count(fresh);
     if (!worth_a_line(count)) return;
     const std::string who = side == Side::host ? "the host broke the contract" : "it broke the contract";
     log::warning("plugin " + id_, who + " " + fresh.tag + ": " + fresh.where + " " + fresh.what +
                                       (count > 1 ? " (" + std::to_string(count) + " times)" : ""));
   } catch (...) {  // out of memory for a report: the plugin's call must not fail for it
   }
+}
+
+/// How often it has been seen; 0 when there are too many kinds to tell.
+std::uint64_t Checker::count(const Breach& fresh) {
+  const std::scoped_lock lock(mutex_);
+  totals_[fresh.side == Side::host ? 1 : 0] += fresh.count;
+  const auto at = std::find_if(breaches_.begin(), breaches_.end(), [&](const Breach& one) {
+    return one.side == fresh.side && one.tag == fresh.tag && one.where == fresh.where && one.what == fresh.what;
+  });
+  if (at != breaches_.end()) return at->count += fresh.count;
+  if (breaches_.size() >= most_kinds) return 0;
+  breaches_.push_back(fresh);
+  return fresh.count;
+}
+
+void Checker::add(const Breach& breach) {
+  if (!watches()) return;
+  (void)count({breach.side, text::label(breach.tag, 64), text::label(breach.where, 128),
+               text::label(breach.what, most_bytes), breach.count});
 }
 
 void Checker::check_utf8(std::string_view text, std::string_view where, std::string_view name) noexcept {

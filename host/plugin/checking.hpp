@@ -53,6 +53,8 @@ class Checker {
   [[nodiscard]] bool thorough() const { return level_ == CheckLevel::maximal; }
   /// [any] Counts it, and logs it when it is the first of its kind or the tenth, hundredth, ...
   void broken(Side side, std::string_view tag, std::string_view where, std::string_view what) noexcept;
+  /// [any] The same `breach.count` times, without a line: who saw it has written that.
+  void add(const Breach& breach);
   /// [any] At maximal: `text` is UTF-8.
   void check_utf8(std::string_view text, std::string_view where, std::string_view name) noexcept;
   /// [any] In the order they were first seen; at most 64 kinds are kept.
@@ -60,6 +62,7 @@ class Checker {
   [[nodiscard]] std::uint64_t total(Side side) const;
 
  private:
+  std::uint64_t count(const Breach& fresh);
   const std::string id_;
   const CheckLevel level_;
   mutable std::mutex mutex_;  // of what follows

@@ -178,11 +178,24 @@ void Services::change(std::uint64_t metric, double by, bool set, const char* whe
   slot.value = set ? by : slot.value + by;
 }
 
+void Services::adopt(const isolation::News& news) {
+  for (const auto& one : news.metrics) {
+    const std::uint32_t kind = one.counter ? LECTERN_METRIC_COUNTER : LECTERN_METRIC_GAUGE;
+    if (declare(one.number, kind, to_abi(one.name), to_abi(one.help)) != LECTERN_OK) continue;
+    change(one.number, one.value, !one.counter, one.counter ? "lectern_metrics.add" : "lectern_metrics.set");
+  }
+  for (const auto& one : news.breaches)
+    checker_->add({one.of_host ? Side::host : Side::plugin, one.tag, one.where, one.what, one.count});
+  dropped_lines_.fetch_add(news.dropped_lines);
+}
+
 std::vector<PluginMetric> Services::metrics() const {
   std::vector<PluginMetric> out;
   const std::scoped_lock lock(mutex_);
-  for (const auto& one : metrics_) {
-    if (one) out.push_back(*one);
+  for (std::size_t i = 0; i < metrics_.size(); ++i) {
+    if (!metrics_[i]) continue;
+    out.push_back(*metrics_[i]);
+    out.back().number = i + 1;
   }
   return out;
 }
@@ -194,26 +207,34 @@ struct HealthReport {
   bool garbled = false;
 };
 
+/// Absent: it makes no sense.
+std::optional<Health> sensible(std::int32_t state, std::string_view summary, std::string_view details) {
+  if (state < LECTERN_HEALTH_OK || state > LECTERN_HEALTH_FAILING) return std::nullopt;
+  Health health{static_cast<HealthState>(state), text::label(summary, 512), std::string(details)};
+  if (!health.details_json.empty()) {
+    const auto value = json::parse(health.details_json, {.bytes = 8u << 10, .depth = 16, .nodes = 1000});
+    if (!value || value->as_object() == nullptr) return std::nullopt;
+    health.details_json = json::write(*value);
+  }
+  return health;
+}
+
 lectern_status on_health(void* ctx, std::int32_t state, lectern_str summary, lectern_str details) noexcept {
   try {
     auto* to = static_cast<HealthReport*>(Lent::borrowed(ctx, "lectern_health_out.report"));
     if (to == nullptr) return LECTERN_CONFLICT;
-    const bool fine = !to->said && state >= LECTERN_HEALTH_OK && state <= LECTERN_HEALTH_FAILING &&
-                      sane(summary, 512) && sane(details, 8u << 10);
-    to->garbled = !fine;
-    if (!fine) return LECTERN_INVALID;
-    Health health{static_cast<HealthState>(state), text::label(view(summary), 512), std::string(view(details))};
-    if (!health.details_json.empty()) {
-      const auto value = json::parse(health.details_json, {.bytes = 8u << 10, .depth = 16, .nodes = 1000});
-      to->garbled = !value || value->as_object() == nullptr;
-      if (to->garbled) return LECTERN_INVALID;
-      health.details_json = json::write(*value);
-    }
-    to->said = std::move(health);
-    return LECTERN_OK;
+    const bool fine = !to->said && sane(summary, 512) && sane(details, 8u << 10);
+    if (fine) to->said = sensible(state, view(summary), view(details));
+    to->garbled = !fine || !to->said;
+    return to->garbled ? lectern_status{LECTERN_INVALID} : lectern_status{LECTERN_OK};
   } catch (...) {
     return LECTERN_INTERNAL;
   }
+}
+
+Health garbled(const CheckerPtr& checker) {
+  checker->broken(Side::plugin, "[call]", "lectern_health_out.report", "got a report that makes no sense");
+  return {HealthState::failing, "its health report makes no sense", {}};
 }
 
 }  // namespace
@@ -232,12 +253,14 @@ std::optional<Health> ask_health(const void* extension, const CheckerPtr& checke
   }
   if (clock::now_us() - start > slow_us)
     checker->broken(Side::plugin, "[any]", "lectern_health.check", "took more than 100 ms, and must not block");
-  if (report.garbled) {
-    checker->broken(Side::plugin, "[call]", "lectern_health_out.report", "got a report that makes no sense");
-    return Health{HealthState::failing, "its health report makes no sense", {}};
-  }
+  if (report.garbled) return garbled(checker);
   if (status != LECTERN_OK) return Health{HealthState::failing, "it could not say how it is", {}};
   return report.said ? std::move(*report.said) : Health{};
+}
+
+Health checked_health(const isolation::HealthSaid& said, const CheckerPtr& checker) {
+  auto health = sensible(said.state, said.summary, said.details);
+  return health ? std::move(*health) : garbled(checker);
 }
 
 namespace {

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "isolation/news.hpp"
+#include "isolation/remote.hpp"
 #include "lectern/abi/base.h"
 #include "lectern/abi/ext/health.h"
 #include "lectern/abi/ext/log.h"
@@ -33,6 +35,7 @@ struct PluginMetric {
   std::string name;  // "refused_total"
   std::string help;
   double value = 0;
+  std::uint64_t number = 0;  // what the plugin calls it
 };
 
 enum class HealthState : std::int32_t { ok = 0, degraded = 1, failing = 2 };
@@ -76,10 +79,14 @@ class Services {
   /// [any] Lines of the plugin that were dropped by the limit.
   [[nodiscard]] std::uint64_t dropped_lines() const { return dropped_lines_.load(); }
 
+  /// [any] One line of the log; past the limit it is counted and dropped.
+  void write(std::int32_t level, std::string_view message);
+  /// [any] What a plugin in a process of its own counted and did there, checked as if it had called from here.
+  void adopt(const isolation::News& news);
+
  private:
   struct Thunks;
   bool usable(const char* where) noexcept;
-  void write(std::int32_t level, std::string_view message);
   const void* extension(std::string_view id) const noexcept;
   lectern_status declare(std::uint64_t metric, std::uint32_t kind, lectern_str name, lectern_str help);
   void change(std::uint64_t metric, double by, bool set, const char* where) noexcept;
@@ -101,6 +108,9 @@ class Services {
 /// [any] What health/1 of a plugin says; absent when `extension` is null or too short. It must not block, but nothing
 /// stops it: call it where a plugin that hangs hurts least.
 std::optional<Health> ask_health(const void* extension, const CheckerPtr& checker);
+
+/// [any] The same of a plugin in a process of its own, from what came over.
+Health checked_health(const isolation::HealthSaid& said, const CheckerPtr& checker);
 
 /// [any] The text exposition of the plugins' metrics, from pairs of a plugin's id and what one generation of it counts.
 /// Generations of one plugin are added up (gauges: the last counts).

@@ -224,7 +224,14 @@ Result<std::unique_ptr<Generation>> Generation::isolate(Manifest manifest, const
   const auto start = clock::now_us();
   std::unique_ptr<Generation> made(new Generation(std::move(manifest), std::move(sha256), number, services));
   auto launch = launch_of(made->manifest_, staged, made->sha256_, program, limits);
-  LECTERN_TRY(made->inner_->remote, isolation::Remote::start(std::move(launch)));
+  launch.checks = static_cast<std::int32_t>(services.checks);
+  launch.lowest_level = services.lowest_level;
+  // What comes out of its processes goes where a plugin in this process would put it.
+  launch.on_line = [to = made->inner_->services](log::Level level, std::string_view text) {
+    to->write(static_cast<std::int32_t>(level), text);
+  };
+  const auto adopt = [to = made->inner_->services](const isolation::News& news) { to->adopt(news); };
+  LECTERN_TRY(made->inner_->remote, isolation::Remote::start(std::move(launch), adopt));
   made->interface_ = made->inner_->remote->interface();
   made->take_schema();
   made->inner_->loaded_at = clock::rfc3339_now();
@@ -305,6 +312,10 @@ Status Generation::check_config(std::string_view config_json) const {
 
 std::optional<Health> Generation::health() const {
   if (state() == GenerationState::quarantined) return std::nullopt;
+  if (inner_->remote) {
+    const auto said = inner_->remote->health();
+    return said ? std::optional(checked_health(*said, checker())) : std::nullopt;
+  }
   return ask_health(extension(LECTERN_EXT_HEALTH), checker());
 }
 
@@ -313,7 +324,12 @@ const CheckerPtr& Generation::checker() const {
 }
 
 std::vector<PluginMetric> Generation::metrics() const {
+  if (inner_->remote) inner_->remote->ask_news();
   return inner_->services->metrics();
+}
+
+std::uint64_t Generation::dropped_lines() const {
+  return inner_->services->dropped_lines();
 }
 
 void Generation::activate() {

@@ -92,12 +92,15 @@ class Generation {
   [[nodiscard]] const void* extension(std::string_view id) const;
   /// [any] 400 `bad_config` when the plugin has a schema (config-schema/1) and the settings break it.
   [[nodiscard]] Status check_config(std::string_view config_json) const;
-  /// [any] What health/1 says; absent when it has none or must not be used. Runs code of the plugin.
+  /// [any] What health/1 says; absent when it has none or must not be used. Runs code of the plugin,
+  /// or waits for its process.
   [[nodiscard]] std::optional<Health> health() const;
   /// [any] Who broke the contract; the adapters tell it.
   [[nodiscard]] const CheckerPtr& checker() const;
-  /// [any] What it declared by metrics/1.
+  /// [any] What it declared by metrics/1. An isolated plugin that is idle is asked.
   [[nodiscard]] std::vector<PluginMetric> metrics() const;
+  /// [any] Lines of its log that were dropped by the limit.
+  [[nodiscard]] std::uint64_t dropped_lines() const;
 
   /// [any] An object of it was made: -> active. A quarantined generation stays so.
   void activate();

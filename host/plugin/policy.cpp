@@ -299,8 +299,10 @@ Result<PolicyOutcome> Policy::reduce(std::string_view state, const RoomSnapshot&
     return fail(std::move(failed));
   }
   check_outcome(*generation.checker(), collector.outcome, collector.states, clock::now_us() - start, multi_editor());
-  if (generation.checker()->thorough() && generation.remote() == nullptr)
+  if (generation.checker()->thorough())
     check_pure(generation, collector.outcome, [&](const lectern_policy_out& again) {
+      if (auto* remote = generation.remote())
+        return remote->reduce(inner_->remote_object, to_abi(state), flat.room, happened, again);
       return may_throw(inner_->abi.reduce)(inner_->self, to_abi(state), &flat.room, &happened, &again);
     });
   return std::move(collector.outcome);

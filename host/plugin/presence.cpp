@@ -59,6 +59,7 @@ struct PresenceBackend::Inner {
   GenerationPtr generation;
   lectern_presence abi{};
   void* self = nullptr;
+  std::uint64_t remote_object = 0;  // instead of `self` when it lives in a process of its own
 
   template <class Body>
   Status call(std::string_view doing, Body&& body) {
@@ -72,6 +73,10 @@ struct PresenceBackend::Inner {
 PresenceBackend::PresenceBackend(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
 
 PresenceBackend::~PresenceBackend() {
+  if (auto* remote = inner_->generation->remote()) {
+    remote->close(inner_->remote_object);
+    return;
+  }
   const std::scoped_lock lock(control_mutex());
   guarded_void(*inner_->generation, "close", [&] { may_throw(inner_->abi.close)(inner_->self); });
 }
@@ -84,8 +89,10 @@ Result<std::shared_ptr<PresenceBackend>> PresenceBackend::open(GenerationPtr gen
   const std::scoped_lock lock(control_mutex());
   lectern_error error = empty_error();
   void* self = nullptr;
-  const auto status = guarded(*inner->generation, "open", error,
-                              [&] { return may_throw(inner->abi.open)(to_abi(config_json), &self, &error); });
+  const auto status = guarded(*inner->generation, "open", error, [&] {
+    if (auto* remote = inner->generation->remote()) return remote->open(config_json, inner->remote_object, error);
+    return may_throw(inner->abi.open)(to_abi(config_json), &self, &error);
+  });
   if (status != LECTERN_OK) {
     Error failed = call_error(*inner->generation, "open", status, error, 400, "bad_config");
     if (failed.status == 503) failed.code = "presence_unavailable";
@@ -98,12 +105,16 @@ Result<std::shared_ptr<PresenceBackend>> PresenceBackend::open(GenerationPtr gen
 
 Status PresenceBackend::publish(std::string_view device_id, std::string_view instance_id, std::string_view record) {
   return inner_->call("publish", [&](lectern_error& error) {
+    if (auto* remote = inner_->generation->remote())
+      return remote->publish(inner_->remote_object, device_id, instance_id, record, error);
     return may_throw(inner_->abi.publish)(inner_->self, to_abi(device_id), to_abi(instance_id), to_abi(record), &error);
   });
 }
 
 Status PresenceBackend::remove(std::string_view device_id, std::string_view instance_id) {
   return inner_->call("remove a record", [&](lectern_error& error) {
+    if (auto* remote = inner_->generation->remote())
+      return remote->remove(inner_->remote_object, device_id, instance_id, error);
     return may_throw(inner_->abi.remove)(inner_->self, to_abi(device_id), to_abi(instance_id), &error);
   });
 }
@@ -113,7 +124,9 @@ Result<PresenceSnapshot> PresenceBackend::snapshot() {
   const Loan<lectern_presence_sink> sink(inner_->generation->checker(), &found,
                                          {sizeof(lectern_presence_sink), 0, nullptr, &on_record, &on_rejected});
   LECTERN_CHECK(inner_->call("list its records", [&](lectern_error& error) {
-    const auto status = may_throw(inner_->abi.snapshot)(inner_->self, sink.get(), &error);
+    auto* remote = inner_->generation->remote();
+    const auto status = remote != nullptr ? remote->snapshot(inner_->remote_object, *sink.get(), error)
+                                          : may_throw(inner_->abi.snapshot)(inner_->self, sink.get(), &error);
     return found.records.size() >= max_records && status == LECTERN_TOO_LARGE ? lectern_status{LECTERN_OK} : status;
   }));
   return found;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,6 +62,11 @@ inline bool try_it(std::string_view how, std::string& said) {
   } else if (how == "boast") {
     frame(5u << 20, {});
     for (;;) ::pause();
+  } else if (how == "wait") {
+    for (;;) ::poll(nullptr, 0, -1);
+  } else if (how == "pid") {
+    said = std::to_string(::getpid());
+    return true;
   } else if (how == "throw") {
     throw std::runtime_error("thrown on purpose");
   } else if (how == "exec") {

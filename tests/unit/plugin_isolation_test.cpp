@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
+#include <future>
 #include <thread>
 
 #include "base/clock.hpp"
@@ -103,6 +105,61 @@ TEST_F(Isolation, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
     EXPECT_EQ(alive->cells[0].source, "hello");
   }
   EXPECT_EQ(format->generation()->report().restarts, std::size(ways));
+}
+
+/// The processes this one has, but for those that have ended.
+std::vector<pid_t> children() {
+  std::vector<pid_t> out;
+  for (const auto& entry : testing::fs::directory_iterator("/proc")) {
+    const auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::string stat = testing::read_file(entry.path() / "stat");
+    stat.erase(0, stat.rfind(')') + 1);  // the program's name may hold anything
+    char state = 0;
+    long parent = 0;
+    if (std::sscanf(stat.c_str(), " %c %ld", &state, &parent) == 2 && parent == ::getpid() && state != 'Z')
+      out.push_back(std::stoi(name));
+  }
+  return out;
+}
+
+TEST_F(Isolation, AFileThatIsSlowToReadHoldsUpNoOther) {
+  const auto format = this->format("crashing-format");
+  ASSERT_TRUE(format);
+  auto slow = std::async(std::launch::async, [&] { return read(format, "wait"); });
+  for (const auto end = clock::now_ms() + 60'000; children().size() < 2 && clock::now_ms() < end;) {
+    const auto other = read(format, "hello");
+    ASSERT_TRUE(other) << other.error().message;
+  }
+  const auto quick = read(format, "pid");
+  ASSERT_TRUE(quick) << quick.error().message;
+  const auto pids = children();
+  EXPECT_EQ(pids.size(), 2u);
+  EXPECT_EQ(slow.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  for (const auto pid : pids) {
+    if (std::to_string(pid) != quick->cells[0].source) ::kill(pid, SIGKILL);
+  }
+  const auto dead = slow.get();
+  ASSERT_FALSE(dead);
+  EXPECT_THAT(dead.error().message, HasSubstr("SIGKILL"));
+  EXPECT_TRUE(read(format, "hello"));
+}
+
+TEST_F(Isolation, NoMoreThanThreeProcessesReadFilesOfAFormat) {
+  const auto format = this->format("crashing-format");
+  ASSERT_TRUE(format);
+  std::vector<std::future<bool>> readers;
+  for (int i = 0; i < 8; ++i) {
+    readers.push_back(std::async(std::launch::async, [&] {
+      for (int n = 0; n < 20; ++n) {
+        if (!read(format, "hello")) return false;
+      }
+      return true;
+    }));
+  }
+  for (auto& reader : readers) EXPECT_TRUE(reader.get());
+  EXPECT_LE(children().size(), isolation::Remote::most_of_a_format);
+  EXPECT_EQ(format->generation()->report().restarts, 0u) << "one more is no restart";
 }
 
 TEST_F(Isolation, AMemoryBombEndsInItsOwnProcess) {

@@ -16,6 +16,7 @@
 
 #include "plugin/presence.hpp"
 #include "plugin/registry.hpp"
+#include "plugin_support.hpp"
 #include "presence/device.hpp"
 #include "presence/service.hpp"
 
@@ -30,8 +31,9 @@ class FolderTest : public ::testing::Test {
   FolderTest() {
     std::string pattern = (fs::temp_directory_path() / "lectern-presence-XXXXXX").string();
     base_ = ::mkdtemp(pattern.data());
-    registry_ = std::make_unique<plugin::Registry>(
-        plugin::RegistryOptions{{fs::path(LECTERN_TEST_PLUGINS)}, base_ / "staging"});
+    plugin::RegistryOptions options{{fs::path(LECTERN_TEST_PLUGINS)}, base_ / "staging"};
+    if (plugin::testing::isolated_run()) options = plugin::testing::isolating(std::move(options));
+    registry_ = std::make_unique<plugin::Registry>(std::move(options));
   }
   ~FolderTest() override {
     registry_.reset();

@@ -1,20 +1,46 @@
 // The wrapper's own checks: what a host does wrong is refused where it would crash, and told in words.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <condition_variable>
+#include <cstdlib>
+#include <cstring>
 #include <future>
 #include <map>
 #include <mutex>
+#include <new>
 #include <string>
 #include <thread>
 #include <tuple>
 #include <vector>
 
+#include "lectern/sdk/format.hpp"
 #include "lectern/sdk/metrics.hpp"
 #include "lectern/sdk/policy.hpp"
+#include "lectern/sdk/presence.hpp"
 #include "lectern/sdk/settings.hpp"
 #include "lectern/sdk/transport.hpp"
+
+namespace {
+/// Of this thread; below 0 = all succeed.
+thread_local long allocations_left = -1;
+}  // namespace
+
+// Memory that runs out on purpose, for these tests alone.
+void* operator new(std::size_t size) {
+  if (allocations_left == 0) throw std::bad_alloc();
+  if (allocations_left > 0) --allocations_left;
+  if (void* made = std::malloc(size)) return made;
+  throw std::bad_alloc();
+}
+void operator delete(void* made) noexcept {
+  std::free(made);
+}
+void operator delete(void* made, std::size_t) noexcept {
+  std::free(made);
+}
 
 namespace lectern::sdk {
 namespace {
@@ -132,6 +158,36 @@ lectern_status no_state(void*, lectern_str) noexcept {
   return LECTERN_OK;
 }
 
+struct OneCell {
+  static constexpr std::string_view extensions[] = {".one"};
+  static int probe(std::string_view, std::string_view) { return 0; }
+  static void read(std::string_view, const FormatLimits&, const NotebookBuilder&) {}
+  static void write(const Notebook&, const Sink&) {}
+};
+
+class NoRecords final : public Presence {
+ public:
+  static constexpr std::uint64_t lag_ms = 0, min_period_ms = 0;
+  explicit NoRecords(std::string_view) {}
+  void publish(std::string_view, std::string_view, std::string_view) override {}
+  void remove(std::string_view, std::string_view) override {}
+  void snapshot(const PresenceSink&) override {}
+};
+
+class Echo final : public Transport {
+ public:
+  static constexpr Binding bindings[] = {{LECTERN_CARRIER_WS_MESSAGE, "connect", "echo.v1"}};
+  explicit Echo(std::string_view) {}
+  std::uint64_t open(std::uint64_t, std::uint32_t, std::string_view) override {
+    if (refuses) throw Failure(LECTERN_UNAVAILABLE, "not now");
+    return 1;
+  }
+  void receive(std::uint64_t, std::uint32_t, std::string_view, const InboundSink&) override { pass_gate(); }
+  void encode(std::uint64_t, const Outbound&, const FrameSink&) const override {}
+  void close(std::uint64_t) override {}
+  static inline bool refuses = false;
+};
+
 /// One reduce with arguments that a test bends.
 struct Reduce {
   lectern_error error{};
@@ -195,6 +251,109 @@ TEST(SdkChecks, NullAndShortArgumentsAreRefused) {
   PolicyOf<Plain>::abi().destroy(self);
 }
 
+/// A struct of a host that is older than the SDK: as long as it says, and behind it memory that must not be touched.
+template <class Struct>
+class Shorter {
+ public:
+  Shorter(const Struct& from, std::size_t size) {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    pages_ = static_cast<char*>(::mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    EXPECT_EQ(::mprotect(pages_ + page, page, PROT_NONE), 0);
+    at_ = pages_ + page - size;
+    std::memcpy(at_, static_cast<const void*>(&from), size);
+    const auto told = static_cast<std::uint32_t>(size);
+    std::memcpy(at_, &told, sizeof told);
+    mapped_ = 2 * page;
+  }
+  ~Shorter() { ::munmap(pages_, mapped_); }
+  Shorter(const Shorter&) = delete;
+  Shorter& operator=(const Shorter&) = delete;
+  [[nodiscard]] const Struct* get() const { return reinterpret_cast<const Struct*>(at_); }
+
+ private:
+  char* pages_ = nullptr;
+  char* at_ = nullptr;
+  std::size_t mapped_ = 0;
+};
+
+TEST(SdkChecks, NothingBehindTheEndOfAShorterStructIsRead) {
+  Listening host(LECTERN_CHECKS_MAXIMAL);
+  const auto& policy = PolicyOf<Plain>::abi();
+  void* self = make_plain();
+  const Reduce reduce;
+  // Of each size that ends at a field's end, down to the size field alone.
+  for (std::size_t size = 8; size < sizeof(lectern_policy_out); size += 8) {
+    const Shorter<lectern_policy_out> out(reduce.out, size);
+    EXPECT_EQ(policy.reduce(self, {}, &reduce.room, &reduce.event, out.get()), LECTERN_CONFLICT) << size;
+  }
+  for (std::size_t size = 8; size < sizeof(lectern_room); size += 8) {
+    const Shorter<lectern_room> room(reduce.room, size);
+    EXPECT_EQ(policy.reduce(self, {}, room.get(), &reduce.event, &reduce.out), LECTERN_CONFLICT) << size;
+  }
+  for (std::size_t size = 8; size < sizeof(lectern_event); size += 8) {
+    const Shorter<lectern_event> event(reduce.event, size);
+    EXPECT_EQ(policy.reduce(self, {}, &reduce.room, event.get(), &reduce.out), LECTERN_CONFLICT) << size;
+  }
+  policy.destroy(self);
+  EXPECT_THAT(host.broken(), told("[call]", "lectern_policy.reduce", "got a out of 8 bytes"));
+
+  const auto& format = FormatOf<OneCell>::abi();
+  const lectern_format_limits limits{sizeof limits, 8, 100, 100, 100};
+  const lectern_notebook_builder builder{sizeof builder, 0, nullptr, nullptr, nullptr, nullptr};
+  const lectern_sink sink{sizeof sink, 0, nullptr, nullptr};
+  lectern_notebook notebook{};
+  for (std::size_t size = 8; size < sizeof builder; size += 8) {
+    const Shorter<lectern_notebook_builder> shorter(builder, size);
+    EXPECT_EQ(format.read(str("x"), &limits, shorter.get(), nullptr), LECTERN_CONFLICT) << size;
+  }
+  for (std::size_t size = 8; size < sizeof notebook; size += 8) {
+    const Shorter<lectern_notebook> shorter(notebook, size);
+    EXPECT_EQ(format.write(shorter.get(), &sink, nullptr), LECTERN_CONFLICT) << size;
+  }
+  notebook.struct_size = sizeof notebook;
+  for (std::size_t size = 8; size < sizeof sink; size += 8) {
+    const Shorter<lectern_sink> shorter(sink, size);
+    EXPECT_EQ(format.write(&notebook, shorter.get(), nullptr), LECTERN_CONFLICT) << size;
+  }
+
+  const auto& presence = PresenceOf<NoRecords>::abi();
+  ASSERT_EQ(presence.open(str("{}"), &self, nullptr), LECTERN_OK);
+  const lectern_presence_sink records{sizeof records, 0, nullptr, nullptr, nullptr};
+  for (std::size_t size = 8; size < sizeof records; size += 8) {
+    const Shorter<lectern_presence_sink> shorter(records, size);
+    EXPECT_EQ(presence.snapshot(self, shorter.get(), nullptr), LECTERN_CONFLICT) << size;
+  }
+  presence.close(self);
+
+  const auto& echo = TransportOf<Echo>::abi();
+  ASSERT_EQ(echo.create({}, &self, nullptr), LECTERN_OK);
+  std::uint64_t encoding = 0;
+  ASSERT_EQ(echo.open(self, 5, 0, str("{}"), &encoding, nullptr), LECTERN_OK);
+  const lectern_inbound_sink inbound{sizeof inbound, 0, nullptr, nullptr};
+  for (std::size_t size = 8; size < sizeof inbound; size += 8) {
+    const Shorter<lectern_inbound_sink> shorter(inbound, size);
+    EXPECT_EQ(echo.receive(self, 5, LECTERN_FRAME_BINARY, str("x"), shorter.get(), nullptr), LECTERN_CONFLICT) << size;
+  }
+  lectern_outbound message{};
+  const lectern_frame_sink frames{sizeof frames, 0, nullptr, nullptr};
+  for (std::size_t size = 8; size < sizeof message; size += 8) {
+    const Shorter<lectern_outbound> shorter(message, size);
+    EXPECT_EQ(echo.encode(self, 1, shorter.get(), &frames), LECTERN_CONFLICT) << size;
+  }
+  echo.close(self, 5);
+  echo.destroy(self);
+}
+
+TEST(SdkChecks, AHostTooShortToSayItsVersionIsRefused) {
+  lectern_host host{};
+  host.abi_major = LECTERN_ABI_MAJOR;
+  host.abi_minor = LECTERN_ABI_MINOR;
+  for (std::size_t size = 8; size < offsetof(lectern_host, get_extension); size += 8) {
+    const Shorter<lectern_host> shorter(host, size);
+    EXPECT_EQ(detail::init(shorter.get(), nullptr), LECTERN_UNSUPPORTED) << size;
+  }
+}
+
 TEST(SdkChecks, TwoReducesOfOneObjectAtOnceBreakReferee) {
   Listening host(LECTERN_CHECKS_MINIMAL);
   void* self = make_plain();
@@ -250,16 +409,6 @@ TEST(SdkChecks, MaximalReadsEveryText) {
   PolicyOf<Plain>::abi().destroy(self);
 }
 
-class Echo final : public Transport {
- public:
-  static constexpr Binding bindings[] = {{LECTERN_CARRIER_WS_MESSAGE, "connect", "echo.v1"}};
-  explicit Echo(std::string_view) {}
-  std::uint64_t open(std::uint64_t, std::uint32_t, std::string_view) override { return 1; }
-  void receive(std::uint64_t, std::uint32_t, std::string_view, const InboundSink&) override { pass_gate(); }
-  void encode(std::uint64_t, const Outbound&, const FrameSink&) const override {}
-  void close(std::uint64_t) override {}
-};
-
 TEST(SdkChecks, AConnectionIsOpenedUsedOnOneThreadAndClosed) {
   Listening host(LECTERN_CHECKS_MAXIMAL);
   const lectern_transport& echo = TransportOf<Echo>::abi();
@@ -287,6 +436,50 @@ TEST(SdkChecks, AConnectionIsOpenedUsedOnOneThreadAndClosed) {
   echo.close(self, 5);
   EXPECT_EQ(receive(5), LECTERN_CONFLICT);
   echo.destroy(self);
+}
+
+// Out of memory in the middle of it: nothing may be thrown where the host calls.
+TEST(SdkChecks, AConnectionThatCannotBeRememberedIsNotOpened) {
+  Listening host(LECTERN_CHECKS_MAXIMAL);
+  const lectern_transport& echo = TransportOf<Echo>::abi();
+  void* self = nullptr;
+  ASSERT_EQ(echo.create({}, &self, nullptr), LECTERN_OK);
+  lectern_error error{};
+  error.struct_size = sizeof error;
+  std::uint64_t encoding = 77;
+  for (long n = 0;; ++n) {
+    allocations_left = n;
+    const auto status = echo.open(self, 5, 0, str("{}"), &encoding, &error);
+    const bool ran_out = std::exchange(allocations_left, -1) == 0 && status != LECTERN_OK;
+    if (!ran_out) {
+      EXPECT_EQ(status, LECTERN_OK);
+      EXPECT_GT(n, 0) << "remembering takes memory";
+      break;
+    }
+    EXPECT_EQ(status, LECTERN_INTERNAL);
+    EXPECT_STREQ(error.message, "out of memory");
+    EXPECT_EQ(encoding, 77u);
+  }
+  echo.close(self, 5);
+  // One that the plugin refuses is not remembered either: the number may come again.
+  Echo::refuses = true;
+  EXPECT_EQ(echo.open(self, 6, 0, str("{}"), &encoding, nullptr), LECTERN_UNAVAILABLE);
+  Echo::refuses = false;
+  EXPECT_EQ(echo.open(self, 6, 0, str("{}"), &encoding, nullptr), LECTERN_OK);
+  echo.close(self, 6);
+  EXPECT_THAT(host.broken(), IsEmpty());
+  echo.destroy(self);
+}
+
+TEST(SdkChecks, ARefusalWithoutMemoryIsStillARefusal) {
+  Listening host(LECTERN_CHECKS_OFF);
+  lectern_error error{};
+  error.struct_size = sizeof error;
+  allocations_left = 0;
+  const auto status = PolicyOf<Plain>::abi().create({nullptr, 5}, nullptr, &error);
+  allocations_left = -1;
+  EXPECT_EQ(status, LECTERN_CONFLICT);
+  EXPECT_STRNE(error.message, "");
 }
 
 TEST(SdkExtensions, AClassSaysWhatItHas) {

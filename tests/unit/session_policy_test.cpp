@@ -179,6 +179,27 @@ TEST_F(SessionSlowPolicy, TheGenerationThatDecidesIsNotTakenOutForNewSettings) {
   EXPECT_TRUE(host_->open("m.ipynb"));
 }
 
+TEST_F(SessionSlowPolicy, ADryRunThatIsTooSlowTakesItsPolicyFromNobody) {
+  start({}, {bad_plugins});
+  auto first = tab();
+  first->await("kernel-ready");
+  host_->write("m.ipynb", small_notebook);
+  const auto other = host_->open("m.ipynb");
+  ASSERT_TRUE(other) << other.error().message;
+  const auto chosen = ask<json::Value>([&](Reply<json::Value> reply) {
+    (*other)->set_policy({"hanging", settings(here_), false, 0}, std::move(reply));
+  });
+  ASSERT_TRUE(chosen) << chosen.error().message;
+  const auto dry = ask<json::Value>([&](Reply<json::Value> reply) {
+    session_->set_policy({"hanging", settings(missing_), true, 0}, std::move(reply));
+  });
+  ASSERT_FALSE(dry);
+  EXPECT_EQ(dry.error().code, "policy_timeout");
+  EXPECT_EQ(policy_of(*other), "hanging") << "where it decides, it goes on";
+  const auto here = swap("hanging", settings(here_));
+  EXPECT_TRUE(here) << here.error().message;
+}
+
 TEST_F(SessionSlowPolicy, ANotebookOpensThoughItsPolicyIsQuarantined) {
   Settings with;
   with.policy = "hanging";

@@ -76,6 +76,110 @@ describe('a format that crashes', () => {
   }, 60_000);
 });
 
+/** The plugin processes of a host. */
+function children(host: Host): number[] {
+  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
+    try {
+      const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      return parent === host.process.pid && stat.includes('(lectern-plugin');
+    } catch {
+      return false; // it has ended since
+    }
+  }).map(Number);
+}
+
+describe('a format that is slow with one file', () => {
+  it('reads the others meanwhile', async () => {
+    const host = await Host.start({ args: ['--plugin-path', CRASHING] });
+    try {
+      fs.writeFileSync(path.join(host.root, 'wait.crash'), 'wait');
+      let answered = false;
+      const slow = host.post('/api/v1/notebooks/open', { path: 'wait.crash' }).then((answer) => {
+        answered = true;
+        return answer;
+      });
+      let n = 0;
+      await until('two processes read', async () => {
+        const name = `quick${++n}.crash`;
+        fs.writeFileSync(path.join(host.root, name), `# ${name}`);
+        const quick = await host.post('/api/v1/notebooks/open', { path: name });
+        expect([quick.status, quick.body.format]).toEqual([200, 'crashing-format']);
+        return children(host).length >= 2;
+      });
+      expect(answered).toBe(false);
+      await until('the slow one has an end', () => {
+        for (const pid of children(host)) process.kill(pid, 'SIGKILL');
+        return answered;
+      });
+      expect((await slow).body.error.message).toMatch(/SIGKILL/);
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
+describe('presence in a process of its own', () => {
+  const temporary = () => fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-isolated-presence-'));
+  const rows = async (host: Host) => {
+    const body = (await host.get('/api/v1/presence')).body;
+    return (body.sessions ?? body) as any[];
+  };
+
+  it('sees others and is seen, says how it is, and is back after it was killed', async () => {
+    const shared = temporary();
+    const one = await Host.start({ args: ['--presence-folder', shared, '--isolate', 'presence-folder', '--plugin-checks', 'maximal'] });
+    const two = await Host.start({ args: ['--presence-folder', shared] });
+    try {
+      const generation = async () => (await plugin(one, 'presence-folder')).generations.at(-1);
+      const shown = await generation();
+      expect(shown).toMatchObject({ isolation: 'process', health: { state: 'ok', summary: '' } });
+      expect(shown.config_schema.required).toEqual(['folder']);
+      expect(shown.breaches).toBeUndefined();
+      expect((await one.get('/metrics')).text).toMatch(/^lectern_plugin_contract_breaches_total\{plugin="presence-folder"\} 0$/m);
+      const here = await one.open(one.notebook('here.ipynb', [{ id: 'a', source: '1' }]));
+      const there = await two.open(two.notebook('there.ipynb', [{ id: 'a', source: '1' }]));
+      const seen = (host: Host, info: any) => async () => (await rows(host)).some((row) => row.session_id === info.session_id);
+      await until('what the isolated one published is seen', seen(two, here), 30_000);
+      await until('the isolated one sees the other', seen(one, there), 30_000);
+      process.kill(shown.pid, 'SIGKILL');
+      await until('another process took over', async () => {
+        const now = await generation();
+        return now.restarts >= 1 && now.pid !== undefined && now.pid !== shown.pid;
+      }, 30_000);
+      await until('and still sees the other', seen(one, there), 30_000);
+    } finally {
+      await one.stop();
+      await two.stop();
+      fs.rmSync(shared, { recursive: true, force: true });
+    }
+  });
+
+  it('costs nobody else anything when it crashes, and recovers', async () => {
+    const shared = temporary();
+    const how = path.join(shared, 'how');
+    const host = await Host.start({
+      args: ['--plugin-path', path.resolve(CRASHING, '../plugins-crashing-presence'), '--presence-folder', shared],
+    });
+    try {
+      const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
+      const a = await Client.join(host, info);
+      fs.writeFileSync(how, 'segv');
+      const generation = async () => (await plugin(host, 'presence-folder')).generations.at(-1);
+      await until('it died and is told', async () => /SIGSEGV/.test((await generation()).last_failure ?? ''), 30_000);
+      expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: '2' }] })).ok).toBe(true);
+      fs.writeFileSync(how, '');
+      await until('it publishes again', () => fs.readdirSync(shared).some((name) => name.endsWith('.json')), 60_000);
+      expect((await generation()).restarts).toBeGreaterThanOrEqual(1);
+      expect(a.closed).toBeUndefined();
+      await a.close();
+    } finally {
+      await host.stop();
+      fs.rmSync(shared, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('a policy in a process of its own', () => {
   const id = 'crashing-policy';
   const plugins = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-crashing-'));
@@ -121,6 +225,30 @@ describe('a policy in a process of its own', () => {
     expect([refused.status, refused.body.error.code]).toEqual([500, 'plugin_died']);
     expect(refused.body.error.message).toMatch(/SIGSEGV/);
     await start.stop();
+  });
+});
+
+describe('lectern policy test', () => {
+  it('runs what nobody trusted in a process of its own, as a host does', () => {
+    const home = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-policy-test-'));
+    const scenario = path.join(home, 'one.yaml');
+    fs.writeFileSync(scenario, 'policy: none\nscenarios:\n  - name: One\n    steps: [{when: ada joins, then: ada edits}]\n');
+    const run = (...args: string[]) =>
+      spawnSync(LECTERN, ['policy', 'test', ...args, scenario], {
+        encoding: 'utf8',
+        env: { ...process.env, XDG_CONFIG_HOME: path.join(home, 'config'), XDG_STATE_HOME: path.join(home, 'state') },
+      });
+    try {
+      const dead = run(path.join(CRASHING, 'crashing-start/crashing-start.so'));
+      expect([dead.signal, dead.status]).toEqual([null, 2]);
+      expect(dead.stderr).toMatch(/SIGSEGV/);
+      const fine = run(path.join(CRASHING, 'crashing-policy/crashing-policy.so'));
+      expect([fine.status, fine.stdout]).toEqual([0, expect.stringContaining('1 passed, 0 failed')]);
+      const own = run('--isolate', 'local-takeover');
+      expect([own.status, own.stdout]).toEqual([0, expect.stringContaining('1 passed, 0 failed')]);
+    } finally {
+      fs.rmSync(home, { recursive: true });
+    }
   });
 });
 

@@ -236,12 +236,15 @@ void probe(const Context& context, Report& report) {
   const Bench bench(context, report);
   if (bench.format == nullptr) return;
   const auto& format = *bench.format;
-  // Past the adapter, which would clamp what it says.
+  // Past the adapter, which would clamp what it says; the proxy has no functions to go past it.
   const auto& interface = *static_cast<const lectern_format*>(bench.plugin.generation->interface());
   const auto ask = [&](const std::string& path, const std::string& head, const std::string& name) {
     doing("probe " + name);
     int sure = 0;
-    const auto thrown = thrown_by([&] { sure = may_throw(interface.probe)(to_abi(path), to_abi(head)); });
+    const auto thrown = thrown_by([&] {
+      sure = interface.probe == nullptr ? format.probe(path, head)
+                                        : may_throw(interface.probe)(to_abi(path), to_abi(head));
+    });
     if (!thrown.empty()) report.fail("probe of " + name + " " + thrown, "probe never fails: 0 is its no.");
     if (sure < 0 || sure > 100) report.fail("probe says " + std::to_string(sure) + " for " + name, "0 to 100.");
     return sure;

@@ -24,6 +24,8 @@ po::options_description described(Options& to, std::string& plugin, std::string&
   add("corpus", po::value(&corpus)->value_name("FOLDER"), "files for a format, besides the built-in ones");
   add("kernel", po::value(&to.kernel)->value_name("NAME"), "which kernel a runtime is tried with");
   add("quick", po::bool_switch(&to.quick), "less depth: for a build that runs it each time");
+  add("proxy", po::bool_switch(&to.proxy),
+      "the plugin in a process of its own: only the tests of what it does, through a proxy that serializes each call");
   add("fuzz", po::bool_switch(&to.fuzz), "random input until the time is over, instead of the tests");
   add("seed", po::value(&to.seed)->value_name("N"), "where randomness starts (default 1)");
   add("minutes", po::value(&to.minutes)->value_name("M"), "how long --fuzz runs (default 1); 0: that one seed");
@@ -100,6 +102,7 @@ std::vector<std::string> to_arguments(const Options& options) {
   if (!options.kernel.empty()) out.push_back("--kernel=" + options.kernel);
   if (options.quick) out.emplace_back("--quick");
   if (options.fuzz) out.emplace_back("--fuzz");
+  if (options.proxy) out.emplace_back("--proxy");
   return out;
 }
 

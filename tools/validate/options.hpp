@@ -19,6 +19,7 @@ struct Options {
   std::uint64_t seed = 1;
   double minutes = 1;
   bool json = false, list = false, in_process = false, quick = false, fuzz = false;
+  bool proxy = false;  // the plugin in a process of its own, each call serialized
   bool help = false, version = false;
 
   // For the child processes of the runner itself.

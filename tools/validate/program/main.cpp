@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "base/log.hpp"
+#include "isolation/remote.hpp"
 #include "lectern/abi/base.h"
 #include "output.hpp"
 #include "runner.hpp"
@@ -46,6 +47,8 @@ std::vector<const Test*> chosen(const Options& options, const Subject& subject) 
   for (const Test& test : all_tests()) {
     const bool is_fuzz = test.id.starts_with("fuzz.");
     if (is_fuzz != options.fuzz) continue;
+    // The others look at the library itself, or call it past the host's adapters.
+    if (options.proxy && !test.kind) continue;
     if (test.kind && (!subject.manifest || subject.manifest->kind != *test.kind)) continue;
     if (!options.include.empty() && !std::regex_search(test.id, include)) continue;
     if (!options.exclude.empty() && std::regex_search(test.id, exclude)) continue;
@@ -146,6 +149,13 @@ int run(int argc, const char* const* argv) {
     }
     return usage_error({400, "usage", "there is no test " + options->run_test, {}, {}});
   }
+  if (options->proxy && subject->manifest && !isolation::Remote::can(plugin::kind_name(subject->manifest->kind)))
+    return usage_error(
+        {400,
+         "usage",
+         "a " + std::string(plugin::kind_name(subject->manifest->kind)) + " cannot live in a process of its own",
+         "Leave out --proxy.",
+         {}});
   const auto tests = chosen(*options, *subject);
   if (tests.empty()) return usage_error({400, "usage", "no test is left to run", "--list names them.", {}});
   return options->list ? list(tests, options->json) : run_all(tests, *subject, *options);

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "lectern/abi/base.h"
@@ -148,7 +149,8 @@ class Call {
   Call& alone(std::string_view tag, Inside& inside, std::string_view about) noexcept {
     if (!failed_ && watched()) {
       alone_ = &inside;
-      if (inside.fetch_add(1) != 0) say(tag, "was called while another call " + std::string(about) + " was running");
+      if (inside.fetch_add(1) != 0)
+        say(tag, [&] { return "was called while another call " + std::string(about) + " was running"; });
     }
     return *this;
   }
@@ -162,33 +164,50 @@ class Call {
   }
   Call& connection(const void* self, std::uint64_t connection) noexcept {
     if (failed_ || !thorough()) return *this;
+    const std::string_view during = "was called while another call about connection ";
     if (!connections().has(self, connection)) {
-      refuse("(connection)", "is about connection " + std::to_string(connection) + ", which is not open");
-    } else if (busy_connections().add(self, connection)) {
-      busy_ = self;
-      connection_ = connection;
-    } else {
-      say("[reactor]", "was called while another call about connection " + std::to_string(connection) + " was running");
+      refuse("(connection)",
+             [&] { return "is about connection " + std::to_string(connection) + ", which is not open"; });
+      return *this;
     }
+    try {
+      if (busy_connections().add(self, connection)) {
+        busy_ = self;
+        connection_ = connection;
+        return *this;
+      }
+    } catch (const std::bad_alloc&) {  // then it is not watched
+      return *this;
+    }
+    say("[reactor]", [&] { return std::string(during) + std::to_string(connection) + " was running"; });
     return *this;
   }
   Call& pointer(const void* given, std::string_view name) noexcept {
-    if (given == nullptr) refuse("[call]", "got a null " + std::string(name));
+    if (given == nullptr) refuse("[call]", [&] { return "got a null " + std::string(name); });
     return *this;
   }
   /// `least`: what the struct was in SDK 0.1; no host may pass a shorter one.
   Call& size(std::uint32_t struct_size, std::size_t least, std::string_view name) noexcept {
     if (!failed_ && struct_size < least) {
-      refuse("[call]", "got a " + std::string(name) + " of " + std::to_string(struct_size) + " bytes, " +
-                           std::to_string(least) + " are the least");
+      refuse("[call]", [&] {
+        return "got a " + std::string(name) + " of " + std::to_string(struct_size) + " bytes, " +
+               std::to_string(least) + " are the least";
+      });
     }
     return *this;
   }
+  /// A struct of the host: there, and long enough to be read. Before anything else of it is looked at.
+  template <class Struct>
+  Call& given(const Struct* from, std::string_view name, std::size_t least = sizeof(Struct)) noexcept {
+    pointer(from, name);
+    return from == nullptr ? *this : size(from->struct_size, least, name);
+  }
   Call& text(lectern_str given, std::string_view name) noexcept {
     if (given.p == nullptr && given.n != 0) {
-      refuse("[call]", "got a " + std::string(name) + " of " + std::to_string(given.n) + " bytes at address 0");
+      refuse("[call]",
+             [&] { return "got a " + std::string(name) + " of " + std::to_string(given.n) + " bytes at address 0"; });
     } else if (!failed_ && thorough() && !valid_utf8(view(given))) {
-      say("[call]", "got a " + std::string(name) + " that is not UTF-8");
+      say("[call]", [&] { return "got a " + std::string(name) + " that is not UTF-8"; });
     }
     return *this;
   }
@@ -204,16 +223,30 @@ class Call {
   }
 
  private:
-  template <class Text>
-  void say(std::string_view tag, Text&& what) noexcept {
-    if (watched()) broken(tag, where_, what);
+  /// Runs `take` on the words, which `what` is or makes. Making them may need memory that there is none of: nothing of
+  /// this may throw.
+  template <class Words, class Take>
+  static void in_words(Words&& what, Take&& take) noexcept {
+    try {
+      if constexpr (std::is_invocable_v<Words>) {
+        take(std::string_view(what()));
+      } else {
+        take(std::string_view(what));
+      }
+    } catch (const std::bad_alloc&) {
+      take(std::string_view("broke the contract, and there is no memory to say how"));
+    }
   }
-  template <class Text>
-  void refuse(std::string_view tag, Text&& what) noexcept {
+  template <class Words>
+  void say(std::string_view tag, Words&& what) noexcept {
+    if (watched()) in_words(what, [&](std::string_view words) { broken(tag, where_, words); });
+  }
+  template <class Words>
+  void refuse(std::string_view tag, Words&& what) noexcept {
     if (failed_) return;
     failed_ = true;
     say(tag, what);
-    fill(error_, LECTERN_CONFLICT, what);
+    in_words(what, [&](std::string_view words) { fill(error_, LECTERN_CONFLICT, words); });
   }
 
   std::string_view where_;
@@ -223,6 +256,29 @@ class Call {
   std::uint64_t connection_ = 0;
   bool control_ = false;
   bool failed_ = false;
+};
+
+/// A connection that is being opened, remembered before the plugin hears of it: what cannot be remembered is not
+/// opened.
+class Opening {
+ public:
+  Opening(const void* self, std::uint64_t connection) : self_(self), connection_(connection) {
+    if (Call::thorough()) {
+      added_ = connections().add(self, connection);
+      if (!added_) broken("(connection)", "lectern_transport.open", "is about a connection that is open already");
+    }
+  }
+  ~Opening() {
+    if (added_ && !opened_) connections().remove(self_, connection_);
+  }
+  Opening(const Opening&) = delete;
+  Opening& operator=(const Opening&) = delete;
+  void opened() { opened_ = true; }
+
+ private:
+  const void* self_;
+  std::uint64_t connection_;
+  bool added_ = false, opened_ = false;
 };
 
 /// The author's object behind `self`.

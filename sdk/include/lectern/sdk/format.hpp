@@ -138,8 +138,7 @@ struct FormatOf {
   static lectern_status read(lectern_str bytes, const lectern_format_limits* from, const lectern_notebook_builder* out,
                              lectern_error* error) noexcept {
     detail::Call call("lectern_format.read", error);
-    call.initialised().pointer(from, "limits").pointer(out, "builder");
-    if (!call.failed()) call.size(from->struct_size, sizeof(lectern_format_limits), "limits");
+    call.initialised().given(from, "limits").given(out, "builder");
     return call.run([&] {
       const FormatLimits limits{from->max_depth, from->max_bytes, from->max_cells, from->max_source_bytes};
       T::read(view(bytes), limits, NotebookBuilder(*out));
@@ -147,11 +146,8 @@ struct FormatOf {
   }
   static lectern_status write(const lectern_notebook* from, const lectern_sink* out, lectern_error* error) noexcept {
     detail::Call call("lectern_format.write", error);
-    call.initialised().pointer(from, "notebook").pointer(out, "sink");
-    if (!call.failed()) {
-      call.size(from->struct_size, sizeof(lectern_notebook), "notebook");
-      if (from->n_cells != 0) call.size(from->cell_stride, sizeof(lectern_cell), "cell");
-    }
+    call.initialised().given(from, "notebook").given(out, "sink");
+    if (!call.failed() && from->n_cells != 0) call.size(from->cell_stride, sizeof(lectern_cell), "cell");
     return call.run([&] {
       Notebook notebook{from->changed, {}, view(from->metadata), view(from->original), view(from->language)};
       notebook.cells.reserve(from->n_cells);

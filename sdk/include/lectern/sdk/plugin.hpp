@@ -37,7 +37,8 @@ const T* ask_host(const lectern_host& host, std::string_view id) noexcept {
 }
 
 inline lectern_status init(const lectern_host* from, lectern_error* error) noexcept {
-  if (from == nullptr || from->abi_major != LECTERN_ABI_MAJOR || from->abi_minor < LECTERN_ABI_MINOR) {
+  if (from == nullptr || !LECTERN_HAS(from, log) || from->abi_major != LECTERN_ABI_MAJOR ||
+      from->abi_minor < LECTERN_ABI_MINOR) {
     fill(error, LECTERN_UNSUPPORTED, "the host is older than the SDK this plugin was built with");
     return LECTERN_UNSUPPORTED;
   }
@@ -67,7 +68,7 @@ const void* get_kind(lectern_str kind) noexcept {
 
 template <class T>
 lectern_status report_health(const lectern_health_out* out) noexcept {
-  return Call("lectern_health.check").initialised().pointer(out, "place for the report").run([&] {
+  return Call("lectern_health.check").initialised().given(out, "place for the report").run([&] {
     const Health now = T::health();
     check(out->report(out->ctx, now.state, str(now.summary), str(now.details)));
   });

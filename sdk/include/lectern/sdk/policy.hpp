@@ -223,8 +223,9 @@ struct PolicyOf {
   static void destroy(void* self) noexcept { detail::unmake<T>("lectern_policy.destroy", self); }
   static lectern_status reduce(const void* self, lectern_str state, const lectern_room* room,
                                const lectern_event* event, const lectern_policy_out* out) noexcept {
-    detail::Call call("lectern_policy.reduce", out == nullptr ? nullptr : out->error);
-    call.initialised().pointer(out, "out").object(self).pointer(room, "room").pointer(event, "event");
+    const bool may_say = out != nullptr && LECTERN_HAS(out, error);
+    detail::Call call("lectern_policy.reduce", may_say ? out->error : nullptr);
+    call.initialised().given(out, "out").object(self).given(room, "room").given(event, "event");
     if (!call.failed()) look(call, *static_cast<const detail::Object<T>*>(self), state, *room, *event);
     return call.run([&] {
       const Event happened{event->kind,    event->value, event->seq,        event->who,       event->target,
@@ -237,7 +238,6 @@ struct PolicyOf {
   static void look(detail::Call& call, const detail::Object<T>& object, lectern_str state, const lectern_room& room,
                    const lectern_event& event) noexcept {
     call.alone("[referee]", object.inside, "on the object").text(state, "state");
-    call.size(room.struct_size, sizeof(lectern_room), "room").size(event.struct_size, sizeof(lectern_event), "event");
     if (room.n_members != 0) call.size(room.member_stride, sizeof(lectern_member), "member");
     if (room.n_requests != 0) call.size(room.request_stride, sizeof(lectern_request), "request");
     call.text(event.verb, "verb").text(event.json, "json");

@@ -79,7 +79,7 @@ struct PresenceOf {
   }
   static lectern_status snapshot(void* self, const lectern_presence_sink* out, lectern_error* error) noexcept {
     detail::Call call("lectern_presence.snapshot", error);
-    call.initialised().object(self).pointer(out, "sink");
+    call.initialised().object(self).given(out, "sink");
     return call.run([&] { detail::value<T>(self).snapshot(PresenceSink(*out)); });
   }
 };

@@ -113,14 +113,14 @@ struct RuntimeOf {
   static lectern_status create(lectern_str config, const lectern_runtime_out* out, void** self,
                                lectern_error* error) noexcept {
     detail::Call call("lectern_runtime.create", error);
-    call.initialised().control().pointer(out, "way for events").text(config, "config");
+    call.initialised().control().given(out, "way for events").text(config, "config");
     if (call.failed()) return LECTERN_CONFLICT;
     return detail::make<T>(call, self, view(config), RuntimeEvents(out));
   }
   static void destroy(void* self) noexcept { detail::unmake<T>("lectern_runtime.destroy", self); }
   static lectern_status kernels(void* self, const lectern_sink* out, lectern_error* error) noexcept {
     detail::Call call("lectern_runtime.kernels", error);
-    call.initialised().object(self).pointer(out, "sink");
+    call.initialised().object(self).given(out, "sink");
     return call.run([&] { detail::value<T>(self).kernels(Sink(*out)); });
   }
   static lectern_status start(void* self, std::uint64_t kernel, lectern_str name, lectern_str options,
@@ -153,8 +153,8 @@ struct RuntimeOf {
   }
   static lectern_status comm(void* self, std::uint64_t kernel, const lectern_comm* from) noexcept {
     detail::Call call("lectern_runtime.comm");
-    call.initialised().object(self).pointer(from, "message");
-    if (!call.failed()) call.size(from->struct_size, sizeof(lectern_comm), "message").text(from->data, "data");
+    call.initialised().object(self).given(from, "message");
+    if (!call.failed()) call.text(from->data, "data");
     return call.run([&] {
       Comm message{view(from->kind), view(from->comm_id),  view(from->target),
                    view(from->data), view(from->metadata), {}};

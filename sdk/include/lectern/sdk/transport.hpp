@@ -171,24 +171,24 @@ struct TransportOf {
                              std::uint64_t* encoding, lectern_error* error) noexcept {
     detail::Call call("lectern_transport.open", error);
     call.initialised().object(self).pointer(encoding, "place for the encoding").text(query, "query");
-    const auto status = call.run([&] { *encoding = detail::value<T>(self).open(connection, binding, view(query)); });
-    if (status == LECTERN_OK && detail::Call::thorough() && !detail::connections().add(self, connection)) {
-      detail::broken("(connection)", "lectern_transport.open", "is about a connection that is open already");
-    }
-    return status;
+    return call.run([&] {
+      detail::Opening opening(self, connection);
+      *encoding = detail::value<T>(self).open(connection, binding, view(query));
+      opening.opened();
+    });
   }
   static lectern_status receive(void* self, std::uint64_t connection, std::uint32_t frame_kind, lectern_str bytes,
                                 const lectern_inbound_sink* out, lectern_error* error) noexcept {
     detail::Call call("lectern_transport.receive", error);
-    call.initialised().object(self).connection(self, connection).pointer(out, "sink");
+    call.initialised().object(self).connection(self, connection).given(out, "sink");
     if (frame_kind == LECTERN_FRAME_TEXT) call.text(bytes, "text frame");
     return call.run([&] { detail::value<T>(self).receive(connection, frame_kind, view(bytes), InboundSink(*out)); });
   }
   static lectern_status encode(void* self, std::uint64_t encoding, const lectern_outbound* from,
                                const lectern_frame_sink* out) noexcept {
     detail::Call call("lectern_transport.encode");
-    call.initialised().object(self).pointer(from, "message").pointer(out, "sink");
-    if (!call.failed()) call.size(from->struct_size, sizeof(lectern_outbound), "message").text(from->data, "data");
+    call.initialised().object(self).given(from, "message").given(out, "sink");
+    if (!call.failed()) call.text(from->data, "data");
     return call.run([&] {
       Outbound message;
       message.kind = from->kind;
