@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "document/journal.hpp"
@@ -50,6 +51,35 @@ void remote_keystroke(benchmark::State& state) {
   }
 }
 BENCHMARK(remote_keystroke)->Arg(1'000)->Arg(20'000)->Arg(100'000)->Unit(benchmark::kMicrosecond)->Iterations(2000);
+
+// A source that is replaced by a wholly different one: what the reactor does of it, and what a worker does.
+void replaced_source(benchmark::State& state) {
+  using Clock = std::chrono::steady_clock;
+  auto document = document_of(state.range(0));
+  char letter = 'a';
+  Clock::duration reactor{}, worker{};
+  for (auto _ : state) {
+    const document::SetSource set{"c", std::string(static_cast<std::size_t>(state.range(0)), letter), std::nullopt};
+    letter = letter == 'w' ? 'a' : static_cast<char>(letter + 1);
+    const auto begun = Clock::now();
+    auto edit = document.begin_transaction(kTyping, {set});
+    if (!edit) return state.SkipWithError(edit.error().message.c_str());
+    const auto planned = Clock::now();
+    (*edit)->run();
+    const auto made = Clock::now();
+    if (auto done = document.finish_transaction(**edit); !done)
+      return state.SkipWithError(done.error().message.c_str());
+    reactor += planned - begun + (Clock::now() - made);
+    worker += made - planned;
+  }
+  const auto milliseconds = [&](Clock::duration time) {
+    return benchmark::Counter(std::chrono::duration<double, std::milli>(time).count(),
+                              benchmark::Counter::kAvgIterations);
+  };
+  state.counters["reactor_ms"] = milliseconds(reactor);
+  state.counters["worker_ms"] = milliseconds(worker);
+}
+BENCHMARK(replaced_source)->Arg(10'000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond)->Iterations(3);
 
 void journal_append(benchmark::State& state) {
   const auto folder = std::filesystem::temp_directory_path() / "lectern-bench-journal";

@@ -107,6 +107,9 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "saves this long after the last change (default 2000)")  //
       ("autosave-at-most-ms", po::value(&session.autosave_at_most_ms)->value_name("MS"),
        "and at most this long after the first unsaved one (default 10000); 0 turns autosave off")  //
+      ("history-limit", po::value(&session.history_operations)->value_name("N"),
+       "a notebook with more typed and erased characters than this begins a new history when it is opened "
+       "(default 1000000)")  //
       ("verbose", po::bool_switch(&out.verbose), "log details");
 }
 

@@ -61,6 +61,7 @@ class Engine {
   Outcome save(std::string& out);
   Outcome heads(std::vector<ChangeHash>& out);
   bool contains(const ChangeHash& hash);
+  std::uint64_t operations() const { return lam_operations(doc_.get()); }
   Outcome changes_since(std::span<const ChangeHash> heads, std::vector<Chunk>& out);
   Outcome snapshot(std::vector<Cell>& out);
   Outcome notebook_metadata(std::string& out);

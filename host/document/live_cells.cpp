@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <tuple>
+#include <utility>
 
 #include "base/text.hpp"
 #include "document/json_text.hpp"
@@ -97,7 +98,8 @@ bool LiveCells::apply_one(const Patch& patch, const StagedMetadata& staged, std:
     case LAM_PATCH_SOURCE:
       if (const auto it = by_id_.find(patch.cell_id); it != by_id_.end()) {
         auto& cell = *it->second;
-        cell.source = patch.text.value_or("");
+        auto removed = std::exchange(cell.source, patch.text.value_or(""));
+        steps_.emplace_back(SpliceStep{cell.id, 0, text::code_points(cell.source), std::move(removed)});
         cell.source_length = text::code_points(cell.source);
         cell.source_version = version;
         histories_.insert_or_assign(cell.id, SourceHistory(version));
@@ -138,6 +140,7 @@ void LiveCells::put(const Cell& made, const StagedMetadata& staged, std::uint64_
   work.source_bytes += owned->source.size();
   ++work.materialised;
   const auto* cell = owned.get();
+  steps_.emplace_back(CreateStep{cell->id, cell->source_length});
   by_id_.insert_or_assign(made.id, std::move(owned));
   histories_.insert_or_assign(made.id, SourceHistory(version));
   insert_in_order(cell);
@@ -152,6 +155,11 @@ void LiveCells::remove(std::string_view id, std::vector<Change>& changes) {
   changes.push_back(DeleteCell{it->first});
   erase_from_order(it->second.get());
   histories_.erase(it->first);
+  auto& gone = *it->second;
+  // The document has no place for attachments; should the cell come back, it has its own again.
+  if (gone.attachments_json != "{}") expect(gone.id, gone.metadata_json, std::move(gone.attachments_json));
+  steps_.emplace_back(RemoveStep{it->first, std::move(gone.cell_type), std::move(gone.position), std::move(gone.source),
+                                 std::move(gone.metadata_json)});
   by_id_.erase(it);
 }
 
@@ -163,8 +171,9 @@ bool LiveCells::splice(const Patch& patch, std::uint64_t version, std::vector<Ch
   const auto& insert = patch.text ? *patch.text : std::string();
   const auto begin = byte_at(cell, patch.index);
   const auto end = patch.delete_count == 0 ? begin : byte_at(cell, patch.index + patch.delete_count);
-  cell.source.replace(begin, end - begin, insert);
   const auto inserted = text::code_points(insert);
+  steps_.emplace_back(SpliceStep{cell.id, patch.index, inserted, cell.source.substr(begin, end - begin)});
+  cell.source.replace(begin, end - begin, insert);
   cell.source_length += inserted - patch.delete_count;
   cell.source_version = version;
   histories_[cell.id].record(version, patch.index, patch.delete_count, inserted);
@@ -181,12 +190,15 @@ void LiveCells::field(const Patch& patch, std::vector<Change>& changes) {
   if (patch.key == "position" && value != cell.position) {
     const auto old_place = std::find(order_.begin(), order_.end(), &cell) - order_.begin();
     erase_from_order(&cell);
-    cell.position = std::move(value);
+    auto from = std::exchange(cell.position, std::move(value));
     insert_in_order(&cell);
-    if (order_[static_cast<std::size_t>(old_place)] == &cell) return;  // renumbered, but where it was
+    const bool renumbered = order_[static_cast<std::size_t>(old_place)] == &cell;
+    steps_.emplace_back(MoveStep{cell.id, std::move(from), cell.position, renumbered});
+    if (renumbered) return;
     auto [before, after] = anchors(&cell);
     changes.push_back(MoveCell{cell.id, std::move(before), std::move(after)});
   } else if (patch.key == "cell_type" && value != cell.cell_type) {
+    steps_.emplace_back(TypeStep{cell.id, cell.cell_type, value});
     cell.cell_type = std::move(value);
     changes.push_back(SetCellType{cell.id, cell.cell_type});
   } else if (patch.key == "execution_count") {
@@ -215,6 +227,9 @@ void LiveCells::metadata_key(const Patch& patch, const StagedMetadata& staged, s
   if (next == *current) return;
   std::optional<std::string> value;
   if (const auto now = json_text::find(next, patch.key)) value = std::string(*now);
+  std::optional<std::string> was;
+  if (const auto before = json_text::find(*current, patch.key)) was = std::string(*before);
+  steps_.emplace_back(MetadataStep{patch.cell_id, patch.key, std::move(was), value});
   SetMetadata change;
   if (!patch.cell_id.empty()) change.cell_id = patch.cell_id;
   change.path = {patch.key};

@@ -7,8 +7,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "document/edit_step.hpp"
 #include "document/engine.hpp"
 #include "document/source_history.hpp"
 
@@ -48,6 +50,9 @@ class LiveCells {
   void resync(std::vector<Cell> cells, const std::string& metadata_json, std::uint64_t version,
               std::vector<Change>& changes, DocumentWork& work);
 
+  /// The steps since the last call.
+  std::vector<EditStep> take_steps() { return std::exchange(steps_, {}); }
+
  private:
   bool apply_one(const Patch& patch, const StagedMetadata& staged, std::uint64_t version, std::vector<Change>& changes,
                  DocumentWork& work);
@@ -70,6 +75,7 @@ class LiveCells {
   };
   std::map<std::string, Expected, std::less<>> expected_;
   std::vector<const Cell*> order_;
+  std::vector<EditStep> steps_;
   std::string metadata_ = "{}";
 };
 

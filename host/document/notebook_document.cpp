@@ -14,14 +14,6 @@ namespace {
 // What the host kept for itself has no bound but memory.
 constexpr json::Limits kSidecarLimits{std::size_t{1} << 31U, 8, 10'000'000, true};
 
-Result<std::string> actor_bytes(std::string_view actor) {
-  auto bytes = text::from_hex(actor);
-  if (!bytes || bytes->empty() || bytes->size() > 128) {
-    return fail(400, "invalid_actor", "an actor is 1 to 128 bytes as lower-case hex digits");
-  }
-  return std::move(*bytes);
-}
-
 tl::unexpected<Error> malformed(std::string what) {
   return fail(422, "malformed", std::move(what));
 }
@@ -122,6 +114,14 @@ Status restore(LiveCells& cells, std::string_view sidecar) {
 
 }  // namespace
 
+Result<std::string> actor_bytes(std::string_view actor) {
+  auto bytes = text::from_hex(actor);
+  if (!bytes || bytes->empty() || bytes->size() > 128) {
+    return fail(400, "invalid_actor", "an actor is 1 to 128 bytes as lower-case hex digits");
+  }
+  return std::move(*bytes);
+}
+
 struct SyncSession::State {
   Engine::SyncHandle handle{lam_sync_new()};
 };
@@ -197,7 +197,12 @@ const std::vector<ChangeHash>& NotebookDocument::heads() const {
   return state_->heads;
 }
 bool NotebookDocument::contains(const ChangeHash& hash) const {
+  state_->settle();
   return state_->engine.contains(hash);
+}
+std::uint64_t NotebookDocument::operations() const {
+  state_->settle();
+  return state_->engine.operations();
 }
 const DocumentWork& NotebookDocument::work() const {
   return state_->work;
@@ -210,6 +215,7 @@ std::optional<std::vector<ChangeHash>> NotebookDocument::heads_at(std::uint64_t 
 }
 
 Result<std::string> NotebookDocument::save() {
+  state_->settle();
   std::string bytes;
   if (const auto outcome = state_->engine.save(bytes); !outcome) return state_->recovered(outcome, "saving");
   state_->base = bytes;
@@ -232,6 +238,7 @@ std::string NotebookDocument::sidecar() const {
 }
 
 Result<std::vector<std::string>> NotebookDocument::changes_since(std::span<const ChangeHash> heads) {
+  state_->settle();
   std::vector<Chunk> chunks;
   const auto outcome = state_->engine.changes_since(heads, chunks);
   if (outcome.status == LAM_NOT_FOUND) {
@@ -242,20 +249,6 @@ Result<std::vector<std::string>> NotebookDocument::changes_since(std::span<const
   bytes.reserve(chunks.size());
   for (auto& chunk : chunks) bytes.push_back(std::move(chunk.bytes));
   return bytes;
-}
-
-Result<AppliedTransaction> NotebookDocument::apply_transaction(std::string_view actor,
-                                                               const std::vector<Change>& changes,
-                                                               std::optional<std::uint64_t> base_version) {
-  LECTERN_TRY(const auto author, actor_bytes(actor));
-  if (base_version && !heads_at(*base_version)) {
-    return fail(409, "base_gone",
-                "base_version " + std::to_string(*base_version) +
-                    " is not among the versions kept; the document is at " + std::to_string(version()),
-                "read the current version and make the edit on it");
-  }
-  LECTERN_TRY(auto plan, plan_transaction(state_->cells, state_->limits, changes, base_version));
-  return state_->transact(author, std::move(plan), base_version);
 }
 
 Result<std::vector<ChangeInfo>> NotebookDocument::inspect_changes(std::span<const std::string> chunks,
@@ -277,16 +270,12 @@ Result<std::vector<ChangeInfo>> NotebookDocument::inspect_changes(std::span<cons
   return infos;
 }
 
-Result<AppliedChanges> NotebookDocument::apply_changes(std::span<const std::string> chunks,
-                                                       std::optional<std::string_view> author) {
-  return state_->apply(chunks, author);
-}
-
 SyncSession NotebookDocument::open_sync() {
   return SyncSession(std::make_unique<SyncSession::State>());
 }
 
 Result<std::string> NotebookDocument::sync_generate(SyncSession& session) {
+  state_->settle();
   std::string message;
   const auto outcome = state_->engine.sync_generate(session.state_->handle.get(), message);
   if (!outcome) return state_->recovered(outcome, "the sync message");
@@ -319,7 +308,7 @@ Result<AppliedChanges> NotebookDocument::sync_receive(SyncSession& session, std:
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     if (take[i]) now.push_back(std::move(chunks[i]));
   }
-  LECTERN_TRY(auto applied, state_->apply(now, author));
+  LECTERN_TRY(auto applied, apply_changes(now, author));
   outcome = state_->engine.sync_receive(session.state_->handle.get(), message, state_->limits);
   if (outcome.broken()) LECTERN_CHECK(state_->rebuild());
   if (!outcome) return refused(outcome);

@@ -11,6 +11,7 @@
 
 #include "base/result.hpp"
 #include "document/change_hash.hpp"
+#include "document/edit_step.hpp"
 #include "document/notebook_changes.hpp"
 
 namespace lectern::document {
@@ -70,6 +71,7 @@ struct AppliedTransaction {
   std::vector<Change> applied;
   /// The same in the smallest steps: every source by splices, every new place by a move.
   std::vector<Change> told;
+  std::vector<EditStep> steps;  ///< `told` with what it replaced
   std::vector<DroppedChange> dropped;
 };
 
@@ -79,6 +81,7 @@ struct AppliedChanges {
   std::vector<std::string> chunks;  ///< those of the submission that were new, in the order applied
   std::vector<ChangeHash> hashes;   ///< of `chunks`
   std::vector<ChangeHash> known;    ///< those that the document already had
+  std::vector<EditStep> steps;      ///< `changes` in the smallest steps, with what they replaced
 };
 
 /// Bounds on what a stranger may send. Checked before anything is decoded or allocated.
@@ -116,6 +119,22 @@ class SyncSession {
   std::unique_ptr<State> state_;
 };
 
+/// An edit that was begun. What it has to do inside the engine can be done by a worker, while the cells stay readable.
+class LongEdit {
+ public:
+  ~LongEdit();
+  /// [any] That would keep a reactor for longer than a turn should last.
+  bool large() const;
+  /// [any] Does it. A call that finds another one at it waits; one that comes later returns at once.
+  void run();
+
+ private:
+  friend class NotebookDocument;
+  struct Work;
+  explicit LongEdit(std::unique_ptr<Work> work);
+  std::unique_ptr<Work> work_;
+};
+
 /// The live notebook: cells and metadata for readers, and under them one Automerge document with
 /// nteract's schema 5 and its frozen first change. No locks: it lives on one reactor, and may be
 /// built on a worker and moved there. Actors are lowercase hex text of the actor's bytes.
@@ -147,6 +166,8 @@ class NotebookDocument {
   const std::vector<ChangeHash>& heads() const;                                  ///< sorted
   std::optional<std::vector<ChangeHash>> heads_at(std::uint64_t version) const;  ///< nullopt: gone
   bool contains(const ChangeHash& hash) const;
+  /// How many operations the history has: what loading it costs time and memory for.
+  std::uint64_t operations() const;
   const DocumentWork& work() const;
 
   /// [reactor] Whole document, Automerge save format. Some milliseconds at 100,000 edits.
@@ -180,6 +201,16 @@ class NotebookDocument {
   /// rebuilt without it; 500 document_failed when even that fails.
   Result<AppliedChanges> apply_changes(std::span<const std::string> chunks, std::optional<std::string_view> author);
 
+  /// Either of the two in three steps: begin, LongEdit::run(), finish. Between the first and the last no other edit may
+  /// be begun, and whatever else needs the engine (saving, changes, syncing) waits for the work, or does it. A document
+  /// may go meanwhile; the edit is then of no use. Begin tells what is wrong with the submission, finish the rest.
+  Result<std::shared_ptr<LongEdit>> begin_transaction(std::string_view actor, const std::vector<Change>& changes,
+                                                      std::optional<std::uint64_t> base_version = std::nullopt);
+  Result<AppliedTransaction> finish_transaction(LongEdit& edit);
+  Result<std::shared_ptr<LongEdit>> begin_changes(std::span<const std::string> chunks,
+                                                  std::optional<std::string_view> author);
+  Result<AppliedChanges> finish_changes(LongEdit& edit);
+
   // ---- sync sessions, for clients whose heads the host does not know [reactor] --------------------
 
   SyncSession open_sync();
@@ -191,6 +222,7 @@ class NotebookDocument {
                                       std::optional<std::string_view> author);
 
  private:
+  friend class LongEdit;
   struct State;
   explicit NotebookDocument(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

@@ -115,11 +115,11 @@ Outcome NotebookDocument::State::run(const EngineOp& op) {
   return engine.set_metadata(metadata.cell_id, metadata.path, metadata.value);
 }
 
-Status NotebookDocument::State::splice_late(std::string_view actor_bytes, TransactionPlan& plan,
-                                            std::uint64_t base_version, std::vector<Chunk>& chunks,
-                                            std::vector<Patch>& patches) {
+Status NotebookDocument::State::splice_late(Transacting& edit) {
+  auto& plan = edit.plan;
+  const auto base_version = *edit.base_version;
   const auto& at = versions[versions.size() - 1 - (version - base_version)];
-  if (const auto outcome = engine.begin(actor_bytes, at); !outcome) return recovered(outcome, "the transaction");
+  if (const auto outcome = engine.begin(edit.actor, at); !outcome) return recovered(outcome, "the transaction");
   for (const auto& [index, splice] : plan.late) {
     const auto outcome = engine.splice(splice.cell_id, splice.index, splice.delete_count, splice.insert);
     if (outcome) continue;
@@ -133,22 +133,30 @@ Status NotebookDocument::State::splice_late(std::string_view actor_bytes, Transa
         422, "out_of_range",
         "changes[" + std::to_string(index) + "]: at version " + std::to_string(base_version) + ": " + outcome.message);
   }
-  if (const auto outcome = engine.commit(chunks, &patches); !outcome) return recovered(outcome, "the transaction");
+  if (const auto outcome = engine.commit(edit.chunks, &edit.late_patches); !outcome) {
+    return recovered(outcome, "the transaction");
+  }
   return {};
 }
 
-Result<AppliedTransaction> NotebookDocument::State::transact(std::string_view actor_bytes, TransactionPlan plan,
-                                                             std::optional<std::uint64_t> base_version) {
-  std::vector<Chunk> chunks;
-  std::vector<Patch> late_patches, patches;
-  if (!plan.late.empty()) LECTERN_CHECK(splice_late(actor_bytes, plan, *base_version, chunks, late_patches));
-  if (!plan.ops.empty()) {
-    auto outcome = engine.begin(actor_bytes, {});
-    for (auto op = plan.ops.begin(); outcome && op != plan.ops.end(); ++op) outcome = run(*op);
-    if (outcome) outcome = engine.commit(chunks, &patches);
-    // The late splices are in the engine already; only making it anew takes them out again.
-    if (!outcome) return recovered(outcome, "the transaction");
-  }
+Status NotebookDocument::State::transact(Transacting& edit) {
+  if (!edit.plan.late.empty()) LECTERN_CHECK(splice_late(edit));
+  if (edit.plan.ops.empty()) return {};
+  auto outcome = engine.begin(edit.actor, {});
+  for (auto op = edit.plan.ops.begin(); outcome && op != edit.plan.ops.end(); ++op) outcome = run(*op);
+  if (outcome) outcome = engine.commit(edit.chunks, &edit.patches);
+  // The late splices are in the engine already; only making it anew takes them out again.
+  if (!outcome) return recovered(outcome, "the transaction");
+  return {};
+}
+
+void NotebookDocument::State::make(Transacting& edit) {
+  edit.status = transact(edit);
+}
+
+Result<AppliedTransaction> NotebookDocument::State::finish(Transacting& edit) {
+  LECTERN_CHECK(std::move(edit.status));
+  auto& [actor, plan, base_version, chunks, late_patches, patches, status] = edit;
   AppliedTransaction done;
   done.dropped = std::move(plan.dropped);
   std::sort(done.dropped.begin(), done.dropped.end(),
@@ -157,6 +165,7 @@ Result<AppliedTransaction> NotebookDocument::State::transact(std::string_view ac
     LECTERN_CHECK(show(late_patches, {}, done.applied));
     done.told = done.applied;
     LECTERN_CHECK(show(patches, plan.staged, done.told));  // of `applied`, the plan says the rest in the author's words
+    done.steps = cells.take_steps();
     for (auto& [owner, text] : plan.staged) cells.set_metadata_text(owner, std::move(text));
     std::move(plan.applied.begin(), plan.applied.end(), std::back_inserter(done.applied));
     for (const auto& chunk : chunks) {
@@ -171,23 +180,28 @@ Result<AppliedTransaction> NotebookDocument::State::transact(std::string_view ac
 
 // ---- changes of others ----------------------------------------------------------------------------------------------
 
-Result<AppliedChanges> NotebookDocument::State::apply(std::span<const std::string> chunks,
-                                                      std::optional<std::string_view> author) {
+Result<Applying> NotebookDocument::State::inspect(std::span<const std::string> chunks,
+                                                  std::optional<std::string_view> author) const {
+  Applying edit;
+  LECTERN_TRY(edit.infos, inspect_changes(chunks, author ? limits : unbounded()));
+  edit.submitted.assign(chunks.begin(), chunks.end());
+  if (author) edit.author = *author;
+  return edit;
+}
+
+Status NotebookDocument::State::apply(Applying& edit) {
+  auto& [submitted, author, infos, fresh, done, patches, status] = edit;
   const auto bounds = author ? limits : unbounded();
-  LECTERN_TRY(const auto infos, inspect_changes(chunks, bounds));
-  AppliedChanges done;
-  done.version = version;
-  std::vector<std::string_view> fresh;
   std::vector<ChangeHash> foreign;
   std::unordered_set<std::string_view> seen;
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
+  for (std::size_t i = 0; i < submitted.size(); ++i) {
     const auto& info = infos[i];
     const std::string_view name(reinterpret_cast<const char*>(info.hash.bytes.data()), info.hash.bytes.size());
     if (engine.contains(info.hash)) {
       done.known.push_back(info.hash);
     } else if (seen.insert(name).second) {
       if (author && !authored_by(info.actor, *author)) foreign.push_back(info.hash);
-      fresh.push_back(chunks[i]);
+      fresh.push_back(submitted[i]);
       done.hashes.push_back(info.hash);
     }
   }
@@ -195,9 +209,8 @@ Result<AppliedChanges> NotebookDocument::State::apply(std::span<const std::strin
     return fail(403, "foreign_actor", "changes by an actor that was not issued to this client: " + hash_list(foreign),
                 "return to the host's heads and author edits under the actor it issued", hash_details(foreign));
   }
-  if (fresh.empty()) return done;
+  if (fresh.empty()) return {};
 
-  std::vector<Patch> patches;
   const auto outcome = engine.apply(fresh, bounds, author.has_value(), &patches);
   if (outcome.status == LAM_MISSING_DEPENDENCY) {
     return fail(409, "unknown_dependency", "changes build on some that are not here: " + hash_list(outcome.missing),
@@ -209,15 +222,28 @@ Result<AppliedChanges> NotebookDocument::State::apply(std::span<const std::strin
                 outcome.status == LAM_TOO_LARGE ? "too_large" : "malformed_change", outcome.message,
                 "return to the host's heads", hash_details(done.hashes));
   }
-  LECTERN_CHECK(show(patches, {}, done.changes));
+  return {};
+}
+
+void NotebookDocument::State::make(Applying& edit) {
+  edit.status = apply(edit);
+}
+
+Result<AppliedChanges> NotebookDocument::State::finish(Applying& edit) {
+  LECTERN_CHECK(std::move(edit.status));
+  auto& done = edit.done;
+  done.version = version;
+  if (edit.fresh.empty()) return std::move(done);
+  LECTERN_CHECK(show(edit.patches, {}, done.changes));
+  done.steps = cells.take_steps();
   std::vector<Chunk> kept;
-  for (std::size_t i = 0; i < fresh.size(); ++i) {
-    kept.push_back({done.hashes[i], std::string(fresh[i])});
-    done.chunks.emplace_back(fresh[i]);
+  for (std::size_t i = 0; i < edit.fresh.size(); ++i) {
+    kept.push_back({done.hashes[i], std::string(edit.fresh[i])});
+    done.chunks.emplace_back(edit.fresh[i]);
   }
   LECTERN_CHECK(advance(std::move(kept)));
   done.version = version;
-  return done;
+  return std::move(done);
 }
 
 }  // namespace lectern::document

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <deque>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "document/live_cells.hpp"
@@ -12,11 +15,45 @@
 
 namespace lectern::document {
 
+/// The bytes an actor's hex text stands for. Errors: 400 invalid_actor.
+Result<std::string> actor_bytes(std::string_view actor);
+
 /// How many versions back a transaction may be based on.
 inline constexpr std::size_t kVersionsKept = 4096;
 
+/// A transaction on its way through the engine.
+struct Transacting {
+  std::string actor;  // bytes
+  TransactionPlan plan;
+  std::optional<std::uint64_t> base_version;
+  std::vector<Chunk> chunks;
+  std::vector<Patch> late_patches, patches;
+  Status status;
+};
+
+/// Raw changes on their way through the engine.
+struct Applying {
+  std::vector<std::string> submitted;
+  std::optional<std::string> author;
+  std::vector<ChangeInfo> infos;
+  std::vector<std::string_view> fresh;  // of `submitted`
+  AppliedChanges done;
+  std::vector<Patch> patches;
+  Status status;
+};
+
 struct NotebookDocument::State {
   State(Engine made, const DocumentLimits& bounds) : engine(std::move(made)), limits(bounds) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State();
+
+  /// The edit that was begun last and is not finished. While it runs, `engine`, `base` and `recent` are the worker's.
+  std::shared_ptr<LongEdit> begun;
+  /// `operations`: how many the engine will make. Errors: 503 busy.
+  Result<std::shared_ptr<LongEdit>> begin(std::variant<Transacting, Applying> edit, std::uint64_t operations);
+  /// The engine is ours again: waits for the edit that was begun, or does its work.
+  void settle();
 
   Engine engine;
   DocumentLimits limits;
@@ -43,15 +80,26 @@ struct NotebookDocument::State {
   /// Shows `patches` to the cells; reads everything anew where they do not fit.
   Status show(const std::vector<Patch>& patches, const StagedMetadata& staged, std::vector<Change>& changes);
 
-  Result<AppliedTransaction> transact(std::string_view actor_bytes, TransactionPlan plan,
-                                      std::optional<std::uint64_t> base_version);
-  Result<AppliedChanges> apply(std::span<const std::string> chunks, std::optional<std::string_view> author);
+  // What an edit does inside the engine, on whatever thread; then what it does to the cells.
+  void make(Transacting& edit);
+  Result<AppliedTransaction> finish(Transacting& edit);
+  Result<Applying> inspect(std::span<const std::string> chunks, std::optional<std::string_view> author) const;
+  void make(Applying& edit);
+  Result<AppliedChanges> finish(Applying& edit);
 
  private:
   Outcome run(const EngineOp& op);
   /// Ends in an error with the engine as it was, or with the late splices committed.
-  Status splice_late(std::string_view actor_bytes, TransactionPlan& plan, std::uint64_t base_version,
-                     std::vector<Chunk>& chunks, std::vector<Patch>& patches);
+  Status splice_late(Transacting& edit);
+  Status transact(Transacting& edit);
+  Status apply(Applying& edit);
+};
+
+struct LongEdit::Work {
+  std::mutex mutex;
+  NotebookDocument::State* state = nullptr;  // null once the work is done, or nobody wants it any more
+  bool large = false;
+  std::variant<Transacting, Applying> edit;
 };
 
 }  // namespace lectern::document

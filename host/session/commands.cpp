@@ -57,6 +57,10 @@ constexpr std::array restore_body{
     Field{"cell_id", T::string, false, "only this cell"}};
 constexpr std::array restore_result{Field{"version", T::unsigned_integer, true, "of the document now"},
                                     Field{"changes", T::unsigned_integer, true, "0: nothing differed"}};
+constexpr std::array undo_result{Field{"version", T::unsigned_integer, true, "of the document now"},
+                                 Field{"changes", T::unsigned_integer, true, "0: there was nothing"},
+                                 Field{"undo_left", T::unsigned_integer, true, "how often undo still does something"},
+                                 Field{"redo_left", T::unsigned_integer, true, ""}};
 constexpr std::array execute_body{Field{"cell_ids", T::strings, false, "cells to run, in this order"},
                                   Field{"code", T::string, false, "code to run outside any cell"}};
 constexpr std::array execute_result{Field{"executions", T::array, true, "{cell_id, execution_id}"}};
@@ -103,6 +107,10 @@ constexpr std::array table{
     CommandSpec{C::restore, "restore", Tier::edit, restore_body, restore_result, &handle_restore,
                 "Makes the cells what they were in a version, as a new change; outputs and the notebook's own metadata "
                 "stay."},
+    CommandSpec{C::undo, "undo", Tier::edit, none, undo_result, &handle_undo,
+                "Takes back the sender's newest edit, as a new change; what others did stays."},
+    CommandSpec{C::redo, "redo", Tier::edit, none, undo_result, &handle_redo,
+                "Puts back what the sender's last undo took."},
     CommandSpec{C::execute, "execute", Tier::edit, execute_body, execute_result, &handle_execute,
                 "Runs cells, or code."},
     CommandSpec{C::interrupt, "interrupt", Tier::edit, none, none, &handle_interrupt, "Interrupts the kernel."},

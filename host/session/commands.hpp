@@ -33,6 +33,8 @@ enum class Command {
   input,
   transaction,
   restore,
+  undo,
+  redo,
   execute,
   interrupt,
   restart,

@@ -26,6 +26,8 @@ bool needs_document(Command command) {
   switch (command) {
     case Command::transaction:
     case Command::restore:
+    case Command::undo:
+    case Command::redo:
     case Command::execute:
     case Command::save:
     case Command::resolve:

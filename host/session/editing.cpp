@@ -73,11 +73,17 @@ void Editing::built_with(Result<document::NotebookDocument> document) {
 void Editing::run_waiting(const Status& status) {
   auto waiting = std::move(waiting_);
   waiting_.clear();
-  for (auto& one : waiting) one.work(status);
+  for (auto& one : waiting) {
+    if (making_ && status) {
+      waiting_.push_back(std::move(one));  // behind the long edit that one before it is
+    } else {
+      one.work(status);
+    }
+  }
 }
 
 void Editing::when_built(UniqueFunction<void(Status)> work) {
-  if (built() && quiet_waiters_.empty()) return work({});
+  if (built() && !making_ && quiet_waiters_.empty()) return work({});
   if (failed_) return work(fail(*failed_));
   if (waiting_.size() >= session_.settings().max_edits_waiting) {
     return work(fail(503, "busy", "too many edits wait for the document to be built", "try again in a moment"));
@@ -90,7 +96,7 @@ void Editing::when_built(UniqueFunction<void(Status)> work) {
 }
 
 void Editing::when_durable(Task work) {
-  if (!staged_.empty() || flush_due_) {
+  if (making_ || !staged_.empty() || flush_due_) {
     durable_waiters_.emplace_back(batches_ + 1, std::move(work));
   } else if (batches_written_ < batches_) {
     durable_waiters_.emplace_back(batches_, std::move(work));
@@ -121,7 +127,14 @@ void Editing::transaction(Invocation invocation) {
   const auto* list = invocation.body.find("changes")->as_array();
   auto changes = parse_changes(*list, "body.changes");
   if (!changes) return invocation.error(changes.error());
-  auto applied = document_->apply_transaction(client->host_actor(), *changes, invocation.number("base_version"));
+  const auto base = invocation.number("base_version");
+  edit(client->host_actor(), std::move(*changes), base,
+       [this, invocation = std::move(invocation)](Result<document::AppliedTransaction> applied) mutable {
+         transacted(std::move(invocation), std::move(applied));
+       });
+}
+
+void Editing::transacted(Invocation invocation, Result<document::AppliedTransaction> applied) {
   if (!applied) {
     // It may show the present source, part of which may not be on disk yet.
     return when_durable([invocation = std::move(invocation), error = applied.error()]() mutable {
@@ -157,6 +170,7 @@ Editing::Staged Editing::staged_of(MemberId number, document::AppliedTransaction
   Staged staged;
   staged.logged.cells = document::touches_of(applied.told);
   staged.logged.author = session_.history().author_of(client);
+  staged.steps = std::move(applied.steps);
   staged.chunks = std::move(applied.chunks);
   staged.changes = std::move(applied.applied);
   staged.version = applied.version;
@@ -167,8 +181,15 @@ Editing::Staged Editing::staged_of(MemberId number, document::AppliedTransaction
 }
 
 void Editing::restore(Invocation invocation, const std::vector<document::Change>& changes, Restored from) {
-  auto* client = session_.clients().by_number(invocation.member);
-  auto applied = document_->apply_transaction(client->host_actor(), changes);
+  const auto actor = session_.clients().by_number(invocation.member)->host_actor();
+  edit(actor, changes, std::nullopt,
+       [this, invocation = std::move(invocation),
+        from = std::move(from)](Result<document::AppliedTransaction> applied) mutable {
+         restored(std::move(invocation), std::move(from), std::move(applied));
+       });
+}
+
+void Editing::restored(Invocation invocation, Restored from, Result<document::AppliedTransaction> applied) {
   if (!applied) return invocation.error(applied.error());
   std::string reply;
   json::Writer(reply)
@@ -190,23 +211,27 @@ void Editing::restore(Invocation invocation, const std::vector<document::Change>
 
 void Editing::host_edit(const std::vector<document::Change>& changes, std::string_view source) {
   static const std::string host_actor = "6c65637465726e2d686f73742d656469";  // "lectern-host-edi", any fixed 16 bytes
-  auto applied = document_->apply_transaction(host_actor, changes);
-  if (!applied) {
-    log::warning("session", "an edit of the host could not be applied: " + applied.error().message);
-    return;
-  }
-  if (applied->chunks.empty()) return;
-  Staged staged;
-  staged.logged.cells = document::touches_of(applied->told);
-  staged.chunks = std::move(applied->chunks);
-  staged.changes = std::move(applied->applied);
-  staged.version = applied->version;
-  staged.source = source;
-  staged.by = "null";
-  stage(std::move(staged));
+  edit(host_actor, changes, std::nullopt,
+       [this, source = std::string(source)](Result<document::AppliedTransaction> applied) mutable {
+         if (!applied) {
+           log::warning("session", "an edit of the host could not be applied: " + applied.error().message);
+           return;
+         }
+         if (applied->chunks.empty()) return;
+         Staged staged;
+         staged.logged.cells = document::touches_of(applied->told);
+         staged.steps = std::move(applied->steps);
+         staged.chunks = std::move(applied->chunks);
+         staged.changes = std::move(applied->applied);
+         staged.version = applied->version;
+         staged.source = std::move(source);
+         staged.by = "null";
+         stage(std::move(staged));
+       });
 }
 
 void Editing::stage(Staged staged) {
+  note_for_undo(staged.author, staged.steps, staged.direction);
   for (const auto& change : staged.changes) {
     if (const auto* deleted = std::get_if<document::DeleteCell>(&change))
       session_.running().cell_deleted(deleted->cell_id);
@@ -325,7 +350,8 @@ void Editing::publish(Staged& staged) {
 
 void Editing::compact() {
   auto& journal = *session_.prepared().journal;
-  if (!unwritten_.empty() || journal.bytes_since_rewrite() < std::max(compact_after, 4 * snapshot_bytes_)) return;
+  if (making_ || !unwritten_.empty() || journal.bytes_since_rewrite() < std::max(compact_after, 4 * snapshot_bytes_))
+    return;
   auto snapshot = document_->save();
   if (!snapshot) return;
   snapshot_bytes_ = snapshot->size();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include "base/loop.hpp"
 #include "document/history_log.hpp"
 #include "document/notebook_document.hpp"
+#include "document/undo_stack.hpp"
 #include "plugin/transport.hpp"
 #include "session/connection.hpp"
 #include "session/invocation.hpp"
@@ -29,8 +31,8 @@ class Editing {
   /// Builds the document on a worker, or takes the one that is there already.
   void begin();
   [[nodiscard]] bool built() const { return document_.has_value(); }
-  /// Runs `work` when the document is built, now if it is; with the error when it cannot be, or after the patience of
-  /// the settings (504 `document_building`). 503 `busy` past the bound.
+  /// Runs `work` when the document is built and no long edit is being made, now if so; with the error when it cannot be
+  /// built, or after the patience of the settings (504 `document_building`). 503 `busy` past the bound.
   void when_built(UniqueFunction<void(Status)> work);
   /// Runs `work` when everything applied so far is on disk, now if it is.
   void when_durable(Task work);
@@ -40,6 +42,10 @@ class Editing {
 
   // All need built().
   [[nodiscard]] document::NotebookDocument& document() { return *document_; }
+  /// Applies a transaction and tells `done` what it came to: at once or, when it would keep the reactor too long, after
+  /// a worker made it. Until then other edits wait, and so do those who want to see all of the document.
+  void edit(const std::string& actor, std::vector<document::Change> changes, std::optional<std::uint64_t> base_version,
+            UniqueFunction<void(Result<document::AppliedTransaction>)> done);
   /// Command `transaction`.
   void transaction(Invocation invocation);
   /// Command `restore`: `changes` lead to what `from` names.
@@ -47,6 +53,9 @@ class Editing {
     std::string version, cell_id;
   };
   void restore(Invocation invocation, const std::vector<document::Change>& changes, Restored from);
+  /// Commands `undo` and `redo`: of the sender's own edits alone.
+  enum class Direction { none, undo, redo };
+  void take_back(Invocation invocation, Direction direction);
   /// A `03`: raw changes of a client.
   void changes(Connection& connection, const plugin::Inbound& message);
   /// A `01`: one message of a sync conversation.
@@ -75,11 +84,21 @@ class Editing {
     std::string source, by, author, id;  // by: JSON
     std::uint64_t sender = 0;            // connection that has the chunks already; 0 = none
     document::LoggedEdit logged;
+    std::vector<document::EditStep> steps;
+    Direction direction = Direction::none;
     UniqueFunction<void(Status)> told;  // the author's reply
   };
   void built_with(Result<document::NotebookDocument> document);
+  void transacted(Invocation invocation, Result<document::AppliedTransaction> applied);
+  void taken_back(Invocation invocation, Direction direction, Result<document::AppliedTransaction> applied);
+  /// Tells the stacks of an edit that was just applied.
+  void note_for_undo(const std::string& author, const std::vector<document::EditStep>& steps, Direction direction);
+  void restored(Invocation invocation, Restored from, Result<document::AppliedTransaction> applied);
+  /// Runs `edit`, here or on a worker, then `finish` here.
+  void make(std::shared_ptr<document::LongEdit> edit, Task finish);
+  void made();
   /// What a client's applied changes wait for the journal as; the client counts as editing now.
-  Staged staged_of(Connection& connection, document::AppliedChanges applied);
+  Staged staged_of(const Client& client, std::uint64_t connection, document::AppliedChanges applied);
   void stage(Staged staged);
   /// What a member's transaction waits for the journal as.
   Staged staged_of(MemberId number, document::AppliedTransaction applied);
@@ -91,12 +110,14 @@ class Editing {
   void publish(Staged& staged);
   void compact();
   void run_waiting(const Status& status);
-  [[nodiscard]] bool quiet() const { return staged_.empty() && batches_written_ == batches_; }
+  [[nodiscard]] bool quiet() const { return !making_ && staged_.empty() && batches_written_ == batches_; }
   void run_quiet();
   void refuse(Connection& connection, std::string_view id, Error error, std::span<const std::string> chunks);
   void answer_changes(std::uint64_t connection, const std::string& id, const std::string& client_id,
                       Result<CommandReply> answer);
   void apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks);
+  void changes_applied(const std::string& client_id, std::uint64_t connection, const std::string& id,
+                       document::AppliedChanges applied);
   void pump_sync(Connection& connection);
   std::string by_json(MemberId member) const;
 
@@ -112,7 +133,9 @@ class Editing {
   std::deque<std::pair<std::uint64_t, Task>> durable_waiters_;  // run when the batch with this number is written
   std::vector<Task> quiet_waiters_;
   std::uint64_t batches_ = 0, batches_written_ = 0;
+  std::map<std::string, document::UndoStack> undo_;  // by client id
   bool flush_due_ = false;
+  bool making_ = false;                        // a worker makes a long edit
   std::deque<std::vector<Staged>> unwritten_;  // batches a failed journal may have lost, until a rewrite has them
   std::uint64_t snapshot_bytes_ = 0;
   std::string notebook_cache_;  // notebook_json() of cached_version_

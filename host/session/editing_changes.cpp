@@ -118,42 +118,53 @@ void Editing::apply_chunks(Connection& connection, const std::string& id, std::v
     if (client.issued(info.actor)) author = info.actor;
     break;
   }
-  auto applied = document_->apply_changes(chunks, std::string_view(author));
-  if (!applied) return refuse(connection, id, applied.error(), chunks);
+  auto edit = document_->begin_changes(chunks, std::string_view(author));
+  if (!edit) return refuse(connection, id, edit.error(), chunks);
+  make(*edit, [this, edit = *edit, connection_id = connection.id(), client_id = client.id, id,
+               chunks = std::move(chunks)]() mutable {
+    auto applied = document_->finish_changes(*edit);
+    if (applied) return changes_applied(client_id, connection_id, id, std::move(*applied));
+    if (auto* here = session_.connections().find(connection_id)) return refuse(*here, id, applied.error(), chunks);
+    answer_changes(connection_id, id, client_id, fail(applied.error()));
+  });
+}
+
+void Editing::changes_applied(const std::string& client_id, std::uint64_t connection_id, const std::string& id,
+                              document::AppliedChanges applied) {
   std::string reply;
   json::Writer(reply)
       .begin_object()
-      .member("version", applied->version)
-      .member_raw("hashes", hashes_json(applied->hashes))
+      .member("version", applied.version)
+      .member_raw("hashes", hashes_json(applied.hashes))
       .end_object();
-  UniqueFunction<void(Status)> told = [this, id, client_id = client.id, connection_id = connection.id(),
+  UniqueFunction<void(Status)> told = [this, id, client_id, connection_id,
                                        reply = std::move(reply)](Status status) mutable {
     Result<CommandReply> answer = CommandReply{200, std::move(reply)};
     if (!status) answer = fail(status.error());
     answer_changes(connection_id, id, client_id, std::move(answer));
   };
-  if (applied->chunks.empty()) {  // all known: what they say is told already, or about to be
+  if (applied.chunks.empty()) {  // all known: what they say is told already, or about to be
     return when_durable([told = std::move(told)]() mutable { told({}); });
   }
-  auto staged = staged_of(connection, std::move(*applied));
+  auto staged = staged_of(*session_.clients().find(client_id), connection_id, std::move(applied));
   staged.id = id;
   staged.told = std::move(told);
   stage(std::move(staged));
 }
 
-Editing::Staged Editing::staged_of(Connection& connection, document::AppliedChanges applied) {
-  const auto& client = *connection.client();
+Editing::Staged Editing::staged_of(const Client& client, std::uint64_t connection, document::AppliedChanges applied) {
   if (auto* member = session_.room().find(client.number)) session_.attendance().edited(*member);
   Staged staged;
   staged.logged.cells = document::touches_of(applied.changes);
   staged.logged.author = session_.history().author_of(client);
+  staged.steps = std::move(applied.steps);
   staged.chunks = std::move(applied.chunks);
   staged.changes = std::move(applied.changes);
   staged.version = applied.version;
   staged.source = "client";
   staged.by = by_json(client.number);
   staged.author = client.id;
-  staged.sender = connection.id();
+  staged.sender = connection;
   return staged;
 }
 
@@ -179,7 +190,7 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
       return session_.connections().tell(*here, Op::notice, std::move(data));
     }
     here->document_ready = false;  // it learns by sync what others edit
-    if (!applied->chunks.empty()) stage(staged_of(*here, std::move(*applied)));
+    if (!applied->chunks.empty()) stage(staged_of(client, here->id(), std::move(*applied)));
     when_durable([this, connection_id] {
       if (auto* still = session_.connections().find(connection_id)) pump_sync(*still);
     });
@@ -187,7 +198,7 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
 }
 
 void Editing::pump_sync(Connection& connection) {
-  if (!connection.sync || !connection.live()) return;
+  if (!connection.sync || !connection.live() || making_) return;  // made() comes back to it
   for (int rounds = 0; rounds < 64; ++rounds) {
     auto out = document_->sync_generate(*connection.sync);
     if (!out || out->empty()) break;

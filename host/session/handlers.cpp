@@ -168,6 +168,12 @@ void handle_transaction(LiveSession& session, Invocation invocation) {
 void handle_restore(LiveSession& session, Invocation invocation) {
   session.history().restore(std::move(invocation));
 }
+void handle_undo(LiveSession& session, Invocation invocation) {
+  session.editing().take_back(std::move(invocation), Editing::Direction::undo);
+}
+void handle_redo(LiveSession& session, Invocation invocation) {
+  session.editing().take_back(std::move(invocation), Editing::Direction::redo);
+}
 void handle_execute(LiveSession& session, Invocation invocation) {
   session.running().execute(std::move(invocation));
 }

@@ -23,6 +23,8 @@ void handle_model(LiveSession& session, Invocation invocation);
 void handle_input(LiveSession& session, Invocation invocation);
 void handle_transaction(LiveSession& session, Invocation invocation);
 void handle_restore(LiveSession& session, Invocation invocation);
+void handle_undo(LiveSession& session, Invocation invocation);
+void handle_redo(LiveSession& session, Invocation invocation);
 void handle_execute(LiveSession& session, Invocation invocation);
 void handle_interrupt(LiveSession& session, Invocation invocation);
 void handle_restart(LiveSession& session, Invocation invocation);

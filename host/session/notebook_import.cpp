@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include "base/crypto.hpp"
-#include "base/text.hpp"
+#include "document/trimming.hpp"
 
 namespace lectern::session {
 namespace {
@@ -29,8 +28,7 @@ document::NotebookInput input_of(const document::LoadedNotebook& file) {
 Result<document::NotebookDocument> import_notebook(const document::LoadedNotebook* file,
                                                    const document::NotebookInput& created, std::string_view history_id,
                                                    document::Journal& journal) {
-  // One author per history: the import of another history must not be taken for the same change.
-  const auto actor = text::to_hex(crypto::sha256("lectern-import:" + std::string(history_id)).substr(0, 16));
+  const auto actor = document::import_actor(history_id);
   LECTERN_TRY(auto document, document::NotebookDocument::import(file != nullptr ? input_of(*file) : created, actor));
   LECTERN_TRY(auto snapshot, document.save());
   LECTERN_CHECK(journal.rewrite_and_wait(std::move(snapshot), document.sidecar()));

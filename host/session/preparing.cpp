@@ -6,6 +6,7 @@
 #include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
+#include "document/trimming.hpp"
 #include "plugin/registry.hpp"
 #include "runtime/service.hpp"
 #include "session/dependencies.hpp"
@@ -48,6 +49,7 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
   LECTERN_TRY(prepared.ledger, Ledger::open(*services.journals, notebook.state_dir, settings.epoch_block));
   if (notebook.start == document::Start::restored) {
     LECTERN_TRY(prepared.document, restore_notebook(notebook.restored));
+    LECTERN_CHECK(document::trim_past(notebook, *prepared.journal, *prepared.document, settings.history_operations));
   }
   LECTERN_CHECK(prepare_history(prepared, *services.journals, settings));
   return {};

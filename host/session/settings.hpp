@@ -34,6 +34,7 @@ struct Settings {
   std::size_t max_members = 10'000;
   std::size_t max_edits_waiting = 1'024;  // while the document builds
   std::size_t max_requests = 64;          // open takeover requests of one room
+  std::uint64_t history_operations = 1'000'000;  // a notebook of more, most of them past, begins a new history
   std::uint64_t epoch_block = 1'024;      // values reserved in the journal ahead of use
   bool autosave = true;
 };

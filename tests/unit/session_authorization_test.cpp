@@ -19,6 +19,7 @@ const std::map<std::string_view, Tier> rows{
     {"interrupt", Tier::edit},    {"restart", Tier::edit},     {"shutdown_kernel", Tier::edit},
     {"start_kernel", Tier::edit}, {"save", Tier::edit},        {"clear_outputs", Tier::edit},
     {"trust", Tier::edit},        {"release", Tier::edit},     {"restore", Tier::edit},
+    {"undo", Tier::edit},         {"redo", Tier::edit},
     {"resolve", Tier::edit},
 };
 

@@ -42,6 +42,8 @@ if [ "$(cat "$vendor/.stamp" 2>/dev/null || true)" != "$stamp" ]; then
     # Cargo.lock names, stays.
     sed -i 's/"files":{[^}]*}/"files":{}/' "$crate/.cargo-checksum.json"
   fi
+  # cargo takes a vendored crate for what it was when it first saw it, whatever its files say now.
+  rm -rf "$build/target-$mode"/*/.fingerprint/automerge-*
   echo "$stamp" >"$vendor/.stamp"
 fi
 

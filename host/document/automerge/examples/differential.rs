@@ -1,6 +1,6 @@
 //! Differential fuzz of the fast path: several actors edit one text, another text, a list and a map at once; a reader
 //! applies their changes singly and in small groups, keeps a mirror of the text by patches alone, and hashes every
-//! patch and every saved byte. A stock and a patched build must print the same digest for the same seeds.
+//! patch and every saved byte; some transactions are rolled back. A stock and a patched build must print the same digest for the same seeds.
 //!   differential SEEDS [FIRST_SEED]
 
 use automerge::marks::{ExpandMark, Mark};
@@ -38,7 +38,7 @@ fn load(bytes: &[u8]) -> AutoCommit {
 
 fn edit(doc: &mut AutoCommit, o: &Objects, r: &mut Rng, marks: bool) {
     let n = doc.length(&o.text);
-    match r.below(13) {
+    match r.below(15) {
         0..=4 => {
             let text = ["a", "bc", "x😀y", "\n"][r.below(4)];
             doc.splice_text(&o.text, r.below(n + 1), 0, text).unwrap();
@@ -68,6 +68,12 @@ fn edit(doc: &mut AutoCommit, o: &Objects, r: &mut Rng, marks: bool) {
             let end = start + 1 + r.below(n - start - 1);
             doc.mark(&o.text, Mark::new("b".into(), true, start, end), ExpandMark::After).unwrap();
         }
+        13 => doc.splice_text(&o.text, r.below(n + 1), 0, &"0123456789 é😀".repeat(2 + r.below(12))).unwrap(),
+        14 if n > 8 => {
+            let at = r.below(n - 8);
+            let count = 8 + r.below(n - at - 7);
+            doc.splice_text(&o.text, at, count as isize, ["", "instead"][r.below(2)]).unwrap();
+        }
         _ => {}
     }
 }
@@ -94,6 +100,9 @@ fn run(seed: u64, marks: bool, digest: &mut DefaultHasher) -> u64 {
         let i = r.below(4);
         for _ in 0..1 + r.below(4) {
             edit(&mut writers[i], &objects, &mut r, marks);
+        }
+        if r.below(8) == 0 {
+            writers[i].rollback();
         }
         writers[i].commit();
         if r.below(3) == 0 {
@@ -141,7 +150,9 @@ fn settle(writers: &mut [AutoCommit], reader: &mut AutoCommit, o: &Objects, dige
     let mut heads = reader.get_heads();
     heads.sort();
     for writer in writers {
+        writer.save().hash(digest);
         writer.merge(&mut reader.clone()).unwrap();
+        writer.save().hash(digest);
         let mut theirs = writer.get_heads();
         theirs.sort();
         assert_eq!(heads, theirs);

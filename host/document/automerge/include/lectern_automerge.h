@@ -132,6 +132,8 @@ void lam_genesis_hash(lam_hash *out);
 lam_status lam_save(lam_doc *doc, lam_buffer *out, lam_buffer *error);
 /* `out` receives 32 bytes per head, sorted. */
 lam_status lam_heads(lam_doc *doc, lam_buffer *out, lam_buffer *error);
+/* How many operations the history has, at least: the highest number one of them has. */
+uint64_t lam_operations(lam_doc *doc);
 /* LAM_OK when the history has the change, LAM_NOT_FOUND when not. */
 lam_status lam_contains(lam_doc *doc, const lam_hash *hash);
 /* Changes that a holder of `heads` lacks, in order. LAM_NOT_FOUND when a head is not in this history. */

@@ -97,6 +97,13 @@ pub unsafe extern "C" fn lam_heads(doc: *mut Doc, out: *mut Buffer, error: *mut 
 }
 
 /// # Safety
+/// `doc` is valid.
+#[no_mangle]
+pub unsafe extern "C" fn lam_operations(doc: *mut Doc) -> u64 {
+    (*doc).notebook.as_ref().map_or(0, |n| n.max_op)
+}
+
+/// # Safety
 /// Pointers are valid.
 #[no_mangle]
 pub unsafe extern "C" fn lam_contains(doc: *mut Doc, hash: *const Hash) -> i32 {
