@@ -21,6 +21,15 @@ for round in $(seq "${LECTERN_CRASH_ROUNDS:-25}"); do
   }
 done
 
+say "== crash matrix: 10,000 lives, and the power cut under the real host =="
+seed="${LECTERN_CRASH_SEED:-$(date +%j)}"
+"$ROOT/build/dev/bin/crash_matrix" --runs "${LECTERN_CRASH_RUNS:-10000}" --seed "$seed" || die "the crash matrix failed" \
+  "each failed run above says how it is repeated"
+(cd "$ROOT/tests" && LECTERN_POWER_CUTS=100 LECTERN_POWER_SEED="$seed" npx vitest run wire/disk.test.ts >"$log" 2>&1) || {
+  tail -60 "$log"
+  die "the power cuts failed with seed $seed"
+}
+
 say "== 1,000 swaps of policies under load =="
 (cd "$ROOT/tests" && LECTERN_SWAPS=1000 npx vitest run wire/swaps.test.ts >"$log" 2>&1) || {
   tail -40 "$log"

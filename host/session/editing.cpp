@@ -127,6 +127,7 @@ void Editing::transaction(Invocation invocation) {
   const auto* list = invocation.body.find("changes")->as_array();
   auto changes = parse_changes(*list, "body.changes");
   if (!changes) return invocation.error(changes.error());
+  if (refusing_) return invocation.error(*refusing_);
   const auto base = invocation.number("base_version");
   edit(client->host_actor(), std::move(*changes), base,
        [this, invocation = std::move(invocation)](Result<document::AppliedTransaction> applied) mutable {
@@ -181,6 +182,7 @@ Editing::Staged Editing::staged_of(MemberId number, document::AppliedTransaction
 }
 
 void Editing::restore(Invocation invocation, const std::vector<document::Change>& changes, Restored from) {
+  if (refusing_) return invocation.error(*refusing_);
   const auto actor = session_.clients().by_number(invocation.member)->host_actor();
   edit(actor, changes, std::nullopt,
        [this, invocation = std::move(invocation),
@@ -307,10 +309,13 @@ void Editing::rewritten(Status status, std::size_t covered) {
         if (staged.told) std::exchange(staged.told, {})(fail(status.error()));
       }
     }
+    refusing_ = status.error();
     session_.saver().journal_failed(status.error());
     retry_.start(rewrite_retry, [this] { start_rewrite(); });
     return;
   }
+  if (std::exchange(refusing_, std::nullopt)) session_.saver().journal_works();
+  session_.ledger().recover();
   for (; covered > 0; --covered) {
     auto batch = std::move(unwritten_.front());
     unwritten_.pop_front();

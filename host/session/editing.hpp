@@ -137,6 +137,7 @@ class Editing {
   bool flush_due_ = false;
   bool making_ = false;                        // a worker makes a long edit
   std::deque<std::vector<Staged>> unwritten_;  // batches a failed journal may have lost, until a rewrite has them
+  std::optional<Error> refusing_;              // why edits are refused: the disk takes nothing, memory must not fill
   std::uint64_t snapshot_bytes_ = 0;
   std::string notebook_cache_;  // notebook_json() of cached_version_
   std::uint64_t cached_version_ = 0;

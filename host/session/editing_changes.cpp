@@ -109,6 +109,7 @@ void Editing::changes(Connection& connection, const plugin::Inbound& message) {
 }
 
 void Editing::apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks) {
+  if (refusing_) return refuse(connection, id, *refusing_, chunks);
   auto& client = *connection.client();
   const auto infos = document::NotebookDocument::inspect_changes(chunks);
   if (!infos) return refuse(connection, id, infos.error(), chunks);
@@ -179,8 +180,8 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
     if (!here->sync) here->sync = document_->open_sync();
     // Changes in it need the pen; sync carries no epoch, so holding the grant now is what counts. Without it nothing of
     // an author's is accepted, and a message that only asks passes.
-    const std::string author =
-        member->grant != 0 && (here->request().scope & cap_edit) != 0 ? client.actors.back() : "00";
+    const bool may_edit = member->grant != 0 && (here->request().scope & cap_edit) != 0 && !refusing_;
+    const std::string author = may_edit ? client.actors.back() : "00";
     auto applied = document_->sync_receive(*here->sync, payload, std::string_view(author));
     if (!applied) {
       session_.counters().refused += 1;

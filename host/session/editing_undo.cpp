@@ -26,6 +26,7 @@ void Editing::note_for_undo(const std::string& author, const std::vector<documen
 }
 
 void Editing::take_back(Invocation invocation, Direction direction) {
+  if (refusing_) return invocation.error(*refusing_);
   const auto& client = *session_.clients().by_number(invocation.member);
   auto& stack = undo_[client.id];
   auto changes = direction == Direction::undo ? stack.undo(*document_) : stack.redo(*document_);

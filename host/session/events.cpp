@@ -28,6 +28,8 @@ constexpr std::array kernel_ready{
     Field{"policy", T::object, true, "{id, multi_editor, actions}"},
     Field{"recovered", T::object, false,
           "{edits}: after a crash, what the file lacked when the session began; GET .../history/saved?against=now"},
+    Field{"notices", T::strings, false,
+          "for people: what was kept aside, upgraded or missing when the notebook was opened"},
     Field{"notebook", T::object, false, "{metadata, cells, heads, version}; with a snapshot only"},
     Field{"kernel", T::object, true, "as in kernel-status"},
     Field{"seq", T::unsigned_integer, true, "of the last recorded event before this frame"},

@@ -114,8 +114,17 @@ void Saver::document_built() {
 }
 
 void Saver::journal_failed(const Error& error) {
+  journal_error_ = error;
   error_ = error;
   set_state(State::failed);
+}
+
+void Saver::journal_works() {
+  if (!std::exchange(journal_error_, std::nullopt)) return;
+  if (state_ != State::failed || !error_ || error_->code != "journal_failed") return;
+  error_.reset();
+  set_state(State::dirty);
+  schedule();
 }
 
 void Saver::conflicted(const Error& error) {
@@ -288,14 +297,15 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   const bool own_file = job->request.path == notebook.path;
   if (saved) {
     failures_ = 0;
-    error_.reset();
+    error_ = journal_error_;
     if (own_file) {
       notebook.last_known = saved->fingerprint;
       saved_heads_ = job->heads;
     }
     const bool current = job->touches == touches_;
     first_touch_ms_ = current && own_file ? 0 : clock::now_ms();
-    set_state(current && own_file ? State::saved : State::dirty);
+    // The file may have it all; who reads "saved" would think that the next edit is safe, too.
+    set_state(journal_error_ ? State::failed : current && own_file ? State::saved : State::dirty);
     if (own_file) session_.outside().saved(&*saved, job->base, job->touches);
   } else {
     if (own_file && retry(job, saved.error())) return;

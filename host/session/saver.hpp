@@ -25,6 +25,8 @@ class Saver {
   /// The document is there: a restored or new one may want a save.
   void document_built();
   void journal_failed(const Error& error);
+  /// After journal_failed(): it can be written again.
+  void journal_works();
   /// Somebody has to choose before anything is saved.
   void conflicted(const Error& error);
   /// What another program wrote is in the document; `same`: and the document holds nothing else.
@@ -58,6 +60,7 @@ class Saver {
   Timer timer_;
   State state_ = State::saved;
   std::optional<Error> error_;
+  std::optional<Error> journal_error_;  // as long as edits cannot be made safe
   std::vector<std::string> saved_heads_;
   std::uint64_t touches_ = 0;        // rises with every change
   std::int64_t first_touch_ms_ = 0;  // the oldest change the file does not have

@@ -71,6 +71,11 @@ std::string kernel_ready(LiveSession& session, Connection& connection, bool resu
   if (const auto edits = session.prepared().behind.edits; edits > 0) {
     writer.key("recovered").begin_object().member("edits", edits).end_object();
   }
+  if (!notebook.notices.empty()) {
+    writer.key("notices").begin_array();
+    for (const auto& text : notebook.notices) writer.string(text);
+    writer.end_array();
+  }
   if (!gap && connection.options().notebook) writer.member_raw("notebook", session.editing().notebook_json());
   writer.member_raw("kernel", session.running().kernel_status())
       .member("seq", session.connections().seq())

@@ -130,7 +130,10 @@ class Call {
     const auto n = ::read(fd, text, sizeof text - 1);
     ::close(fd);
     const std::string word(text, n > 0 ? static_cast<std::size_t>(n) : 0);
-    if (word == "kill") power_cut();
+    if (word.compare(0, 5, "kill ") == 0 && shim->plan.die_at == 0) {
+      if (shim->plan.die == Death::never) shim->plan.die = Death::before;
+      shim->plan.die_at = at_ + std::strtoull(word.c_str() + 5, nullptr, 10);
+    }
     if (word == "ENOSPC" && needs == Needs::space) error_ = ENOSPC;
     if (word == "EROFS" && needs != Needs::nothing) error_ = EROFS;
     if (word == "EIO" && needs != Needs::nothing) error_ = EIO;
