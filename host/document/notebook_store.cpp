@@ -233,7 +233,7 @@ void NotebookStore::State::remember(const std::string& path, const KnownNotebook
 // The folder named after the path may be that of a notebook that was moved away from there.
 std::string NotebookStore::State::state_for(const std::string& path, const std::optional<KnownNotebook>& known) const {
   if (known && !known->state.empty() && known->state.find('/') == std::string::npos && known->state[0] != '.') {
-    const auto dir = notebooks() + "/" + known->state;
+    auto dir = notebooks() + "/" + known->state;
     if (read_identity(dir).notebook_id == known->notebook_id) return dir;
   }
   const auto usual = notebooks() + "/" + crypto::sha256_hex(path);

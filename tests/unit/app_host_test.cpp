@@ -142,7 +142,7 @@ TEST_F(HostTest, AFailedOpenSaysWhyAndLeavesNoSession) {
     body.set("path", path);
     return outcome("POST", "/api/v1/notebooks/open", body);
   };
-  EXPECT_EQ(open_outcome("missing.ipynb"), "404 not_found");
+  EXPECT_EQ(open_outcome("nowhere/missing.ipynb"), "404 not_found");
   EXPECT_EQ(open_outcome("../../etc/passwd"), "403 outside_root");
   EXPECT_EQ(open_outcome("/etc/passwd"), "403 outside_root");
   EXPECT_EQ(open_outcome("broken.ipynb"), "422 malformed");

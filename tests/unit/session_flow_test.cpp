@@ -117,7 +117,7 @@ TEST_F(SessionFlowTest, ConcurrentOpensShareOneSession) {
 
 TEST_F(SessionFlowTest, FailedOpensLeaveNoSessionAndSayWhy) {
   start();
-  EXPECT_EQ(host_->open("nothing.ipynb").error().code, "not_found");
+  EXPECT_EQ(host_->open("nowhere/nothing.ipynb").error().code, "not_found");
   EXPECT_EQ(host_->open("../n.ipynb").error().code, "outside_root");
   host_->write("broken.ipynb", "{\"cells\":[");
   const auto broken = host_->open("broken.ipynb");

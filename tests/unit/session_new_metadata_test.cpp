@@ -38,10 +38,9 @@ std::string environment(const json::Value& metadata, const char* manager) {
 TEST(NewMetadataTest, NamesTheKernelAndNothingElseUnlessAsked) {
   const auto metadata = made(python, "");
   EXPECT_EQ(json::write(*metadata.find("kernelspec")),
-            R"({"display_name":"Python 3","language":"python","name":"python3"
-})");
+            R"({"display_name":"Python 3","language":"python","name":"python3"})");
   EXPECT_EQ(json::write(*metadata.find("language_info")), R"({"name":"python"})");
-EXPECT_EQ(metadata.find("runt"), nullptr);
+  EXPECT_EQ(metadata.find("runt"), nullptr);
 }
 
 TEST(NewMetadataTest, EachManagerHasItsSection) {
