@@ -70,6 +70,7 @@ part_python() {
   check "the Python client is linted" "$venv/bin/ruff" check "$client"
   check "the Python client type-checks" "$venv/bin/mypy" --config-file "$client/pyproject.toml" "$client/src"
   run_pytest "$venv/bin/python" "$client" python-client
+  LECTERN_PLUGINS="$ROOT/build/dev/plugins" run_pytest "$venv/bin/python" "$ROOT/tests/formats" text-notebooks
 }
 
 part_sdk() {

@@ -138,16 +138,16 @@ have_kernel() {
   return 1
 }
 
-# make_client_venv DIR: the Python client as it is in the tree, and what its tests need.
+# make_client_venv DIR: the Python client as it is in the tree, and what its tests and those of the formats need.
 make_client_venv() {
-  local venv=$1 client="$ROOT/clients/python"
-  cmp -s "$client/pyproject.toml" "$venv/.made-for" && return 0
+  local venv=$1 client="$ROOT/clients/python" formats="$ROOT/tests/formats/requirements.txt"
+  cat "$client/pyproject.toml" "$formats" | cmp -s - "$venv/.made-for" && return 0
   say "Making a Python environment for the client's tests"
   rm -rf "$venv"
   python3 -m venv "$venv" || die "python3 could not make $venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$client/requirements-test.txt" -e "$client" ||
-    die "pip could not install the Python client's packages"
-  cp "$client/pyproject.toml" "$venv/.made-for"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$client/requirements-test.txt" -r "$formats" \
+    -e "$client" || die "pip could not install the Python client's packages"
+  cat "$client/pyproject.toml" "$formats" > "$venv/.made-for"
 }
 
 
