@@ -37,7 +37,7 @@ constexpr std::string_view components = R"json({
   "dependencies":{"type":"array","items":{"type":"string"}},"ephemeral":{"type":"boolean"}}},
 "FileList": {"type":"object","required":["path","entries"],"properties":{"path":{"type":"string"},
   "root":{"type":"string"},"entries":{"type":"array","items":{"type":"object","required":["name","path","type"],
-    "properties":{"name":{"type":"string"},"path":{"type":"string"},"type":{"type":"string","enum":["folder","file"]},
+    "properties":{"name":{"type":"string"},"path":{"type":"string"},"type":{"type":"string","enum":["folder","notebook","file"]},
       "size":{"type":"integer"},"modified":{"type":"string","format":"date-time"}}}}}},
 "SessionSummary": {"type":"object","required":["session_id","path","epoch","members"],"properties":{
   "session_id":{"type":"string"},"notebook_id":{"type":"string"},"path":{"type":"string"},"title":{"type":"string"},

@@ -1,6 +1,8 @@
 #include "document/notebook_file.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -67,6 +69,17 @@ Result<plugin::FormatPtr> format_for_path(const std::string& path, const Formats
     }
   }
   return unknown_format(path, formats);
+}
+
+bool looks_like_notebook(const std::string& path, const Formats& formats) {
+  if (!format_for_path(path, formats)) return false;
+  const auto file = open_no_links(path, O_RDONLY | O_NONBLOCK);
+  std::string head(4096, '\0');
+  const auto size = file ? ::read(file->get(), head.data(), head.size()) : -1;
+  if (size < 0) return false;
+  head.resize(static_cast<std::size_t>(size));
+  return std::any_of(formats.begin(), formats.end(),
+                     [&](const plugin::FormatPtr& format) { return format->probe(path, head) >= 50; });
 }
 
 Result<Fingerprint> fingerprint(const std::string& path) {

@@ -38,7 +38,8 @@ struct Fingerprint {
 struct LoadedNotebook : plugin::ReadNotebook {
   plugin::FormatPtr format;
   Fingerprint fingerprint;
-  bool writable = true;  ///< this process may write the file
+  bool writable = true;               ///< this process may write the file
+  std::shared_ptr<const void> keeps;  ///< owns what views show and this object does not; see renamed() of merge.hpp
 };
 
 /// [worker] Reads and parses the file at `path` (canonical, see ResolvedPath). The file is not touched. Errors: 404
@@ -46,6 +47,9 @@ struct LoadedNotebook : plugin::ReadNotebook {
 /// 422 `malformed` with {"line","column"} in details, 500 `io_error`.
 Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, const Formats& formats,
                                                    const FileLimits& limits = {});
+
+/// [worker] True when a format is sure enough of the file's name and first 4 KiB. False for what cannot be read.
+bool looks_like_notebook(const std::string& path, const Formats& formats);
 
 /// [worker] The fingerprint of the file as it is now; empty sha256 when there is none.
 Result<Fingerprint> fingerprint(const std::string& path);
@@ -83,6 +87,9 @@ struct SaveRequest {
   std::string heads;      ///< the document's heads at this content, any text; journaled with the save
   std::string base_json;  ///< what a later merge starts from (merge.hpp), any text; journaled with the save
   std::string keep_dir;   ///< where copies of what is overwritten go: the notebook's state folder
+  /// The state folder of the notebook at `path`: outputs go there when the file has no place for them
+  /// (kept_outputs.hpp). Empty: they are not kept.
+  std::string outputs_dir;
   RecordIntent record_intent;
 };
 

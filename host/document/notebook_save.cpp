@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "document/atomic_file.hpp"
 #include "document/kept_copies.hpp"
+#include "document/kept_outputs.hpp"
 #include "document/notebook_file.hpp"
 #include "document/system_file.hpp"
 
@@ -24,7 +25,7 @@ std::string_view or_none(std::string_view json) {
   return json == "{}" ? std::string_view{} : json;
 }
 
-plugin::FormatCell cell_of(const CellContent& cell, const plugin::FormatCell* base) {
+plugin::FormatCell cell_of(const CellContent& cell, const plugin::FormatCell* base, bool same_format) {
   plugin::FormatCell out;
   out.id = cell.id;
   out.cell_type = cell.cell_type;
@@ -34,7 +35,7 @@ plugin::FormatCell cell_of(const CellContent& cell, const plugin::FormatCell* ba
   out.attachments = base != nullptr ? or_none(base->attachments) : or_none(cell.attachments);
   out.execution_count = cell.execution_count;
   if (cell.outputs) out.outputs = *cell.outputs;
-  if (base == nullptr || base->original.empty()) {
+  if (base == nullptr || base->original.empty() || !same_format) {
     out.changed = plugin::cell_new;
     if (!cell.outputs && base != nullptr) {
       out.outputs = base->outputs;
@@ -62,10 +63,12 @@ plugin::WriteNotebook compose(const SaveRequest& request) {
   out.metadata = request.metadata;
   out.language = request.language;
   const LoadedNotebook* base = request.baseline.get();
+  // "Save as" in another format: the original texts are of no use to it.
+  const bool same_format = base != nullptr && base->format != nullptr && base->format->id() == request.format->id();
   std::unordered_map<std::string_view, const plugin::FormatCell*> by_id;
   bool changed = base == nullptr || base->cells.size() != request.cells.size();
   if (base != nullptr) {
-    out.original = base->original;
+    if (same_format) out.original = base->original;
     for (const auto& cell : base->cells) by_id.emplace(cell.id, &cell);
     if (request.metadata != base->metadata) out.changed |= plugin::notebook_metadata_changed;
   }
@@ -74,7 +77,7 @@ plugin::WriteNotebook compose(const SaveRequest& request) {
   out.cells.reserve(request.cells.size());
   for (std::size_t i = 0; i < request.cells.size(); ++i) {
     const auto found = by_id.find(request.cells[i].id);
-    out.cells.push_back(cell_of(request.cells[i], found == by_id.end() ? nullptr : found->second));
+    out.cells.push_back(cell_of(request.cells[i], found == by_id.end() ? nullptr : found->second, same_format));
     changed = changed || out.cells.back().changed != 0 || base->cells[i].id != request.cells[i].id;
   }
   if (!changed) return out;
@@ -148,6 +151,11 @@ bool drops_much(const SaveRequest& request, const OnDisk& disk, std::size_t next
   return next_size < disk.bytes.size() / 2 || (request.cells.empty() && had_cells);
 }
 
+Status keep_outputs_of(const SaveRequest& request, const plugin::WriteNotebook& notebook) {
+  if (request.outputs_dir.empty() || keeps_outputs(*request.format)) return {};
+  return keep_outputs(request.outputs_dir, notebook);
+}
+
 Status check_rights(const SaveRequest& request, const OnDisk& disk) {
   if (disk.exists && !may_write(request.path)) {
     return fail(403, "permission_denied",
@@ -170,13 +178,15 @@ Result<SavedFile> save(const SaveRequest& request) {
     return fail(415, "unknown_format", "No format plugin writes " + request.path + ".",
                 "Load the plugin it was read with.");
   }
-  LECTERN_TRY(const std::string bytes, request.format->write(compose(request)));
+  const plugin::WriteNotebook notebook = compose(request);
+  LECTERN_TRY(const std::string bytes, request.format->write(notebook));
   SavedFile saved;
   saved.bytes = bytes.size();
   saved.fingerprint = {crypto::sha256_hex(bytes), bytes.size(), 0};
   LECTERN_TRY(const OnDisk disk, look(request.path));
   if (disk.exists && disk.print == saved.fingerprint) {
     LECTERN_CHECK(make_durable(request.path));
+    LECTERN_CHECK(keep_outputs_of(request, notebook));
     saved.fingerprint = disk.print;
     saved.unchanged = true;
     return saved;
@@ -189,6 +199,8 @@ Result<SavedFile> save(const SaveRequest& request) {
   } else if (disk.exists) {
     keep_version(request, disk);
   }
+  // Before the file: who was told that it is saved has the outputs too.
+  LECTERN_CHECK(keep_outputs_of(request, notebook));
   if (request.record_intent) LECTERN_CHECK(request.record_intent(saved.fingerprint));
   // Between the look and the rename somebody may have written: a last, cheap look at the file's state.
   const auto still_ours = [&]() -> Status {

@@ -13,6 +13,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "document/atomic_file.hpp"
+#include "document/kept_outputs.hpp"
 #include "document/merge.hpp"
 #include "document/notebook_registry.hpp"
 #include "document/system_file.hpp"
@@ -292,6 +293,7 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   // The file first: a notebook that cannot be read leaves nothing behind.
   if (where.kind == PathKind::file) {
     LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
+    book.file = with_kept_outputs(std::move(book.file), book.state_dir);
     book.last_known = book.file->fingerprint;
     book.notices = book.file->notices;
     book.read_only = !book.file->writable;
@@ -332,6 +334,7 @@ Result<OpenedNotebook> NotebookStore::open_to_watch(const ResolvedPath& where, c
   OpenedNotebook book;
   book.path = where.path;
   LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
+  book.file = with_kept_outputs(std::move(book.file), state_->state_for(where.path, state_->known(where.path)));
   book.last_known = book.file->fingerprint;
   book.notices = book.file->notices;
   book.read_only = true;
@@ -404,8 +407,10 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
 
 Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, SaveRequest request) {
   if (request.keep_dir.empty()) request.keep_dir = state_dir;
+  const bool own_file = request.path == journal.meta(meta_key::path);
+  request.outputs_dir = own_file ? state_dir : folder_of(state_dir) + "/" + crypto::sha256_hex(request.path);
   // A copy under another name says nothing about the notebook's own file.
-  if (request.path != journal.meta(meta_key::path)) return save(request);
+  if (!own_file) return save(request);
   const std::string heads = request.heads;
   if (!request.last_known) {
     if (const auto mark = read_mark(journal.all_meta(), meta_key::file)) request.last_known = mark->print;

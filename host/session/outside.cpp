@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "base/workers.hpp"
 #include "document/atomic_file.hpp"
+#include "document/kept_outputs.hpp"
 #include "document/notebook_store.hpp"
 #include "document/path_policy.hpp"
 #include "document/system_file.hpp"
@@ -118,29 +119,29 @@ void Outside::look() {
     auto& self = session->outside();
     if (!status) return self.finish_look();
     const auto& prepared = session->prepared();
-    session->services().workers->submit([weak, token = session->at_work(), &loop = session->loop(),
-                                         path = prepared.notebook.path, known = prepared.notebook.last_known,
-                                         identity = self.identity_, unread = self.unread_, formats = prepared.formats,
-                                         limits = session->services().store->limits()] {
-      Seen seen;
-      seen.identity = identity_of(path);
-      seen.missing = !seen.identity.exists();
-      const bool untouched = seen.identity == identity || seen.identity == unread;
-      if (!seen.missing && !untouched) {
-        auto print = document::fingerprint(path);
-        if (print && known && *print == *known) {
-          seen.same = std::move(*print);
-        } else if (auto file = document::load(path, formats, limits)) {
-          seen.file = std::move(*file);
-        } else {
-          seen.error = std::move(file).error();
-        }
-      }
-      loop.post([weak, seen = std::move(seen)]() mutable {
-        const auto still = weak.lock();
-        if (still && !still->ended()) still->outside().seen(std::move(seen));
-      });
-    });
+    session->services().workers->submit(
+        [weak, token = session->at_work(), &loop = session->loop(), path = prepared.notebook.path,
+         known = prepared.notebook.last_known, state_dir = prepared.notebook.state_dir, identity = self.identity_,
+         unread = self.unread_, formats = prepared.formats, limits = session->services().store->limits()] {
+          Seen seen;
+          seen.identity = identity_of(path);
+          seen.missing = !seen.identity.exists();
+          const bool untouched = seen.identity == identity || seen.identity == unread;
+          if (!seen.missing && !untouched) {
+            auto print = document::fingerprint(path);
+            if (print && known && *print == *known) {
+              seen.same = std::move(*print);
+            } else if (auto file = document::load(path, formats, limits)) {
+              seen.file = document::with_kept_outputs(std::move(*file), state_dir);
+            } else {
+              seen.error = std::move(file).error();
+            }
+          }
+          loop.post([weak, seen = std::move(seen)]() mutable {
+            const auto still = weak.lock();
+            if (still && !still->ended()) still->outside().seen(std::move(seen));
+          });
+        });
   });
 }
 

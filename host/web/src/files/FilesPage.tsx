@@ -135,7 +135,7 @@ function CreateNotebook({ dir }: { dir: string }) {
   }, [open]);
   const create = async (event: FormEvent) => {
     event.preventDefault();
-    const file = name.endsWith(".ipynb") ? name : `${name}.ipynb`;
+    const file = /\.(ipynb|py|md|qmd|r|jl)$/i.test(name) ? name : `${name}.ipynb`;
     const path = dir ? `${dir}/${file}` : file;
     setError(null);
     try {
