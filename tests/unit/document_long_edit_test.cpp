@@ -55,7 +55,7 @@ TEST(LongEdit, WhileAWorkerIsAtItTheCellsAreWhatTheyWere) {
   auto document = notebook({code("a", "before")});
   const auto version = document.version();
   const auto heads = document.heads();
-  const auto edit = begin(document, rewriting(line_of(200'000, 'n')));
+  const auto edit = begin(document, rewriting(line_of(60'000, 'n')));
   auto worker = std::async(std::launch::async, [&] { edit->run(); });
   EXPECT_EQ(source(document, "a"), "before");
   EXPECT_EQ(document.version(), version);
@@ -65,13 +65,13 @@ TEST(LongEdit, WhileAWorkerIsAtItTheCellsAreWhatTheyWere) {
   EXPECT_EQ(source(document, "a"), "before");
   const auto done = must(document.finish_transaction(*edit));
   EXPECT_EQ(done.version, version + 1);
-  EXPECT_EQ(source(document, "a"), line_of(200'000, 'n'));
+  EXPECT_EQ(source(document, "a"), line_of(60'000, 'n'));
   expect_true_to_engine(document);
 }
 
 TEST(LongEdit, WhoeverNeedsTheEngineMeanwhileWaitsForIt) {
-  auto document = notebook({code("a", line_of(100'000, 'a'))});
-  const auto edit = begin(document, rewriting(line_of(100'000, 'n')));
+  auto document = notebook({code("a", line_of(30'000, 'a'))});
+  const auto edit = begin(document, rewriting(line_of(30'000, 'n')));
   auto worker = std::async(std::launch::async, [&] { edit->run(); });
   const auto saved = document.save();  // has the edit, whoever came first
   ASSERT_TRUE(saved);
