@@ -143,7 +143,7 @@ double Host::anonymous_mb() const {
 
 void Host::settle() {
   while (!request("GET", "/api/v1/sessions").find("sessions")->as_array()->empty()) ::poll(nullptr, 0, 50);
-  ::poll(nullptr, 0, 1000);
+  ::poll(nullptr, 0, 3500);  // a host without sessions rests after 2 s
 }
 
 }  // namespace load

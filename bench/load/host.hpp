@@ -25,7 +25,7 @@ class Host {
   [[nodiscard]] std::string open(const std::string& name);  // session id
   [[nodiscard]] double resident_mb() const;
   [[nodiscard]] double anonymous_mb() const;  // of that, what is no file's
-  /// Waits until no session is left, and a little for what ends behind them.
+  /// Waits until no session is left, and until the host has come to rest after them.
   void settle();
 
   [[nodiscard]] int port() const { return port_; }

@@ -1,5 +1,7 @@
 #include "app/host.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -42,6 +44,7 @@ namespace {
 
 constexpr std::size_t most_reactors = 8;
 constexpr std::chrono::seconds time_to_save{20};
+constexpr std::chrono::seconds time_to_rest{2};
 
 std::size_t cores() {
   return std::max<std::size_t>(1, std::thread::hardware_concurrency());
@@ -105,6 +108,7 @@ struct Host::Parts {
   api::Metrics metrics;
   std::unique_ptr<Timer> sessions_timer;  // of the first loop; used on it only
   std::atomic<bool> sessions_pending{false};
+  std::unique_ptr<Timer> rest_timer;  // as sessions_timer
   std::unique_ptr<session::Directory> directory;
   std::unique_ptr<api::Tokens> tokens;
   std::unique_ptr<api::TokenClock> token_clock;
@@ -128,6 +132,7 @@ struct Host::Parts {
   void publish_endpoints(const std::string& address);
   void sessions_changed();
   void publish_sessions();
+  void rest_when_empty();
   std::vector<api::Metrics::Figure> figures() const;
   Status announce();
   void end_sessions();
@@ -224,6 +229,7 @@ void Host::Parts::build_sessions(const std::string& device_name) {
   for (const auto& loop : loops) reactors.push_back(loop.get());
   directory = std::make_unique<session::Directory>(services, options.session, std::move(reactors));
   sessions_timer = std::make_unique<Timer>(*loops.front());
+  rest_timer = std::make_unique<Timer>(*loops.front());
   directory->on_changed([this] { sessions_changed(); });
 }
 
@@ -235,8 +241,16 @@ void Host::Parts::sessions_changed() {
       sessions_pending = false;
       host_events->changed("sessions-changed");
       publish_sessions();
+      rest_when_empty();
     });
   });
+}
+
+// Closed notebooks leave their memory with the allocator. When the last one has gone, the system gets it back: not
+// while people work, because it holds up whoever allocates.
+void Host::Parts::rest_when_empty() {
+  if (!directory->list().empty()) return rest_timer->cancel();
+  rest_timer->start(time_to_rest, [this] { workers->submit([] { ::malloc_trim(0); }); });
 }
 
 void Host::Parts::publish_sessions() {
@@ -456,6 +470,7 @@ void Host::Parts::stop_publishing() {
   loops.front()->post([&] {
     sessions_pending = true;
     sessions_timer->cancel();
+    rest_timer->cancel();
     stopped.set_value();
   });
   stopped.get_future().wait();

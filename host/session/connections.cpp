@@ -10,7 +10,8 @@ namespace lectern::session {
 namespace {
 
 constexpr std::int64_t large_room = 50;             // members
-constexpr std::size_t room_state_slice = 4u << 20;  // bytes of room-state in one turn
+constexpr std::size_t room_state_slice = 2u << 20;  // bytes of room-state in one turn
+constexpr std::chrono::milliseconds between_slices{5};
 
 }  // namespace
 
@@ -126,18 +127,14 @@ void Connections::send_room_state() {
 }
 
 // A thousand members make room-states of 150 kB, to each of them: in one turn, nothing else would move for a tenth of a
-// second. Every slice shows the room as it is then, so that nobody gets an older one than the kernel-ready it had.
+// second, and without pauses an edit would stand behind all that is on its way to readers already. Every slice shows
+// the room as it is then, so that nobody gets an older one than the kernel-ready it had.
 void Connections::send_room_slice(std::uint64_t after) {
   const auto message = event_message(Op::room_state, room_state_json(session_.room(), session_.wall_offset_ms()));
   std::size_t bytes = 0;
   for (auto it = all_.upper_bound(after); it != all_.end(); ++it) {
     if (bytes >= room_state_slice) {
-      // The end of the turn writes what was queued; the next slice has a turn of its own.
-      return session_.loop().at_turn_end([weak = session_.weak_from_this(), &loop = session_.loop(), after] {
-        loop.post([weak, after] {
-          if (const auto session = weak.lock()) session->connections().send_room_slice(after);
-        });
-      });
+      return room_state_timer_.start(between_slices, [this, after] { send_room_slice(after); });
     }
     after = it->first;
     if (!it->second->live() || !hears(*it->second, *message)) continue;

@@ -7,7 +7,7 @@ namespace {
 class SessionLargeRoomTest : public SessionTest {};
 
 TEST_F(SessionLargeRoomTest, EverybodyGetsTheWholeRoom) {
-  constexpr std::size_t people = 220;  // 30 kB of room-state to each: two slices
+  constexpr std::size_t people = 220;  // 30 kB of room-state to each: four slices
   start();
   std::vector<std::unique_ptr<Tab>> tabs;
   for (std::size_t i = 0; i < people; ++i) {
