@@ -1,4 +1,5 @@
 // A teacher takes and hands out the pen; students ask by raising a hand.
+#include "../common/caps.hpp"
 #include "lectern/sdk/member_list.hpp"
 #include "lectern/sdk/people.hpp"
 #include "lectern/sdk/policy.hpp"
@@ -8,8 +9,6 @@
 namespace {
 
 using namespace lectern::sdk;
-
-constexpr std::int64_t longest_ask_ms = 600'000;  // a teacher answers when there is time; the host allows no more
 
 class Classroom final : public Policy {
  public:
@@ -23,19 +22,14 @@ class Classroom final : public Policy {
   explicit Classroom(std::string_view config) {
     Settings settings(config);
     teachers_ = People(settings.texts("teachers"));
-    students_ = settings.choice("students", {"interactor", "viewer"}, "interactor") == "viewer"
-                    ? 0u
-                    : std::uint32_t{LECTERN_CAP_INTERACT};
+    students_ = caps_setting(settings, "students");
     settings.done();
-    if (teachers_.empty()) {
-      throw Failure(LECTERN_INVALID, "the setting \"teachers\" is missing",
-                    "Name at least one: [\"ada\"], [\"principal:ada\"] or [\"device:desk\"].");
-    }
   }
 
   void reduce(std::string_view state, const Room& room, const Event& event, Outcome& out) const override {
     MemberList hands(state, room);
     const Member* who = room.member(event.who);
+    if (event.kind == LECTERN_EVENT_ANSWERED || event.kind == LECTERN_EVENT_WITHDRAWN) hands.remove(event.who);
     switch (event.kind) {
       case LECTERN_EVENT_INSTALLED:
         installed(room, hands, out);
@@ -49,28 +43,23 @@ class Classroom final : public Policy {
         requested(room, event.request, who, hands, out);
         break;
       case LECTERN_EVENT_ANSWERED:
-        hands.remove(event.who);
         if (event.value == 1 && who != nullptr && teachable(*who)) {
-          give(room, *who, hands, out);
+          give(room, who, hands, out);
         } else {
           out.deny(event.request, "Not now.");
         }
         break;
       case LECTERN_EVENT_ASK_ENDED:
-        ask_again(room, room.request(event.request), out);
-        break;
-      case LECTERN_EVENT_WITHDRAWN:
-        hands.remove(event.who);
+        // Also when the teacher handed the pen to somebody else: the hand is still up then.
+        if (const Request* open = room.request(event.request)) {
+          ask(room, *open, open->deadline_ms, "No teacher answered. Your hand stays up.", out);
+        }
         break;
       case LECTERN_EVENT_RELEASED:  // what a student gives back goes to the teacher; a teacher may lay the pen down
-        if (const Member* teacher = teacher_here(room); teacher != nullptr && (who == nullptr || !teaches(*who))) {
-          give(room, *teacher, hands, out);
-        }
+        if (who == nullptr || !teaches(*who)) give(room, teacher_here(room), hands, out);
         break;
       case LECTERN_EVENT_ACTION:
         if (who != nullptr) act(room, event, *who, hands, out);
-        break;
-      default:
         break;
     }
     hands.remove_if([&](std::uint64_t id) { return !room.member(id)->may_edit(); });
@@ -92,16 +81,11 @@ class Classroom final : public Policy {
   }
 
   void settle(const Room& room, const Member& member, MemberList& hands, Outcome& out) const {
-    const std::uint32_t caps = students_ & member.scope;
-    if (member.holds_grant()) {
-      if (member.may_edit()) return;
-      out.vacate(member.id, caps);
-      if (const Member* teacher = teacher_here(room)) give(room, *teacher, hands, out);
-    } else if (room.holder == 0 && teaches(member) && !member.lost()) {
-      give(room, member, hands, out);
-    } else if (member.caps != caps) {
-      out.set_caps(member.id, caps);
-    }
+    if (member.holds_grant() && member.may_edit()) return;
+    const Member* next = member.holds_grant() ? teacher_here(room) : nullptr;
+    if (room.holder == 0 && teaches(member) && !member.lost()) next = &member;
+    if (next != &member) without_pen(member, students_, out);
+    give(room, next, hands, out);
   }
 
   /// Class begins: a teacher has the pen, or nobody.
@@ -109,15 +93,9 @@ class Classroom final : public Policy {
     const Member* keeper = room.member(room.holder);
     if (keeper == nullptr || !teaches(*keeper)) keeper = teacher_here(room);
     for (const Member& member : room.members) {
-      if (&member == keeper) continue;
-      const std::uint32_t caps = students_ & member.scope;
-      if (member.holds_grant()) {
-        out.vacate(member.id, caps);
-      } else if (member.caps != caps) {
-        out.set_caps(member.id, caps);
-      }
+      if (&member != keeper) without_pen(member, students_, out);
     }
-    if (keeper != nullptr && !keeper->holds_grant()) give(room, *keeper, hands, out);
+    if (keeper != nullptr && !keeper->holds_grant()) give(room, keeper, hands, out);
     for (const Request& request : room.requests) {
       if (keeper != nullptr && request.from == keeper->id) continue;
       if (request.asked != 0) out.unask(request.id);
@@ -130,20 +108,14 @@ class Classroom final : public Policy {
     if (asker == nullptr || !asker->may_edit()) return out.deny(request, "Your access does not include editing.");
     if (teaches(*asker)) return out.allow(request, students_);
     hands.add(asker->id);
-    const Member* teacher = teacher_here(room);
-    if (teacher == nullptr) return out.deny(request, "No teacher is here. Your hand is up.");
-    out.ask(request, teacher->id, room.now_ms + longest_ask_ms, std::string(asker->label) + " raises a hand.");
+    const Request* open = room.request(request);
+    if (open != nullptr) ask(room, *open, room.now_ms + longest_ask_ms, "No teacher is here. Your hand is up.", out);
   }
 
-  /// An ask ends when the teacher hands the pen to somebody else, too; the hand is still up then.
-  void ask_again(const Room& room, const Request* request, Outcome& out) const {
-    const Member* teacher = teacher_here(room);
-    const Member* asker = request == nullptr ? nullptr : room.member(request->from);
-    if (asker == nullptr) return;
-    if (teacher == nullptr || request->deadline_ms <= room.now_ms) {
-      return out.deny(request->id, "No teacher answered. Your hand stays up.");
-    }
-    out.ask(request->id, teacher->id, request->deadline_ms, std::string(asker->label) + " raises a hand.");
+  void ask(const Room& room, const Request& request, std::int64_t until_ms, const char* refusal, Outcome& out) const {
+    const Member *teacher = teacher_here(room), *asker = room.member(request.from);
+    if (asker == nullptr || teacher == nullptr || until_ms <= room.now_ms) return out.deny(request.id, refusal);
+    out.ask(request.id, teacher->id, until_ms, std::string(asker->label) + " raises a hand.");
   }
 
   void act(const Room& room, const Event& event, const Member& who, MemberList& hands, Outcome& out) const {
@@ -154,20 +126,21 @@ class Classroom final : public Policy {
     } else if (event.verb == "lower-hand" && target != nullptr && (target == &who || teaches(who))) {
       hands.remove(target->id);
       deny_all(room, target->id, "The hand was lowered.", out);
-    } else if (!teaches(who)) {
-      out.notice(who.id, "Only a teacher hands out the pen.");
-    } else if (target == nullptr || !teachable(*target)) {
-      out.notice(who.id, "The pen can go only to somebody who is here and may edit.");
+    } else if (!teaches(who) || target == nullptr || !teachable(*target)) {
+      out.notice(who.id, teaches(who) ? "The pen can go only to somebody who is here and may edit."
+                                      : "Only a teacher hands out the pen.");
     } else {
-      give(room, *target, hands, out);
+      give(room, target, hands, out);
     }
   }
 
-  void give(const Room& room, const Member& member, MemberList& hands, Outcome& out) const {
-    hands.remove(member.id);
-    hand_over(room, member, students_, out);
+  void give(const Room& room, const Member* member, MemberList& hands, Outcome& out) const {
+    if (member == nullptr) return;
+    hands.remove(member->id);
+    hand_over(room, *member, students_, out);
   }
 
+  static constexpr std::int64_t longest_ask_ms = 600'000;  // a teacher answers in time; the host allows no more
   People teachers_;
   std::uint32_t students_;
 };

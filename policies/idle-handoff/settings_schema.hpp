@@ -3,10 +3,11 @@
 
 #include <string_view>
 
+#include "../common/asking.hpp"
+
 constexpr std::string_view settings_schema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","title":"Idle handoff","type":"object",
 "properties":{
   "idle_s":{"description":"After so many seconds without an edit the pen may be taken freely","type":"integer","minimum":1,"maximum":86400,"default":300},
-  "deadline_s":{"description":"How long the editor has to answer, in seconds","type":"integer","minimum":1,"maximum":600,"default":30},
-  "secondary":{"description":"What everybody but the editor may do","enum":["interactor","viewer"],"default":"interactor"}},
+  )" ASKING_SETTINGS_SCHEMA R"(},
 "additionalProperties":false})";

@@ -1,4 +1,5 @@
 // One named person or device keeps the pen. The audience watches, and interacts where that is wanted.
+#include "../common/caps.hpp"
 #include "lectern/sdk/people.hpp"
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
@@ -14,9 +15,7 @@ class Presenter final : public Policy {
   explicit Presenter(std::string_view config) {
     Settings settings(config);
     const std::string presenter = settings.text("presenter", "");
-    audience_ = settings.choice("audience", {"interactor", "viewer"}, "interactor") == "viewer"
-                    ? 0u
-                    : std::uint32_t{LECTERN_CAP_INTERACT};
+    audience_ = caps_setting(settings, "audience");
     settings.done();
     if (presenter.empty()) {
       throw Failure(LECTERN_INVALID, "the setting \"presenter\" is missing",
@@ -47,16 +46,12 @@ class Presenter final : public Policy {
   bool presents(const Member& member) const { return member.may_edit() && presenter_.has(member); }
 
   void settle(const Room& room, const Member& member, Outcome& out) const {
-    if (member.holds_grant()) {
-      if (!presents(member)) out.vacate(member.id, audience_ & member.scope);
-      return;
-    }
-    if (room.holder == 0 && presents(member) && !member.lost()) {
+    if (member.holds_grant() && presents(member)) return;
+    if (!member.holds_grant() && room.holder == 0 && presents(member) && !member.lost()) {
       out.grant(member.id, audience_);
-      return;
+    } else {
+      without_pen(member, audience_, out);
     }
-    const std::uint32_t caps = audience_ & member.scope;
-    if (member.caps != caps) out.set_caps(member.id, caps);
   }
 
   /// Among several devices of the presenter the one with the pen keeps it.
@@ -78,13 +73,10 @@ class Presenter final : public Policy {
       }
     }
     for (const Member& member : room.members) {
-      const std::uint32_t caps = audience_ & member.scope;
-      if (&member == keeper) {
-        if (!member.holds_grant() && granting == nullptr) out.grant(member.id, audience_);
-      } else if (member.holds_grant()) {
-        out.vacate(member.id, caps);
-      } else if (member.caps != caps) {
-        out.set_caps(member.id, caps);
+      if (&member != keeper) {
+        without_pen(member, audience_, out);
+      } else if (!member.holds_grant() && granting == nullptr) {
+        out.grant(member.id, audience_);
       }
     }
   }

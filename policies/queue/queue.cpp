@@ -1,4 +1,5 @@
 // A waiting line for the pen. Who asks joins its end; a turn has a length while others wait.
+#include "../common/caps.hpp"
 #include "lectern/sdk/member_list.hpp"
 #include "lectern/sdk/policy.hpp"
 #include "lectern/sdk/settings.hpp"
@@ -20,9 +21,7 @@ class Queue final : public Policy {
   explicit Queue(std::string_view config) {
     Settings settings(config);
     turn_ms_ = settings.integer("turn_s", 300, 0, 86'400) * 1000;
-    secondary_ = settings.choice("secondary", {"interactor", "viewer"}, "interactor") == "viewer"
-                     ? 0u
-                     : std::uint32_t{LECTERN_CAP_INTERACT};
+    secondary_ = caps_setting(settings, "secondary");
     settings.done();
   }
 
@@ -100,12 +99,7 @@ class Queue final : public Policy {
       }
     }
     for (const Member& member : room.members) {
-      if (&member == keeper) continue;
-      if (member.holds_grant()) {
-        out.vacate(member.id, caps_of(member));
-      } else if (member.caps != caps_of(member)) {
-        out.set_caps(member.id, caps_of(member));
-      }
+      if (&member != keeper) without_pen(member, secondary_, out);
     }
     return keeper;
   }
