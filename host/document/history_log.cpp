@@ -49,6 +49,13 @@ Result<HistoryLog> HistoryLog::open(JournalWriter& writer, const std::string& di
   return made;
 }
 
+void HistoryLog::forget() {
+  versions_.clear();
+  dirty_from_ = 0;
+  whole_ = true;
+  open_ = false;
+}
+
 const Version* HistoryLog::find(std::uint64_t number) const {
   const auto at = std::lower_bound(versions_.begin(), versions_.end(), number,
                                    [](const Version& one, std::uint64_t wanted) { return one.number < wanted; });

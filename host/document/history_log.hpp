@@ -40,6 +40,9 @@ class HistoryLog {
   /// [worker] What is logged in `dir`. A damaged log is kept aside, named in the host's log, and begun anew.
   static Result<HistoryLog> open(JournalWriter& writer, const std::string& dir, HistoryLimits limits = {});
 
+  /// [worker] Forgets what is logged: another notebook is at this place now.
+  void forget();
+
   /// [worker] or [reactor] The document a session begins with: when its last version is not its heads, a version of
   /// `source` ("import", "create" for a new history) or, for a history the log knows, "recovered" is added. Of
   /// a document that goes on under another history than the log's it is "trimmed", without any log "earlier". `author_of` names who had an actor; may be null.

@@ -79,6 +79,7 @@ Status prepare_history(Prepared& prepared, document::JournalWriter& journals, co
   limits.at_most_ms = settings.version_at_most_ms;
   LECTERN_TRY(auto log, document::HistoryLog::open(journals, notebook.state_dir, limits));
   prepared.history = std::make_unique<document::HistoryLog>(std::move(log));
+  if (notebook.start == document::Start::imported && notebook.file == nullptr) prepared.history->forget();
   if (!prepared.document) return {};
   std::vector<document::Author> people;
   for (const auto& [id, text] : prepared.ledger.state.clients) people.push_back(Clients::author_from_json(id, text));
@@ -158,6 +159,7 @@ void History::close() {
   flush_.cancel();
   drop_.cancel();
   session_.prepared().history->flush();
+  session_.services().workers->submit([kept = reader_] { kept->drop(); });
 }
 
 void History::submit(Work work) {

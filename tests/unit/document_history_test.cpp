@@ -125,6 +125,25 @@ TEST_F(HistoryLogTest, SaysTheSameAfterARestart) {
   EXPECT_EQ(log.versions().back().number, 3U) << "numbers are never given twice";
 }
 
+TEST_F(HistoryLogTest, ANewNotebookAtAnOldPlaceHasNoPast) {
+  {
+    auto log = open();
+    log.note(edit_of(ann, 1), 1'000);
+    log.flush();
+    settle();
+  }
+  {
+    auto log = open();
+    log.forget();
+    log.note(edit_of(bob, 2), 2'000);
+    log.flush();
+    settle();
+  }
+  auto log = open();
+  ASSERT_THAT(log.versions(), SizeIs(1));
+  EXPECT_EQ(log.versions()[0].authors[0].label, "Bob");
+}
+
 TEST_F(HistoryLogTest, ADamagedLogIsBegunAnew) {
   {
     auto log = open();
