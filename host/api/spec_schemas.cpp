@@ -72,10 +72,14 @@ constexpr std::string_view components = R"json({
 "HistoryCell": {"type":"object","required":["cell_type"],"properties":{"id":{"type":"string"},
   "cell_type":{"type":"string"},"source":{"type":"string","description":"absent past 8 MB of sources in one answer"},
   "bytes":{"type":"integer","description":"where source is absent"}}},
+"HistoryDifference": {"type":"object","required":["cell_id","change"],"properties":{"cell_id":{"type":"string"},
+  "change":{"type":"string","enum":["added","removed","changed"]},"source_changed":{"type":"boolean"},
+  "type_changed":{"type":"boolean"},"metadata_changed":{"type":"boolean"},"moved":{"type":"boolean"},
+  "before":{"$ref":"#/components/schemas/HistoryCell"},"after":{"$ref":"#/components/schemas/HistoryCell"}}},
 "HistoryVersion": {"type":"object","required":["version","cells","truncated"],"properties":{
   "version":{"type":"string"},"against":{"type":"string"},"about":{"$ref":"#/components/schemas/Version"},
-  "cells":{"type":"array","description":"HistoryCell each; with against: {cell_id, change: added, removed or changed, source_changed, type_changed, metadata_changed, moved, before?, after?}",
-    "items":{"type":"object"}},
+  "cells":{"type":"array","description":"with against what differs, else all","items":{"anyOf":[
+    {"$ref":"#/components/schemas/HistoryCell"},{"$ref":"#/components/schemas/HistoryDifference"}]}},
   "unchanged":{"type":"integer"},"truncated":{"type":"boolean"}}},
 "Blame": {"type":"object","required":["cell_id","last","lines"],"properties":{"cell_id":{"type":"string"},
   "last":{"type":"object","description":"{version, source, at, author?}"},
