@@ -103,6 +103,13 @@ Identity read_identity(const std::string& dir) {
   return identity;
 }
 
+// An identity that the disk does not give just now must not be written anew.
+Status identity_is_readable(const std::string& dir) {
+  const auto file = read_whole(dir + "/notebook.json", 64u << 10);
+  if (!file && file.error().code != "not_found") return fail(file.error());
+  return {};
+}
+
 Status write_notebook_id(const std::string& dir, const std::string& id, const std::string& path) {
   std::string out;
   json::Writer(out).begin_object().member("notebook_id", id).member("path", path).end_object();
@@ -185,6 +192,14 @@ Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
   }
   book.restored = std::move(*recovered);
   return {};
+}
+
+// A save that a crash stopped after it had replaced the file. It has to stand in the journal as done before the next
+// save's intent takes the place of its own: else a crash in that save would make the file look like somebody else's.
+void take_intent_as_done(OpenedNotebook& book) {
+  const auto intent = read_mark(book.journal->all_meta(), meta_key::save_intent);
+  if (!intent || !(intent->print == book.file->fingerprint)) return;
+  record_file(*book.journal, intent->print, intent->heads, to_json(merge_base_of(*book.file)));
 }
 
 }  // namespace
@@ -306,6 +321,7 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   remove_all_leftovers(book.state_dir);
   remove_all_leftovers(book.state_dir + "/copies");
   if (!book.read_only) remove_leftovers(where.path);
+  LECTERN_CHECK(identity_is_readable(book.state_dir));
   book.notebook_id = read_identity(book.state_dir).notebook_id;
   if (book.notebook_id.empty()) {
     book.notebook_id = known ? known->notebook_id : crypto::uuid();
@@ -326,6 +342,7 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   fresh.meta = first_meta(book);
   LECTERN_TRY(book.journal, Journal::open(state_->writer, book.state_dir,
                                           book.start == Start::restored ? &book.restored : &fresh, journal_name));
+  if (book.start == Start::restored && book.file != nullptr && !book.outside) take_intent_as_done(book);
   return book;
 }
 
@@ -414,6 +431,15 @@ Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, 
   const std::string heads = request.heads;
   if (!request.last_known) {
     if (const auto mark = read_mark(journal.all_meta(), meta_key::file)) request.last_known = mark->print;
+  }
+  if (const auto unfinished = read_mark(journal.all_meta(), meta_key::save_intent)) {
+    // An earlier save of ours failed after it had replaced the file, or its end could not be journaled.
+    const auto now = fingerprint(request.path);
+    if (now && *now == unfinished->print) {
+      request.last_known = unfinished->print;
+      (void)journal.append_and_wait(
+          {Record::meta(std::string(meta_key::file), mark_json({unfinished->print, unfinished->heads}))});
+    }
   }
   if (!request.record_intent) {
     request.record_intent = [&journal, &heads](const Fingerprint& next) -> Status {

@@ -41,6 +41,8 @@ LedgerState read(const document::Recovered& recovered) {
 Result<Ledger::Opened> Ledger::open(document::JournalWriter& writer, const std::string& dir, std::uint64_t block) {
   auto recovered = document::Journal::recover(dir, journal_name);
   Opened opened;
+  // What the disk would not read just now is whole: it must not be begun anew over it.
+  if (!recovered && recovered.error().code != "journal_corrupt") return fail(recovered.error());
   if (!recovered) {
     log::error("session", "the ledger in " + dir + " is unreadable (" + recovered.error().message +
                               "); its clients have to be taken anew");

@@ -30,7 +30,8 @@ class Ledger {
     std::uint64_t reserved = 0;  // epochs up to here may be given out: on disk already
   };
   /// [worker] Opens the ledger in `dir`, or begins one, and reserves the first `block` of epochs. A damaged ledger is
-  /// kept aside and named in the log; the epochs then go on above a jump that no earlier run can have reached.
+  /// kept aside and named in the log; the epochs then go on above a jump that no earlier run can have reached. 500
+  /// `journal_unreadable`: the operating system refused.
   static Result<Opened> open(document::JournalWriter& writer, const std::string& dir, std::uint64_t block);
 
   /// [reactor] On its way to the disk at once. `done` runs on the journal thread (see document/journal.hpp). What

@@ -36,6 +36,7 @@ struct Told {
   std::vector<std::string> clients;
   std::string id;
   bool ended = false;
+  bool failures = false;  ///< calls were made to fail
   void read(const std::string& lines);
 };
 

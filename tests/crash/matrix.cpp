@@ -117,9 +117,14 @@ class Matrix {
       return std::string(" loss=") + losses[random() % 5] + " seed=" + std::to_string(random() % 100'000);
     };
     Run run{text + end()};
-    // Every fourth dies again while it recovers.
-    if (random() % 4 == 0)
-      run.push_back("die=" + std::string(deaths[random() % 3]) + " dieat=" + std::to_string(1 + random() % 60) + end());
+    // Every fourth dies or fails again while it recovers.
+    const auto again = std::to_string(1 + random() % 60);
+    if (const auto how = random() % 8; how == 0) {
+      run.push_back("die=" + std::string(deaths[random() % 3]) + " dieat=" + again + end());
+    } else if (how == 1) {
+      run.push_back("fail=" + std::string(failures[random() % 6]) + " failat=" + again +
+                    " failfor=" + std::to_string(lengths[random() % 7]) + end());
+    }
     return run;
   }
 
@@ -136,6 +141,7 @@ class Matrix {
       });
       if (!child.well) wrong.push_back("the host hung or broke down");
       told.read(child.said);
+      told.failures = told.failures || words.find("fail=") != std::string::npos;
     }
     const auto checked = in_child([&](int tell) {
       for (const auto& what : check(place, told)) {
