@@ -103,7 +103,9 @@ lectern_status Remote::reduce(std::uint64_t object, lectern_str state, const lec
     return said;
   };
   const auto done = turn->call(to.bytes(), {}, to_reduce, most_small, replay);
-  return done ? ended(*done, *out.error, replay) : blame(done.error(), *out.error);
+  if (done) return ended(*done, *out.error, replay);
+  turn->put_to_sleep();  // it may not have heard what became of the room
+  return blame(done.error(), *out.error);
 }
 
 }  // namespace lectern::isolation

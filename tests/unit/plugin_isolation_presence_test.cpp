@@ -144,14 +144,18 @@ TEST_F(IsolatedPresence, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
 }
 
 TEST_F(IsolatedPresence, OneThatLoopsIsEnded) {
-  const auto opened = open(crashing, 200);
+  const auto opened = open(crashing, 500);
   ASSERT_TRUE(opened) << opened.error().message;
   told_to("loop");
   const auto hung = (*opened)->snapshot();
   ASSERT_FALSE(hung);
   EXPECT_THAT(hung.error().message, HasSubstr("did not answer within"));
   told_to("");
-  EXPECT_EQ(said_when_rested(*opened), "nothing");
+  // A machine that is busy enough may take another call for a hanging one.
+  std::string said;
+  for (const auto end = clock::now_ms() + 60'000; said != "nothing" && clock::now_ms() < end;)
+    said = said_when_rested(*opened);
+  EXPECT_EQ(said, "nothing");
 }
 
 TEST_F(IsolatedPresence, OneThatDiesWhenItIsOpenedIsRefusedWithTheReason) {
