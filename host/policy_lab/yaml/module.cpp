@@ -17,6 +17,11 @@ struct Wrong : std::runtime_error {
   int line;
 };
 
+[[noreturn]] void unknown_key(const YAML::Node& at, const std::string& what, const std::string& key,
+                              const std::string& known) {
+  throw Wrong(at.Mark(), what + " has no key \"" + key + "\"; it has: " + known);
+}
+
 void only_keys(const YAML::Node& map, std::initializer_list<std::string_view> allowed, const std::string& what) {
   if (!map.IsMap()) throw Wrong(map.Mark(), what + " must be a map of keys");
   for (const auto& pair : map) {
@@ -27,7 +32,7 @@ void only_keys(const YAML::Node& map, std::initializer_list<std::string_view> al
       known = known || one == key;
       list.append(list.empty() ? "" : ", ").append(one);
     }
-    if (!known) throw Wrong(pair.first.Mark(), what + " has no key \"" + key + "\"; it has: " + list);
+    if (!known) unknown_key(pair.first, what, key, list);
   }
 }
 
