@@ -1,0 +1,41 @@
+// The ledger of a session's people, when its file is in trouble.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+
+#include "../support/notebook_formats.hpp"
+#include "session/ledger.hpp"
+
+namespace lectern::session {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(LedgerTest, WhatCannotBeReadIsNotBegunAnew) {
+  const test::TemporaryFolder folder;
+  document::JournalWriter writer;
+  {
+    auto opened = Ledger::open(writer, folder.path(), 16);
+    ASSERT_TRUE(opened.has_value());
+    Client client;
+    client.id = "known";
+    std::promise<Status> kept;
+    opened->ledger->client(client, [&](Status status) { kept.set_value(std::move(status)); });
+    ASSERT_TRUE(kept.get_future().get().has_value());
+  }
+  // A folder where the file should be: it exists, and reading it fails.
+  fs::rename(folder / "people.lj", folder / "aside");
+  fs::create_directory(folder / "people.lj");
+  const auto refused = Ledger::open(writer, folder.path(), 16);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, "journal_unreadable");
+  fs::remove(folder / "people.lj");
+  fs::rename(folder / "aside", folder / "people.lj");
+  const auto again = Ledger::open(writer, folder.path(), 16);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_TRUE(again->state.clients.contains("known"));
+}
+
+}  // namespace
+}  // namespace lectern::session
