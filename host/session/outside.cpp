@@ -73,6 +73,7 @@ void Outside::close() {
 void Outside::document_built() {
   auto& notebook = session_.prepared().notebook;
   if (!std::exchange(notebook.outside, false) || !notebook.file) return;
+  looking_ = true;
   merge(notebook.file);
 }
 
@@ -160,7 +161,13 @@ void Outside::seen(Seen seen) {
     identity_ = seen.identity;
     unread_ = {};
     unreadable_.reset();
-    merge(std::move(seen.file));
+    // Behind an edit that a worker makes: what is merged is what the document says then.
+    return session_.editing().when_built(
+        [weak = session_.weak_from_this(), file = std::move(seen.file)](Status status) {
+          const auto session = weak.lock();
+          if (!session || session->outside().closed_) return;
+          status ? session->outside().merge(file) : session->outside().finish_look();
+        });
   } else if (seen.error && seen.error->code == "not_found") {
     soon();
   } else if (seen.error && unread_ == FileIdentity{} && !unreadable_) {
@@ -187,6 +194,8 @@ void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file) {
   auto& document = session_.editing().document();
   auto merged = document::merge_outside(base_, document.cells(), document.metadata_json(), *file);
   const bool clean = !session_.saver().dirty() && notebook.last_known.has_value() && conflicts_.empty();
+  const auto version = document.version() + (merged.changes.empty() ? 0 : 1);
+  merging_ = true;
   if (!merged.changes.empty()) session_.editing().host_edit(merged.changes, "file");
   notebook.file = document::renamed(file, merged.ids);
   notebook.last_known = file->fingerprint;
@@ -199,18 +208,29 @@ void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file) {
     const auto it = there.find(cell->id);
     if (outputs.untouched() && (it == there.end() || it->second != outputs.file_text())) elsewhere_.insert(cell->id);
   }
-  take_outputs(merged.from_there);
   log::info("session", session_.path() + " was changed by another program: " + std::to_string(merged.changes.size()) +
                            " changes merged, " + std::to_string(conflicts_.size()) + " cells to be chosen");
   if (!conflicts_.empty() || merged.passed_over) keep_copy();
+  session_.editing().when_durable([weak = session_.weak_from_this(), from_there = std::move(merged.from_there), version,
+                                   clean = clean && !merged.passed_over] {
+    const auto session = weak.lock();
+    if (!session || session->outside().closed_) return;
+    session->outside().merged(from_there, clean && session->editing().document().version() == version);
+  });
+}
+
+// The edits are on disk and told; outputs of new cells come after the cells. `same`: the document says what the file
+// says.
+void Outside::merged(const std::vector<std::string>& from_there, bool same) {
+  merging_ = false;
+  take_outputs(from_there);
   tell_conflict();
-  if (!conflicts_.empty()) return;
-  session_.editing().when_durable([this, clean = clean && !merged.passed_over, heads = session_.editing().heads()] {
-    if (closed_ || !conflicts_.empty()) return;
-    const bool same = clean && session_.editing().heads() == heads;
+  if (conflicts_.empty()) {
     record(same);
     session_.saver().file_merged(same);
-  });
+  }
+  finish_look();
+  session_.saver().go_on();
 }
 
 void Outside::file_is_back() {
@@ -382,18 +402,18 @@ void Outside::tell_conflict() {
   if (asks()) session_.saver().conflicted(refusal());
 }
 
-void Outside::apply(const document::CellConflict& conflict, document::MergeChoice choice) {
+// True when the cell is the file's now, outputs included.
+bool Outside::apply(const document::CellConflict& conflict, document::MergeChoice choice) {
   const auto* live = session_.editing().document().find_cell(conflict.cell_id);
-  const bool takes =
-      choice == document::MergeChoice::theirs || (choice == document::MergeChoice::both && live == nullptr);
   const auto changes = document::changes_of(conflict, choice, live);
   if (!changes.empty()) session_.editing().host_edit(changes, "file");
   document::settle(base_, conflict);
-  if (takes && conflict.kind != document::CellConflict::Kind::deleted_there) take(conflict.cell_id);
+  if (conflict.kind == document::CellConflict::Kind::deleted_there) return false;
+  return choice == document::MergeChoice::theirs || (choice == document::MergeChoice::both && live == nullptr);
 }
 
 void Outside::keep_ours() {
-  for (const auto& conflict : std::exchange(conflicts_, {})) apply(conflict, document::MergeChoice::ours);
+  for (const auto& conflict : std::exchange(conflicts_, {})) (void)apply(conflict, document::MergeChoice::ours);
 }
 
 void Outside::resolve(Invocation invocation) {
@@ -421,15 +441,17 @@ void Outside::resolve(Invocation invocation) {
                                                                     : document::MergeChoice::both);
   }
   std::unordered_set<std::size_t> done;
+  std::vector<std::string> taken;
   for (const auto& [place, choice] : chosen) {
-    if (done.insert(place).second) apply(conflicts_[place], choice);
+    if (done.insert(place).second && apply(conflicts_[place], choice)) taken.push_back(conflicts_[place].cell_id);
   }
   std::vector<document::CellConflict> left;
   for (std::size_t i = 0; i < conflicts_.size(); ++i) {
     if (!done.contains(i)) left.push_back(std::move(conflicts_[i]));
   }
   conflicts_ = std::move(left);
-  session_.editing().when_durable([this, invocation = std::move(invocation)]() mutable {
+  session_.editing().when_durable([this, taken = std::move(taken), invocation = std::move(invocation)]() mutable {
+    for (const auto& cell : taken) take(cell);
     std::string out;
     json::Writer(out).begin_object().member("left", static_cast<std::uint64_t>(conflicts_.size())).end_object();
     tell_conflict();

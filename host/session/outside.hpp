@@ -53,6 +53,8 @@ class Outside {
 
   /// False: the file holds other outputs of this cell, or none; saving has to write them.
   [[nodiscard]] bool file_has_outputs_of(const std::string& cell_id) const { return !elsewhere_.contains(cell_id); }
+  /// What was read is on its way into the document: a save waits.
+  [[nodiscard]] bool merging() const { return merging_; }
   /// The file was deleted, and nothing has been written since.
   [[nodiscard]] bool gone() const { return gone_; }
 
@@ -64,6 +66,7 @@ class Outside {
   void seen(Seen seen);
   void finish_look();
   void merge(std::shared_ptr<const document::LoadedNotebook> file);
+  void merged(const std::vector<std::string>& from_there, bool same);
   void take_outputs(const std::vector<std::string>& from_there);
   void compared(std::vector<Compared> cells);
   void take(const std::string& cell_id);
@@ -73,7 +76,7 @@ class Outside {
   void file_is_back();
   void moved(const std::string& path);
   void vanished();
-  void apply(const document::CellConflict& conflict, document::MergeChoice choice);
+  bool apply(const document::CellConflict& conflict, document::MergeChoice choice);
   [[nodiscard]] const plugin::FormatCell* in_file(const std::string& cell_id) const;
 
   LiveSession& session_;
@@ -88,7 +91,7 @@ class Outside {
   std::unordered_map<std::string, std::uint64_t> ran_;  // by cell; since the last save
   std::vector<Task> waiting_;
   std::int64_t heard_ms_ = 0;
-  bool looking_ = false, again_ = false, gone_ = false, closed_ = false, told_ = false;
+  bool looking_ = false, again_ = false, merging_ = false, gone_ = false, closed_ = false, told_ = false;
 };
 
 }  // namespace lectern::session

@@ -148,6 +148,14 @@ void Saver::file_merged(bool same) {
   }
 }
 
+void Saver::go_on() {
+  while (!saving_ && !session_.outside().merging() && !queued_.empty()) {
+    auto next = std::move(queued_.front());
+    queued_.erase(queued_.begin());
+    start(std::move(next.done), next.overwrite, std::move(next.as));
+  }
+}
+
 void Saver::file_gone(bool gone) {
   if (gone) {
     error_ = Error{404, "file_gone", session_.path() + " was deleted or moved away by another program; nothing is lost",
@@ -244,7 +252,7 @@ Status redirect(document::SaveRequest& request, const std::string& as, const doc
 }  // namespace
 
 void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int tries) {
-  if (saving_) {
+  if (saving_ || session_.outside().merging()) {
     queued_.push_back({std::move(done), overwrite, std::move(as)});
     return;
   }
@@ -316,11 +324,8 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   }
   if (!saved || !own_file) session_.outside().saved(nullptr, nullptr, 0);
   answer(*job, saved);
-  if (!queued_.empty()) {
-    auto next = std::move(queued_.front());
-    queued_.erase(queued_.begin());
-    return start(std::move(next.done), next.overwrite, std::move(next.as));
-  }
+  go_on();
+  if (saving_) return;
   if (dirty()) schedule();
   session_.check_idle();
 }

@@ -31,6 +31,8 @@ class Saver {
   void conflicted(const Error& error);
   /// What another program wrote is in the document; `same`: and the document holds nothing else.
   void file_merged(bool same);
+  /// Nothing is merged any more: what waited for that is saved.
+  void go_on();
   /// The file is not there any more; or is again.
   void file_gone(bool gone);
   /// Command `save`.

@@ -208,6 +208,31 @@ TEST_F(OutsideTest, OutputsOfAnotherRunAreShownToThoseWhoAreHere) {
   EXPECT_NE(host_->read("n.ipynb").find("ran elsewhere"), std::string::npos);
 }
 
+TEST_F(OutsideTest, OutputsOfANewCellComeAfterTheCell) {
+  begin();
+  const std::string made = R"({"cell_type":"code","execution_count":1,"id":"new","metadata":{},"outputs":[)"
+                           R"({"name":"stdout","output_type":"stream","text":["elsewhere"]}],"source":["2"]},)";
+  const std::string before = R"({"cell_type":"markdown")";
+  outside(replaced(small_notebook, before, made + before));
+  transaction();
+  const auto data = tab_->await("cell-op").data;
+  EXPECT_EQ(text_of(data, "cell_id"), "new");
+  EXPECT_NE(json::write(data).find("elsewhere"), std::string::npos);
+}
+
+// A worker puts a long text into the document; who saves meanwhile saves what is merged.
+TEST_F(OutsideTest, ALongEditIsMergedBeforeAnythingIsSaved) {
+  begin(0);
+  edit("ours");
+  std::string lines;
+  for (int i = 0; i < 8'000; ++i) lines += "line " + std::to_string(i) + " of many \\n";
+  outside(replaced(small_notebook, "hello", lines));
+  const auto saved = tab_->command("save", "{}", 1);
+  EXPECT_TRUE(flag_of(saved, "ok")) << json::write(saved);
+  EXPECT_NE(host_->read("n.ipynb").find("ours"), std::string::npos);
+  EXPECT_NE(host_->read("n.ipynb").find("line 7999"), std::string::npos);
+}
+
 TEST_F(OutsideTest, ADeletedFileLosesNothing) {
   begin();
   fs::remove(host_->root() / "n.ipynb");
