@@ -75,12 +75,13 @@ part_python() {
 
 part_sdk() {
   check "a plugin outside the tree builds against the installed SDK" "$ROOT/tests/consumer/run.sh" "$ROOT/build/dev"
+  check "a program outside the tree builds against the installed client" "$ROOT/tests/consumer/client.sh" "$ROOT/build/dev"
   check "the tutorial leads to a policy that decides" "$ROOT/tests/consumer/tutorial.sh" "$ROOT/build/dev"
   check "the installed host runs from where it is put" "$ROOT/tests/installed/run.sh" "$ROOT/build/dev"
 }
 
 # Sanitizers run the fast suites: no kernels, no fault injection, no processes of their own (TSan cannot follow a fork).
-SLOW_SUITES='KernelTest|CliTest|EveryFault|AKilledHostLetsGo|SessionLargeRoom'
+SLOW_SUITES='KernelTest|ClientHostTest|CliTest|EveryFault|AKilledHostLetsGo|SessionLargeRoom'
 part_sanitizers() {
   build asan-ubsan
   run_ctest asan-ubsan -E "$SLOW_SUITES"
@@ -94,7 +95,7 @@ part_tidy() {
   base=$(git -C "$ROOT" merge-base HEAD origin/main 2>/dev/null || true)
   if [ -z "$base" ] || [ "$base" = "$(git -C "$ROOT" rev-parse HEAD)" ]; then base=HEAD~1; fi
   mapfile -t files < <(git -C "$ROOT" diff --name-only --diff-filter=d "$base" -- '*.cpp' 2>/dev/null |
-    grep -E '^(host|plugins|policies)/' | head -"${LECTERN_TIDY_FILES:-12}" | sed "s|^|$ROOT/|")
+    grep -E '^(host|plugins|policies|sdk)/' | head -"${LECTERN_TIDY_FILES:-12}" | sed "s|^|$ROOT/|")
   if [ ${#files[@]} -eq 0 ]; then
     say "no C++ file changed: nothing to check"
     return 0

@@ -75,7 +75,7 @@ void Live::connect() {
   handlers.closed = on_self([](Live& self, const net::Closed& closed) { self.closed(closed); });
   link_ = net::WebSocket::connect(server_.endpoint,
                                   {std::move(target), std::string(protocol), std::move(headers),
-                                   options_.connect_timeout, options_.max_message_bytes},
+                                   options_.connect_timeout, options_.silent_for, options_.max_message_bytes},
                                   std::move(handlers));
 }
 
@@ -172,6 +172,7 @@ void Live::end(Error why) {
   if (over_) return;
   over_ = true;
   const auto keep = shared_from_this();
+  told_connected_ = false;  // `ended` says it
   link_gone();
   for (auto* timer : {&retry_, &opening_, &replay_, &tick_}) timer->cancel();
   change([&](View& view) { view.ended = why; });

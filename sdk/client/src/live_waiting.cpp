@@ -35,8 +35,7 @@ struct Live::Batch {
   }
 };
 
-// -- answers
-// -------------------------------------------------------------------------------------------------------------
+// -- answers -------------------------------------------------------------------------------------------------
 
 void Live::command(std::string name, Json body, Callback<Json> done) {
   if (over_) return done(*view().ended);
@@ -83,8 +82,7 @@ void Live::confirm_sync(Callback<std::uint64_t> done) {
   look_again();
 }
 
-// -- conditions
-// ----------------------------------------------------------------------------------------------------------
+// -- conditions ----------------------------------------------------------------------------------------------
 
 void Live::wait_for(Condition condition, std::optional<Milliseconds> time, Callback<void> done) {
   auto waiter = std::make_shared<Waiter>();
@@ -125,8 +123,7 @@ void Live::look_again() {
   }
 }
 
-// -- runs
-// ----------------------------------------------------------------------------------------------------------------
+// -- runs ----------------------------------------------------------------------------------------------------
 
 void Live::execute(const std::vector<std::string>& cell_ids, std::optional<Milliseconds> time,
                    Callback<std::vector<Execution>> done) {
@@ -198,8 +195,7 @@ void Live::look_after_runs() {
   for (const auto& [execution_id, status] : over) run_ended(execution_id, status);
 }
 
-// -- the pen
-// -------------------------------------------------------------------------------------------------------------
+// -- the pen -------------------------------------------------------------------------------------------------
 
 void Live::takeover(const TakeoverOptions& options, Callback<Grant> done) {
   Json body = Json::Object{};
@@ -281,8 +277,7 @@ void Live::withdraw(Callback<void> done) {
   }
 }
 
-// -- blobs, events
-// -------------------------------------------------------------------------------------------------------
+// -- blobs, events -------------------------------------------------------------------------------------------
 
 void Live::blob(const std::string& sha256, Callback<std::string> done) {
   if (over_) return done(*view().ended);

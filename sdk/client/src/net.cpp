@@ -1,45 +1,30 @@
 // The only translation unit that sees Asio, Beast and OpenSSL.
 #include "net.hpp"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
 #include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <deque>
 #include <optional>
 #include <thread>
+
+#include "any_stream.hpp"
 
 namespace lectern::client::net {
 namespace {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace ssl = boost::asio::ssl;
 namespace websocket = boost::beast::websocket;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
-using Plain = beast::tcp_stream;
-using Tls = beast::ssl_stream<beast::tcp_stream>;
 
-constexpr Milliseconds silence{45'000};  // the host pings every 20 s (docs/protocol.md, section 3)
 constexpr Milliseconds farewell{1'000};
 constexpr const char* user_agent = "lectern-client-cpp";
 
 Error unreachable(const Endpoint& endpoint, const std::string& why) {
   return {0, "unreachable", "the host at " + endpoint.authority() + " cannot be reached: " + why, {}, {}};
-}
-
-Plain& tcp_of(Plain& stream) {
-  return stream;
-}
-Plain& tcp_of(Tls& stream) {
-  return stream.next_layer();
 }
 
 }  // namespace
@@ -107,50 +92,9 @@ void Timer::cancel() {
 
 namespace {
 
-/// A connected stream: name looked up, TCP open, TLS shaken. One object per connection; it is told once how that went.
-template <class Stream>
-struct Dial;
-
-template <>
-struct Dial<Plain> {
-  explicit Dial(const Endpoint&) {}
-  Plain make(asio::io_context& io) { return Plain(io); }
-  template <class Done>
-  void handshake(Plain&, Done done) {
-    done(error_code());
-  }
-  error_code error;
-};
-
-template <>
-struct Dial<Tls> {
-  explicit Dial(const Endpoint& endpoint) {
-    if (endpoint.ca_file.empty()) {
-      context.set_default_verify_paths(error);
-    } else {
-      context.load_verify_file(endpoint.ca_file, error);
-    }
-    error_code ignored;
-    context.set_verify_mode(endpoint.verify_tls ? ssl::verify_peer : ssl::verify_none, ignored);
-    if (endpoint.verify_tls) context.set_verify_callback(ssl::host_name_verification(endpoint.host), ignored);
-    host = endpoint.host;
-  }
-  Tls make(asio::io_context& io) { return Tls(io, context); }
-  template <class Done>
-  void handshake(Tls& stream, Done done) {
-    error_code ignored;
-    const bool is_address = (asio::ip::make_address(host, ignored), !ignored);
-    if (!is_address) SSL_set_tlsext_host_name(stream.native_handle(), host.c_str());
-    stream.async_handshake(ssl::stream_base::client, std::move(done));
-  }
-  ssl::context context{ssl::context::tls_client};
-  std::string host;
-  error_code error;
-};
-
 /// Name, TCP, TLS; then `ready`. The stream's own timer bounds each of them.
-template <class Self, class Stream>
-void dial(std::shared_ptr<Self> self, Stream& stream, Milliseconds timeout, std::function<void(error_code)> ready) {
+template <class Self>
+void dial(std::shared_ptr<Self> self, AnyStream& stream, Milliseconds timeout, std::function<void(error_code)> ready) {
   // A name server that keeps silent is bounded as the rest is.
   auto expired = std::make_shared<Timer>();
   expired->start(timeout, [self] { self->resolver.cancel(); });
@@ -159,23 +103,22 @@ void dial(std::shared_ptr<Self> self, Stream& stream, Milliseconds timeout, std:
       [self, &stream, timeout, ready = std::move(ready), expired](error_code error, tcp::resolver::results_type found) {
         expired->cancel();
         if (error || self->over) return ready(error);
-        tcp_of(stream).expires_after(timeout);
-        tcp_of(stream).async_connect(found, [self, &stream, ready](error_code failed, const tcp::endpoint&) {
+        stream.tcp().expires_after(timeout);
+        stream.tcp().async_connect(found, [self, &stream, ready](error_code failed, const tcp::endpoint&) {
           if (failed || self->over) return ready(failed);
           error_code ignored;
-          tcp_of(stream).socket().set_option(tcp::no_delay(true), ignored);
-          self->dialing.handshake(stream, [self, ready](error_code shaken) { ready(shaken); });
+          stream.tcp().socket().set_option(tcp::no_delay(true), ignored);
+          stream.handshake([self, ready](error_code shaken) { ready(shaken); });
         });
       });
 }
 
-template <class Stream>
-struct Exchange : std::enable_shared_from_this<Exchange<Stream>> {
+struct Exchange : std::enable_shared_from_this<Exchange> {
   Exchange(const Endpoint& to, HttpRequest what, std::function<void(Result<HttpAnswer>)> then)
-      : endpoint(to), request(std::move(what)), done(std::move(then)), dialing(endpoint) {}
+      : endpoint(to), request(std::move(what)), done(std::move(then)) {}
 
   void run() {
-    if (dialing.error) return end(dialing.error);
+    if (stream.error()) return end(stream.error());
     const auto self = this->shared_from_this();
     dial(self, stream, request.timeout, [self](error_code error) {
       if (error) return self->end(error);
@@ -191,7 +134,7 @@ struct Exchange : std::enable_shared_from_this<Exchange<Stream>> {
     message.body() = std::move(request.body);
     message.prepare_payload();
     message.keep_alive(false);
-    tcp_of(stream).expires_after(request.timeout);
+    stream.tcp().expires_after(request.timeout);
     beast::http::async_write(stream, message, [self = this->shared_from_this()](error_code error, std::size_t) {
       if (error) return self->end(error);
       self->read();
@@ -208,15 +151,14 @@ struct Exchange : std::enable_shared_from_this<Exchange<Stream>> {
   void end(error_code error) { finish(unreachable(endpoint, error.message())); }
   void finish(Result<HttpAnswer> result) {
     over = true;
-    tcp_of(stream).close();
+    stream.tcp().close();
     std::exchange(done, {})(std::move(result));
   }
 
   Endpoint endpoint;
   HttpRequest request;
   std::function<void(Result<HttpAnswer>)> done;
-  Dial<Stream> dialing;
-  Stream stream = dialing.make(Loop::get().impl().io);
+  AnyStream stream{Loop::get().impl().io, endpoint};
   tcp::resolver resolver{Loop::get().impl().io};
   beast::http::request<beast::http::string_body> message;
   beast::http::response_parser<beast::http::string_body> parser;
@@ -224,18 +166,14 @@ struct Exchange : std::enable_shared_from_this<Exchange<Stream>> {
   bool over = false;
 };
 
-template <class Stream>
-class Socket final : public WebSocket, public std::enable_shared_from_this<Socket<Stream>> {
+class Socket final : public WebSocket, public std::enable_shared_from_this<Socket> {
  public:
   Socket(const Endpoint& to, Settings settings, Handlers handlers)
-      : endpoint(to),
-        dialing(endpoint),
-        settings_(std::move(settings)),
-        handlers_(std::make_shared<Handlers>(std::move(handlers))) {}
+      : endpoint(to), settings_(std::move(settings)), handlers_(std::make_shared<Handlers>(std::move(handlers))) {}
 
   void run() {
     const auto self = this->shared_from_this();
-    if (dialing.error) return Loop::get().post([self] { self->lost(self->dialing.error); });
+    if (const auto error = socket_.next_layer().error()) return Loop::get().post([self, error] { self->lost(error); });
     dial(self, socket_.next_layer(), settings_.connect_timeout, [self](error_code error) {
       if (error) return self->lost(error);
       if (!self->over) self->upgrade();
@@ -250,7 +188,7 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
     over = true;
     handlers_.reset();
     resolver.cancel();
-    tcp_of(socket_.next_layer()).close();
+    socket_.next_layer().tcp().close();
   }
   void close(std::function<void()> done) override {
     const bool open = socket_.is_open() && !over;
@@ -270,14 +208,14 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
   }
 
   const Endpoint endpoint;
-  Dial<Stream> dialing;
   tcp::resolver resolver{Loop::get().impl().io};
   bool over = false;
 
  private:
   void upgrade() {
-    tcp_of(socket_.next_layer()).expires_never();
-    websocket::stream_base::timeout limits{settings_.connect_timeout, silence, false};
+    socket_.next_layer().tcp().expires_never();
+    // Pings of our own, because without them Beast counts from the last message: those of the host would not keep us.
+    const websocket::stream_base::timeout limits{settings_.connect_timeout, settings_.silence, true};
     socket_.set_option(limits);
     socket_.read_message_max(settings_.max_message);
     socket_.set_option(websocket::stream_base::decorator([this](websocket::request_type& request) {
@@ -354,7 +292,7 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
 
   Settings settings_;
   std::shared_ptr<Handlers> handlers_;
-  websocket::stream<Stream> socket_{dialing.make(Loop::get().impl().io)};
+  websocket::stream<AnyStream> socket_{Loop::get().impl().io, endpoint};
   websocket::response_type answer_;
   beast::flat_buffer buffer_;
   std::deque<std::string> queue_;
@@ -364,21 +302,14 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
 }  // namespace
 
 void http(const Endpoint& endpoint, HttpRequest request, std::function<void(Result<HttpAnswer>)> done) {
-  const auto start = [&](auto exchange) { Loop::get().post([exchange] { exchange->run(); }); };
-  if (endpoint.tls) {
-    start(std::make_shared<Exchange<Tls>>(endpoint, std::move(request), std::move(done)));
-  } else {
-    start(std::make_shared<Exchange<Plain>>(endpoint, std::move(request), std::move(done)));
-  }
+  const auto exchange = std::make_shared<Exchange>(endpoint, std::move(request), std::move(done));
+  Loop::get().post([exchange] { exchange->run(); });
 }
 
 std::shared_ptr<WebSocket> WebSocket::connect(const Endpoint& endpoint, Settings settings, Handlers handlers) {
-  const auto start = [](auto socket) -> std::shared_ptr<WebSocket> {
-    socket->run();
-    return socket;
-  };
-  if (endpoint.tls) return start(std::make_shared<Socket<Tls>>(endpoint, std::move(settings), std::move(handlers)));
-  return start(std::make_shared<Socket<Plain>>(endpoint, std::move(settings), std::move(handlers)));
+  const auto socket = std::make_shared<Socket>(endpoint, std::move(settings), std::move(handlers));
+  socket->run();
+  return socket;
 }
 
 }  // namespace lectern::client::net

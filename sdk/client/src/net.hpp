@@ -106,6 +106,7 @@ class WebSocket {
     std::string subprotocol;
     Headers headers;
     Milliseconds connect_timeout{};
+    Milliseconds silence{};  // after which the line is lost
     std::uint64_t max_message = 0;
   };
   static std::shared_ptr<WebSocket> connect(const Endpoint& endpoint, Settings settings, Handlers handlers);

@@ -117,8 +117,7 @@ void Session::close() {
   });
 }
 
-// -- looking
-// -------------------------------------------------------------------------------------------------------------
+// -- looking -------------------------------------------------------------------------------------------------
 
 ConnectionInfo Session::info() const {
   return live_->look([](const View& view) { return view.info; });
@@ -154,8 +153,7 @@ void Session::read(const std::function<void(const View&)>& look) const {
   live_->look([&](const View& view) { look(view); });
 }
 
-// -- hearing
-// -------------------------------------------------------------------------------------------------------------
+// -- hearing -------------------------------------------------------------------------------------------------
 
 Subscription Session::subscribe(std::function<void(const Event&)> hear) {
   return Subscription(live_->subscribe(std::move(hear)));
@@ -170,11 +168,10 @@ Status Session::wait_for(std::function<bool(const View&)> condition, std::option
   return wait<void>([&](Callback<void> done) { async_wait_for(std::move(condition), timeout, std::move(done)); });
 }
 
-// -- commands
-// ------------------------------------------------------------------------------------------------------------
+// -- commands ------------------------------------------------------------------------------------------------
 
 void Session::async_command(const std::string& name, Json body, Callback<Json> done) {
-  on_loop(live_, [name, body = std::move(body), done = std::move(done)](Live& live) mutable {
+  on_loop(live_, [name = std::string(name), body = std::move(body), done = std::move(done)](Live& live) mutable {
     live.command(std::move(name), std::move(body), std::move(done));
   });
 }
@@ -359,8 +356,7 @@ Result<std::string> Session::blob(const Json& reference) {
   return wait<std::string>([&](Callback<std::string> done) { async_blob(reference, std::move(done)); });
 }
 
-// -- opening
-// -------------------------------------------------------------------------------------------------------------
+// -- opening -------------------------------------------------------------------------------------------------
 
 namespace {
 

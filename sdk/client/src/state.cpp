@@ -143,8 +143,9 @@ Status create(Notebook& notebook, const Json& change) {
 
 Status change_cell(Notebook& notebook, Cell& cell, const std::string& kind, const Json& change) {
   if (kind == "delete_cell" || kind == "move_cell") {
+    const auto at = notebook.cells.begin() + (&cell - notebook.cells.data());
     Cell moved = std::move(cell);
-    notebook.cells.erase(notebook.cells.begin() + (&cell - notebook.cells.data()));
+    notebook.cells.erase(at);
     if (kind == "move_cell") place(notebook, std::move(moved), change);
     return {};
   }

@@ -60,6 +60,7 @@ struct Options {
   Milliseconds open_timeout{130'000};           // for the whole opening
   Milliseconds connect_timeout{10'000};         // for one attempt to connect
   Milliseconds reconnect_for{60'000};           // without the host for so long, the session ends
+  Milliseconds silent_for{45'000};              // a line without a sign of life for so long is lost
   Milliseconds answer_timeout{130'000};         // for the answer to one command, reconnecting included
   std::uint64_t max_message_bytes = 64u << 20;  // of one frame or HTTP answer; more is refused before it is read
   std::function<void(const Event&)> on_event;   // from the first event on; [library's thread]
@@ -134,7 +135,7 @@ class Session {
   /// farewell.
   void close();
 
-  // -- looking: never waits for the host ------------------------------------------------------------------------------
+  // -- looking: never waits for the host ---------------------------------------------------------------------
 
   [[nodiscard]] ConnectionInfo info() const;
   [[nodiscard]] std::vector<Cell> cells() const;
@@ -151,7 +152,7 @@ class Session {
   /// All of it without a copy. `look` runs here and now and must not call this session, nor keep the reference.
   void read(const std::function<void(const View&)>& look) const;
 
-  // -- hearing --------------------------------------------------------------------------------------------------------
+  // -- hearing -----------------------------------------------------------------------------------------------
 
   /// Every event from now on, on the library's thread, after the View has it.
   [[nodiscard]] Subscription subscribe(std::function<void(const Event&)> hear);
@@ -161,8 +162,7 @@ class Session {
   void async_wait_for(std::function<bool(const View&)> condition, std::optional<Milliseconds> timeout,
                       Callback<void> done);
 
-  // -- commands: the host's refusals come as it words them
-  // --------------------------------------------------------------
+  // -- commands: the host's refusals come as it words them ---------------------------------------------------
 
   /// Any command that /api/v1/asyncapi.json lists; its reply.
   Result<Json> command(const std::string& name, Json body = Json::Object{});
