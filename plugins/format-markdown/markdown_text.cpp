@@ -310,7 +310,9 @@ std::string render_cell(const lectern::sdk::Cell& cell, const Dialect& dialect, 
   const std::size_t blanks = old == nullptr ? 1 : old->blanks_after;
   if (cell.cell_type == "markdown") {
     // Below a break that stays, the text is exchanged; else all is written anew.
-    if (old != nullptr && old->kind == BlockKind::text && old->has_break && !new_metadata) {
+    const bool same_break = old != nullptr && old->kind == BlockKind::text && old->has_break && !new_metadata &&
+                            json::member(old->break_metadata, blank_lines).empty();
+    if (same_break) {
       std::string out(old->lead);
       const auto first = std::find_if_not(old->lines.begin(), old->lines.end(), blank);
       for (auto line = old->lines.begin(); line != first && first != old->lines.end(); ++line) put(out, *line, dialect);

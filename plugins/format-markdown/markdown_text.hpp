@@ -19,7 +19,7 @@ DocumentCell parse_block(const Block& block, const Dialect& dialect);
 
 /// Where a cell is to stand.
 struct Place {
-  bool document_begins = false;  ///< nothing at all is before it
+  bool document_begins = false;  ///< nothing is before it, and a rule at its beginning would begin front matter
   bool after_text = false;       ///< a text is before it, from which only a break sets it apart
   bool last = false;
 };

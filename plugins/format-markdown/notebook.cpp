@@ -127,15 +127,23 @@ void write_document(const lectern::sdk::Notebook& notebook, bool quarto, const l
   }
   const bool open_end = head.size() > text_cells::byte_order_mark(head).size() && !head.ends_with('\n');
   if (open_end && !notebook.cells.empty()) head += dialect.line_end();
-  sink.write(head);
-  Place place;
-  place.document_begins = text_cells::byte_order_mark(head).size() == head.size();
-  for (std::size_t i = 0; i < notebook.cells.size(); ++i) {
-    place.last = i + 1 == notebook.cells.size();
-    sink.write(render_cell(notebook.cells[i], dialect, place));
-    place.document_begins = false;
-    place.after_text = notebook.cells[i].cell_type == "markdown";
-  }
+  const auto cells = [&](bool begins) {
+    std::string out = head;
+    Place place;
+    place.document_begins = begins;
+    for (std::size_t i = 0; i < notebook.cells.size(); ++i) {
+      place.last = i + 1 == notebook.cells.size();
+      out += render_cell(notebook.cells[i], dialect, place);
+      place.document_begins = false;
+      place.after_text = notebook.cells[i].cell_type == "markdown";
+    }
+    return out;
+  };
+  std::string document = cells(false);
+  const bool begins = text_cells::byte_order_mark(head).size() == head.size();
+  // A text that begins with a rule must not be taken for front matter.
+  if (begins && read_front(document, quarto).found) document = cells(true);
+  sink.write(document);
 }
 
 }  // namespace markdown

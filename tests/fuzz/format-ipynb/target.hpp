@@ -138,9 +138,9 @@ inline void check_same(const lectern_format& format, const Notebook& expected, s
   }
 }
 
-inline void check_format(const lectern_format& format, std::string_view bytes) {
+inline void check_format(const lectern_format& format, std::string_view bytes, std::string_view path = "a.ipynb") {
   Notebook notebook;
-  (void)format.probe({"a.ipynb", 7}, {bytes.data(), std::min<std::size_t>(bytes.size(), 4096)});
+  (void)format.probe({path.data(), path.size()}, {bytes.data(), std::min<std::size_t>(bytes.size(), 4096)});
   if (!read(format, bytes, notebook)) return;
   require(notebook.done, "the notebook comes");
   check_cells(notebook);

@@ -1,0 +1,8 @@
+﻿# %%
+1
+
+# %% [markdown]
+# \%% x
+# In[1]:
+2
+# <codecell>

@@ -1,0 +1,12 @@
+# %% [markdown]
+"""
+A text
+
+of lines
+"""
+
+# %% [markdown]
+r'''one $\alpha$'''
+
+# %% [raw]
+"""raw"""

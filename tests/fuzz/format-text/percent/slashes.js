@@ -1,0 +1,12 @@
+// ---
+// jupyter:
+//   kernelspec:
+//     language: javascript
+// ---
+
+// %%
+const x = 1
+// %time
+
+// %% [markdown]
+// text

@@ -1,0 +1,7 @@
+  # %% indented
+    x
+
+#%%
+#%%[markdown]
+#text
+raw text
