@@ -149,7 +149,7 @@ describe('the power goes', () => {
       disk.is('well');
       const kind = ['before', 'mid', 'after'][Math.floor(random() * 3)];
       const loss = random() < 0.5 ? 'all' : 'some';
-      const after = Math.floor(random() * 60);
+      const after = 1 + Math.floor(random() * 60);
       const plan = `die=${kind} loss=${loss} seed=${number}`;
       let second: Host | undefined;
       try {
