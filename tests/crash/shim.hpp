@@ -4,8 +4,8 @@
 // Loaded by LD_PRELOAD it does nothing until it is armed: by lectern_disk_arm(), or at the start of the program
 // LECTERN_DISK_PROGRAM (a file name) by LECTERN_DISK_ROOT, LECTERN_DISK_ATTIC and LECTERN_DISK_PLAN. With
 // LECTERN_DISK_CONTROL=<file> the disk is what the file says for as long as it says so: "ENOSPC" (nothing can grow),
-// "EIO" (no write or sync succeeds), "EROFS" (nothing can change), "kill <n>" (the power goes n > 0 calls later), anything
-// else: well.
+// "EIO" (no write or sync succeeds), "EROFS" (nothing can change), "kill <n>" (the power goes n > 0 calls later),
+// anything else: well.
 #pragma once
 
 #include <cstdint>
