@@ -64,6 +64,7 @@ describe('the history panel', () => {
     const rows = page.getByTestId('version');
     expect(await rows.count()).toBe(2);
     expect(await rows.first().textContent()).toMatch(/Ann.*3 cells/);
+    await page.getByTestId('difference').nth(2).waitFor();
     expect(await page.getByTestId('difference').count()).toBe(3);
     const text = await page.getByTestId('history-detail').textContent();
     expect(text).toContain('− total = sum(orders)');

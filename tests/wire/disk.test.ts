@@ -191,7 +191,7 @@ describe('the power goes', () => {
         disk.forget();
       }
     },
-    30_000,
+    120_000,
   );
 });
 

@@ -187,8 +187,9 @@ describe('autosave', () => {
     const host = await Host.start({ args: ['--autosave-after-ms', '100', '--autosave-at-most-ms', '600000'] });
     try {
       const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: 'old' }])));
+      const from = a.frames.length;
       await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'quiet' }] });
-      await a.event('save-state', (data) => data.state === 'saved', a.frames.findIndex((frame) => frame.data.state === 'dirty'));
+      await a.event('save-state', (data) => data.state === 'saved' && data.heads[0] !== a.ready.notebook.heads[0], from);
       expect(host.file('n.ipynb')).toContain('quiet');
       await a.close();
     } finally {

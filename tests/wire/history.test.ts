@@ -9,7 +9,7 @@ import { Host, LECTERN, until, type ConnectionInfo } from '../support/host';
 describe('history', () => {
   let host: Host;
   beforeAll(async () => {
-    host = await Host.start();
+    host = await Host.start({ args: ['--autosave-after-ms', '600000', '--autosave-at-most-ms', '600000'] }); // the file stays as it was until it is looked at
   });
   afterAll(() => host.stop());
 
@@ -21,7 +21,7 @@ describe('history', () => {
   const cli = (args: string[]) => {
     const done = spawnSync(LECTERN, [...args, '--server', host.url, '--token', host.token], {
       encoding: 'utf8',
-      env: { ...process.env, XDG_RUNTIME_DIR: path.join(host.home, 'run'), XDG_STATE_HOME: path.join(host.home, 'state') },
+      env: { ...process.env, XDG_RUNTIME_DIR: path.join(host.home, 'run'), XDG_STATE_HOME: path.join(host.home, 'state'), XDG_CONFIG_HOME: path.join(host.home, 'config') },
     });
     return { code: done.status, out: done.stdout, err: done.stderr };
   };
@@ -127,7 +127,8 @@ describe('history', () => {
   });
 
   it('remembers after a crash, also what the log had not heard', async () => {
-    const own = await Host.start();
+    const patient = ['--autosave-after-ms', '600000', '--autosave-at-most-ms', '600000'];
+    const own = await Host.start({ args: patient });
     const name = own.notebook('crash.ipynb', [{ id: 'a', source: 'one' }]);
     const info = await own.open(name);
     const ann = await Client.join(own, info, { query: { label: 'Ann' } });
@@ -136,7 +137,7 @@ describe('history', () => {
     await until('the log', () => journal().length > 0);
     await own.kill('SIGKILL');
 
-    const again = await Host.start({ root: own.root, home: own.home });
+    const again = await Host.start({ root: own.root, home: own.home, args: patient });
     const there = await again.open(name);
     const told = (await again.get(`${base(there)}/history`)).body.versions;
     expect(told.at(-1).source).toBe('import');

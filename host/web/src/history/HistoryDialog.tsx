@@ -47,7 +47,8 @@ export function HistoryDialog({ look, onClose }: { look: Look; onClose(): void }
   const older = useCallback(() => {
     if (!listed?.more) return;
     api.history(session, listed.more).then(
-      (page: HistoryPage) => setListed((known) => known && { ...known, versions: [...known.versions, ...page.versions], more: page.next_before ?? null }),
+      // A second click before the answer asks for the same page.
+      (page: HistoryPage) => setListed((known) => known && known.more === listed.more ? { ...known, versions: [...known.versions, ...page.versions], more: page.next_before ?? null } : known),
       (reason: unknown) => setError(toWireError(reason)),
     );
   }, [session, listed?.more]);
@@ -70,7 +71,7 @@ export function HistoryDialog({ look, onClose }: { look: Look; onClose(): void }
             <Files kept={listed.kept} chosen={chosen} choose={setChosen} />
           </nav>
         )}
-        {chosen.version !== null && <Detail key={`${chosen.version}/${asked}`} look={chosen} version={listed?.versions.find((one) => one.version === chosen.version)} choose={setChosen} onRestored={() => setAsked((n) => n + 1)} />}
+        {chosen.version !== null && <Detail key={chosen.version} asked={asked} look={chosen} version={listed?.versions.find((one) => one.version === chosen.version)} choose={setChosen} onRestored={() => setAsked((n) => n + 1)} />}
       </div>
     </dialog>
   );
@@ -167,7 +168,7 @@ function Files({ kept, chosen, choose }: { kept: KeptCopy[]; chosen: Look; choos
   );
 }
 
-function Detail({ look, version, choose, onRestored }: { look: Look; version?: Version; choose(look: Look): void; onRestored(): void }) {
+function Detail({ look, asked, version, choose, onRestored }: { look: Look; /** Counts what was restored: what is now is another. */ asked: number; version?: Version; choose(look: Look): void; onRestored(): void }) {
   const { t } = useTranslation();
   const { actions, session } = useOpen();
   const id = useSession((state) => state.sessionId);
@@ -192,7 +193,7 @@ function Detail({ look, version, choose, onRestored }: { look: Look; version?: V
     return () => {
       current = false;
     };
-  }, [session, id, name, against]);
+  }, [session, id, name, against, asked]);
   const restore = async (cellId?: string) => {
     setError(null);
     setDone(false);

@@ -19,6 +19,8 @@ function ConflictCell({ cell, canEdit }: { cell: CellConflict; canEdit: boolean 
   const { actions } = useOpen();
   const here = useSession((state) => state.notebook?.cells[cell.cell_id]?.source);
   const choose = (choice: "ours" | "theirs" | "both") => () => void actions.resolve(cell.cell_id, choice);
+  const place = useSession((state) => state.notebook?.order.indexOf(cell.cell_id) ?? -1);
+  const name = place >= 0 ? t("history.cell_at", { number: place + 1 }) : t("history.cell_gone");
   const twoSided = cell.kind === "both_edited";
   return (
     <li className="conflict-cell" data-testid={`conflict-${cell.cell_id}`}>
@@ -28,7 +30,7 @@ function ConflictCell({ cell, canEdit }: { cell: CellConflict; canEdit: boolean 
         {cell.theirs && <Side name={t("trouble.cell_file")} text={cell.theirs.source} />}
       </div>
       {canEdit && (
-        <span className="trouble-actions">
+        <span className="trouble-actions" role="group" aria-label={name}>
           <Button onClick={choose("ours")} testId="choose-ours">
             {t("trouble.choose_ours")}
           </Button>
