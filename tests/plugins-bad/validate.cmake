@@ -23,7 +23,5 @@ set_target_properties(bad-leaky PROPERTIES PREFIX "" OUTPUT_NAME leaky LIBRARY_O
 file(GENERATE OUTPUT ${bad}/leaky/leaky.plugin.json CONTENT
   "{\"id\": \"leaky\", \"kind\": \"policy\", \"version\": \"1.0.0\", \"abi\": {\"major\": 0, \"minor\": 1}, \"library\": \"leaky.so\", \"unloadable\": true}\n")
 list(APPEND validate_bad bad-leaky)
-if(TARGET validate_tests)
-  add_dependencies(validate_tests lectern-validate ${validate_bad} bad-sticky bad-garbage bad-wrong-id bad-no-symbol
-    bad-throwing-policy bad-throwing-runtime bad-init-fails plugin-local-takeover plugin-collaborative)
-endif()
+add_dependencies(validate_tests lectern-validate ${validate_bad} bad-sticky bad-garbage bad-wrong-id bad-no-symbol
+  bad-throwing-policy bad-throwing-runtime bad-init-fails plugin-local-takeover plugin-collaborative)
