@@ -146,6 +146,32 @@ TEST_F(ClientHostTest, RunsCodeAndEverybodySeesIt) {
   }
 }
 
+TEST_F(ClientHostTest, EverybodyWhoWaitsForARunIsTold) {
+  auto session = open();
+  const auto busy = session.create_cell("input()"), twice = session.create_cell("'done'");
+  ASSERT_TRUE(ok(busy));
+  ASSERT_TRUE(ok(twice));
+  std::atomic<int> ended{0};
+  const auto count = [&](const Result<std::vector<Execution>>& ran) {
+    EXPECT_TRUE(ok(ran));
+    for (const auto& execution : *ran) EXPECT_TRUE(execution.ok());
+    ended += static_cast<int>(ran->size());
+  };
+  // Behind a run that asks the cell only waits: whoever runs it again gets the run that is there.
+  session.async_execute({busy->id}, {}, count);
+  session.async_execute({twice->id, twice->id}, {}, count);
+  session.async_execute({twice->id}, {}, count);
+  std::string question;
+  ASSERT_TRUE(ok(until(session, [&](const View& view) {
+    if (!view.notebook.inputs.empty()) question = view.notebook.inputs.front().request_id;
+    return !question.empty();
+  })));
+  ASSERT_TRUE(ok(session.confirm_sync()));
+  EXPECT_EQ(ended, 0);
+  ASSERT_TRUE(ok(session.answer_input(question, "go on")));
+  EXPECT_TRUE(ok(until(session, [&](const View&) { return ended == 4; })));
+}
+
 TEST_F(ClientHostTest, ThePenPassesAndLateEditsAreRefused) {
   auto first = open("one"), second = open("two");
   const auto refused = second.set_source("a", "no");

@@ -262,6 +262,40 @@ TEST(ClientHostile, ClosingEndsWhatIsUnderWay) {
   session->close();
 }
 
+TEST(ClientHostile, ClosingEndsABlobUnderWay) {
+  // It answers one connection after the other: nothing but the notebook's until that is gone.
+  FakeHost host([](Peer& peer, int) {
+    begin(peer);
+    peer.drain();
+  });
+  auto session = connect_open("n.ipynb", to(host));
+  ASSERT_TRUE(ok(session));
+  std::atomic<int> called{0};
+  session->async_blob(Json().set("$blob", "00"), [&](const Result<std::string>& bytes) {
+    EXPECT_TRUE(!bytes && bytes.error().code == "ended");
+    ++called;
+  });
+  session->close();
+  EXPECT_EQ(called, 1);
+}
+
+// Made before the library's thread, and still open when the process ends: that is then no crash (ctest runs each test
+// in a process of its own).
+std::unique_ptr<FakeHost> host_at_exit;
+std::optional<Session> open_at_exit;
+
+TEST(ClientHostile, ASessionThatIsAGlobalEndsWithTheProcess) {
+  open_at_exit.reset();
+  host_at_exit = std::make_unique<FakeHost>([](Peer& peer, int) {
+    begin(peer);
+    peer.drain();
+  });
+  auto session = connect_open("n.ipynb", to(*host_at_exit));
+  ASSERT_TRUE(ok(session));
+  open_at_exit = std::move(*session);
+  EXPECT_FALSE(open_at_exit->ended());
+}
+
 TEST(ClientHostile, SubscriptionsAndSessionsEndWhereTheyAre) {
   FakeHost host([](Peer& peer, int) {
     begin(peer);

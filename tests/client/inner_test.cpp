@@ -1,18 +1,48 @@
 // The pure parts: JSON, the notebook under events, commands that are asked again.
+#include <dlfcn.h>
 #include <gmock/gmock.h>
+#include <netdb.h>
 
+#include <future>
 #include <random>
 
+#include "net.hpp"
 #include "pending.hpp"
 #include "state.hpp"
 #include "support.hpp"
 #include "utf8.hpp"
+
+namespace {
+constexpr const char* silent_name = "silent.invalid";
+std::mutex silence;
+}  // namespace
+
+// In front of the C library's: one name's server keeps silent.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
+  if (name != nullptr && std::string_view(name) == silent_name) {
+    const std::lock_guard lock(silence);
+    return EAI_NONAME;
+  }
+  static const auto next = reinterpret_cast<decltype(&getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  return next(name, service, hints, found);
+}
 
 namespace lectern::client::testing {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+TEST(ClientNet, ANameServerThatKeepsSilentIsGivenUp) {
+  std::promise<std::string> why;
+  auto told = why.get_future();
+  std::unique_lock silent(silence);
+  net::http({false, silent_name, "80", {}, true}, {"GET", "/", {}, {}, 50ms, 1'000},
+            [&](const Result<net::HttpAnswer>& answer) { why.set_value(answer ? "answered" : answer.error().text()); });
+  told.wait_for(patience / 3);
+  silent.unlock();
+  EXPECT_THAT(told.get(), HasSubstr("timed out"));
+}
 
 TEST(ClientJson, KeepsNumbersOrderAndText) {
   const std::string text = R"({"b":1.10,"a":[-0,1e400,12345678901234567890,true,null],"c":"\u00e9\ud83d\ude00\n\"\\"})";

@@ -39,6 +39,8 @@ class Host {
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  /// The first line it says; empty when it ended without one.
+  std::string spawn();
   std::filesystem::path folder_;
   std::vector<std::string> options_;
   pid_t pid_ = 0;

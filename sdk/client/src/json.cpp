@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "utf8.hpp"
 
@@ -295,8 +296,9 @@ Json* Json::find(std::string_view key) {
 
 namespace {
 const Json& nothing() {
-  static const Json null;
-  return null;
+  // Never destroyed: sessions that are globals still read at exit.
+  static const auto* const null = std::make_unique<Json>().release();
+  return *null;
 }
 }  // namespace
 

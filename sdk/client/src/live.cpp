@@ -179,6 +179,7 @@ void Live::end(Error why) {
   for (auto& pending : pendings_.take_all()) pending.done(why);
   for (auto& [id, run] : std::exchange(runs_, {})) run.done(why);
   for (auto& [id, done] : std::exchange(asks_, {})) done(why);
+  for (auto& [number, done] : std::exchange(blobs_, {})) done(why);
   for (auto& [number, done] : std::exchange(barriers_, {})) done(why);
   look_again();
   if (opened_) std::exchange(opened_, {})(why);

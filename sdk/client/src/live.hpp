@@ -138,11 +138,13 @@ class Live : public std::enable_shared_from_this<Live> {
   Pendings pendings_;
   std::vector<std::pair<std::uint64_t, Callback<void>>> barriers_;  // until all commands up to a number are answered
   std::list<std::shared_ptr<Waiter>> waiters_;
-  std::map<std::string, Run, std::less<>> runs_;
+  std::multimap<std::string, Run, std::less<>> runs_;  // one run may be waited for by many
   std::map<std::string, std::string, std::less<>> ended_runs_;
   std::deque<std::string> ended_order_;
   std::map<std::int64_t, Callback<void>> asks_;
   std::map<std::int64_t, Json> early_answers_;
+  std::map<std::uint64_t, Callback<std::string>> blobs_;  // by a number of their own
+  std::uint64_t next_blob_ = 0;
 
   std::mutex hearing_mutex_;
   std::vector<std::shared_ptr<Subscription::Entry>> hearing_;

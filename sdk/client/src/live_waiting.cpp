@@ -160,7 +160,8 @@ void Live::execute(const std::vector<std::string>& cell_ids, std::optional<Milli
 void Live::await_run(const std::string& execution_id, const std::string& cell_id, Callback<std::string> done) {
   if (over_) return done(*view().ended);
   if (const auto ended = ended_runs_.find(execution_id); ended != ended_runs_.end()) return done(ended->second);
-  runs_.insert_or_assign(execution_id, Run{cell_id, std::move(done)});
+  // The host answers a cell that waits already with the run that it waits for.
+  runs_.emplace(execution_id, Run{cell_id, std::move(done)});
 }
 
 void Live::run_moved(const Json& data) {
@@ -174,11 +175,11 @@ void Live::run_ended(const std::string& execution_id, const std::string& status)
     ended_runs_.erase(ended_order_.front());
     ended_order_.pop_front();
   }
-  const auto run = runs_.find(execution_id);
-  if (run == runs_.end()) return;
-  const auto done = std::move(run->second.done);
-  runs_.erase(run);
-  done(status);
+  const auto [first, last] = runs_.equal_range(execution_id);
+  std::vector<Callback<std::string>> waiting;
+  for (auto run = first; run != last; ++run) waiting.push_back(std::move(run->second.done));
+  runs_.erase(first, last);
+  for (auto& done : waiting) done(status);
 }
 
 /// A snapshot tells how cells are, not which run left them so.
@@ -281,8 +282,15 @@ void Live::withdraw(Callback<void> done) {
 
 void Live::blob(const std::string& sha256, Callback<std::string> done) {
   if (over_) return done(*view().ended);
+  const auto number = next_blob_++;
+  blobs_.emplace(number, std::move(done));
   ask(server_, "GET", "/blobs/" + percent_encode(sha256), Json(), options_.answer_timeout, options_.max_message_bytes,
-      std::move(done));
+      [weak = weak_from_this(), number](Result<std::string> bytes) {
+        const auto self = weak.lock();
+        if (!self) return;
+        auto waiting = self->blobs_.extract(number);
+        if (!waiting.empty()) waiting.mapped()(std::move(bytes));
+      });
 }
 
 std::shared_ptr<Subscription::Entry> Live::subscribe(std::function<void(const Event&)> hear) {

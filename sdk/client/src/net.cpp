@@ -39,17 +39,12 @@ Loop::Loop() : impl_(std::make_unique<Impl>()) {
   // Callbacks that throw end the process, as any thread's do.
   impl_->thread = std::thread([this]() noexcept { impl_->io.run(); });
 }
-Loop::~Loop() {
-  impl_->io.stop();
-  if (here()) {
-    impl_->thread.detach();  // exit() was called in a callback: the process is over
-  } else {
-    impl_->thread.join();
-  }
-}
+Loop::~Loop() = default;
 Loop& Loop::get() {
-  static Loop loop;
-  return loop;
+  // Never destroyed: a session that is a global ends after everything that was made at its first use. The thread ends
+  // with the process.
+  static auto* const loop = std::make_unique<Loop>().release();
+  return *loop;
 }
 void Loop::post(std::function<void()> work) {
   asio::post(impl_->io, std::move(work));
@@ -95,20 +90,24 @@ namespace {
 /// Name, TCP, TLS; then `ready`. The stream's own timer bounds each of them.
 template <class Self>
 void dial(std::shared_ptr<Self> self, AnyStream& stream, Milliseconds timeout, std::function<void(error_code)> ready) {
-  // A name server that keeps silent is bounded as the rest is.
+  // A name server that keeps silent is bounded as the rest is. Its question cannot be interrupted: what comes of it
+  // after the time is for nobody.
+  auto waiting = std::make_shared<std::function<void(error_code)>>(std::move(ready));
   auto expired = std::make_shared<Timer>();
-  expired->start(timeout, [self] { self->resolver.cancel(); });
+  expired->start(timeout, [waiting] { std::exchange(*waiting, {})(asio::error::timed_out); });
   self->resolver.async_resolve(
       self->endpoint.host, self->endpoint.port,
-      [self, &stream, timeout, ready = std::move(ready), expired](error_code error, tcp::resolver::results_type found) {
+      [self, &stream, timeout, waiting, expired](error_code error, const tcp::resolver::results_type& found) {
+        if (!*waiting) return;
         expired->cancel();
-        if (error || self->over) return ready(error);
+        const auto then = std::exchange(*waiting, {});
+        if (error || self->over) return then(error);
         stream.tcp().expires_after(timeout);
-        stream.tcp().async_connect(found, [self, &stream, ready](error_code failed, const tcp::endpoint&) {
-          if (failed || self->over) return ready(failed);
+        stream.tcp().async_connect(found, [self, &stream, then](error_code failed, const tcp::endpoint&) {
+          if (failed || self->over) return then(failed);
           error_code ignored;
           stream.tcp().socket().set_option(tcp::no_delay(true), ignored);
-          stream.handshake([self, ready](error_code shaken) { ready(shaken); });
+          stream.handshake([self, then](error_code shaken) { then(shaken); });
         });
       });
 }

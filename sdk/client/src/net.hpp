@@ -23,6 +23,9 @@ class Loop {
  public:
   /// [any]
   static Loop& get();
+  /// For get() alone.
+  Loop();
+  ~Loop();
   /// [any] Runs `work` on the loop, after what was posted before.
   void post(std::function<void()> work);
   /// [any] True on the loop's own thread.
@@ -35,8 +38,6 @@ class Loop {
   [[nodiscard]] Impl& impl() { return *impl_; }
 
  private:
-  Loop();
-  ~Loop();
   std::unique_ptr<Impl> impl_;
 };
 

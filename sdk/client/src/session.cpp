@@ -107,8 +107,18 @@ Session& Session::operator=(Session&& other) noexcept {
 Session::~Session() {
   if (!live_) return;
   close();
-  // Its timers are the loop's.
-  net::Loop::get().post([live = std::move(live_)] {});
+  // Its timers and its TLS are the loop's: gone before we are, because the process may end next.
+  auto& loop = net::Loop::get();
+  if (loop.here()) {
+    loop.post([live = std::move(live_)] {});
+    return;
+  }
+  (void)wait<void>([&](Callback<void> done) {
+    loop.post([live = std::move(live_), done = std::move(done)]() mutable {
+      live.reset();
+      done({});
+    });
+  });
 }
 void Session::close() {
   if (net::Loop::get().here()) return on_loop(live_, [](Live& live) { live.close([] {}); });
