@@ -7,7 +7,19 @@ build=$(cd "${1:?usage: tests/consumer/client.sh BUILD_DIR}" && pwd)
 source=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 host=
-trap '[ -z "$host" ] || kill "$host" 2>/dev/null; rm -rf "$work"' EXIT
+watch=
+# The host still writes while it ends: its folders go after it.
+cleanup() {
+  for process in $watch $host; do kill "$process" 2>/dev/null || true; done
+  for process in $watch $host; do
+    for ((tenth = 0; tenth < 150; tenth++)); do
+      kill -0 "$process" 2>/dev/null || break
+      sleep 0.1
+    done
+  done
+  rm -rf "$work" || true
+}
+trap cleanup EXIT
 fail() { echo "client: FAILED: $*" >&2; exit 1; }
 quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "$*"; }; }
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Werror)
@@ -59,5 +71,4 @@ case "$first" in *cells) ;; *) fail "watch says: $first" ;; esac
 grep -q ZeroDivisionError "$work/out" || fail "run does not show the error"
 while read -r -t 60 line <&4; do case "$line" in "edit by run") seen=1; break ;; esac; done
 [ "${seen:-}" = 1 ] || fail "watch does not tell of the edit"
-kill "$watch"
 echo "client: passed"

@@ -12,11 +12,17 @@ export LECTERN_BUILD HOME="$work/home"
 export XDG_STATE_HOME="$HOME/state" XDG_CONFIG_HOME="$HOME/config" XDG_RUNTIME_DIR="$HOME/run"
 mkdir "$HOME"
 mkdir -m 700 "$XDG_RUNTIME_DIR"
-server=
+# The server still writes while it ends: its folders go after it.
 cleanup() {
-  [ ! -f "$work/server" ] || server=$(cat "$work/server")
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  rm -rf "$work"
+  server=$(cat "$work/server" 2>/dev/null || true)
+  if [ -n "$server" ]; then
+    kill "$server" 2>/dev/null || true
+    for ((tenth = 0; tenth < 150; tenth++)); do
+      kill -0 "$server" 2>/dev/null || break
+      sleep 0.1
+    done
+  fi
+  rm -rf "$work" || true
 }
 trap cleanup EXIT
 
