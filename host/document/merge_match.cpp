@@ -1,6 +1,7 @@
 #include "document/merge_match.hpp"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -137,6 +138,26 @@ std::vector<Known> known_cells(const MergeBase& base, const std::vector<const Ce
   return known;
 }
 
+// A merge whose base nobody recorded (its conflict is still open, or the host died first) is done again with the base
+// of then. What the first one took from the file is a cell of ours that neither the base nor a name knows: it is that
+// cell, and not made once more.
+void match_ours(const std::vector<Known>& known, const std::vector<const Cell*>& ours, const std::vector<Loose>& loose,
+                std::vector<std::string>& ids) {
+  std::unordered_set<std::string_view> taken(ids.begin(), ids.end());
+  for (const auto& cell : known) taken.insert(cell.id);
+  std::multimap<std::string, const Cell*> free;  // equal contents in their order
+  for (const auto* cell : ours) {
+    if (!taken.contains(cell->id)) free.emplace(content_key(cell->cell_type, crypto::sha256(cell->source)), cell);
+  }
+  for (const auto& cell : loose) {
+    if (!ids[cell.at].empty()) continue;
+    const auto found = free.lower_bound(cell.content);
+    if (found == free.end() || found->first != cell.content) continue;
+    ids[cell.at] = found->second->id;
+    free.erase(found);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> match_cells(const MergeBase& base, const std::vector<const Cell*>& ours,
@@ -169,6 +190,7 @@ std::vector<std::string> match_cells(const MergeBase& base, const std::vector<co
       if (!used.contains(known[i].id)) a.push_back({i, known[i].content});
     }
     for (const auto& [i, j] : Matcher(a, b).run()) ids[b[j].at] = known[a[i].at].id;
+    match_ours(known, ours, b, ids);
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!ids[i].empty()) continue;

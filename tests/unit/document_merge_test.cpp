@@ -216,6 +216,28 @@ TEST_F(MergeTest, RepeatedContentIsMatchedInOrder) {
   EXPECT_EQ(text(), "?0=x");
 }
 
+// A conflict is open, or the host dies, and the journal still has the base of before the merge.
+TEST_F(MergeTest, MergingTheSameFileAgainFromTheOldBaseMakesNothingTwice) {
+  begin({{"?0", "x"}, {"?1", "y"}, {"?2", "z"}});
+  ours({SetSource{"?1", "ours", {}}});
+  const auto before = base_;
+  const std::vector<Spec> file = {{"?0", "new"}, {"?1", "x"}, {"?2", "theirs"}, {"?3", "z"}, {"?4", "new"}};
+  const auto first = theirs(file);
+  const auto once = text();
+  EXPECT_EQ(document_->cells().size(), 5u);
+  EXPECT_EQ(first.conflicts.size(), 1u);
+  base_ = before;
+  const auto second = theirs(file);
+  EXPECT_EQ(text(), once);
+  EXPECT_EQ(second.ids, first.ids);
+  EXPECT_EQ(second.conflicts.size(), 1u);
+  base_ = before;
+  auto more = file;
+  more.push_back({"?5", "new"});
+  theirs(more);
+  EXPECT_EQ(document_->cells().size(), 6u) << "two of the three are there already";
+}
+
 // ---- no base ------------------------------------------------------------------------------------------------------
 
 TEST_F(MergeTest, WithoutABaseNothingIsDeletedAndDifferencesAreAskedAbout) {
