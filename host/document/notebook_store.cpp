@@ -194,6 +194,19 @@ Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
   return {};
 }
 
+// With the lease: the host that had it may have saved since the file was read, and that would look like somebody else's
+// edit. What cannot be read any more stays as it was read; the session's watch sees to it.
+void take_file(OpenedNotebook& book, const Formats& formats, const FileLimits& limits) {
+  const auto now = fingerprint(book.path);
+  if (now && !(*now == book.file->fingerprint)) {
+    if (auto again = load(book.path, formats, limits)) book.file = std::move(*again);
+  }
+  book.file = with_kept_outputs(std::move(book.file), book.state_dir);
+  book.last_known = book.file->fingerprint;
+  book.notices = book.file->notices;
+  book.read_only = !book.file->writable;
+}
+
 // A save that a crash stopped after it had replaced the file. It has to stand in the journal as done before the next
 // save's intent takes the place of its own: else a crash in that save would make the file look like somebody else's.
 void take_intent_as_done(OpenedNotebook& book) {
@@ -308,16 +321,13 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   // The file first: a notebook that cannot be read leaves nothing behind.
   if (where.kind == PathKind::file) {
     LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
-    book.file = with_kept_outputs(std::move(book.file), book.state_dir);
-    book.last_known = book.file->fingerprint;
-    book.notices = book.file->notices;
-    book.read_only = !book.file->writable;
   } else {
     LECTERN_CHECK(format_for_path(where.path, formats).map([](auto&&) {}));
     book.read_only = !where.writable;
   }
   LECTERN_CHECK(make_folders(book.state_dir));
   LECTERN_CHECK(state_->lock(book));
+  if (book.file) take_file(book, formats, state_->options.limits);
   remove_all_leftovers(book.state_dir);
   remove_all_leftovers(book.state_dir + "/copies");
   if (!book.read_only) remove_leftovers(where.path);

@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "../support/notebook_formats.hpp"
 #include "base/json.hpp"
@@ -198,6 +200,37 @@ TEST_F(NotebookStoreTest, HostsWithTheirOwnStateSeeEachOthersNotebooks) {
     EXPECT_FALSE(two->lease_for(file()).has_value());
   }
   EXPECT_TRUE(two->open(at("a.ipynb"), formats_).has_value());
+}
+
+TEST_F(NotebookStoreTest, WhatTheLastHostSavedBeforeItLetGoIsWhatIsOpened) {
+  NotebookStore::Options options;
+  options.state_dir = folder_ / "here";
+  options.lease_dir = folder_ / "leases";
+  const auto here = std::move(*NotebookStore::create(options, writer_));
+  options.state_dir = folder_ / "there";
+  const auto there = std::move(*NotebookStore::create(options, writer_));
+  for (int round = 1; round <= 10; ++round) {
+    auto held = there->lease_for(file());
+    ASSERT_TRUE(held.has_value());
+    std::atomic<bool> refused = false;
+    std::optional<Fingerprint> opened;
+    std::thread opener([&] {
+      for (;;) {
+        const auto book = here->open(at("a.ipynb"), formats_);
+        if (book) return void(opened = book->last_known);
+        refused = true;
+        refused.notify_one();
+        if (book.error().code != "open_elsewhere") return;
+      }
+    });
+    refused.wait(false);
+    write_file(root() + "/.next",
+               notebook_data("jupyter-4.5.ipynb") + std::string(static_cast<std::size_t>(round), '\n'));
+    fs::rename(root() + "/.next", file());
+    *held = {};
+    opener.join();
+    EXPECT_EQ(opened, *fingerprint(file())) << "round " << round;
+  }
 }
 
 TEST_F(NotebookStoreTest, ADeletedFileIsRestored) {
