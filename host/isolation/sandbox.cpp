@@ -138,12 +138,21 @@ void computing(Rules& rules) {
 
 /// What keeping files takes; Landlock says where. No links, no permissions, no other user's eyes.
 void keeping_files(Rules& rules) {
-  rules.allow({SCMP_SYS(openat), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(statx),      SCMP_SYS(fcntl),
-               SCMP_SYS(fsync),  SCMP_SYS(fdatasync),  SCMP_SYS(ftruncate),  SCMP_SYS(pread64),    SCMP_SYS(pwrite64),
-               SCMP_SYS(mkdir),  SCMP_SYS(mkdirat),    SCMP_SYS(rmdir),      SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
-               SCMP_SYS(rename), SCMP_SYS(renameat),   SCMP_SYS(renameat2),  SCMP_SYS(stat),       SCMP_SYS(lstat),
-               SCMP_SYS(access), SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(flock),      SCMP_SYS(fallocate),
-               SCMP_SYS(umask),  SCMP_SYS(getcwd),     SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(fstatfs)});
+  rules.allow({SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(statx),     SCMP_SYS(fsync),  SCMP_SYS(fdatasync),
+               SCMP_SYS(ftruncate),  SCMP_SYS(pread64),    SCMP_SYS(pwrite64),  SCMP_SYS(mkdir),  SCMP_SYS(mkdirat),
+               SCMP_SYS(rmdir),      SCMP_SYS(unlink),     SCMP_SYS(unlinkat),  SCMP_SYS(rename), SCMP_SYS(renameat),
+               SCMP_SYS(renameat2),  SCMP_SYS(stat),       SCMP_SYS(lstat),     SCMP_SYS(access), SCMP_SYS(faccessat),
+               SCMP_SYS(faccessat2), SCMP_SYS(flock),      SCMP_SYS(fallocate), SCMP_SYS(umask),  SCMP_SYS(getcwd),
+               SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(fstatfs)});
+  // Not with O_TRUNC for reading: Landlock before its third version lets that empty whatever may be read.
+  rules.allow_if(SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_TRUNC, 0));
+  for (const scmp_datum_t mode : {O_WRONLY, O_RDWR})
+    rules.allow_if(SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode));
+  // Nothing that has the kernel signal somebody (F_SETOWN, F_SETSIG, O_ASYNC by F_SETFL, F_NOTIFY, F_SETLEASE): it
+  // would signal the host.
+  for (const scmp_datum_t command : {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_GETLK, F_SETLK, F_SETLKW,
+                                     F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW})
+    rules.allow_if(SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, command));
 }
 
 }  // namespace

@@ -106,13 +106,28 @@ TEST_F(IsolatedPresence, NothingOutsideItsFolderIsReadOrChanged) {
   const auto outside = shared().parent_path() / "outside";
   testing::write_file(outside, "secret");
   testing::fs::create_symlink(outside, shared() / "planted");
-  for (const char* how : {"make-outside", "read-outside", "remove-outside", "move-outside", "link-outside",
-                          "through-link", "truncate-outside", "permissions", "read-file", "write-file"}) {
+  for (const char* how :
+       {"make-outside", "read-outside", "remove-outside", "move-outside", "link-outside", "through-link",
+        "truncate-outside", "truncate-reading", "old-open", "new-open", "permissions", "read-file", "write-file"}) {
     told_to(how);
     EXPECT_EQ(said_when_rested(*opened), "refused") << how;
   }
   EXPECT_EQ(testing::read_file(outside), "secret");
   EXPECT_TRUE((*opened)->publish("d", "i", "{}")) << "it lives: a refusal is no death";
+  EXPECT_EQ((*opened)->generation()->report().restarts, 0u);
+}
+
+TEST_F(IsolatedPresence, TheKernelSignalsNobodyForIt) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's child may do more";
+  const auto opened = open(crashing);
+  ASSERT_TRUE(opened) << opened.error().message;
+  for (const char* how : {"socket-owner", "socket-owner-ex", "socket-signal", "socket-async", "socket-ioctl-async",
+                          "socket-ioctl-owner"}) {
+    told_to(how);
+    EXPECT_EQ(said_when_rested(*opened), "refused") << how;
+  }
+  told_to("locks");
+  EXPECT_EQ(said_when_rested(*opened), "locked") << "what keeping files takes stays allowed";
   EXPECT_EQ((*opened)->generation()->report().restarts, 0u);
 }
 
