@@ -117,10 +117,12 @@ Status write_notebook_id(const std::string& dir, const std::string& id, const st
   return {};
 }
 
-// Moves the journal out of the way without losing it; the name says when.
-Result<std::string> keep_journal_aside(const std::string& dir) {
-  const std::string from = dir + "/" + std::string(journal_name) + ".lj";
-  const std::string to = dir + "/journal-" + std::to_string(clock::wall_ms()) + ".kept.lj";
+// Moves what an earlier notebook left (`name` and `extension`) out of the way without losing it; the new name says
+// when.
+Result<std::string> keep_aside(const std::string& dir, std::string_view name, std::string_view extension) {
+  const std::string place = dir + "/" + std::string(name);
+  const std::string from = place + std::string(extension);
+  const std::string to = place + "-" + std::to_string(clock::wall_ms()) + ".kept" + std::string(extension);
   if (::rename(from.c_str(), to.c_str()) != 0) {
     if (errno == ENOENT) return std::string{};
     return fail(system_error(errno, "keep aside", from));
@@ -419,7 +421,9 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
   }
   LECTERN_CHECK(make_folders(book.state_dir));
   LECTERN_CHECK(state_->lock(book));
-  LECTERN_TRY(const std::string kept, keep_journal_aside(book.state_dir));
+  // The copies first: without its journal the earlier notebook would be a new one that shows them.
+  LECTERN_CHECK(keep_aside(book.state_dir, "copies", "").map([](auto&&) {}));
+  LECTERN_TRY(const std::string kept, keep_aside(book.state_dir, journal_name, ".lj"));
   if (!kept.empty())
     log::info("document", "The journal of an earlier notebook at " + where.path + " was kept as " + kept);
   book.notebook_id = crypto::uuid();

@@ -9,6 +9,7 @@
 
 #include "../support/notebook_formats.hpp"
 #include "base/json.hpp"
+#include "document/kept_copies.hpp"
 #include "document/merge.hpp"
 #include "document/notebook_store.hpp"
 
@@ -269,6 +270,29 @@ TEST_F(NotebookStoreTest, ANewNotebookThatWasNeverSavedIsRestored) {
   ASSERT_TRUE(replaced.has_value()) << replaced.error().message;
   EXPECT_EQ(replaced->start, Start::imported);
   EXPECT_NE(replaced->notebook_id, id);
+}
+
+TEST_F(NotebookStoreTest, ANewNotebookHasNoCopiesOfTheOneThatWasThere) {
+  std::string copies;
+  {
+    const auto book = begin();
+    copies = book.state_dir + "/copies";
+    ASSERT_TRUE(keep_copy(copies, "a.ipynb", "old", {}).has_value());
+  }
+  fs::remove(file());
+  const auto made = store_->create_new(at("a.ipynb"), formats_);
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  EXPECT_EQ(made->state_dir + "/copies", copies) << "it has the folder of the earlier one";
+  EXPECT_FALSE(fs::exists(copies));
+  std::vector<std::string> kept;
+  for (const auto& entry : fs::recursive_directory_iterator(made->state_dir)) {
+    const auto path = entry.path();
+    if (entry.is_regular_file() && path.parent_path() != made->state_dir) {
+      EXPECT_THAT(path.parent_path().filename().string(), testing::MatchesRegex("copies-[0-9]+\\.kept"));
+      kept.push_back(read_file(path));
+    }
+  }
+  EXPECT_THAT(kept, testing::ElementsAre("old")) << "nothing is lost";
 }
 
 TEST_F(NotebookStoreTest, WhatCannotBeOpenedLeavesNothingBehind) {
