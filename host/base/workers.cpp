@@ -29,7 +29,7 @@ struct Workers::State {
         task = std::move(queue.front());
         queue.pop_front();
       }
-      task();
+      task();  // one that throws ends the process here: std::terminate tells what it threw, and the stack is whole
     }
   }
 };

@@ -84,7 +84,7 @@ Result<Engine> build(const Found& found) {
 
 Error gone() {
   return {410, "version_gone", "the document no longer holds this version",
-          "its history was trimmed; see the notebook's kept copies", ""};
+          "the journal that was kept of its history is gone; see the notebook's kept copies", ""};
 }
 
 Result<std::vector<Cell>> read_at(Engine& engine, std::span<const ChangeHash> heads) {
@@ -149,10 +149,10 @@ Result<std::vector<Cell>> HistoryReader::cells_at(const std::string& history_id,
 Result<std::vector<Cell>> HistoryReader::kept_cells_at(const std::string& history_id,
                                                        std::span<const ChangeHash> heads) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(state_dir_, error)) {
-    const auto name = entry.path().filename().string();
+  for (fs::directory_iterator entry(state_dir_, error), end; !error && entry != end; entry.increment(error)) {
+    const auto name = entry->path().filename().string();
     if (!name.starts_with("journal-") || !name.ends_with(".kept.lj")) continue;
-    const auto bytes = read_journal(entry.path().string());
+    const auto bytes = read_journal(entry->path().string());
     if (!bytes) continue;
     Found found;
     journal_format::scan(*bytes, [&](const auto& view) { fold(view, found); });

@@ -61,16 +61,18 @@ void write_side(json::Writer& writer, std::string_view key, const Cell* cell, Bu
 std::vector<KeptCopy> kept_copies(const std::string& state_dir) {
   std::vector<KeptCopy> copies;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(state_dir + "/copies", error)) {
-    const auto name = entry.path().filename().string();
+  for (fs::directory_iterator entry(state_dir + "/copies", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const auto name = entry->path().filename().string();
     KeptCopy copy;
-    const auto [end, bad] = std::from_chars(name.data(), name.data() + name.size(), copy.at_ms);
-    if (bad != std::errc() || end == name.data() + name.size() || *end != '-') continue;
+    const auto [stop, bad] = std::from_chars(name.data(), name.data() + name.size(), copy.at_ms);
+    if (bad != std::errc() || stop == name.data() + name.size() || *stop != '-') continue;
     copy.version = "copy-" + std::to_string(copy.at_ms);
-    copy.name = std::string(end + 1, name.data() + name.size());
-    copy.path = entry.path().string();
-    copy.bytes = entry.file_size(error);
-    copies.push_back(std::move(copy));
+    copy.name = std::string(stop + 1, name.data() + name.size());
+    copy.path = entry->path().string();
+    std::error_code unknown;
+    copy.bytes = entry->file_size(unknown);
+    if (!unknown) copies.push_back(std::move(copy));
   }
   std::sort(copies.begin(), copies.end(), [](const auto& a, const auto& b) { return a.at_ms > b.at_ms; });
   return copies;
