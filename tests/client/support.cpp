@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <poll.h>
@@ -293,6 +294,7 @@ void Peer::upgrade(const std::string& request, const std::string& subprotocol) {
   SHA1(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
   std::array<unsigned char, 64> accept{};
   EVP_EncodeBlock(accept.data(), digest.data(), static_cast<int>(digest.size()));
+  OPENSSL_thread_stop();  // this thread may outlive OpenSSL, where the host is a global
   send(std::string("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n") +
        "Sec-WebSocket-Accept: " + reinterpret_cast<const char*>(accept.data()) + "\r\n" +
        (subprotocol.empty() ? "" : "Sec-WebSocket-Protocol: " + subprotocol + "\r\n") + "\r\n");
