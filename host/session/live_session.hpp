@@ -26,6 +26,7 @@
 #include "session/services.hpp"
 #include "session/session.hpp"
 #include "session/settings.hpp"
+#include "session/watch.hpp"
 
 namespace lectern::session {
 
@@ -33,7 +34,6 @@ class Attendance;
 class Dispatch;
 class Editing;
 class History;
-class FileWatch;
 class ModelsFeed;
 class Outside;
 class PolicyDriver;
@@ -49,6 +49,7 @@ struct Prepared {
   std::shared_ptr<document::Journal> journal;          // shared with the workers that import and save
   std::optional<document::NotebookDocument> document;  // built already, for a restored one
   std::unique_ptr<document::HistoryLog> history;       // who did what, and when
+  HeldFile held;                                       // the notebook's file, until it is watched
   struct Behind {
     std::uint64_t edits = 0;
     std::vector<document::ChangeHash> heads;  // of what the file held

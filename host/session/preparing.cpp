@@ -43,6 +43,7 @@ Result<plugin::PolicyPtr> policy_to_open_with(plugin::Registry& registry, const 
 
 Status finish(Prepared& prepared, const Services& services, const Settings& settings, const PolicyChoice& policy) {
   auto& notebook = prepared.notebook;
+  prepared.held = hold_file(notebook.path);
   prepared.journal = std::move(notebook.journal);
   LECTERN_TRY(prepared.format, find_format(prepared.formats, notebook));
   LECTERN_TRY(prepared.policy, policy_to_open_with(*services.registry, policy));

@@ -48,6 +48,10 @@ std::string place_of(int fd) {
   return same ? path : std::string();
 }
 
+Descriptor open_to_follow(const std::string& path) {
+  return Descriptor(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
+
 }  // namespace
 
 FileIdentity identity_of(const std::string& path) {
@@ -55,35 +59,71 @@ FileIdentity identity_of(const std::string& path) {
   return ::lstat(path.c_str(), &info) == 0 ? identity_from(info) : FileIdentity{};
 }
 
+HeldFile hold_file(const std::string& path) {
+  auto handle = open_to_follow(path);
+  return {identity_of(path), std::move(handle)};
+}
+
+// The lock is held for moments only: one hung mount may stop the thread, but nobody who begins or ends a watch. So
+// every file system call is the thread's.
 struct FileWatch::Inner {
   struct File {
+    File(std::string path_, Told told_, HeldFile held)
+        : told(std::move(told_)),
+          path(std::move(path_)),
+          folder(document::folder_of(path)),
+          name(document::name_of(path)),
+          last(held.identity),
+          handle(std::move(held.handle)),
+          missing_since(last.exists() ? 0 : -1) {}
+
+    const Told told;
+    // What follows is the thread's.
     std::string path, folder, name;
-    std::shared_ptr<Told> told;  // shared: it may be called while the guard goes
     FileIdentity last;
     Descriptor handle;  // knows where the file goes
     int folder_watch = -1;
-    std::int64_t missing_since = 0;  // 0 = it is there
-    bool named = false;              // an event of the folder named it
+    std::int64_t missing_since;  // 0 = it is there, -1 = told already that it is gone, or never seen
+    bool named = true;           // an event of the folder named it, or it is to be told for the first time
   };
+  using Files = std::map<std::uint64_t, std::shared_ptr<File>>;
+  using Calls = std::vector<std::pair<std::uint64_t, Event>>;
 
   explicit Inner(FileWatch::Settings settings_) : settings(settings_) {}
 
   const FileWatch::Settings settings;
-  std::mutex mutex;  // guards what follows but the thread; nobody is called while it is held
-  std::map<std::uint64_t, File> files;
-  std::map<int, std::size_t> folders;  // inotify watch -> files in it
-  Descriptor notify, wake;
+  std::mutex mutex;  // guards files, next, stopped and the start; nobody is called while it is held
+  Files files;       // those that have a guard
   std::uint64_t next = 1;
   bool stopped = false;
+  Descriptor notify, wake;  // made before the thread is
   std::thread thread;
+  std::map<int, std::size_t> folders;  // the thread's: inotify watch -> files in it
 
-  using Calls = std::vector<std::pair<std::shared_ptr<Told>, Event>>;
-
-  void start_locked(const std::shared_ptr<Inner>& self) {
+  void start_locked() {
     if (thread.joinable() || stopped) return;
     wake = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (settings.notify) notify = Descriptor(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    thread = std::thread([raw = self.get()] { raw->run(); });
+    thread = std::thread([this] { run(); });
+  }
+
+  std::uint64_t add(std::string path, Told told, HeldFile held) {
+    auto file = std::make_shared<File>(std::move(path), std::move(told), std::move(held));
+    const std::scoped_lock lock(mutex);
+    start_locked();
+    const auto id = next++;
+    files.emplace(id, std::move(file));
+    poke();
+    return id;
+  }
+  void remove(std::uint64_t id) {
+    const std::scoped_lock lock(mutex);
+    files.erase(id);
+    poke();
+  }
+  void poke() const {
+    const std::uint64_t one = 1;
+    (void)!::write(wake.get(), &one, sizeof one);
   }
 
   void watch_folder(File& file) {
@@ -100,70 +140,60 @@ struct FileWatch::Inner {
     ::inotify_rm_watch(notify.get(), it->first);
     folders.erase(it);
   }
-  static void hold(File& file) { file.handle = Descriptor(::open(file.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)); }
 
-  std::uint64_t add(const std::shared_ptr<Inner>& self, std::string path, Told told) {
-    const std::scoped_lock lock(mutex);
-    start_locked(self);
-    const auto id = next++;
-    auto& file = files[id];
-    file.folder = document::folder_of(path);
-    file.name = document::name_of(path);
-    file.path = std::move(path);
-    file.told = std::make_shared<Told>(std::move(told));
-    watch_folder(file);
-    file.last = identity_of(file.path);
-    hold(file);
-    if (!file.last.exists()) file.missing_since = -1;
-    poke();
-    return id;
-  }
-  void remove(std::uint64_t id) {
-    const std::scoped_lock lock(mutex);
-    const auto it = files.find(id);
-    if (it == files.end()) return;
-    unwatch_folder(it->second);
-    files.erase(it);
-  }
-  void poke() const {
-    const std::uint64_t one = 1;
-    (void)!::write(wake.get(), &one, sizeof one);
+  // False when it is over. A new file's folder is watched before the file is looked at for the first time, so nothing
+  // falls between; that look tells that the file is there.
+  bool take_over(Files& watched) {
+    Files now;
+    {
+      const std::scoped_lock lock(mutex);
+      if (stopped) return false;
+      now = files;
+    }
+    for (auto& [id, file] : now) {
+      if (!watched.contains(id)) watch_folder(*file);
+    }
+    for (auto& [id, file] : watched) {
+      if (!now.contains(id)) unwatch_folder(*file);
+    }
+    watched = std::move(now);
+    return true;
   }
 
-  void follow(File& file, const std::string& path, Calls& calls) {
+  void follow(std::uint64_t id, File& file, const std::string& path, Calls& calls) {
     file.path = path;
     file.folder = document::folder_of(path);
     file.name = document::name_of(path);
     watch_folder(file);
     file.last = identity_of(path);
     file.missing_since = 0;
-    calls.emplace_back(file.told, Event{Event::Kind::moved, path});
+    calls.emplace_back(id, Event{Event::Kind::moved, path});
   }
 
-  // -1 in missing_since: told already that it is gone, or never there.
-  void look(File& file, std::int64_t now, Calls& calls) {
+  void look(std::uint64_t id, File& file, std::int64_t now, Calls& calls) {
     const auto is = identity_of(file.path);
     const bool named = std::exchange(file.named, false);
     if (is.exists()) {
       const bool back = std::exchange(file.missing_since, 0) != 0;
       if (!back && !named && is == file.last) return;
-      if (is.inode != file.last.inode || is.device != file.last.device || !file.handle) hold(file);
+      if (is.inode != file.last.inode || is.device != file.last.device || !file.handle)
+        file.handle = open_to_follow(file.path);
       file.last = is;
       if (back) watch_folder(file);  // its folder may be another one of the same name
-      calls.emplace_back(file.told, Event{Event::Kind::touched, file.path});
+      calls.emplace_back(id, Event{Event::Kind::touched, file.path});
       return;
     }
     if (file.missing_since == -1) return;
     if (file.missing_since == 0) file.missing_since = now;
     if (now - file.missing_since < settings.missing_ms) return;
     const auto place = file.handle ? place_of(file.handle.get()) : std::string();
-    if (!place.empty() && place != file.path) return follow(file, place, calls);
+    if (!place.empty() && place != file.path) return follow(id, file, place, calls);
     file.missing_since = -1;
     file.last = {};
-    calls.emplace_back(file.told, Event{Event::Kind::gone, file.path});
+    calls.emplace_back(id, Event{Event::Kind::gone, file.path});
   }
 
-  void read_events() {
+  void read_events(const Files& watched) {
     alignas(inotify_event) std::array<char, 16u << 10> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     while (notify) {
       const auto size = ::read(notify.get(), buffer.data(), buffer.size());
@@ -172,49 +202,55 @@ struct FileWatch::Inner {
         const auto* event = reinterpret_cast<const inotify_event*>(at);
         at += sizeof(inotify_event) + event->len;
         const std::string_view name = event->len > 0 ? std::string_view(event->name) : std::string_view();
-        for (auto& [id, file] : files) {
-          const bool here = file.folder_watch == event->wd && name == file.name;
-          if (here || (event->mask & IN_Q_OVERFLOW) != 0) file.named = true;
+        for (const auto& [id, file] : watched) {
+          const bool here = file->folder_watch == event->wd && name == file->name;
+          if (here || (event->mask & IN_Q_OVERFLOW) != 0) file->named = true;
         }
-        if ((event->mask & IN_IGNORED) != 0) forget_folder(event->wd);
+        if ((event->mask & IN_IGNORED) != 0) forget_folder(watched, event->wd);
       }
     }
   }
   // The folder is gone, and its watch with it; a poll sees whether there is a new one.
-  void forget_folder(int watch) {
+  void forget_folder(const Files& watched, int watch) {
     folders.erase(watch);
-    for (auto& [id, file] : files) {
-      if (file.folder_watch == watch) file.folder_watch = -1;
+    for (const auto& [id, file] : watched) {
+      if (file->folder_watch == watch) file->folder_watch = -1;
     }
   }
 
-  int patience_locked() const {
+  [[nodiscard]] int patience(const Files& watched) const {
     const bool missing =
-        std::any_of(files.begin(), files.end(), [](const auto& entry) { return entry.second.missing_since > 0; });
-    return missing ? std::max(1, settings.missing_ms / 4) : files.empty() ? -1 : settings.poll_ms;
+        std::any_of(watched.begin(), watched.end(), [](const auto& one) { return one.second->missing_since > 0; });
+    if (missing) return std::clamp(settings.missing_ms / 4, 1, std::max(1, settings.poll_ms));
+    return watched.empty() ? -1 : settings.poll_ms;
+  }
+
+  void tell(const Calls& calls) {
+    for (const auto& [id, event] : calls) {
+      std::shared_ptr<File> file;  // it may be called while the guard goes
+      {
+        const std::scoped_lock lock(mutex);
+        if (stopped) return;
+        const auto it = files.find(id);
+        if (it == files.end()) continue;
+        file = it->second;
+      }
+      file->told(event);
+    }
   }
 
   void run() {
     pthread_setname_np(pthread_self(), "file-watch");
-    for (;;) {
-      int patience = -1;
-      {
-        const std::scoped_lock lock(mutex);
-        if (stopped) return;
-        patience = patience_locked();
-      }
+    for (Files watched;;) {
       std::array<pollfd, 2> on{{{wake.get(), POLLIN, 0}, {notify.get(), POLLIN, 0}}};
-      if (::poll(on.data(), on.size(), patience) < 0 && errno != EINTR) return;
+      if (::poll(on.data(), on.size(), patience(watched)) < 0 && errno != EINTR) return;
       if (std::uint64_t many = 0; on[0].revents != 0) (void)!::read(wake.get(), &many, sizeof many);
+      if (!take_over(watched)) return;
+      read_events(watched);
       Calls calls;
-      {
-        const std::scoped_lock lock(mutex);
-        if (stopped) return;
-        read_events();
-        const auto now = std::max<std::int64_t>(1, clock::now_ms());
-        for (auto& [id, file] : files) look(file, now, calls);
-      }
-      for (auto& [told, event] : calls) (*told)(event);
+      const auto now = std::max<std::int64_t>(1, clock::now_ms());
+      for (auto& [id, file] : watched) look(id, *file, now, calls);
+      tell(calls);
     }
   }
 
@@ -239,8 +275,8 @@ void FileWatch::stop() {
   inner_->stop();
 }
 
-FileWatch::Guard FileWatch::watch(std::string path, Told told) {
-  const auto id = inner_->add(inner_, std::move(path), std::move(told));
+FileWatch::Guard FileWatch::watch(std::string path, Told told, HeldFile held) {
+  const auto id = inner_->add(std::move(path), std::move(told), std::move(held));
   return Guard([inner = inner_, id] { inner->remove(id); });
 }
 

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "document/system_file.hpp"
+
 namespace lectern::session {
 
 /// What a file was at one moment, for a cheap "nothing happened": equal means the very same file, untouched.
@@ -18,6 +20,14 @@ struct FileIdentity {
 };
 /// [any] One system call; all zero for what is no regular file.
 FileIdentity identity_of(const std::string& path);
+
+/// A file as it was, and what knows where it goes.
+struct HeldFile {
+  FileIdentity identity;
+  document::Descriptor handle;
+};
+/// [worker] For a watch that is to begin somewhere else: what happens to the file from here on will be told.
+HeldFile hold_file(const std::string& path);
 
 class FileWatch {
  public:
@@ -64,9 +74,10 @@ class FileWatch {
     explicit Guard(std::function<void()> end) : end_(std::move(end)) {}
     std::function<void()> end_;
   };
-  /// [any] Watches the file at `path` (canonical; it may be missing). `told` is called for every change after this
-  /// call, the host's own included, and once more after a while when it is not sure.
-  [[nodiscard]] Guard watch(std::string path, Told told);
+  /// [any] No file system call. Watches the file at `path` (canonical; it may be missing): `touched` once the watch
+  /// stands, when there is a file then, and for every change from there on, the host's own included. What became of
+  /// `held` in between is told too.
+  [[nodiscard]] Guard watch(std::string path, Told told, HeldFile held = {});
 
  private:
   struct Inner;

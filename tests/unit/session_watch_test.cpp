@@ -22,20 +22,26 @@ using Kind = FileWatch::Event::Kind;
 class WatchTest : public testing::TestWithParam<bool> {
  protected:
   WatchTest() {
-    FileWatch::Settings settings;
-    settings.notify = GetParam();
-    settings.poll_ms = GetParam() ? 60'000 : 20;
-    settings.missing_ms = 60;
-    watch_ = std::make_unique<FileWatch>(settings);
+    settings_.notify = GetParam();
+    settings_.poll_ms = GetParam() ? 60'000 : 20;
+    settings_.missing_ms = 60;
     test::write_file(file(), "one");
   }
   std::string file() const { return folder_ / "n.ipynb"; }
-  FileWatch::Guard watch(const std::string& path) {
-    return watch_->watch(path, [this](const FileWatch::Event& event) {
+  FileWatch::Guard begin(const std::string& path, HeldFile held = {}) {
+    if (!watch_) watch_ = std::make_unique<FileWatch>(settings_);
+    const auto told = [this](const FileWatch::Event& event) {
       const std::scoped_lock lock(mutex_);
       events_.push_back(event);
       changed_.notify_all();
-    });
+    };
+    return watch_->watch(path, told, std::move(held));
+  }
+  /// Of a file that is there; the watch stands.
+  FileWatch::Guard watch(const std::string& path) {
+    auto guard = begin(path);
+    EXPECT_EQ(await(Kind::touched), path);
+    return guard;
   }
   /// The next event of this kind; its path.
   std::string await(Kind kind) {
@@ -55,6 +61,7 @@ class WatchTest : public testing::TestWithParam<bool> {
     return path;
   }
   test::TemporaryFolder folder_;
+  FileWatch::Settings settings_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<FileWatch::Event> events_;
@@ -63,7 +70,7 @@ class WatchTest : public testing::TestWithParam<bool> {
 
 TEST_P(WatchTest, WritingInPlaceIsTold) {
   const auto guard = watch(file());
-  test::write_file(file(), "two");
+  test::write_file(file(), "another");  // another size: two writes may have the same time
   EXPECT_EQ(await(Kind::touched), file());
 }
 
@@ -94,20 +101,32 @@ TEST_P(WatchTest, AMoveIsFollowedAlsoOutOfTheFolder) {
 }
 
 TEST_P(WatchTest, EditorsThatMoveTheOldOneAwayFirstMoveNothing) {
+  settings_.missing_ms = 60'000;  // whatever time the editor takes
   const auto guard = watch(file());
   fs::rename(file(), file() + "~");
   test::write_file(file(), "two");
   EXPECT_EQ(await(Kind::touched), file());
 }
 
+TEST_P(WatchTest, WhatHappensBetweenHoldingAndWatchingIsTold) {
+  test::write_file(folder_ / "gone.ipynb", "one");
+  auto moved = hold_file(file()), gone = hold_file(folder_ / "gone.ipynb");
+  fs::rename(file(), folder_ / "m.ipynb");
+  fs::remove(folder_ / "gone.ipynb");
+  const auto first = begin(file(), std::move(moved));
+  EXPECT_EQ(await(Kind::moved), folder_ / "m.ipynb");
+  const auto second = begin(folder_ / "gone.ipynb", std::move(gone));
+  EXPECT_EQ(await(Kind::gone), folder_ / "gone.ipynb");
+}
+
 TEST_P(WatchTest, AFileThatIsNotThereYetIsAwaited) {
-  const auto guard = watch(folder_ / "later.ipynb");
+  const auto guard = begin(folder_ / "later.ipynb");
   test::write_file(folder_ / "later.ipynb", "x");
   EXPECT_EQ(await(Kind::touched), folder_ / "later.ipynb");
 }
 
 TEST_P(WatchTest, NobodyIsToldAfterItsGuardIsGone) {
-  auto other = watch(folder_ / "other.ipynb");
+  const auto other = begin(folder_ / "other.ipynb");
   { const auto guard = watch(file()); }
   test::write_file(file(), "two");
   test::write_file(folder_ / "other.ipynb", "x");
@@ -128,15 +147,18 @@ TEST(WatchPollTest, MovingTheFolderAboveIsNoticedByThePoll) {
   settings.missing_ms = 40;
   std::mutex mutex;
   std::condition_variable changed;
+  bool stands = false;
   std::string moved;
   FileWatch watch(settings);
   const auto guard = watch.watch(folder / "a/b/n.ipynb", [&](const FileWatch::Event& event) {
     const std::scoped_lock lock(mutex);
+    stands = true;
     if (event.kind == Kind::moved) moved = event.path;
     changed.notify_all();
   });
-  fs::rename(folder / "a", folder / "c");
   std::unique_lock lock(mutex);
+  ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return stands; }));
+  fs::rename(folder / "a", folder / "c");
   changed.wait_for(lock, std::chrono::seconds(30), [&] { return !moved.empty(); });
   EXPECT_EQ(moved, folder / "c/b/n.ipynb");
 }
@@ -157,11 +179,15 @@ TEST(WatchContentTest, AWriteThatKeepsTheTimeIsTold) {
     ++told;
     changed.notify_all();
   });
+  const auto told_more_than = [&](int often) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, std::chrono::seconds(30), [&] { return told > often; });
+  };
+  ASSERT_TRUE(told_more_than(0)) << "the watch stands";
   test::write_file(path, "two");
   const timespec times[] = {before.st_atim, before.st_mtim};
   ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
-  std::unique_lock lock(mutex);
-  EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return told > 0; }));
+  EXPECT_TRUE(told_more_than(1));
 }
 
 }  // namespace
