@@ -166,12 +166,16 @@ std::string break_metadata(std::string_view line, const Dialect& dialect) {
 }
 
 std::string write_break(std::string_view metadata, const Dialect& dialect) {
-  std::string body = text_cells::compact(metadata);
+  const std::string body = text_cells::compact(metadata);
   if (body == "{}") return dialect.quarto ? "<!-- cell -->" : "+++";
   if (!dialect.quarto) return "+++ " + body;
-  for (auto at = body.find("--"); at != std::string::npos; at = body.find("--", at))
-    body.replace(at, 2, "\\u002d\\u002d");
-  return "<!-- cell " + body + " -->";
+  std::string out = "<!-- cell ";
+  std::size_t from = 0;
+  for (auto at = body.find("--"); at != std::string::npos; at = body.find("--", from)) {
+    out.append(body, from, at - from).append("\\u002d\\u002d");
+    from = at + 2;
+  }
+  return out.append(body, from).append(" -->");
 }
 
 std::vector<Block> cut(std::string_view text, const Dialect& dialect) {

@@ -63,11 +63,17 @@ std::optional<std::size_t> closing(const Views& lines, std::size_t at, const Fen
 // A line that would open a block of its own, or part the text, has a backslash, which Markdown does not show.
 Lines encode_text(const Views& source, const Dialect& dialect) {
   Lines out;
+  // Of ` and ~: the shortest fence that was found to stay open. None of that length or more is closed further down.
+  std::size_t stays_open[2] = {std::size_t(-1), std::size_t(-1)};
   for (std::size_t i = 0; i < source.size(); ++i) {
     const auto line = source[i];
     const Fence fence = open_fence(line);
-    if (fence && kind_of(fence, dialect) == BlockKind::text) {
-      if (const auto end = closing(source, i, fence)) {
+    auto& open_from = stays_open[fence.mark == '~' ? 1 : 0];
+    if (fence && fence.length < open_from && kind_of(fence, dialect) == BlockKind::text) {
+      const auto end = closing(source, i, fence);
+      if (!end) {
+        open_from = fence.length;
+      } else {
         for (; i < *end; ++i) out.emplace_back(source[i]);
         out.emplace_back(source[*end]);
         continue;

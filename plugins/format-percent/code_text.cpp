@@ -51,6 +51,9 @@ bool at_any_depth(std::string_view line, std::string_view prefix, Is&& is) {
     if (!text.starts_with(prefix)) return false;
     text.remove_prefix(prefix.size());
     if (text.starts_with(' ')) text.remove_prefix(1);
+    // In Octave the marker's signs are prefixes too. From three of them on, what is behind the run
+    // decides: the answer is the same at each, and is asked for once.
+    while (prefix == "%" && text.starts_with("%%%%%")) text.remove_prefix(1);
   }
 }
 
@@ -59,6 +62,8 @@ bool marker_like(std::string_view line, const Dialect& dialect) {
       line.find("<codecell>") == std::string_view::npos) {
     return false;
   }
+  // Blanks at the end change nothing, and would be looked at anew at each depth.
+  line = line.substr(0, line.find_last_not_of(" \t\r\n") + 1);
   return at_any_depth(line, dialect.prefix, [&](std::string_view text) { return is_marker(text, dialect.prefix); });
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <unordered_set>
 
 #include "../text-cells/lines.hpp"
 #include "../text-cells/yaml.hpp"
@@ -14,7 +16,7 @@ using text_cells::trim;
 
 namespace {
 
-// Longer ones are titles: the rules below look at each "=" of a line.
+// Longer ones that are no JSON object are titles: the rules below look at each "=" of a line.
 constexpr std::size_t longest_options = 4096;
 
 bool is_space(char c) {
@@ -119,9 +121,15 @@ std::string take_type(std::string& title) {
   return "code";
 }
 
-void put(Options& options, std::string_view key, std::string value) {
-  options.remove(key);
-  options.members.emplace_back(key, std::move(value));
+// Of members with the same key the last one counts.
+Members without_repeated(Members members) {
+  Members out;
+  std::unordered_set<std::string> seen;
+  for (auto member = members.rbegin(); member != members.rend(); ++member) {
+    if (seen.insert(member->first).second) out.push_back(std::move(*member));
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
 }
 
 Options read_options(std::string_view text) {
@@ -133,14 +141,12 @@ Options read_options(std::string_view text) {
   Members members;
   const auto brace = text.find('{'), equals = text.find('=');
   const bool is_json = brace != std::string_view::npos && (equals == std::string_view::npos || brace < equals);
-  if (text.size() > longest_options) {
-    // All of it is the title.
-  } else if (is_json) {
+  if (is_json) {
     if (const auto object = trim(text.substr(brace)); json::valid(object)) {
       members = text_cells::json_members(object);
       title = trim(text.substr(0, brace));
     }
-  } else {
+  } else if (text.size() <= longest_options) {
     const auto before = trim(text.substr(0, equals));
     const bool no_key = equals == std::string_view::npos;
     const auto head = without_attributes(no_key ? before : before.substr(0, before.rfind(' ') + 1));
@@ -151,9 +157,11 @@ Options read_options(std::string_view text) {
     }
   }
   out.type = take_type(title);
-  if (!title.empty()) put(out, "title", json::quoted(title));
-  if (depth > 0) put(out, "cell_depth", std::to_string(depth));
-  for (auto& [key, value] : members) put(out, key, std::move(value));
+  Members all;
+  if (!title.empty()) all.emplace_back("title", json::quoted(title));
+  if (depth > 0) all.emplace_back("cell_depth", std::to_string(depth));
+  std::move(members.begin(), members.end(), std::back_inserter(all));
+  out.members = without_repeated(std::move(all));
   return out;
 }
 

@@ -1,6 +1,8 @@
 #include "yaml.hpp"
 
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "lectern/sdk/json_slice.hpp"
 #include "lines.hpp"
@@ -187,6 +189,7 @@ Value block(const Lines& lines, std::size_t first, std::size_t last, int depth);
 
 std::optional<std::vector<YamlEntry>> mapping(const Lines& lines, std::size_t first, std::size_t last, int depth) {
   std::vector<YamlEntry> out;
+  std::unordered_set<std::string> keys;
   if (depth > max_depth) return std::nullopt;
   while (first < last && says_nothing(lines[first])) ++first;
   if (first == last) return out;
@@ -211,8 +214,7 @@ std::optional<std::vector<YamlEntry>> mapping(const Lines& lines, std::size_t fi
     } else if (rest.empty()) {
       entry.json = block(lines, i + 1, entry.last, depth + 1).value_or(std::string{});
     }
-    const auto same = [&](const YamlEntry& other) { return other.key == entry.key; };
-    if (std::any_of(out.begin(), out.end(), same)) return std::nullopt;
+    if (!keys.insert(entry.key).second) return std::nullopt;
     i = entry.last;
     out.push_back(std::move(entry));
   }
@@ -312,21 +314,25 @@ std::vector<std::string> updated_yaml(const std::vector<std::string>& lines, std
   std::erase_if(wanted, [&](const auto& member) {
     return std::find(leave_out.begin(), leave_out.end(), member.first) != leave_out.end();
   });
+  std::unordered_map<std::string_view, const std::string*> values;  // of those that are still to be written
+  for (const auto& [key, value] : wanted) values.emplace(key, &value);
   std::size_t indent = 0, at = entries->empty() ? lines.size() : entries->front().first;
   if (!entries->empty()) indent = indent_of(lines[at]);
   Lines out(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(at));
   for (const auto& entry : *entries) {
-    const auto found =
-        std::find_if(wanted.begin(), wanted.end(), [&](const auto& member) { return member.first == entry.key; });
-    const bool stays = found == wanted.end() && (entry.json.empty() || entry.key == "jupytext");
-    if (stays || (found != wanted.end() && found->second == entry.json)) {
+    const auto found = values.find(entry.key);
+    const bool is_wanted = found != values.end();
+    const bool stays = !is_wanted && (entry.json.empty() || entry.key == "jupytext");
+    if (stays || (is_wanted && *found->second == entry.json)) {
       for (std::size_t i = entry.first; i < entry.last; ++i) out.push_back(lines[i]);
-    } else if (found != wanted.end()) {
-      write_entry(entry.key, found->second, indent, 0, out);
+    } else if (is_wanted) {
+      write_entry(entry.key, *found->second, indent, 0, out);
     }
-    if (found != wanted.end()) wanted.erase(found);
+    if (is_wanted) values.erase(found);
   }
-  for (const auto& [key, value] : wanted) write_entry(key, value, indent, 0, out);
+  for (const auto& [key, value] : wanted) {
+    if (values.erase(key) > 0) write_entry(key, value, indent, 0, out);
+  }
   return out;
 }
 

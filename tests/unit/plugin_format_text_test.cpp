@@ -71,6 +71,13 @@ FormatCell made(std::string_view type, std::string_view source, std::string_view
   return cell;
 }
 
+// An object of more than 1 MB.
+std::string many_members() {
+  std::string out = "{";
+  for (std::size_t i = 0; i < 100'000; ++i) out += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":1";
+  return out + "}";
+}
+
 constexpr const char* kernel = R"({"kernelspec":{"display_name":"Python 3","language":"python","name":"python3"}})";
 const std::string script =
     "# ---\n"
@@ -200,6 +207,40 @@ TEST(FormatPercent, EverySourceComesBack) {
   }
 }
 
+TEST(FormatPercent, LongMetadataComesBack) {
+  const Text percent("format-percent");
+  const std::string metadata = R"({"note":"[md] )" + std::string(10'000, 'x') + R"("})";
+  const auto text = percent.fresh({made("code", "# a\nx = 1", metadata)}, "{}");
+  const auto notebook = percent.read(text);
+  ASSERT_EQ(notebook.cells.size(), 1u);
+  EXPECT_EQ(notebook.cells[0].cell_type, "code");
+  EXPECT_EQ(notebook.cells[0].source, "# a\nx = 1");
+  EXPECT_EQ(notebook.cells[0].metadata, metadata);
+  EXPECT_EQ(percent.as_read(text), text);
+}
+
+// The next tests, and those of their kind below, are about time: what takes the square of the size would not end
+// before the test's time is up.
+TEST(FormatPercent, LongLinesAreReadOnce) {
+  const Text percent("format-percent");
+  constexpr std::size_t size = 250'000;
+  const std::string line = std::string(size, '#') + "%" + std::string(size, ' ');
+  const auto text = percent.fresh({made("code", line)}, "{}");
+  EXPECT_TRUE(percent.cells(text).at(0).second == line);
+  EXPECT_TRUE(percent.as_read(text) == text);
+  const std::string octave = "% %%\n" + std::string(2 * size, '%') + "x\n";
+  EXPECT_TRUE(percent.cells(octave).at(0).second + "\n" == octave.substr(5));
+  EXPECT_TRUE(percent.edited(octave, 0, octave.substr(5, 2 * size + 1) + "y") ==
+              octave.substr(0, octave.size() - 1) + "y\n");
+}
+
+TEST(FormatPercent, ManyOptionsAreReadOnce) {
+  const Text percent("format-percent");
+  const std::string metadata = many_members();
+  const auto text = percent.fresh({made("code", "x", metadata)}, "{}");
+  EXPECT_TRUE(percent.read(text).cells.at(0).metadata == metadata);
+}
+
 TEST(FormatPercent, WhatIsNoNotebookIsLeftAlone) {
   const Text percent("format-percent");
   EXPECT_EQ(percent.probe("/a/module.py", "import os\n\nprint('%%')\n"), 0);
@@ -315,6 +356,32 @@ TEST(FormatMarkdown, EverySourceComesBack) {
   }
 }
 
+TEST(FormatMarkdown, ManyFencesThatStayOpenAreReadOnce) {
+  const Text markdown("format-markdown");
+  std::string source;
+  for (std::size_t i = 0; i < 200'000; ++i) source += i % 2 == 0 ? "```a\n" : "~~~a\n";
+  const auto text = markdown.fresh({made("markdown", source)}, "{}");
+  EXPECT_TRUE(markdown.cells(text).at(0).second == source);
+}
+
+TEST(FormatMarkdown, AFenceBehindOneThatStaysOpenIsKept) {
+  const std::string source = "`````a\n~~~~a\n````a\n~~~a\n````\n~~~\n`````b";
+  EXPECT_THAT(Text("format-markdown").fresh({made("markdown", source)}, "{}"),
+              HasSubstr("\n\\`````a\n\\~~~~a\n````a\n~~~a\n````\n\\~~~\n\\`````b\n"));
+}
+
+TEST(FormatMarkdown, ManyKeysOfAHeaderAreReadOnce) {
+  const Text markdown("format-markdown");
+  const std::string metadata = many_members();
+  const auto text = markdown.fresh({made("markdown", "x")}, metadata);
+  const auto notebook = markdown.read(text);
+  auto now = Text::given(notebook);
+  now.metadata = metadata;
+  now.changed = notebook_metadata_changed;
+  // Below what the header says about the file itself.
+  EXPECT_TRUE(markdown.read(markdown.write(now)).metadata.ends_with(metadata.substr(1)));
+}
+
 TEST(FormatMarkdown, WhatIsNoNotebookIsLeftAlone) {
   const Text markdown("format-markdown");
   EXPECT_EQ(markdown.probe("/a/README.md", "# Read me\n\n```python\nx\n```\n"), 0);
@@ -368,6 +435,18 @@ TEST(FormatQuarto, ANewDocument) {
                 .fresh({made("markdown", "a"), made("markdown", "b"), made("code", "1", R"({"tags":["x"]})")}, kernel),
             "---\njupyter: python3\n---\n\na\n\n<!-- cell -->\n\nb\n\n<!-- cell {\"tags\":[\"x\"]} "
             "-->\n```{python}\n1\n```\n");
+}
+
+TEST(FormatQuarto, ManyDashesInMetadataAreWrittenOnce) {
+  const Text format("format-quarto");
+  std::string dashes, written;
+  for (std::size_t i = 0; i < 2'000'000; ++i) {
+    dashes += "--";
+    written += "\\u002d\\u002d";
+  }
+  const std::string metadata = R"({"k":")" + dashes + R"(-"})";
+  const auto text = format.fresh({made("markdown", "a", metadata)}, "{}");
+  EXPECT_TRUE(format.read(text).cells.at(0).metadata == R"({"k":")" + written + R"(-"})");
 }
 
 }  // namespace
