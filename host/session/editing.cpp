@@ -96,8 +96,9 @@ void Editing::when_built(UniqueFunction<void(Status)> work) {
 }
 
 void Editing::when_durable(Task work) {
-  if (making_ || !staged_.empty() || flush_due_) {
-    durable_waiters_.emplace_back(batches_ + 1, std::move(work));
+  const bool flushing = !staged_.empty() || flush_due_;
+  if (making_ || flushing) {  // what a worker makes comes in a batch of its own, after what is staged
+    durable_waiters_.emplace_back(batches_ + (making_ && flushing ? 2 : 1), std::move(work));
   } else if (batches_written_ < batches_) {
     durable_waiters_.emplace_back(batches_, std::move(work));
   } else {
@@ -211,12 +212,15 @@ void Editing::restored(Invocation invocation, Restored from, Result<document::Ap
   stage(std::move(staged));
 }
 
-void Editing::host_edit(const std::vector<document::Change>& changes, std::string_view source) {
+void Editing::host_edit(const std::vector<document::Change>& changes, std::string_view source,
+                        UniqueFunction<void(Error)> refused) {
   static const std::string host_actor = "6c65637465726e2d686f73742d656469";  // "lectern-host-edi", any fixed 16 bytes
   edit(host_actor, changes, std::nullopt,
-       [this, source = std::string(source)](Result<document::AppliedTransaction> applied) mutable {
+       [this, source = std::string(source),
+        refused = std::move(refused)](Result<document::AppliedTransaction> applied) mutable {
          if (!applied) {
            log::warning("session", "an edit of the host could not be applied: " + applied.error().message);
+           if (refused) refused(std::move(applied).error());
            return;
          }
          if (applied->chunks.empty()) return;
@@ -243,7 +247,8 @@ void Editing::stage(Staged staged) {
   staged_.push_back(std::move(staged));
   if (std::exchange(flush_due_, true)) return;
   session_.loop().at_turn_end([weak = session_.weak_from_this()] {
-    if (const auto session = weak.lock()) session->editing().flush();
+    const auto session = weak.lock();
+    if (session && session->editing().flush_due_) session->editing().flush();
   });
 }
 
@@ -355,6 +360,7 @@ void Editing::publish(Staged& staged) {
 
 void Editing::compact() {
   auto& journal = *session_.prepared().journal;
+  if (session_.ended()) return;  // another host may have the notebook
   if (making_ || !unwritten_.empty() || journal.bytes_since_rewrite() < std::max(compact_after, 4 * snapshot_bytes_))
     return;
   auto snapshot = document_->save();

@@ -60,8 +60,9 @@ class Editing {
   void changes(Connection& connection, const plugin::Inbound& message);
   /// A `01`: one message of a sync conversation.
   void sync_message(Connection& connection, const plugin::Inbound& message);
-  /// An edit of the host's own ("kernel", "file", "host"); what cannot be applied is logged.
-  void host_edit(const std::vector<document::Change>& changes, std::string_view source);
+  /// An edit of the host's own ("kernel", "file", "host"); what cannot be applied is logged, and `refused` is told.
+  void host_edit(const std::vector<document::Change>& changes, std::string_view source,
+                 UniqueFunction<void(Error)> refused = {});
   /// The document for a `document=changes` connection: `06`, or the changes since its heads; `03` follow from now on.
   /// Null when it cannot be had.
   [[nodiscard]] MessagePtr document_for(Connection& connection);

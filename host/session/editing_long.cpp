@@ -33,6 +33,7 @@ void Editing::make(std::shared_ptr<document::LongEdit> edit, Task finish) {
     loop.post([weak, finish = std::move(finish)]() mutable {
       const auto session = weak.lock();
       if (!session) return;
+      if (session->editing().flush_due_) session->editing().flush();  // see when_durable()
       session->editing().making_ = false;
       finish();
       session->editing().made();

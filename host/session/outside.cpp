@@ -53,14 +53,21 @@ void Outside::begin(FileWatch& watch) {
   } else {
     base_.known = true;
   }
+  watch_ = &watch;
+  watch_here();
+}
+
+void Outside::watch_here() {
   // Without a token: the directory stops the watch before the loops may go.
-  guard_ = watch.watch(notebook.path,
-                       [weak = session_.weak_from_this(), &loop = session_.loop()](const FileWatch::Event& event) {
-                         loop.post([weak, event] {
-                           const auto session = weak.lock();
-                           if (session && !session->ended()) session->outside().heard(event);
-                         });
-                       });
+  guard_ = watch_->watch(
+      session_.path(),
+      [weak = session_.weak_from_this(), &loop = session_.loop()](const FileWatch::Event& event) {
+        loop.post([weak, event] {
+          const auto session = weak.lock();
+          if (session && !session->ended()) session->outside().heard(event);
+        });
+      },
+      std::exchange(session_.prepared().held, {}));
 }
 
 void Outside::close() {
@@ -71,10 +78,11 @@ void Outside::close() {
 }
 
 void Outside::document_built() {
+  soon();  // it may have been changed after it was read and before it was watched
   auto& notebook = session_.prepared().notebook;
   if (!std::exchange(notebook.outside, false) || !notebook.file) return;
   looking_ = true;
-  merge(notebook.file);
+  merge(notebook.file, true);
 }
 
 void Outside::heard(const FileWatch::Event& event) {
@@ -118,7 +126,10 @@ void Outside::look() {
     const auto session = weak.lock();
     if (!session || session->ended()) return;
     auto& self = session->outside();
-    if (!status) return self.finish_look();
+    if (!status) {
+      if (session->editing().built()) self.soon();  // else document_built() does
+      return self.finish_look();
+    }
     const auto& prepared = session->prepared();
     session->services().workers->submit(
         [weak, token = session->at_work(), &loop = session->loop(), path = prepared.notebook.path,
@@ -166,7 +177,11 @@ void Outside::seen(Seen seen) {
         [weak = session_.weak_from_this(), file = std::move(seen.file)](Status status) {
           const auto session = weak.lock();
           if (!session || session->outside().closed_) return;
-          status ? session->outside().merge(file) : session->outside().finish_look();
+          auto& self = session->outside();
+          if (status) return self.merge(file, false);
+          self.identity_ = {};  // it was not compared
+          self.soon();
+          self.finish_look();
         });
   } else if (seen.error && seen.error->code == "not_found") {
     soon();
@@ -175,9 +190,7 @@ void Outside::seen(Seen seen) {
     timer_.start(std::chrono::milliseconds(half_written_ms), [this] { look(); });
   } else if (seen.error) {
     unread_ = seen.identity;
-    unreadable_ = std::move(seen.error);
-    log::warning("session",
-                 session_.path() + " was changed by another program into what cannot be read: " + unreadable_->message);
+    leave_alone(std::move(*seen.error), "read");
     tell_conflict();
   }
   finish_look();
@@ -189,18 +202,38 @@ void Outside::finish_look() {
   for (auto& task : std::exchange(waiting_, {})) task();
 }
 
-void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file) {
+void Outside::leave_alone(Error why, std::string_view what) {
+  unreadable_ = std::move(why);
+  unreadable_->message = "cannot be " + std::string(what) + ": " + unreadable_->message;
+  if (!unreadable_->message.ends_with('.')) unreadable_->message += '.';
+  log::warning("session", refusal().message);
+}
+
+void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file, bool restored) {
   auto& notebook = session_.prepared().notebook;
   auto& document = session_.editing().document();
   auto merged = document::merge_outside(base_, document.cells(), document.metadata_json(), *file);
-  const bool clean = !session_.saver().dirty() && notebook.last_known.has_value() && conflicts_.empty();
+  const bool clean = !restored && !session_.saver().dirty() && notebook.last_known.has_value() && conflicts_.empty();
   const auto version = document.version() + (merged.changes.empty() ? 0 : 1);
   merging_ = true;
-  if (!merged.changes.empty()) session_.editing().host_edit(merged.changes, "file");
-  notebook.file = document::renamed(file, merged.ids);
+  auto was = std::exchange(notebook.file, document::renamed(file, merged.ids));
   notebook.last_known = file->fingerprint;
-  base_ = std::move(merged.base);
+  auto base = std::exchange(base_, std::move(merged.base));
   conflicts_ = std::move(merged.conflicts);
+  if (!conflicts_.empty() || merged.passed_over) keep_copy(file);
+  if (!merged.changes.empty()) {
+    session_.editing().host_edit(merged.changes, "file",
+                                 [this, was = std::move(was), base = std::move(base), file](Error why) mutable {
+                                   // The file is one that nobody here knows, until the next look, choice or start.
+                                   auto& opened = session_.prepared().notebook;
+                                   opened.file = std::move(was);
+                                   opened.last_known.reset();
+                                   base_ = std::move(base);
+                                   conflicts_.clear();
+                                   keep_copy(file);
+                                   leave_alone(std::move(why), "merged");
+                                 });
+  }
   std::unordered_map<std::string_view, std::string_view> there;
   for (const auto& cell : notebook.file->cells) there.emplace(cell.id, cell.outputs);
   for (const auto& cell : document.cells()) {
@@ -209,8 +242,7 @@ void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file) {
     if (outputs.untouched() && (it == there.end() || it->second != outputs.file_text())) elsewhere_.insert(cell->id);
   }
   log::info("session", session_.path() + " was changed by another program: " + std::to_string(merged.changes.size()) +
-                           " changes merged, " + std::to_string(conflicts_.size()) + " cells to be chosen");
-  if (!conflicts_.empty() || merged.passed_over) keep_copy();
+                           " changes to merge, " + std::to_string(conflicts_.size()) + " cells to be chosen");
   session_.editing().when_durable([weak = session_.weak_from_this(), from_there = std::move(merged.from_there), version,
                                    clean = clean && !merged.passed_over] {
     const auto session = weak.lock();
@@ -223,9 +255,9 @@ void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file) {
 // says.
 void Outside::merged(const std::vector<std::string>& from_there, bool same) {
   merging_ = false;
-  take_outputs(from_there);
+  if (!unreadable_) take_outputs(from_there);
   tell_conflict();
-  if (conflicts_.empty()) {
+  if (!asks()) {
     record(same);
     session_.saver().file_merged(same);
   }
@@ -301,9 +333,9 @@ void Outside::take(const std::string& cell_id) {
 }
 
 // The file as it is now, before anybody's choice or the next save takes something of it away.
-void Outside::keep_copy() {
+void Outside::keep_copy(std::shared_ptr<const document::LoadedNotebook> file) {
   const auto& notebook = session_.prepared().notebook;
-  session_.services().workers->submit([file = notebook.file, folder = notebook.state_dir + "/copies",
+  session_.services().workers->submit([file = std::move(file), folder = notebook.state_dir + "/copies",
                                        name = document::name_of(notebook.path).substr(0, 180)] {
     const auto kept = [&]() -> Status {
       LECTERN_CHECK(document::make_folders(folder));
@@ -351,7 +383,7 @@ void Outside::ran(const std::string& cell_id, std::uint64_t touches) {
 Error Outside::refusal() const {
   Error error{409, "conflict", session_.path() + " was changed by another program", "choose which version to keep", ""};
   if (unreadable_) {
-    error.message += " and cannot be read: " + unreadable_->message;
+    error.message += " and " + unreadable_->message;
     error.hint = "overwrite it, or save under another path";
   } else {
     error.message += "; " + std::to_string(conflicts_.size()) + (conflicts_.size() == 1 ? " cell was" : " cells were") +
@@ -403,17 +435,37 @@ void Outside::tell_conflict() {
 }
 
 // True when the cell is the file's now, outputs included.
-bool Outside::apply(const document::CellConflict& conflict, document::MergeChoice choice) {
+bool Outside::apply(const document::CellConflict& conflict, document::MergeChoice choice, Refusal refusal) {
   const auto* live = session_.editing().document().find_cell(conflict.cell_id);
   const auto changes = document::changes_of(conflict, choice, live);
-  if (!changes.empty()) session_.editing().host_edit(changes, "file");
   document::settle(base_, conflict);
+  if (!changes.empty()) {
+    session_.editing().host_edit(changes, "file", [this, conflict, refusal = std::move(refusal)](Error why) {
+      if (refusal) *refusal = std::move(why);
+      not_applied(conflict);
+    });
+  }
   if (conflict.kind == document::CellConflict::Kind::deleted_there) return false;
   return choice == document::MergeChoice::theirs || (choice == document::MergeChoice::both && live == nullptr);
 }
 
+// There is still something to choose, and the next merge has to find it again.
+void Outside::not_applied(const document::CellConflict& conflict) {
+  const auto it = std::find_if(base_.cells.begin(), base_.cells.end(),
+                               [&](const document::BaseCell& cell) { return cell.id == conflict.cell_id; });
+  if (it != base_.cells.end()) {
+    it->source_hash.clear();
+  } else {
+    base_.cells.push_back({conflict.cell_id, conflict.cell_type, {}, conflict.metadata_json, false});
+  }
+  conflicts_.push_back(conflict);
+  tell_conflict();
+}
+
 void Outside::keep_ours() {
-  for (const auto& conflict : std::exchange(conflicts_, {})) (void)apply(conflict, document::MergeChoice::ours);
+  for (const auto& conflict : std::exchange(conflicts_, {})) {
+    (void)apply(conflict, document::MergeChoice::ours, nullptr);
+  }
 }
 
 void Outside::resolve(Invocation invocation) {
@@ -442,25 +494,32 @@ void Outside::resolve(Invocation invocation) {
   }
   std::unordered_set<std::size_t> done;
   std::vector<std::string> taken;
+  const auto refusal = std::make_shared<std::optional<Error>>();
+  const auto open = std::exchange(conflicts_, {});
+  for (const auto& [place, choice] : chosen) done.insert(place);
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    if (!done.contains(i)) conflicts_.push_back(open[i]);
+  }
   for (const auto& [place, choice] : chosen) {
-    if (done.insert(place).second && apply(conflicts_[place], choice)) taken.push_back(conflicts_[place].cell_id);
+    if (done.erase(place) > 0 && apply(open[place], choice, refusal)) taken.push_back(open[place].cell_id);
   }
-  std::vector<document::CellConflict> left;
-  for (std::size_t i = 0; i < conflicts_.size(); ++i) {
-    if (!done.contains(i)) left.push_back(std::move(conflicts_[i]));
-  }
-  conflicts_ = std::move(left);
-  session_.editing().when_durable([this, taken = std::move(taken), invocation = std::move(invocation)]() mutable {
-    for (const auto& cell : taken) take(cell);
-    std::string out;
-    json::Writer(out).begin_object().member("left", static_cast<std::uint64_t>(conflicts_.size())).end_object();
-    tell_conflict();
-    if (!asks()) {
-      record(false);
-      session_.saver().file_merged(false);
-    }
-    invocation.ok(std::move(out));
-  });
+  session_.editing().when_durable(
+      [this, taken = std::move(taken), refusal, invocation = std::move(invocation)]() mutable {
+        for (const auto& cell : taken) {
+          const bool asked = std::any_of(conflicts_.begin(), conflicts_.end(),
+                                         [&](const auto& conflict) { return conflict.cell_id == cell; });
+          if (!asked) take(cell);
+        }
+        std::string out;
+        json::Writer(out).begin_object().member("left", static_cast<std::uint64_t>(conflicts_.size())).end_object();
+        tell_conflict();
+        if (!asks()) {
+          record(false);
+          session_.saver().file_merged(false);
+        }
+        if (*refusal) return invocation.error(std::move(**refusal));
+        invocation.ok(std::move(out));
+      });
 }
 
 void Outside::moved(const std::string& path) {
@@ -475,7 +534,11 @@ void Outside::moved(const std::string& path) {
       const auto session = weak.lock();
       if (!session || session->ended()) return;
       auto& self = session->outside();
-      if (!inside || !lease || !session->follow(path)) return self.vanished();
+      if (!inside || !lease || !session->follow(path)) {
+        self.watch_here();  // the watch went with the file
+        self.soon();
+        return self.vanished();
+      }
       session->prepared().notebook.lease = std::move(*lease);
       log::info("session", "the file of a session was moved to " + path);
       self.soon();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -61,32 +62,39 @@ class Outside {
  private:
   struct Seen;
   struct Compared;
+  using Refusal = std::shared_ptr<std::optional<Error>>;
   void heard(const FileWatch::Event& event);
   void soon();
   void seen(Seen seen);
   void finish_look();
-  void merge(std::shared_ptr<const document::LoadedNotebook> file);
+  void watch_here();
+  /// `restored`: nobody knows what the document has that the file, before it was changed, had not.
+  void merge(std::shared_ptr<const document::LoadedNotebook> file, bool restored);
+  /// Nothing is saved over the file until somebody says so; `what` it cannot be.
+  void leave_alone(Error why, std::string_view what);
   void merged(const std::vector<std::string>& from_there, bool same);
   void take_outputs(const std::vector<std::string>& from_there);
   void compared(std::vector<Compared> cells);
   void take(const std::string& cell_id);
   void tell_conflict();
-  void keep_copy();
+  void keep_copy(std::shared_ptr<const document::LoadedNotebook> file);
   void record(bool same);
   void file_is_back();
   void moved(const std::string& path);
   void vanished();
-  bool apply(const document::CellConflict& conflict, document::MergeChoice choice);
+  bool apply(const document::CellConflict& conflict, document::MergeChoice choice, Refusal refusal);
+  void not_applied(const document::CellConflict& conflict);
   [[nodiscard]] const plugin::FormatCell* in_file(const std::string& cell_id) const;
 
   LiveSession& session_;
   Timer timer_;
+  FileWatch* watch_ = nullptr;
   FileWatch::Guard guard_;
   document::MergeBase base_;
   FileIdentity identity_;  // of the file whose content was compared last
   std::vector<document::CellConflict> conflicts_;
-  std::optional<Error> unreadable_;
-  FileIdentity unread_;  // of a file that could not be read, perhaps because somebody is still writing it
+  std::optional<Error> unreadable_;  // or what the document does not take
+  FileIdentity unread_;              // of a file that could not be read, perhaps because somebody is still writing it
   std::unordered_set<std::string> elsewhere_;
   std::unordered_map<std::string, std::uint64_t> ran_;  // by cell; since the last save
   std::vector<Task> waiting_;

@@ -48,6 +48,7 @@ struct Saver::Job {
   std::string state_dir;
   std::shared_ptr<const document::MergeBase> base;  // what the file holds when the save is done
   bool overwrite = false;
+  bool asks = false;  // somebody has to choose before the notebook's own file is written
   int tries = 0;
   Done done;
 };
@@ -223,6 +224,7 @@ std::shared_ptr<Saver::Job> Saver::make_job(bool overwrite, const std::optional<
   job->touches = touches_;
   job->as = as;
   job->overwrite = overwrite;
+  job->asks = session_.outside().asks() && !overwrite;
   job->state_dir = prepared.notebook.state_dir;
   return job;
 }
@@ -231,8 +233,12 @@ namespace {
 
 // Where "save as" goes: inside the root, in a format that is there, never over what exists unless asked to.
 Status redirect(document::SaveRequest& request, const std::string& as, const document::PathPolicy& paths,
-                const document::Formats& formats, bool overwrite) {
+                const document::Formats& formats, bool overwrite, bool asks) {
   LECTERN_TRY(const auto where, paths.resolve(as));
+  if (where.path == request.path && asks) {
+    return fail(409, "conflict", where.path + " was changed by another program",
+                "choose which version to keep, send \"overwrite\":true, or name another path");
+  }
   if (where.path == request.path) return {};
   if (where.kind == document::PathKind::file && !overwrite) {
     return fail(409, "path_exists", "there is a file at " + where.relative,
@@ -252,6 +258,10 @@ Status redirect(document::SaveRequest& request, const std::string& as, const doc
 }  // namespace
 
 void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int tries) {
+  if (session_.ended()) {  // another host may have the file
+    if (done) done(fail(404, "session_not_found", "the session has ended", "open the notebook again"));
+    return;
+  }
   if (saving_ || session_.outside().merging()) {
     queued_.push_back({std::move(done), overwrite, std::move(as)});
     return;
@@ -285,7 +295,7 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
         job->request.cells[place].outputs = std::move(text);
       }
       if (job->as) {
-        LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite));
+        LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite, job->asks));
       }
       job->base = std::make_shared<const document::MergeBase>(
           document::merge_base_of(job->request.cells, job->request.metadata));
@@ -326,13 +336,13 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   answer(*job, saved);
   go_on();
   if (saving_) return;
-  if (dirty()) schedule();
+  if (dirty() && !session_.ended()) schedule();
   session_.check_idle();
 }
 
 // Somebody wrote the file while it was being saved, or just before: what they wrote is merged first.
 bool Saver::retry(const std::shared_ptr<Job>& job, const Error& error) {
-  if (error.code != "conflict" || job->tries >= most_tries) return false;
+  if (error.code != "conflict" || job->asks || job->tries >= most_tries) return false;
   set_state(State::dirty);
   session_.outside().look_then([weak = session_.weak_from_this(), job] {
     const auto session = weak.lock();

@@ -179,6 +179,67 @@ TEST_F(ConflictTest, OverwritingChoosesOurs) {
   EXPECT_TRUE(over());
 }
 
+TEST_F(ConflictTest, NamingTheFileIsNoChoice) {
+  collide();
+  EXPECT_EQ(error_code(tab_->command("save", R"({"path":"n.ipynb"})", 1)), "conflict");
+  EXPECT_EQ(host_->read("n.ipynb"), theirs_);
+  const auto copy = tab_->command("save", R"({"path":"copy.ipynb"})", 1);
+  EXPECT_TRUE(flag_of(copy, "ok")) << json::write(copy);
+  EXPECT_EQ(cells(), "a=ours b=hello");
+  const auto forced = tab_->command("save", R"({"path":"n.ipynb","overwrite":true})", 1);
+  EXPECT_TRUE(flag_of(forced, "ok")) << json::write(forced);
+  EXPECT_NE(host_->read("n.ipynb").find("ours"), std::string::npos);
+}
+
+// An edit waits for the journal while a worker makes what was chosen: two batches, and the reply comes after both.
+TEST_F(ConflictTest, ALongChoiceIsMadeWhenItIsAnswered) {
+  begin(0);
+  edit("ours");
+  std::string lines;
+  for (int i = 0; i < 8'000; ++i) lines += "line " + std::to_string(i) + " of many \\n";
+  outside(replaced(small_notebook, "x = 1", lines));
+  tab_->await("conflict");
+  CommandRequest small{Tab::key_of(ready_), "transaction", 1, {}, {}, {}, 3, "owner"};
+  small.body = *json::parse(R"({"changes":[{"type":"set_source","cell_id":"b","source":"small"}]})");
+  CommandRequest large{Tab::key_of(ready_), "resolve", 1, {}, {}, {}, 3, "owner"};
+  large.body = *json::parse(R"({"choices":[{"cell_id":"a","choice":"theirs"}]})");
+  std::promise<bool> answered;
+  tab_->on_loop([&] {
+    session_->command(std::move(small), [](Result<CommandReply>) {});
+    session_->command(std::move(large), [&](Result<CommandReply> reply) { answered.set_value(reply.has_value()); });
+  });
+  ASSERT_TRUE(answered.get_future().get());
+  tab_->settle();
+  bool told = false;
+  for (const auto& one : tab_->all()) {
+    told = told ||
+           (one.op == "notebook-document-transaction" && text_of(at(one.data, {"transaction"}), "source") == "file");
+  }
+  EXPECT_TRUE(told);
+}
+
+// Its text can be read, but it cannot be a document: what the other program wrote stays until somebody chooses.
+TEST_F(OutsideTest, WhatTheDocumentDoesNotTakeIsNotOverwritten) {
+  begin();
+  const auto deep = std::string(80, '[') + std::string(80, ']');
+  const auto theirs = replaced(replaced(small_notebook, "hello", "deep"), R"("id":"b","metadata":{})",
+                               R"("id":"b","metadata":{"x":)" + deep + "}");
+  outside(theirs);
+  const auto data = tab_->await("conflict").data;
+  EXPECT_TRUE(at(data, {"cells"}).as_array()->empty());
+  EXPECT_NE(text_of(data, "message").find("cannot be merged"), std::string::npos) << json::write(data);
+  edit("ours");
+  EXPECT_EQ(error_code(tab_->command("save", "{}", 1)), "conflict");
+  EXPECT_EQ(host_->read("n.ipynb"), theirs);
+  outside(theirs);  // the same once more
+  tab_->await("conflict");
+  EXPECT_EQ(host_->read("n.ipynb"), theirs);
+  outside(replaced(small_notebook, "hello", "theirs"));
+  state("saved");
+  EXPECT_EQ(cells(), "a=ours b=theirs");
+  EXPECT_NE(host_->read("n.ipynb").find("ours"), std::string::npos);
+}
+
 TEST_F(OutsideTest, AFileThatCannotBeReadWaitsUntilItCan) {
   begin(0);
   edit("ours");
@@ -267,6 +328,16 @@ TEST_F(OutsideTest, AMovedFileIsFollowed) {
   EXPECT_EQ((*same)->id(), session_->id());
 }
 
+TEST_F(OutsideTest, AFileThatWentWhereNobodyMayFollowIsMissedAndFoundAgain) {
+  begin();
+  fs::rename(host_->root() / "n.ipynb", folder_.path() / "elsewhere.ipynb");
+  tab_->await([](const Received& one) { return one.op == "save-state" && error_code(one.data) == "file_gone"; },
+              "file_gone");
+  outside(replaced(small_notebook, "hello", "back"));
+  transaction();
+  EXPECT_EQ(cells(), "a=x = 1 b=back");
+}
+
 TEST_F(OutsideTest, AnEditWhileNoHostIsThereIsMerged) {
   begin(0);
   edit("ours");
@@ -281,6 +352,23 @@ TEST_F(OutsideTest, AnEditWhileNoHostIsThereIsMerged) {
   begin(0);
   EXPECT_EQ(text_of(ready_.data, "history_id"), history) << "who comes back with the old document goes on";
   EXPECT_EQ(cells(), "a=ours b=theirs");
+}
+
+TEST_F(OutsideTest, AnEditAfterACrashIsMergedWithWhatOnlyTheJournalHas) {
+  begin(0);
+  edit("ours");
+  // What kill -9 leaves: the state folder as it is now.
+  fs::copy(folder_.path() / "state", folder_.path() / "killed", fs::copy_options::recursive);
+  tab_.reset();
+  TearDown();
+  fs::remove_all(folder_.path() / "state");
+  fs::rename(folder_.path() / "killed", folder_.path() / "state");
+  std::ofstream(folder_.path() / "root" / "n.ipynb") << replaced(small_notebook, "hello", "theirs");
+  begin();
+  state("saved");
+  EXPECT_EQ(cells(), "a=ours b=theirs");
+  EXPECT_NE(host_->read("n.ipynb").find("ours"), std::string::npos);
+  EXPECT_NE(host_->read("n.ipynb").find("theirs"), std::string::npos);
 }
 
 }  // namespace
