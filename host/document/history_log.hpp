@@ -45,7 +45,8 @@ class HistoryLog {
 
   /// [worker] or [reactor] The document a session begins with: when its last version is not its heads, a version of
   /// `source` ("import", "create" for a new history) or, for a history the log knows, "recovered" is added. Of
-  /// a document that goes on under another history than the log's it is "trimmed", without any log "earlier". `author_of` names who had an actor; may be null.
+  /// a document that goes on under another history than the log's it is "trimmed", without any log "earlier".
+  /// `author_of` names who had an actor; may be null.
   void catch_up(std::string_view history_id, NotebookDocument& document, std::string_view source, bool goes_on,
                 std::int64_t now_ms, const std::function<Author(std::string_view actor)>& author_of);
 

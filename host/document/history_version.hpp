@@ -30,7 +30,8 @@ struct Version {
   std::uint64_t number = 0;
   std::string history_id;
   /// "client", "restore", "kernel", "file", "host"; what a history begins with: "import", "create", "earlier" (made
-  /// before there was a log), "trimmed" (the one before had grown too long); "recovered": after a crash, of which the log had not heard.
+  /// before there was a log), "trimmed" (the one before had grown too long); "recovered": after a crash, of which the
+  /// log had not heard.
   std::string source;
   std::int64_t first_ms = 0, last_ms = 0;  ///< wall clock of this host
   std::vector<Author> authors;             ///< in the order they came; empty when nobody did it

@@ -64,9 +64,9 @@ struct DocumentBytes {
 
 /// A question about the past: a list of versions, one version (or what differs between two), or who wrote a cell.
 struct HistoryQuery {
-  std::string version;  // number, "now", "file", "saved" or "copy-<ms>"; empty with cell_id = the list
-  std::string against;  // the same, or "previous"; empty: the cells of `version`
-  std::string cell_id;  // not empty: who wrote this cell
+  std::string version;                  // number, "now", "file", "saved" or "copy-<ms>"; empty with cell_id = the list
+  std::string against;                  // the same, or "previous"; empty: the cells of `version`
+  std::string cell_id;                  // not empty: who wrote this cell
   std::optional<std::uint64_t> before;  // of the list: versions with lower numbers
   std::size_t limit = 50;
 };
@@ -104,8 +104,8 @@ class Session {
                                Reply<CommandReply> reply) = 0;
   /// [any] The notebook document; waits for it to be built.
   virtual void document(Reply<DocumentBytes> reply) = 0;
-  /// [any] GET …/history, …/history/{version}, …/blame/{cell_id}; answered by a worker, the reactor goes on. Errors: 404
-  /// unknown_version, 404 unknown_cell, 410 version_gone, 503 busy, those of reading a file.
+  /// [any] GET …/history, …/history/{version}, …/blame/{cell_id}; answered by a worker, the reactor goes on. Errors:
+  /// 404 unknown_version, 404 unknown_cell, 410 version_gone, 503 busy, those of reading a file.
   virtual void history(HistoryQuery query, Reply<CommandReply> reply) = 0;
   /// [any] GET /api/v1/sessions/{s}: connection info, room, kernel, policy, save state, counters.
   virtual void describe(Reply<json::Value> reply) = 0;

@@ -1,11 +1,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "lectern/abi/entry.h"
+#include "../started_format.hpp"
 #include "target.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const auto* const format = static_cast<const lectern_format*>(lectern_plugin_entry()->get_kind({"format", 6}));
-  lectern::fuzz::check_format(*format, {reinterpret_cast<const char*>(data), size});
+  lectern::fuzz::check_format(lectern::fuzz::started_format(), {reinterpret_cast<const char*>(data), size});
   return 0;
 }
