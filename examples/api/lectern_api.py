@@ -63,7 +63,8 @@ class Lectern:
             raise ApiError(refused.code, json.loads(refused.read())["error"]) from None
 
     def open(self, path):
-        return self.request("POST", "/api/v1/notebooks/open", {"path": path})[1]
+        """A notebook that is there; without "create": False a path where nothing is yet would begin a new one."""
+        return self.request("POST", "/api/v1/notebooks/open", {"path": path, "create": False})[1]
 
     def create(self, runtime, **options):
         return self.request("POST", "/api/v1/notebooks/create", {"runtime": runtime, **options})[1]

@@ -19,7 +19,7 @@ ask() {
 field() { sed "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/"; }
 
 echo "open $notebook"
-session=$(ask POST /api/v1/notebooks/open -d "{\"path\":\"$notebook\"}" | field session_id)
+session=$(ask POST /api/v1/notebooks/open -d "{\"path\":\"$notebook\",\"create\":false}" | field session_id)
 echo "  session $session"
 
 echo "join it"

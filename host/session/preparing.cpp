@@ -64,42 +64,31 @@ void read_kernel_wish(Prepared& prepared, std::string_view metadata_json) {
   if (prepared.language.empty()) prepared.language = text_at(*metadata, "kernelspec", "language");
 }
 
-Result<document::ResolvedPath> free_name(const document::PathPolicy& paths, const std::string& folder,
-                                         const std::string& extension) {
+// Whatever else can be written, a new notebook is one that everybody reads: where its format is missing, the error says
+// so.
+constexpr const char* new_extension = ".ipynb";
+
+Result<document::ResolvedPath> free_name(const document::PathPolicy& paths, const std::string& folder) {
   for (int n = 0; n < 1000; ++n) {
-    const std::string name = n == 0 ? "untitled" + extension : "untitled-" + std::to_string(n) + extension;
+    const std::string name = (n == 0 ? "untitled" : "untitled-" + std::to_string(n)) + new_extension;
     LECTERN_TRY(auto where, paths.resolve(folder.empty() ? name : folder + "/" + name));
     if (where.kind == document::PathKind::missing) return where;
   }
   return fail(409, "path_exists", "the folder has a thousand untitled notebooks", "give the new one a path");
 }
 
-// Whatever else can be written, a new notebook is one that everybody reads.
-std::string new_extension(const document::Formats& formats) {
-  constexpr std::string_view usual = ".ipynb";
-  for (const auto& format : formats) {
-    for (const auto& one : format->extensions()) {
-      if (one == usual) return std::string(usual);
-    }
-  }
-  return formats.empty() || formats.front()->extensions().empty() ? std::string(usual)
-                                                                  : formats.front()->extensions().front();
-}
-
-Result<document::ResolvedPath> place_for(const Services& services, const CreateRequest& request,
-                                         const document::Formats& formats) {
-  const auto extension = [&] { return new_extension(formats); };
+Result<document::ResolvedPath> place_for(const Services& services, const CreateRequest& request) {
   if (request.ephemeral && request.path.empty()) {
     std::error_code error;
     const auto folder = fs::path(services.state_dir) / "ephemeral";
     fs::create_directories(folder, error);
     if (error) return fail(500, "io_error", "cannot make " + folder.string() + ": " + error.message());
     document::ResolvedPath where;
-    where.path = (folder / (crypto::uuid() + extension())).string();
+    where.path = (folder / (crypto::uuid() + new_extension)).string();
     where.writable = true;
     return where;
   }
-  if (request.path.empty()) return free_name(*services.paths, request.working_dir, extension());
+  if (request.path.empty()) return free_name(*services.paths, request.working_dir);
   LECTERN_TRY(auto where, services.paths->resolve(request.path));
   if (where.kind != document::PathKind::missing) {
     return fail(409, "path_exists", "there is something at " + where.relative + " already",
@@ -185,7 +174,7 @@ Result<Prepared> prepare_create(const Services& services, const Settings& settin
     }
     prepared.cwd = folder.path;
   }
-  LECTERN_TRY(const auto where, place_for(services, request, prepared.formats));
+  LECTERN_TRY(const auto where, place_for(services, request));
   LECTERN_CHECK(begin_new(prepared, kernel, request));  // before there is anything on the disk
   LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
   LECTERN_CHECK(finish(prepared, services, settings, policy));
@@ -198,7 +187,7 @@ Result<Prepared> prepare_untitled(const Services& services, const Settings& sett
                                   const std::string& folder) {
   Prepared prepared;
   prepared.formats = load_formats(*services.registry);
-  LECTERN_TRY(const auto where, free_name(*services.paths, folder, new_extension(prepared.formats)));
+  LECTERN_TRY(const auto where, free_name(*services.paths, folder));
   LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
   prepared.cwd = folder;
   LECTERN_CHECK(begin_new(prepared, best_kernel(services), {}));
