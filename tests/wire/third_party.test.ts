@@ -81,7 +81,7 @@ describe('plugins built from the installed SDK', () => {
     execFileSync(path.join(ROOT, 'tests/consumer/examples.sh'), [path.resolve(path.dirname(LECTERN), '..'), out], { stdio: 'pipe' });
     const plugins = path.join(out, 'plugins');
     const env = { ...process.env, XDG_CONFIG_HOME: path.join(home, 'config'), XDG_STATE_HOME: path.join(home, 'state') };
-    for (const id of ['transport-cbor', 'format-percent']) {
+    for (const id of ['transport-cbor', 'percent-text']) {
       execFileSync(LECTERN, ['plugins', 'trust', path.join(plugins, id, `${id}.so`)], { env, stdio: 'pipe' });
     }
     host = await Host.start({ home, args: ['--plugin-path', plugins] });
@@ -98,7 +98,7 @@ describe('plugins built from the installed SDK', () => {
 
   it('opens a file by the C format, edits it over CBOR and saves what changed only', async () => {
     const info = await opened('a.percent');
-    expect([info.format, info.cell_count]).toEqual(['format-percent', 3]);
+    expect([info.format, info.cell_count]).toEqual(['percent-text', 3]);
     const a = await CborClient.join(host, info);
     const b = await Client.join(host, info);
     expect(a.frames.every((frame) => frame.op !== 'TEXT')).toBe(true);
