@@ -80,8 +80,9 @@ part_sdk() {
   check "the installed host runs from where it is put" "$ROOT/tests/installed/run.sh" "$ROOT/build/dev"
 }
 
-# Sanitizers run the fast suites: no kernels, no fault injection, no processes of their own (TSan cannot follow a fork).
-SLOW_SUITES='KernelTest|ClientHostTest|CliTest|EveryFault|AKilledHostLetsGo|SessionLargeRoom'
+# Sanitizers run the fast suites: no kernels, no fault injection, nothing of great size, no processes of their own (TSan
+# cannot follow a fork).
+SLOW_SUITES='KernelTest|ClientHostTest|CliTest|EveryFault|AKilledHostLetsGo|SessionLargeRoom|ReadOnce|WrittenOnce'
 part_sanitizers() {
   build asan-ubsan
   run_ctest asan-ubsan -E "$SLOW_SUITES"
