@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "lectern/abi/entry.h"
 #include "lectern/abi/draft/format.h"
+#include "lectern/abi/entry.h"
 
 namespace lectern::fuzz {
 
