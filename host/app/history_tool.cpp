@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "api/url.hpp"
+#include "app/answer_view.hpp"
 #include "app/client.hpp"
 #include "app/commands.hpp"
 
@@ -13,20 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
-
-std::string text_of(const json::Value& object, std::string_view key) {
-  const auto* member = object.find(key);
-  if (!member) return {};
-  if (const auto* text = member->as_string()) return *text;
-  return member->is_null() ? std::string() : json::write(*member);
-}
-
-const json::Array& array_of(const json::Value& object, std::string_view key) {
-  static const json::Array none;
-  const auto* member = object.find(key);
-  const auto* array = member ? member->as_array() : nullptr;
-  return array ? *array : none;
-}
 
 // Opening what is open already finds its session; the session then ends by itself when nobody uses it.
 struct Opened {

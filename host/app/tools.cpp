@@ -5,6 +5,7 @@
 
 #include "api/endpoints.hpp"
 #include "api/url.hpp"
+#include "app/answer_view.hpp"
 #include "app/client.hpp"
 #include "app/commands.hpp"
 #include "app/history_tool.hpp"
@@ -22,20 +23,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
-
-std::string text_of(const json::Value& object, std::string_view key) {
-  const auto* member = object.find(key);
-  if (!member) return {};
-  if (const auto* text = member->as_string()) return *text;
-  return member->is_null() ? std::string() : json::write(*member);
-}
-
-const json::Array& array_of(const json::Value& object, std::string_view key) {
-  static const json::Array none;
-  const auto* member = object.find(key);
-  const auto* array = member ? member->as_array() : nullptr;
-  return array ? *array : none;
-}
 
 bool contains(const std::string& root, const std::string& path) {
   return path.size() > root.size() && path.compare(0, root.size(), root) == 0 &&
