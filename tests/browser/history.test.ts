@@ -1,24 +1,14 @@
 // The history panel: what was done, what differs, and the way back, in a real browser.
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
 import { Host, until } from '../support/host';
+import { violations } from './accessibility';
 import { launch, Tab } from './support';
 
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Where to put pictures for people; none are taken without. */
 const PICTURES = process.env.LECTERN_HISTORY_PICTURES;
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const found = (await page.evaluate(() => (window as any).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'], iframes: false }))) as {
-    violations: { id: string; nodes: { target: string[] }[] }[];
-  };
-  return found.violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target.join(' ')}`));
-}
 
 describe('the history panel', () => {
   let host: Host;

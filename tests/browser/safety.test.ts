@@ -1,25 +1,10 @@
 // What holds on every screen: WCAG by axe, everything by keyboard, a strict policy, nothing from anybody else, no motion where none is wanted.
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
+import { violations } from './accessibility';
 import { launch, Tab } from './support';
-
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-interface Violation {
-  id: string;
-  impact: string;
-  nodes: { target: string[]; failureSummary: string }[];
-}
-
-/** Through the debugger's evaluate: the page's own policy lets nobody inject a script element. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const found = (await page.evaluate(() => (window as any).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'], iframes: false }))) as { violations: Violation[] };
-  return found.violations.flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(' ')} ${node.failureSummary.replace(/\s+/g, ' ').slice(0, 220)}`));
-}
 
 const RICH = [
   { id: 'm', cell_type: 'markdown' as const, source: '# Heading\n\nText, `code`, $x^2$ and a [link](https://example.org).\n\n```mermaid\nflowchart LR\n  A --> B\n```\n\n![far](https://example.org/x.png)' },
