@@ -9,6 +9,7 @@
 #include "../support/notebook_formats.hpp"
 #include "document/notebook_store.hpp"
 #include "little_host.hpp"
+#include "saving.hpp"
 #include "session/ledger.hpp"
 #include "session/notebook_import.hpp"
 
@@ -146,20 +147,7 @@ class Checking {
     if (const auto kept = book.journal->append_and_wait(std::move(records)); !kept) {
       return wrong("nothing can be edited any more: " + kept.error().message);
     }
-    document::SaveRequest request;
-    request.path = book.path;
-    request.format = test::ipynb();
-    request.baseline = book.file;
-    request.metadata = document_->metadata_json();
-    request.last_known = book.last_known;
-    for (const auto* cell : document_->cells()) {
-      auto& content = request.cells.emplace_back();
-      content.id = cell->id;
-      content.cell_type = cell->cell_type;
-      content.source = cell->source;
-      content.metadata = cell->metadata_json;
-    }
-    const auto saved = document::save_notebook(*book.journal, book.state_dir, std::move(request));
+    const auto saved = document::save_notebook(*book.journal, book.state_dir, save_request(book, *document_));
     if (!saved) wrong("it cannot be saved any more: " + saved.error().message);
   }
 

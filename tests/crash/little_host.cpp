@@ -9,6 +9,7 @@
 
 #include "../support/notebook_formats.hpp"
 #include "document/notebook_store.hpp"
+#include "saving.hpp"
 #include "session/ledger.hpp"
 #include "session/notebook_import.hpp"
 
@@ -137,20 +138,8 @@ class LittleHost {
   void save() {
     // A save that failed is tried again, as the session does.
     for (int attempt = 0; attempt < 2; ++attempt) {
-      document::SaveRequest request;
-      request.path = book_.path;
-      request.format = test::ipynb();
-      request.baseline = book_.file;
-      request.metadata = document_->metadata_json();
-      request.last_known = book_.last_known;
+      auto request = save_request(book_, *document_);
       request.heads = std::to_string(next_);
-      for (const auto* cell : document_->cells()) {
-        auto& content = request.cells.emplace_back();
-        content.id = cell->id;
-        content.cell_type = cell->cell_type;
-        content.source = cell->source;
-        content.metadata = cell->metadata_json;
-      }
       auto saved = document::save_notebook(*book_.journal, book_.state_dir, std::move(request));
       if (!saved) continue;
       book_.last_known = saved->fingerprint;
