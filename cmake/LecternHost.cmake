@@ -25,6 +25,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(lectern_warnings INTERFACE -Wno-restrict)
   endif()
+  # What these say depends on what was inlined, and is often wrong in GCC 12. They are shown, and fail no newcomer's build.
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    foreach(guess maybe-uninitialized array-bounds stringop-overflow stringop-overread use-after-free free-nonheap-object
+                  dangling-pointer null-dereference nonnull)
+      target_compile_options(lectern_warnings INTERFACE -Wno-error=${guess})
+    endforeach()
+  endif()
   if(LECTERN_SANITIZE MATCHES "thread")
     target_compile_options(lectern_warnings INTERFACE -Wno-tsan)
   endif()

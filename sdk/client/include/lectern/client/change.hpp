@@ -49,11 +49,11 @@ inline Json reorder_cells(const std::vector<std::string>& cell_ids) {
 }
 /// `base_hash`: the sha256 in hex of the source that was seen; the host answers 409 `stale_base` when it is another
 /// now.
-inline Json set_source(const std::string& cell_id, const std::string& source,
-                       const std::optional<std::string>& base_hash = {}) {
-  auto change = Json().set("type", "set_source").set("cell_id", cell_id).set("source", source);
-  if (base_hash) change.set("base_hash", *base_hash);
-  return change;
+inline Json set_source(const std::string& cell_id, const std::string& source) {
+  return Json().set("type", "set_source").set("cell_id", cell_id).set("source", source);
+}
+inline Json set_source(const std::string& cell_id, const std::string& source, const std::string& base_hash) {
+  return set_source(cell_id, source).set("base_hash", base_hash);
 }
 /// `index` and `remove` count Unicode code points at the transaction's base_version.
 inline Json splice_source(const std::string& cell_id, std::uint64_t index, std::uint64_t remove,
