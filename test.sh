@@ -22,6 +22,7 @@ need_packages "the tests" "${TEST_PACKAGES[@]}"
 make_venv
 export LECTERN_VENV="$ROOT/.venv"
 export LECTERN_BIN="$ROOT/build/dev/bin/lectern"
+export LECTERN_KERNELS_VENV="$ROOT/build/kernels-venv"
 
 part_format() {
   local files
@@ -53,6 +54,7 @@ part_page() {
 
 part_wire() {
   npm_install "$ROOT/tests"
+  make_kernels_venv "$LECTERN_KERNELS_VENV"
   check "the wire tests type-check" npm --prefix "$ROOT/tests" run --silent typecheck
   run_vitest "$ROOT/tests" wire wire/
   check "the load driver starts a host and measures it" "$ROOT/build/dev/bin/lectern-load" --bin "$LECTERN_BIN" start
@@ -71,6 +73,8 @@ part_python() {
   check "the Python client type-checks" "$venv/bin/mypy" --config-file "$client/pyproject.toml" "$client/src"
   run_pytest "$venv/bin/python" "$client" python-client
   LECTERN_PLUGINS="$ROOT/build/dev/plugins" run_pytest "$venv/bin/python" "$ROOT/tests/formats" text-notebooks
+  make_kernels_venv "$LECTERN_KERNELS_VENV"
+  run_pytest "$LECTERN_KERNELS_VENV/bin/python" "$ROOT/tests/kernels" kernels
 }
 
 part_sdk() {

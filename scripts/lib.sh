@@ -19,6 +19,9 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccach
 TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck chromium
   python3-venv python3-yaml abigail-tools curl openssl binutils make)
 
+# What only the nightly run needs: a kernel of another language.
+NIGHTLY_PACKAGES=(r-cran-irkernel)
+
 as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
@@ -153,6 +156,18 @@ make_client_venv() {
   cat "$client/pyproject.toml" "$formats" > "$venv/.made-for"
 }
 
+# make_kernels_venv DIR: kernels as they are on another machine, with a Jupyter Server and a Kernel Gateway in front of
+# them, and what the notebooks of tests/kernels need.
+make_kernels_venv() {
+  local venv=$1 client="$ROOT/clients/python" wanted="$ROOT/tests/kernels/requirements.txt"
+  cat "$client/pyproject.toml" "$wanted" | cmp -s - "$venv/.made-for" && return 0
+  say "Making a Python environment with Jupyter servers for the tests of kernels"
+  rm -rf "$venv"
+  python3 -m venv "$venv" || die "python3 could not make $venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" -e "$client" ||
+    die "pip could not install the packages of $wanted"
+  cat "$client/pyproject.toml" "$wanted" > "$venv/.made-for"
+}
 
 # A Python environment of our own with a kernel in it.
 make_venv() {

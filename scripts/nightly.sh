@@ -37,6 +37,15 @@ say "== 1,000 swaps of policies under load =="
 }
 grep "swaps: " "$log" || true
 
+say "== every kernel there is, and the notebooks of nbclient and ipywidgets =="
+need_packages "kernels of other languages" "${NIGHTLY_PACKAGES[@]}"
+make_kernels_venv "$ROOT/build/kernels-venv"
+(cd "$ROOT/tests/kernels" && LECTERN_NIGHTLY=1 "$ROOT/build/kernels-venv/bin/python" -m pytest -q -p no:cacheprovider \
+  >"$log" 2>&1) || {
+  tail -80 "$log"
+  die "a kernel or a notebook behaves differently through the host"
+}
+
 say "== every wire test, five times over =="
 for round in $(seq 5); do
   (cd "$ROOT/tests" && npx vitest run wire/ >"$log" 2>&1) || {

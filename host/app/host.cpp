@@ -54,6 +54,23 @@ std::size_t worker_threads() {
   return std::max<std::size_t>(4, cores());
 }
 
+std::string gateway_settings(const ServeOptions& options) {
+  std::string out;
+  json::Writer writer(out);
+  const auto list = [&](std::string_view key, const std::vector<std::string>& texts) {
+    writer.key(key).begin_array();
+    for (const auto& text : texts) writer.string(text);
+    writer.end_array();
+  };
+  writer.begin_object();
+  list("urls", options.gateways);
+  list("token_files", options.gateway_token_files);
+  if (!options.gateway_ca_file.empty()) writer.member("ca_file", std::string_view(options.gateway_ca_file));
+  writer.member("request_timeout_ms", options.gateway_timeout_ms);
+  writer.member("insecure_plaintext", options.gateway_insecure_plaintext).end_object();
+  return out;
+}
+
 plugin::RegistryOptions registry_options(const ServeOptions& options) {
   plugin::RegistryOptions out;
   for (const auto& path : options.plugin_path) out.search.emplace_back(path);
@@ -123,6 +140,7 @@ struct Host::Parts {
   Status build_storage();
   [[nodiscard]] Status check_policy() const;
   [[nodiscard]] Status check_policy_config() const;
+  Status build_runtime();
   Status build_presence();
   Status watch_plugins();
   void reload_outdated();
@@ -181,6 +199,30 @@ Status Host::Parts::check_policy_config() const {
   error.code = "usage";
   error.message = "--policy-config: " + error.message;
   return fail(std::move(error));
+}
+
+// A gateway somebody named needs the plugin for it and settings that hold; one that is out of reach may come back.
+Status Host::Parts::build_runtime() {
+  constexpr const char* gateway = "runtime-gateway";
+  runtime::PluginSettings settings;
+  if (options.gateways.empty()) {
+    settings.unused.insert(gateway);
+  } else {
+    settings.of[gateway] = gateway_settings(options);
+  }
+  runtime = std::make_unique<runtime::Service>(*registry, *workers, options.state_dir, std::move(settings));
+  if (options.gateways.empty()) return {};
+  if (const auto generation = registry->load(plugin::Kind::runtime, gateway); !generation) {
+    return fail(400, "usage", "the plugin runtime-gateway is not in the plugin path or was refused",
+                remote_error(generation.error()) + "; leave out --gateway, or see 'lectern plugins'");
+  }
+  if (auto made = runtime->hub().runtime(gateway); !made) {
+    Error error = std::move(made).error();
+    error.code = "usage";
+    error.message = "--gateway: " + error.message;
+    return fail(std::move(error));
+  }
+  return {};
 }
 
 // A folder somebody named needs the plugin for it, as a named policy does; a folder that is out of reach may come back.
@@ -402,7 +444,7 @@ Status Host::Parts::build() {
   for (std::size_t i = 0; i < std::min(most_reactors, cores()); ++i) {
     loops.push_back(std::make_unique<Loop>("reactor-" + std::to_string(i)));
   }
-  runtime = std::make_unique<runtime::Service>(*registry, *workers, options.state_dir);
+  LECTERN_CHECK(build_runtime());
   host_events = std::make_unique<api::HostEvents>(*loops.front());
   LECTERN_CHECK(check_policy());
   transports = load_transports(*registry);

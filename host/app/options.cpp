@@ -80,7 +80,17 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
       ("policy", po::value(&session.policy)->value_name("ID"), "consumer policy (default local-takeover)")(
           "policy-config", po::value(&session.policy_config)->value_name("JSON"), "settings of the policy")  //
       ("presence-folder", po::value(&out.presence_folder)->value_name("DIR"),
-       "share live sessions with other devices through this folder")                                //
+       "share live sessions with other devices through this folder")  //
+      ("gateway", po::value(&out.gateways)->value_name("URL"),
+       "run kernels at this Jupyter Server, Kernel Gateway or Enterprise Gateway; repeatable")  //
+      ("gateway-token-file", po::value(&out.gateway_token_files)->value_name("FILE"),
+       "its token; repeatable, one for each --gateway in their order")  //
+      ("gateway-ca-file", po::value(&out.gateway_ca_file)->value_name("FILE"),
+       "certificates (PEM) to trust for gateways in place of the system's")  //
+      ("gateway-timeout-ms", po::value(&out.gateway_timeout_ms)->value_name("MS"),
+       "how long a gateway may take to answer (default 10000)")  //
+      ("gateway-insecure-plaintext", po::bool_switch(&out.gateway_insecure_plaintext),
+       "allow http:// to a gateway beyond this machine")                                            //
       ("device-name", po::value(&out.device_name)->value_name("NAME"), "how others see this host")  //
       ("state-dir", po::value(&out.state_dir)->value_name("DIR"), "journals, snapshots, blobs")     //
       ("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),

@@ -26,6 +26,10 @@ struct ServeOptions {
   bool watch_plugins = false;
   std::string plugin_checks = "minimal";  // off, minimal, maximal
   bool insecure_plaintext = false, no_browser = false, json = false, verbose = false;
+  std::vector<std::string> gateways, gateway_token_files;
+  std::string gateway_ca_file;
+  int gateway_timeout_ms = 10'000;
+  bool gateway_insecure_plaintext = false;
   session::Settings session;
 };
 

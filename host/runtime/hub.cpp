@@ -41,8 +41,8 @@ void Mailbox::close() {
   waiting.clear();
 }
 
-Hub::Hub(plugin::Registry& registry, Workers& workers, std::string config)
-    : registry_(registry), workers_(workers), config_(std::move(config)) {}
+Hub::Hub(plugin::Registry& registry, Workers& workers, PluginSettings settings)
+    : registry_(registry), workers_(workers), settings_(std::move(settings)) {}
 
 Hub::~Hub() {
   std::unique_lock lock(routes_);
@@ -70,15 +70,22 @@ std::string Hub::short_name(std::string_view plugin_id) {
 }
 
 std::vector<std::string> Hub::plugins() const {
-  return registry_.ids(plugin::Kind::runtime);
+  auto ids = registry_.ids(plugin::Kind::runtime);
+  std::erase_if(ids, [this](const auto& id) { return settings_.unused.count(id) > 0; });
+  return ids;
+}
+
+Result<std::shared_ptr<plugin::Runtime>> Hub::make(plugin::GenerationPtr generation) {
+  const auto config = settings_.of.find(generation->id());
+  return plugin::Runtime::create(std::move(generation), config == settings_.of.end() ? "{}" : config->second,
+                                 [this](plugin::RuntimeEvent&& event) { route(std::move(event)); });
 }
 
 Result<std::shared_ptr<plugin::Runtime>> Hub::runtime(const std::string& plugin_id) {
   const std::scoped_lock lock(making_);
   if (const auto it = runtimes_.find(plugin_id); it != runtimes_.end()) return it->second;
   LECTERN_TRY(auto generation, registry_.load(plugin::Kind::runtime, plugin_id));
-  LECTERN_TRY(auto made, plugin::Runtime::create(std::move(generation), config_,
-                                                 [this](plugin::RuntimeEvent&& event) { route(std::move(event)); }));
+  LECTERN_TRY(auto made, make(std::move(generation)));
   runtimes_[plugin_id] = made;
   return made;
 }
@@ -91,8 +98,7 @@ Result<std::uint64_t> Hub::renew(const std::string& plugin_id) {
   const auto number = generation->number();
   const auto it = runtimes_.find(plugin_id);
   if (it != runtimes_.end() && it->second->generation() == generation) return number;
-  LECTERN_TRY(auto made, plugin::Runtime::create(std::move(generation), config_,
-                                                 [this](plugin::RuntimeEvent&& event) { route(std::move(event)); }));
+  LECTERN_TRY(auto made, make(std::move(generation)));
   if (it == runtimes_.end()) {
     runtimes_[plugin_id] = std::move(made);
   } else {

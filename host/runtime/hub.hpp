@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -44,9 +45,16 @@ struct Mailbox {
   bool closed = false;
 };
 
+/// The JSON settings of runtime plugins, by id; one without an entry is given {}. A plugin that is named in `unused` is
+/// as good as not there: nobody told it where its kernels are.
+struct PluginSettings {
+  std::map<std::string, std::string> of;
+  std::set<std::string> unused;
+};
+
 class Hub {
  public:
-  Hub(plugin::Registry& registry, Workers& workers, std::string config);
+  Hub(plugin::Registry& registry, Workers& workers, PluginSettings settings);
   /// [control] Ends the plugins' objects, and with them every kernel.
   ~Hub();
   Hub(const Hub&) = delete;
@@ -55,7 +63,7 @@ class Hub {
   /// "runtime-jupyter" is "jupyter" in the names of kernels.
   static std::string short_name(std::string_view plugin_id);
 
-  /// [worker] Ids of the runtime plugins that are there.
+  /// [worker] Ids of the runtime plugins that are there and used.
   [[nodiscard]] std::vector<std::string> plugins() const;
   /// [worker] The object of a plugin. 404 `plugin_missing`, or what loading it says.
   Result<std::shared_ptr<plugin::Runtime>> runtime(const std::string& plugin_id);
@@ -73,10 +81,11 @@ class Hub {
 
  private:
   void route(plugin::RuntimeEvent&& event);
+  Result<std::shared_ptr<plugin::Runtime>> make(plugin::GenerationPtr generation);
 
   plugin::Registry& registry_;
   Workers& workers_;
-  std::string config_;
+  const PluginSettings settings_;
   std::mutex making_;  // of runtimes_
   std::mutex routes_;  // of what follows
   std::unordered_map<std::uint64_t, std::shared_ptr<Mailbox>> mailboxes_;

@@ -1,7 +1,6 @@
 #include "runtime/service.hpp"
 
 #include "base/workers.hpp"
-#include "runtime/hub.hpp"
 
 namespace lectern::runtime {
 
@@ -10,10 +9,10 @@ constexpr int keep_blobs_days = 30;
 }
 
 Service::Service(plugin::Registry& registry, Workers& workers, const std::filesystem::path& state_dir,
-                 std::string config)
+                 PluginSettings settings)
     : workers_(workers),
       blobs_(std::make_unique<BlobStore>(state_dir / "blobs", workers)),
-      hub_(std::make_unique<Hub>(registry, workers, std::move(config))),
+      hub_(std::make_unique<Hub>(registry, workers, std::move(settings))),
       catalog_(std::make_unique<Catalog>(*hub_)),
       can_run_(!hub_->plugins().empty()) {
   workers_.submit([directory = state_dir / "blobs"] { BlobStore::collect(directory, keep_blobs_days); });

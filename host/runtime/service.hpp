@@ -7,6 +7,7 @@
 
 #include "runtime/blobs.hpp"
 #include "runtime/catalog.hpp"
+#include "runtime/hub.hpp"
 
 namespace lectern {
 class Workers;
@@ -17,14 +18,12 @@ class Registry;
 
 namespace lectern::runtime {
 
-class Hub;
-
 class Service {
  public:
-  /// [control] `registry` and `workers` outlive the service. Blobs go under `state_dir`/blobs. `config` is the JSON
-  /// object of settings handed to every runtime plugin.
+  /// [control] `registry` and `workers` outlive the service. Blobs go under `state_dir`/blobs. `settings` are those of
+  /// the runtime plugins.
   Service(plugin::Registry& registry, Workers& workers, const std::filesystem::path& state_dir,
-          std::string config = "{}");
+          PluginSettings settings = {});
   /// [control] Shuts every kernel down and waits for that. No session may be left.
   ~Service();
   Service(const Service&) = delete;

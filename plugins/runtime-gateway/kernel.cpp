@@ -184,10 +184,12 @@ void Kernel::died_there(std::string_view state) {
   outbox_bytes_ = 0;
   talk_.end();
   talk_.state(LECTERN_KERNEL_DEAD, "the kernel died; the gateway starts it again");
-  talk_.state(LECTERN_KERNEL_STARTING);
   phase_ = Phase::starting;
   begun_ = Clock::now();
-  again_.start(new_process, [this] { connect(false); });
+  again_.start(new_process, [this] {
+    talk_.state(LECTERN_KERNEL_STARTING);
+    connect(false);
+  });
 }
 
 // -- the line

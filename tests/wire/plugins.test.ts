@@ -6,33 +6,15 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
 import { Host, LECTERN, until } from '../support/host';
-
-const BUILT = path.resolve(path.dirname(LECTERN), '../plugins');
-
-/** An installation of its own: the same executable, with the built plugins except `missing` beside it. */
-function installWithout(missing: string): { folder: string; binary: string; plugins: string } {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-install-'));
-  const binary = path.join(folder, 'bin/lectern');
-  const plugins = path.join(folder, 'plugins');
-  fs.mkdirSync(path.dirname(binary));
-  fs.copyFileSync(LECTERN, binary);
-  fs.copyFileSync(path.join(path.dirname(LECTERN), 'lectern-plugin-host'), path.join(path.dirname(binary), 'lectern-plugin-host'));
-  fs.mkdirSync(plugins);
-  fs.copyFileSync(path.join(BUILT, 'own-plugins.sha256'), path.join(plugins, 'own-plugins.sha256'));
-  for (const id of fs.readdirSync(BUILT)) {
-    if (id === missing || !fs.existsSync(path.join(BUILT, id, `${id}.plugin.json`))) continue;
-    fs.cpSync(path.join(BUILT, id), path.join(plugins, id), { recursive: true });
-  }
-  return { folder, binary, plugins };
-}
+import { BUILT, installWithout } from '../support/installation';
 
 describe('taking a plugin away', () => {
   const cleanup: (() => Promise<void>)[] = [];
   afterAll(async () => {
     for (const task of cleanup) await task();
   });
-  async function start(missing: string, args: string[] = []) {
-    const { folder, binary } = installWithout(missing);
+  async function start(missing: string | string[], args: string[] = []) {
+    const { folder, binary } = installWithout(...[missing].flat());
     const host = await Host.start({ args, binary });
     cleanup.push(async () => {
       await host.stop();
@@ -56,8 +38,8 @@ describe('taking a plugin away', () => {
     expect((await host.get('/api/v1/files')).status).toBe(200);
   });
 
-  it('runtime-jupyter: editing and saving work, running says what is missing', async () => {
-    const host = await start('runtime-jupyter');
+  it('every runtime: editing and saving work, running says what is missing', async () => {
+    const host = await start(['runtime-gateway', 'runtime-jupyter', 'runtime-shell']);
     const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
     const a = await Client.join(host, info);
     expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: '2' }] })).ok).toBe(true);
@@ -69,6 +51,14 @@ describe('taking a plugin away', () => {
     expect([made.status, made.body.error.code]).toEqual([503, 'no_runtime_plugin']);
     expect(made.body.error.message).toMatch(/runtime plugin|runtime-jupyter/);
     await a.close();
+  });
+
+  it('runtime-shell: its kernel is not there, the others are', async () => {
+    const host = await start('runtime-shell');
+    const made = await host.post('/api/v1/notebooks/create', { runtime: 'shell/sh' });
+    expect([made.status, made.body.error.code]).toEqual([400, 'unknown_runtime']);
+    names(made.body.error.details.known, 'jupyter/python3');
+    expect(JSON.stringify(made.body.error.details.known)).not.toContain('shell/');
   });
 
   it('transport-websocket: sockets are refused with its name, the event stream works', async () => {
@@ -114,6 +104,21 @@ describe('taking a plugin away', () => {
     } finally {
       fs.rmSync(folder, { recursive: true });
       fs.rmSync(shared, { recursive: true });
+    }
+  });
+
+  it('runtime-gateway: kernels here run, and a host given a gateway refuses to start', async () => {
+    const host = await start('runtime-gateway');
+    const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '6 * 7' }])));
+    await a.execute(['a']);
+    expect(a.text('a')).toBe('42');
+    await a.close();
+    const { folder, binary } = installWithout('runtime-gateway');
+    try {
+      const refused = Host.start({ args: ['--gateway', 'http://127.0.0.1:9'], binary }).then((started) => started.stop());
+      await expect(refused).rejects.toThrow(/the plugin runtime-gateway is not in the plugin path or was refused/);
+    } finally {
+      fs.rmSync(folder, { recursive: true });
     }
   });
 

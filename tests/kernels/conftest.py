@@ -1,0 +1,108 @@
+"""A real host whose kernels are those of this environment, and notebooks that are run through it.
+
+LECTERN_BIN names the host's program; LECTERN_NIGHTLY=1 runs all of what a change runs a part of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+
+import lectern
+
+NIGHTLY = os.environ.get("LECTERN_NIGHTLY") == "1"
+PATIENCE = 90
+HERE = pathlib.Path(__file__).parent
+
+nightly = pytest.mark.skipif(not NIGHTLY, reason="only in the nightly run (LECTERN_NIGHTLY=1)")
+
+
+class Host:
+    def __init__(self, folder: pathlib.Path, **environment: str) -> None:
+        self.root = folder / "notebooks"
+        self.root.mkdir()
+        (folder / "run").mkdir(mode=0o700)
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("LECTERN_")},
+            "LECTERN_VENV": sys.prefix,
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "XDG_RUNTIME_DIR": str(folder / "run"),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "COLUMNS": "80",
+            "LINES": "24",
+            **environment,
+        }
+        program = os.environ.get("LECTERN_BIN") or shutil.which("lectern")
+        assert program, "set LECTERN_BIN to a built lectern"
+        command = [program, "serve", str(self.root), "--port", "0", "--no-browser", "--json", "--token", "t"]
+        self.process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.url = json.loads(self.process.stdout.readline())["url"]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+        assert self.process.stdout
+        self.process.stdout.close()
+
+    @contextlib.contextmanager
+    def notebook(self, name: str, cells: list[str] | nbformat.NotebookNode, kernel: str = "python3", language: str = "python"):
+        """A notebook of this content, opened, with its kernel up; it is shut down at the end."""
+        made = cells
+        if isinstance(cells, list):
+            made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+        made.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": language}
+        nbformat.write(made, self.root / name)
+        with lectern.open(name, url=self.url) as session:
+            yield session
+            with contextlib.suppress(lectern.ApiError):
+                session.command("shutdown_kernel")
+
+    def saved(self, session: lectern.blocking.Session, name: str) -> nbformat.NotebookNode:
+        session.save()
+        return nbformat.read(self.root / name, 4)
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory):
+    host = Host(tmp_path_factory.mktemp("host"))
+    yield host
+    host.stop()
+
+
+class Ears:
+    """Every event of a session from now on."""
+
+    def __init__(self, session: lectern.blocking.Session) -> None:
+        self.session = session
+        self.heard: list[tuple[str, dict]] = []
+        self.task = asyncio.run_coroutine_threadsafe(self._listen(), session._loop.loop)
+
+    async def _listen(self) -> None:
+        async for op, data in self.session.aio.events():
+            self.heard.append((op, data))
+
+    def all(self, wanted: str) -> list[dict]:
+        return [data for op, data in list(self.heard) if op == wanted]
+
+    def wait(self, wanted: str, match=lambda data: True) -> dict:
+        return until(lambda: next((data for data in self.all(wanted) if match(data)), None))
+
+
+def until(condition, patience: float = PATIENCE):
+    end = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.01)
+    return value
