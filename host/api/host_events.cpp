@@ -28,6 +28,17 @@ struct HostEvents::State {
 };
 
 class HostEvents::Reader : public session::LinkEvents {
+  // Before its uses: what it returns is deduced.
+  /// On the loop, unless the reader is gone by then.
+  template <class Body>
+  auto posting(Body body) {
+    return [this, here = std::weak_ptr(here_), &loop = state_->loop, body](auto&&... said) {
+      loop.post([this, here, body, ... said = std::move(said)] {
+        if (!here.expired()) body(*this, said...);
+      });
+    };
+  }
+
  public:
   Reader(std::shared_ptr<State> state, session::Link& link, plugin::TransportPtr transport, std::string principal)
       : state_(std::move(state)),
@@ -36,16 +47,15 @@ class HostEvents::Reader : public session::LinkEvents {
         principal_(std::move(principal)),
         connection_(next_connection--) {}
   ~Reader() override {
-    if (open_) transport_->close(connection_);
+    if (open_ || transport_->waits()) transport_->close(connection_);
     state_->readers.erase(this);
   }
 
   Status open(std::uint32_t binding) {
+    if (transport_->waits()) return open_later(binding);
     auto encoding = transport_->open(connection_, binding, "{}");
     if (!encoding) return fail(encoding.error());
-    open_ = true;
-    encoding_ = *encoding;
-    state_->readers.insert(this);
+    begin(*encoding);
     return {};
   }
   void send(plugin::OutboundKind kind, std::string_view op, std::string_view data) {
@@ -56,11 +66,13 @@ class HostEvents::Reader : public session::LinkEvents {
     message.kind = kind;
     message.op = op;
     message.data = data;
-    auto frames = transport_->encode(encoding_, message);
-    if (!frames) return close("INTERNAL");
-    for (auto& frame : *frames) {
-      link_.send(std::make_shared<const session::Frame>(session::Frame{frame.binary, std::move(frame.bytes)}));
-    }
+    if (!transport_->waits()) return write(transport_->encode(encoding_, message));
+    // Answers come in the order of the calls, so what is sent keeps its order.
+    const auto handed =
+        transport_->encode_later(encoding_, message, posting([](Reader& self, const plugin::TransportAnswer& answer) {
+                                   self.write(plugin::Transport::encoded(answer));
+                                 }));
+    if (!handed) close("TRANSPORT_BUSY", 1013);
   }
   void close(std::string reason, std::uint16_t code = 1000) {
     if (!std::exchange(closing_, true)) link_.close(code, std::move(reason));
@@ -71,6 +83,35 @@ class HostEvents::Reader : public session::LinkEvents {
   void on_closed(bool) override { state_->readers.erase(this); }
 
  private:
+  void begin(std::uint64_t encoding) {
+    open_ = true;
+    encoding_ = encoding;
+    state_->readers.insert(this);
+    for (const auto& [op, source] : state_->sources) send(plugin::OutboundKind::event, op, source());
+    if (!state_->keepalive_timer.armed()) {
+      state_->keepalive_timer.start(keepalive, [weak = std::weak_ptr(state_)] {
+        if (const auto state = weak.lock()) state->tick(state);
+      });
+    }
+  }
+  Status open_later(std::uint32_t binding) {
+    return transport_->open_later(connection_, binding, "{}",
+                                  posting([](Reader& self, const plugin::TransportAnswer& answer) {
+                                    if (self.closing_) return;
+                                    const auto encoding = plugin::Transport::opened(answer);
+                                    if (!encoding) return self.close("TRANSPORT_RESTS", 1013);
+                                    self.begin(*encoding);
+                                  }),
+                                  posting([](Reader& self) { self.close("TRANSPORT_ENDED", 1012); }));
+  }
+  void write(Result<std::vector<plugin::EncodedFrame>> frames) {
+    if (closing_) return;
+    if (!frames) return close("INTERNAL");
+    for (auto& frame : *frames) {
+      link_.send(std::make_shared<const session::Frame>(session::Frame{frame.binary, std::move(frame.bytes)}));
+    }
+  }
+  const std::shared_ptr<bool> here_ = std::make_shared<bool>(true);
   std::shared_ptr<State> state_;
   session::Link& link_;
   plugin::TransportPtr transport_;
@@ -125,12 +166,6 @@ std::unique_ptr<session::LinkEvents> HostEvents::connect(session::Link& link, pl
   if (auto opened = reader->open(binding); !opened) {
     link.close(1011, opened.error().message);
     return nullptr;
-  }
-  for (const auto& [op, source] : state_->sources) reader->send(plugin::OutboundKind::event, op, source());
-  if (!state_->keepalive_timer.armed()) {
-    state_->keepalive_timer.start(keepalive, [weak = std::weak_ptr(state_)] {
-      if (const auto state = weak.lock()) state->tick(state);
-    });
   }
   return reader;
 }

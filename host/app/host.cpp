@@ -97,6 +97,9 @@ std::vector<plugin::TransportPtr> load_transports(plugin::Registry& registry) {
       log::warning("plugins", "'" + id + "' is left out: " + transport.error().message);
     }
   }
+  // The first to serve a name has it: nobody untrusted takes one away from those who may be here, and with it their
+  // clients' words.
+  std::stable_partition(out.begin(), out.end(), [](const auto& one) { return !one->waits(); });
   return out;
 }
 
@@ -239,17 +242,27 @@ Status Host::Parts::build_presence() {
   service.device_name = options.device_name;
   service.machine = presence::machine_hash();
   auto made = std::make_unique<presence::Service>(std::move(service));
-  if (!options.presence_folder.empty()) {
-    auto generation = registry->load(plugin::Kind::presence, "presence-folder");
+  Error out_of_reach;
+  std::size_t opened = 0;
+  for (const auto& wanted : options.presence_backends) {
+    auto generation = registry->load(plugin::Kind::presence, wanted.id);
     if (!generation) {
-      return fail(400, "usage", "the plugin presence-folder is not in the plugin path or was refused",
-                  remote_error(generation.error()) + "; leave out --presence-folder, or see 'lectern plugins'");
+      return fail(
+          400, "usage", "the plugin " + wanted.id + " is not in the plugin path or was refused",
+          remote_error(generation.error()) + "; leave out --presence and --presence-folder, or see 'lectern plugins'");
     }
-    json::Value config;
-    config.set("folder", options.presence_folder);
-    auto backend = plugin::PresenceBackend::open(*generation, json::write(config));
-    if (!backend) return missing(backend.error());
+    auto backend = plugin::PresenceBackend::open(*generation, wanted.config);
+    if (!backend) {
+      log::warning("presence", remote_error(backend.error()));
+      out_of_reach = std::move(backend).error();
+      continue;
+    }
     made->add_backend(std::move(*backend));
+    ++opened;
+  }
+  if (opened == 0 && !options.presence_backends.empty()) {
+    presence_missing = std::move(out_of_reach);
+    return {};
   }
   presence = std::move(made);
   presence->on_changed([events = host_events.get()] { events->changed("remote-sessions"); });

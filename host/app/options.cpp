@@ -81,6 +81,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
           "policy-config", po::value(&session.policy_config)->value_name("JSON"), "settings of the policy")  //
       ("presence-folder", po::value(&out.presence_folder)->value_name("DIR"),
        "share live sessions with other devices through this folder")  //
+      ("presence", po::value(&out.presence)->value_name("ID[=JSON]"),
+       "the same by the presence plugin ID with these settings; repeatable")  //
       ("gateway", po::value(&out.gateways)->value_name("URL"),
        "run kernels at this Jupyter Server, Kernel Gateway or Enterprise Gateway; repeatable")  //
       ("gateway-token-file", po::value(&out.gateway_token_files)->value_name("FILE"),
@@ -96,7 +98,7 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
       ("plugin-path", po::value(&out.plugin_path)->value_name("DIR"),
        "one more folder with plugins, searched first; repeatable")  //
       ("isolate", po::value(&out.isolate)->value_name("ID"),
-       "give this policy, format or presence backend a process of its own; repeatable")  //
+       "give this plugin a process of its own though it is trusted; repeatable")  //
       ("isolated-memory-mb", po::value(&out.isolated_memory_mb)->value_name("MB"),
        "address space of such a process (default 1024)")  //
       ("watch-plugins", po::bool_switch(&out.watch_plugins),
@@ -197,6 +199,28 @@ Status split_root(ServeOptions& options, const std::string& given) {
   return {};
 }
 
+Status take_presence(ServeOptions& options) {
+  if (!options.presence_folder.empty()) {
+    json::Value config;
+    config.set("folder", options.presence_folder);
+    options.presence_backends.push_back({"presence-folder", json::write(config)});
+  }
+  for (const auto& given : options.presence) {
+    const auto equals = given.find('=');
+    ServeOptions::PresenceBackend backend{given.substr(0, equals), "{}"};
+    if (equals != std::string::npos) backend.config = given.substr(equals + 1);
+    const auto config = json::parse(backend.config);
+    if (backend.id.empty() || !config || !config->is_object()) {
+      return fail(400, "usage",
+                  "--presence " + text::label(given, 80) + " is no plugin id with a JSON object behind it" +
+                      (config ? "" : ": " + config.error().message),
+                  R"(for example --presence 'presence-folder={"folder":"/home/me/Sync/lectern"}')");
+    }
+    options.presence_backends.push_back(std::move(backend));
+  }
+  return {};
+}
+
 Status check_values(ServeOptions& options) {
   const auto config = json::parse(options.session.policy_config);
   if (!config || !config->is_object()) {
@@ -216,7 +240,7 @@ Status check_values(ServeOptions& options) {
     return fail(400, "usage", "--isolated-memory-mb must be between 64 and 1000000");
   }
   if (options.session.autosave_at_most_ms == 0) options.session.autosave = false;
-  return {};
+  return take_presence(options);
 }
 
 }  // namespace

@@ -22,6 +22,11 @@ struct ServeOptions {
   std::string presence_folder, device_name, state_dir, web_dir, tls_cert, tls_key, config;
   std::vector<std::string> plugin_path, host_names;
   std::vector<std::string> isolate;  // plugin ids
+  struct PresenceBackend {
+    std::string id, config;  // of the plugin; JSON object
+  };
+  std::vector<std::string> presence;               // as given: ID or ID=JSON
+  std::vector<PresenceBackend> presence_backends;  // what they and presence_folder say
   std::uint64_t isolated_memory_mb = 1024;
   bool watch_plugins = false;
   std::string plugin_checks = "minimal";  // off, minimal, maximal

@@ -230,9 +230,8 @@ void print_found(const plugin::PluginReport& report) {
   }
   std::cout << "  " << found.path.string() << "\n";
   if (!found.refused && report.isolated) {
-    const bool can = isolation::Remote::can(plugin::kind_name(found.manifest->kind));
-    std::cout << "           not trusted: " << (can ? "runs in a process of its own" : "is not loaded")
-              << ", unless you say: lectern plugins trust " << found.manifest->library_path().string() << "\n";
+    std::cout << "           not trusted: runs in a process of its own, unless you say: lectern plugins trust "
+              << found.manifest->library_path().string() << "\n";
   }
   if (!found.refused) return;
   std::cout << "           " << found.refused->message << "\n";

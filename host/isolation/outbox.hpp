@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,7 @@ class Socket {
     std::memcpy(head.data(), &length, sizeof length);
     head[4] = static_cast<char>(type);
     std::string frame;
+    const std::scoped_lock lock(mutex_);
     if (payload.size() < (64u << 10)) {
       frame.append(head.data(), head.size()).append(payload);
       put(frame);
@@ -69,6 +71,7 @@ class Socket {
     }
   }
   int fd_;
+  mutable std::mutex mutex_;  // one frame after the other: a runtime's threads tell events
 };
 
 /// What a plugin writes during one call, on its way to the host.

@@ -62,8 +62,16 @@ std::string ending(int status) {
   return "its process ended by itself with code " + std::to_string(WEXITSTATUS(status));
 }
 
-// What the host was started with is none of the plugin's business, tokens least of all.
-std::vector<std::string> child_environment() {
+// What the host was started with is none of the plugin's business, tokens least of all. A runtime starts the user's
+// programs, which need to know where his things are.
+std::vector<std::string> child_environment(bool programs) {
+  if (programs) {
+    std::vector<std::string> all;
+    for (char** one = environ; *one != nullptr; ++one) {
+      if (!std::string_view(*one).starts_with("LECTERN_")) all.emplace_back(*one);
+    }
+    return all;
+  }
   std::vector<std::string> kept{"LANG=C.UTF-8"};
   for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE", "TZ"}) {
     if (const char* value = std::getenv(name)) kept.push_back(std::string(name) + "=" + value);
@@ -99,7 +107,6 @@ std::string hello(const Launch& launch) {
   to.number(launch.limits.memory_bytes);
   to.number(launch.limits.cpu_seconds);
   to.number(launch.limits.open_files);
-  to.number<std::uint8_t>(launch.sandbox ? 1 : 0);
   to.text(launch.folder.string());
   to.number(launch.checks);
   to.number(launch.lowest_level);
@@ -129,6 +136,7 @@ fs::path plugin_host_program() {
 Result<std::unique_ptr<Process>> Process::start(const Launch& launch) {
   std::unique_ptr<Process> made(new Process);
   made->id_ = launch.id;
+  made->kept_ = launch.kind == "runtime";
   LECTERN_CHECK(made->spawn(launch));
   const Watch watch = made->watch(to_start);
   LECTERN_CHECK(made->send(FrameType::hello, hello(launch), {}, watch));
@@ -180,7 +188,7 @@ Status Process::spawn(const Launch& launch) {
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&spawn.attributes, &none);
   posix_spawnattr_setflags(&spawn.attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-  auto environment = child_environment();
+  auto environment = child_environment(launch.kind == "runtime");
   std::vector<char*> envp;
   envp.reserve(environment.size() + 1);
   for (auto& entry : environment) envp.push_back(entry.data());
@@ -209,6 +217,11 @@ std::string Process::end(bool kill) {
     if (!kill) {  // it closed the socket: it has ended, ends just now, or only pretends to
       pollfd ended{pidfd_, POLLIN, 0};
       kill = pidfd_ < 0 || ::poll(&ended, 1, 2000) != 1;
+    }
+    if (kill && kept_ && pidfd_ >= 0) {
+      pollfd ended{pidfd_, POLLIN, 0};
+      ::kill(pid_, SIGTERM);
+      kill = ::poll(&ended, 1, 4000) != 1;
     }
     if (kill) ::kill(pid_, SIGKILL);
     int status = 0;

@@ -21,7 +21,8 @@ struct Limits {
   std::uint64_t memory_bytes = 1ull << 30;  // address space
   std::uint64_t cpu_seconds = 3600;         // of its whole life; a new process begins anew
   std::uint64_t open_files = 32;
-  int presence_ms = 10'000;  // a call of a presence backend, which may have to wait for a disk
+  int presence_ms = 10'000;    // a call of a presence backend, which may have to wait for a disk
+  int quick_settings_ms = 50;  // a policy's object whose settings take longer to be taken gets a process of its own
 };
 
 /// What a child needs to know to load one plugin.
@@ -34,7 +35,6 @@ struct Launch {
   std::filesystem::path staged;    // what is loaded
   std::string sha256;
   Limits limits;
-  bool sandbox = true;                // false only to probe a kind that needs files, sockets or processes
   std::filesystem::path folder = {};  // where it may read and write; empty = nowhere. It must exist
   std::int32_t checks = 1;            // LECTERN_CHECKS_*: the host's
   log::Level lowest_level = log::Level::info;
@@ -73,6 +73,21 @@ class Process {
   [[nodiscard]] bool alive() const { return fd_ >= 0; }
   [[nodiscard]] pid_t pid() const { return pid_; }
 
+  /// One clock for all frames of a call: a child that keeps sending does not get more time.
+  struct Watch {
+    Deadline deadline;
+    std::int64_t started_ms, cpu_us_at_start;
+  };
+  /// For whoever talks with it without waiting (Line) instead of by call() and ping(). The socket is non-blocking.
+  [[nodiscard]] int socket() const { return fd_; }
+  [[nodiscard]] int log_pipe() const { return log_.fd(); }  // to poll for POLLIN; then drain_log()
+  void drain_log() { log_.drain(); }
+  [[nodiscard]] Watch watch(Deadline deadline) const;
+  /// An error when its time is up: it has been ended.
+  Status in_time(const Watch& watch);
+  /// Ends it. `what` is what it did wrong; empty when it went by itself: then how it ended is the blame.
+  tl::unexpected<Error> died(const std::string& what);
+
  private:
   Process() = default;
   struct Frame {
@@ -80,19 +95,11 @@ class Process {
     std::string payload;
   };
   Status spawn(const Launch& launch);
-  /// One clock for all frames of a call: a child that keeps sending does not get more time.
-  struct Watch {
-    Deadline deadline;
-    std::int64_t started_ms, cpu_us_at_start;
-  };
-  [[nodiscard]] Watch watch(Deadline deadline) const;
-  Status in_time(const Watch& watch);
   Status send(FrameType type, std::string_view a, std::string_view b, const Watch& watch);
   Result<Frame> receive(const Watch& watch, std::uint32_t most_bytes);
   Frame take(std::size_t length);
   Status wait_for(short events, const Watch& watch);
   [[nodiscard]] std::int64_t cpu_us() const;
-  tl::unexpected<Error> died(const std::string& what);
   std::string end(bool kill);
 
   std::string id_, ready_, inbox_;
@@ -100,6 +107,7 @@ class Process {
   int fd_ = -1;
   int pidfd_ = -1;
   pid_t pid_ = -1;
+  bool kept_ = false;  // what runs is a keeper (keeper.hpp), which ends what it keeps when it is asked to end
 };
 
 /// [any] Resident bytes of a process; 0 when unknown.

@@ -12,10 +12,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
 #include "isolation/child.hpp"
+#include "isolation/line.hpp"
+#include "isolation/remote_runtime.hpp"
+#include "isolation/remote_transport.hpp"
 #include "lectern/abi/draft/format.h"
 #include "lectern/abi/draft/policy.h"
 #include "lectern/abi/draft/presence.h"
@@ -36,7 +40,9 @@ struct HealthSaid {
 };
 
 /// A process does one thing at a time. A format has up to three, so that a file that is slow to read holds up no other;
-/// a policy has one; each object of a presence backend has one, which reads and writes in its folder and nowhere else.
+/// a policy has one that decides, one that takes settings first, and one for each object whose settings take long to be
+/// taken; each object of a presence backend has one, which reads and writes in its folder and nowhere else.
+/// Transports and runtimes have one for each object too, with a thread of the host's that talks with it (line.hpp).
 class Remote {
  public:
   static constexpr std::size_t most_of_a_format = 3;
@@ -48,11 +54,8 @@ class Remote {
   Remote(const Remote&) = delete;
   Remote& operator=(const Remote&) = delete;
 
-  /// [any] True for the kinds that can live in a process of their own.
-  static bool can(std::string_view kind);
-
-  /// [any] A lectern_format, lectern_policy or lectern_presence with the plugin's constants and no functions. Valid as
-  /// long as this.
+  /// [any] A lectern_format, lectern_policy, lectern_presence, lectern_transport or lectern_runtime with the plugin's
+  /// constants and no functions. Valid as long as this.
   [[nodiscard]] const void* interface() const;
   [[nodiscard]] const std::string& build() const { return build_; }
   /// What config-schema/1 of it says; empty = it has none.
@@ -81,6 +84,16 @@ class Remote {
                         lectern_error& error);
   lectern_status snapshot(std::uint64_t object, const lectern_presence_sink& out, lectern_error& error);
 
+  /// [control] An object of a transport or a runtime, in a process of its own. Null when the plugin refuses the
+  /// settings: `status` and `error` say why, or with what blame the process died. What comes from it must not be used
+  /// longer than this. `on_end`: the process has died, with every connection.
+  std::unique_ptr<RemoteTransport> transport(std::string_view config,
+                                             std::function<void(const std::string& blame)> on_end,
+                                             lectern_status& status, lectern_error& error);
+  std::unique_ptr<RemoteRuntime> runtime(std::string_view config, RemoteRuntime::OnEvent on_event,
+                                         std::function<void(const std::string&)> on_failure, lectern_status& status,
+                                         lectern_error& error);
+
   /// [worker] What health/1 says; of processes that are all busy, what it said last. Absent: it has none.
   std::optional<HealthSaid> health();
   /// [worker] Lets the processes that are idle say what they count. Busy ones say it with their answer.
@@ -96,11 +109,16 @@ class Remote {
   Remote(Launch launch, NewsSink on_news);
   Status take_ready(std::string_view ready);
   Turn any_turn();
+  Turn trial_turn();
   Turn turn_of(std::uint64_t object);
   [[nodiscard]] std::vector<std::shared_ptr<Seat>> seats() const;
   /// Empty when somebody else has the turn.
   Turn idle_turn(const std::shared_ptr<Seat>& seat);
   void clear_up(Child& child);
+  std::shared_ptr<Line> line(Op make, Op unmake, std::string_view config, Line::Plan plan, lectern_status& status,
+                             lectern_error& error);
+  [[nodiscard]] std::vector<std::shared_ptr<Line>> lines() const;
+  Status take_bindings(Unpacker& from);
   std::shared_ptr<Seat> new_seat(const Launch& launch);
   /// A call of a presence backend, in a process that sees its folder as it is now.
   lectern_status stored(std::uint64_t object, std::string_view request, lectern_error& error,
@@ -116,10 +134,15 @@ class Remote {
   lectern_format format_{};
   lectern_policy policy_{};
   lectern_presence presence_{};
+  std::vector<std::pair<std::string, std::string>> binding_texts_;
+  std::vector<lectern_binding> bindings_;
+  lectern_transport transport_{};
+  lectern_runtime runtime_{};
 
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable freed_;
   std::vector<std::shared_ptr<Seat>> seats_;
+  std::vector<std::weak_ptr<Line>> lines_;
   std::uint64_t next_object_ = 1;
   std::vector<std::uint64_t> unwanted_;  // objects let go of, of which the child has not heard
   std::optional<HealthSaid> last_health_;

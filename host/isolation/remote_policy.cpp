@@ -1,6 +1,8 @@
 // Policies through the proxy.
+#include <algorithm>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "isolation/remote.hpp"
 #include "isolation/seats.hpp"
 
@@ -10,6 +12,7 @@ namespace {
 
 // Past the 50 ms of a decision the referee has long given up; what matters here is that a busy machine kills nobody.
 constexpr Deadline to_reduce{250, 2000};
+constexpr std::ptrdiff_t most_own = 16;
 
 lectern_status replay_effects(std::string_view records, const lectern_policy_out& out) {
   Unpacker from(records);
@@ -63,15 +66,49 @@ void pack_event(Packer& to, const lectern_event& event) {
 
 }  // namespace
 
+/// A process in which settings are tried, and none that decides: another is started while all are at it.
+Remote::Turn Remote::trial_turn() {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& seat : seats_) {
+    if (!seat->trial || seat->busy) continue;
+    seat->busy = true;
+    seat->used_ms = clock::now_ms();
+    return {*this, seat};
+  }
+  auto seat = seats_.emplace_back(new_seat(launch_));
+  seat->trial = seat->busy = true;
+  seat->used_ms = clock::now_ms();
+  return {*this, std::move(seat)};
+}
+
+// Settings that take long to be taken must not hold up decisions, so they are taken where nothing is decided. Quick
+// ones are then taken once more in the process of all; a slow object stays in the one it has now, which is its own.
 lectern_status Remote::create(std::string_view config, std::uint64_t& object, lectern_error& error) {
-  const Turn turn = any_turn();
-  clear_up(*turn);
-  if (const auto awake = turn->wake(0); !awake) return blame(awake.error(), error);
   std::uint64_t number = 0;
   {
     const std::scoped_lock lock(mutex_);
     number = next_object_++;
   }
+  {
+    const Turn turn = trial_turn();
+    if (const auto awake = turn->wake(0); !awake) return blame(awake.error(), error);
+    const auto before = clock::now_ms();
+    if (const auto status = turn->make(number, config, error); status != LECTERN_OK) return status;
+    const bool slow = clock::now_ms() - before > launch_.limits.quick_settings_ms;
+    std::unique_lock lock(mutex_);
+    const auto own = std::count_if(seats_.begin(), seats_.end(), [](const auto& seat) { return seat->object != 0; });
+    if (slow && own < most_own) {
+      turn.seat().trial = false;
+      turn.seat().object = number;
+      object = number;
+      return LECTERN_OK;
+    }
+    lock.unlock();
+    turn->let_go(number, Op::policy_destroy);
+  }
+  const Turn turn = any_turn();
+  clear_up(*turn);
+  if (const auto awake = turn->wake(0); !awake) return blame(awake.error(), error);
   const auto status = turn->make(number, config, error);
   if (status == LECTERN_OK) object = number;
   return status;
@@ -79,13 +116,20 @@ lectern_status Remote::create(std::string_view config, std::uint64_t& object, le
 
 void Remote::destroy(std::uint64_t object) {
   const std::scoped_lock lock(mutex_);
+  for (const auto& seat : seats_) {
+    if (seat->object == object) {
+      seat->unwanted = true;  // its process ends at the next beat, or with this
+      return;
+    }
+  }
   unwanted_.push_back(object);
 }
 
 lectern_status Remote::reduce(std::uint64_t object, lectern_str state, const lectern_room& room,
                               const lectern_event& event, const lectern_policy_out& out) {
-  const Turn turn = any_turn();
-  clear_up(*turn);
+  Turn own = turn_of(object);
+  const Turn turn = own ? std::move(own) : any_turn();
+  if (turn.seat().object == 0) clear_up(*turn);
   if (const auto awake = turn->wake(0); !awake) return blame(awake.error(), *out.error);
   Object* const known = turn->object(object);
   if (known == nullptr || !known->refusal.empty()) {

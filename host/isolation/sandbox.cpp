@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <initializer_list>
@@ -165,6 +166,20 @@ Status limit(const Limits& limits, bool files) {
   if (!set(RLIMIT_CORE, 0) || !set(RLIMIT_NOFILE, limits.open_files) || !set(RLIMIT_CPU, limits.cpu_seconds) ||
       !set(RLIMIT_FSIZE, files ? most_file_bytes : 0) || (!sanitized && !set(RLIMIT_AS, limits.memory_bytes))) {
     return no_sandbox("limit itself", errno);
+  }
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return no_sandbox("give up new privileges", errno);
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return no_sandbox("close itself to debuggers", errno);
+  return {};
+}
+
+Status limit_programs() {
+  const rlimit none{0, 0};
+  if (::setrlimit(RLIMIT_CORE, &none) != 0) return no_sandbox("limit itself", errno);
+  rlimit files{};
+  constexpr rlim_t most_open = 4096;
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max > most_open) {
+    files = {std::min(files.rlim_cur, most_open), most_open};
+    if (::setrlimit(RLIMIT_NOFILE, &files) != 0) return no_sandbox("limit itself", errno);
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return no_sandbox("give up new privileges", errno);
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return no_sandbox("close itself to debuggers", errno);

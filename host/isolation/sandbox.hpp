@@ -12,6 +12,9 @@ namespace lectern::isolation {
 
 /// [control] Resource limits, no dumps, no new privileges. `files`: it has a folder to write in.
 Status limit(const Limits& limits, bool files);
+/// [control] The same for what starts programs of its own: no dumps, no new privileges, nothing that they inherit and
+/// could not live with.
+Status limit_programs();
 /// [control] After limit(): from here on files can be read and mapped only beneath `places` (Landlock), and read and
 /// written beneath `folder`, which may be empty. A place that does not exist is left out. A kernel without Landlock:
 /// nothing happens without a folder; with one 500 `no_sandbox`, for nothing else would hold it to that.

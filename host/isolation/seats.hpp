@@ -22,7 +22,9 @@ struct Remote::Seat {
     bool operator==(const Place&) const = default;
   } place;                   // of the folder when the process was shut into it
   std::uint64_t object = 0;  // the only one of it; 0 = for any
-  bool busy = false;         // these two are Remote::mutex_'s
+  bool trial = false;        // of a policy: only to take settings
+  bool unwanted = false;     // its object was let go of
+  bool busy = false;         // `object` and what follows it are Remote::mutex_'s
   std::int64_t used_ms = 0;  // when it was last given a call
 };
 

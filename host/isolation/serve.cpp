@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "isolation/keeper.hpp"
+#include "isolation/live.hpp"
 #include "isolation/members.hpp"
 #include "isolation/news.hpp"
 #include "isolation/outbox.hpp"
@@ -39,7 +41,7 @@ std::vector<std::filesystem::path> needed_to_load(const std::filesystem::path& s
 
 class Server {
  public:
-  explicit Server(int fd) : socket_(fd) {}
+  explicit Server(int fd) : fd_(fd), socket_(fd) {}
 
   int run() {
     if (!start()) return 0;
@@ -47,6 +49,8 @@ class Server {
       auto [type, payload] = socket_.receive();
       if (type == FrameType::ping) {
         socket_.send(FrameType::pong, news());
+      } else if (type == FrameType::call && live_) {
+        live_->call(std::move(payload));
       } else if (type == FrameType::call) {
         call(payload);
       } else {
@@ -83,7 +87,6 @@ class Server {
     limits.memory_bytes = from.number<std::uint64_t>();
     limits.cpu_seconds = from.number<std::uint64_t>();
     limits.open_files = from.number<std::uint64_t>();
-    const bool sandbox = from.number<std::uint8_t>() != 0;
     const std::filesystem::path folder = from.text();
     plugin::ServiceOptions services;
     services.checks = static_cast<plugin::CheckLevel>(from.number<std::int32_t>());
@@ -91,7 +94,12 @@ class Server {
     if (!from.ok() || !kind) leave();
     manifest.kind = *kind;
     log::set_level(services.lowest_level);
-    if (sandbox) {
+    // A runtime starts programs and makes sockets: what holds for those of the user holds for it.
+    const bool free = manifest.kind == plugin::Kind::runtime;
+    if (free) {
+      if (!keep(fd_)) return refuse({500, "no_sandbox", "the plugin's process could not make another", {}, {}});
+      if (auto limited = limit_programs(); !limited) return refuse(limited.error());
+    } else {
       if (auto limited = limit(limits, !folder.empty()); !limited) return refuse(limited.error());
       if (auto confined = confine(needed_to_load(staged), folder); !confined) return refuse(confined.error());
       if (auto filtered = allow_loading(!folder.empty()); !filtered) return refuse(filtered.error());
@@ -99,7 +107,9 @@ class Server {
     auto loaded = plugin::Generation::load(std::move(manifest), staged, std::move(sha256), 1, services);
     if (!loaded) return refuse(loaded.error());
     generation_ = std::move(*loaded);
-    if (sandbox) {
+    if (Live::speaks(generation_->kind()))
+      live_ = std::make_unique<Live>(socket_, *generation_, [this] { return news(); });
+    if (!free) {
       if (auto filtered = allow_computing(!folder.empty()); !filtered) return refuse(filtered.error());
     }
     announce();
@@ -119,6 +129,8 @@ class Server {
       to.number(policy_.flags);
       to.text(view(policy_.state_schema));
       to.text(view(policy_.actions_json));
+    } else if (live_) {
+      live_->announce(to);
     } else if (generation_->kind() == plugin::Kind::presence) {
       presence_ = plugin::read_struct(static_cast<const lectern_presence*>(generation_->interface()));
       to.number(presence_.lag_ms);
@@ -327,8 +339,10 @@ class Server {
     room.requests = requests.data();
   }
 
+  const int fd_;
   Socket socket_;
   std::unique_ptr<plugin::Generation> generation_;
+  std::unique_ptr<Live> live_;  // of the kinds a Line talks to
   lectern_format format_{};
   lectern_policy policy_{};
   lectern_presence presence_{};

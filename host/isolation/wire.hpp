@@ -22,7 +22,12 @@ enum class FrameType : std::uint8_t {
   records,    // child: what the plugin wrote so far; waits for an ack
   done,       // child: the call has ended; the last records
   pong,       // child
+  done_slow,  // child: a call of the slow lane has ended
+  event,      // child: what a runtime tells, at any time
 };
+
+/// Which of a child's two threads makes a call. One that may wait (starting a kernel) holds up none that may not.
+enum class Lane : std::uint8_t { quick, slow };
 
 enum class Op : std::uint8_t {
   format_probe = 1,
@@ -36,10 +41,40 @@ enum class Op : std::uint8_t {
   presence_publish,
   presence_remove,
   presence_snapshot,
-  health
+  health,
+  // of kinds that a Line talks to; the first byte behind it is the Lane
+  transport_create,
+  transport_destroy,
+  transport_open,
+  transport_receive,
+  transport_encode,
+  transport_close,
+  runtime_create,
+  runtime_destroy,
+  runtime_kernels,
+  runtime_start,
+  runtime_execute,
+  runtime_interrupt,
+  runtime_restart,
+  runtime_shutdown,
+  runtime_input,
+  runtime_request,
+  runtime_comm
 };
 
-enum class Record : std::uint8_t { cells = 1, bad_cells, notebook, notice, bytes, effect, state, found, rejected };
+enum class Record : std::uint8_t {
+  cells = 1,
+  bad_cells,
+  notebook,
+  notice,
+  bytes,
+  effect,
+  state,
+  found,
+  rejected,
+  message,
+  frame
+};
 
 constexpr std::size_t frame_head = 5;
 /// The most one frame of the child may hold when a notebook crosses: a cell's text in full. Read as it comes, never
@@ -47,6 +82,8 @@ constexpr std::size_t frame_head = 5;
 constexpr std::uint32_t most_from_child = 768u << 20;
 /// The same where no notebook crosses.
 constexpr std::uint32_t most_small = 4u << 20;
+/// Of one event of a runtime; a longer one is dropped by the child, which says so.
+constexpr std::uint32_t most_event = 128u << 20;
 constexpr std::uint32_t most_to_child = 0xFFFF'0000u;
 /// A text the plugin hands over that is longer crosses as its length alone; every receiver's limit is lower.
 constexpr std::uint64_t most_text = 640u << 20;

@@ -84,22 +84,11 @@ struct Registry::Inner {
     return out;
   }
 
-  /// Whether it gets a process of its own. 403 `not_trusted`, 409 `not_isolatable`.
-  [[nodiscard]] Result<bool> isolated(const Manifest& manifest, const std::string& sha256) const {
+  /// Whether it gets a process of its own.
+  [[nodiscard]] bool isolated(const Manifest& manifest, const std::string& sha256) const {
     const bool trusted = !options.trust || is_trusted(*options.trust, sha256);
     const auto& ids = options.isolate;
-    const bool wanted = std::find(ids.begin(), ids.end(), manifest.id) != ids.end();
-    if (trusted && !wanted) return false;
-    const std::string kind(kind_name(manifest.kind));
-    if (isolation::Remote::can(kind)) return true;
-    if (!trusted) {
-      return fail(
-          403, "not_trusted",
-          manifest.library_path().string() + " is not trusted, and a " + kind + " cannot live in a process of its own",
-          "If you trust whoever built it: lectern plugins trust " + manifest.library_path().string());
-    }
-    return fail(409, "not_isolatable", manifest.id + " is a " + kind + ", which cannot live in a process of its own",
-                "Take it out of the isolate setting.");
+    return !trusted || std::find(ids.begin(), ids.end(), manifest.id) != ids.end();
   }
 
   /// What a library's file looked like when its content was last read: as long as it looks the same, it is the same.
@@ -134,9 +123,7 @@ struct Registry::Inner {
     if (now.inode != then.inode || now.size != then.size || now.changed.tv_sec != then.changed.tv_sec ||
         now.changed.tv_nsec != then.changed.tv_nsec || (!manifest.sha256.empty() && manifest.sha256 != then.sha256))
       return nullptr;
-    const auto isolates = isolated(manifest, then.sha256);
-    if (!isolates) return nullptr;
-    auto known = loaded(manifest.id, then.sha256, *isolates);
+    auto known = loaded(manifest.id, then.sha256, isolated(manifest, then.sha256));
     return known ? *known : nullptr;
   }
 
@@ -250,7 +237,7 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   if (const auto known = inner_->unchanged(manifest)) return keep(known);
   const auto before = Inner::look(manifest.library_path());
   LECTERN_TRY(const Staged staged, stage_library(manifest.library_path(), inner_->options.staging, manifest.sha256));
-  LECTERN_TRY(const bool isolated, inner_->isolated(manifest, staged.sha256));
+  const bool isolated = inner_->isolated(manifest, staged.sha256);
   LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256, isolated));
   if (known != nullptr) {
     inner_->remember(known->manifest(), before, staged.sha256);

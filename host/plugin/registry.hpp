@@ -54,8 +54,8 @@ class Registry {
   [[nodiscard]] std::vector<std::string> ids(Kind kind) const;
 
   /// The generation of what lies on disk now: one that is loaded already when its content is the same, else a new one.
-  /// 404 `plugin_missing` (with what was found instead), 409 `quarantined`, 403 `not_trusted`, 409 `not_isolatable`, or
-  /// the gate that refused it.
+  /// 404 `plugin_missing` (with what was found instead), 409 `quarantined`, or the gate that refused
+  /// it.
   Result<GenerationPtr> load(Kind kind, std::string_view id);
 
   /// The ids of what is in use, is not refused, and is not any more what lies on disk.

@@ -90,6 +90,7 @@ struct Runtime::Inner {
   std::set<std::uint64_t> telling;  // kernels of which an event is just being taken
   // The plugin keeps a pointer to it until destroy. The last member, so that it ends before what its events need.
   std::optional<Loan<lectern_runtime_out>> out;
+  std::unique_ptr<isolation::RemoteRuntime> remote;  // instead of `self` and `out`
 
   static void event(void* ctx, std::uint64_t kernel, const lectern_runtime_event* raw) noexcept {
     Lent::shared(ctx, "lectern_runtime_out.event",
@@ -97,7 +98,7 @@ struct Runtime::Inner {
   }
   void take(std::uint64_t kernel, const lectern_runtime_event* raw) noexcept {
     const bool alone = begin(kernel);
-    convey(*this, kernel, raw);
+    convey(*this, kernel, raw, {});
     if (alone) end(kernel);
   }
   /// False when an event of that kernel is being taken on another thread: their order is lost.
@@ -117,24 +118,26 @@ struct Runtime::Inner {
     const std::scoped_lock lock(telling_mutex);
     telling.erase(kernel);
   }
-  static void convey(Inner& inner, std::uint64_t kernel, const lectern_runtime_event* raw) noexcept {
+  static void convey(Inner& inner, std::uint64_t kernel, const lectern_runtime_event* raw,
+                     isolation::Credit credit) noexcept {
     try {
       RuntimeEvent made;
       made.kernel = kernel;
+      made.credit = std::move(credit);
       if (const std::string garbage = convert(raw, made); !garbage.empty()) {
         inner.generation->count_failure("tell what happens: " + garbage);
         return;
       }
       inner.on_event(std::move(made));
     } catch (const std::exception& problem) {
-      inner.dropped(problem.what());
+      inner.dropped(std::string("have an event taken: ") + problem.what());
     } catch (...) {
-      inner.dropped("unknown exception");
+      inner.dropped("have an event taken: unknown exception");
     }
   }
-  void dropped(const char* why) noexcept {
+  void dropped(const std::string& what) noexcept {
     try {
-      generation->count_failure(std::string("have an event taken: ") + why);
+      generation->count_failure(what);
     } catch (...) {  // not even memory for the report
     }
   }
@@ -158,6 +161,7 @@ struct Runtime::Inner {
 Runtime::Runtime(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
 
 Runtime::~Runtime() {
+  if (inner_->remote != nullptr) return;  // ends its process
   const std::scoped_lock lock(control_mutex());
   guarded_void(*inner_->generation, "stop its kernels", [&] { may_throw(inner_->abi.destroy)(inner_->self); });
 }
@@ -175,7 +179,16 @@ Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::
   lectern_error error = empty_error();
   void* self = nullptr;
   const auto status = guarded(*inner->generation, "take these settings", error, [&] {
-    return may_throw(inner->abi.create)(to_abi(config_json), inner->out->get(), &self, &error);
+    auto* const remote = inner->generation->remote();
+    if (remote == nullptr) return may_throw(inner->abi.create)(to_abi(config_json), inner->out->get(), &self, &error);
+    lectern_status made = LECTERN_OK;
+    inner->remote = remote->runtime(
+        config_json,
+        [to = inner.get()](std::uint64_t kernel, const lectern_runtime_event& event, isolation::Credit credit) {
+          Inner::convey(*to, kernel, &event, std::move(credit));
+        },
+        [to = inner.get()](const std::string& what) { to->dropped(what); }, made, error);
+    return made;
   });
   if (status != LECTERN_OK) {
     Error failed = call_error(*inner->generation, "take these settings", status, error, 400, "bad_config");
@@ -203,6 +216,7 @@ Result<std::string> Runtime::kernels() {
   };
   const Loan<lectern_sink> sink(inner_->generation->checker(), &list, {sizeof(lectern_sink), 0, nullptr, append});
   LECTERN_CHECK(inner_->call("list its kernels", "runtime_unavailable", [&](lectern_error& error) {
+    if (inner_->remote != nullptr) return inner_->remote->kernels(*sink.get(), error);
     return may_throw(inner_->abi.kernels)(inner_->self, sink.get(), &error);
   }));
   const auto parsed = json::parse(list);
@@ -216,30 +230,45 @@ Result<std::string> Runtime::kernels() {
 
 Status Runtime::start(std::uint64_t kernel, std::string_view name, std::string_view options_json) {
   return inner_->call("start a kernel", "runtime_unavailable", [&](lectern_error& error) {
+    if (inner_->remote != nullptr) return inner_->remote->start(kernel, name, options_json, error);
     return may_throw(inner_->abi.start)(inner_->self, kernel, to_abi(name), to_abi(options_json), &error);
   });
 }
 
 Status Runtime::execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags) {
-  return inner_->hand_over(
-      "run code", [&] { return may_throw(inner_->abi.execute)(inner_->self, kernel, execution, to_abi(code), flags); });
+  return inner_->hand_over("run code", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->execute(kernel, execution, code, flags);
+    return may_throw(inner_->abi.execute)(inner_->self, kernel, execution, to_abi(code), flags);
+  });
 }
 Status Runtime::interrupt(std::uint64_t kernel) {
-  return inner_->hand_over("interrupt", [&] { return may_throw(inner_->abi.interrupt)(inner_->self, kernel); });
+  return inner_->hand_over("interrupt", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->interrupt(kernel);
+    return may_throw(inner_->abi.interrupt)(inner_->self, kernel);
+  });
 }
 Status Runtime::restart(std::uint64_t kernel) {
-  return inner_->hand_over("restart", [&] { return may_throw(inner_->abi.restart)(inner_->self, kernel); });
+  return inner_->hand_over("restart", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->restart(kernel);
+    return may_throw(inner_->abi.restart)(inner_->self, kernel);
+  });
 }
 Status Runtime::shutdown(std::uint64_t kernel) {
-  return inner_->hand_over("shut down", [&] { return may_throw(inner_->abi.shutdown)(inner_->self, kernel); });
+  return inner_->hand_over("shut down", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->shutdown(kernel);
+    return may_throw(inner_->abi.shutdown)(inner_->self, kernel);
+  });
 }
 Status Runtime::input(std::uint64_t kernel, std::string_view value) {
-  return inner_->hand_over("pass a line on",
-                           [&] { return may_throw(inner_->abi.input)(inner_->self, kernel, to_abi(value)); });
+  return inner_->hand_over("pass a line on", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->input(kernel, value);
+    return may_throw(inner_->abi.input)(inner_->self, kernel, to_abi(value));
+  });
 }
 Status Runtime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
                         std::string_view content_json) {
   return inner_->hand_over("ask the kernel", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->request(kernel, request, kind, content_json);
     return may_throw(inner_->abi.request)(inner_->self, kernel, request, to_abi(kind), to_abi(content_json));
   });
 }
@@ -252,8 +281,10 @@ Status Runtime::comm(std::uint64_t kernel, const CommMessage& message) {
                           to_abi(message.kind),     to_abi(message.comm_id),
                           to_abi(message.target),   to_abi(message.data),
                           to_abi(message.metadata), buffers.data()};
-  return inner_->hand_over("pass a comm message on",
-                           [&] { return may_throw(inner_->abi.comm)(inner_->self, kernel, &flat); });
+  return inner_->hand_over("pass a comm message on", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->comm(kernel, flat);
+    return may_throw(inner_->abi.comm)(inner_->self, kernel, &flat);
+  });
 }
 
 const std::string& Runtime::id() const {

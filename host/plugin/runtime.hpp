@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "isolation/flow.hpp"
 #include "plugin/generation.hpp"
 
 namespace lectern::plugin {
@@ -40,6 +41,7 @@ struct RuntimeEvent {
   std::uint64_t request = 0;
   std::string name, text, json, metadata;
   std::vector<std::string> buffers;
+  isolation::Credit credit;  // what it counts for while it waits, of a runtime in a process of its own
 };
 
 /// A comm message on its way to a kernel. Views are needed during the call only.

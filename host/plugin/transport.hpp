@@ -7,9 +7,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/task.hpp"
+#include "isolation/remote_transport.hpp"
 #include "plugin/generation.hpp"
 
 namespace lectern::plugin {
@@ -61,6 +64,18 @@ struct EncodedFrame {
   std::string bytes;
 };
 
+/// What the process of a transport answered: read on the reactor by Transport::opened, received or encoded.
+class TransportAnswer {
+ public:
+  TransportAnswer(GenerationPtr generation, isolation::Line::Reply reply)
+      : generation_(std::move(generation)), reply_(std::move(reply)) {}
+
+ private:
+  friend class Transport;
+  GenerationPtr generation_;
+  isolation::Line::Reply reply_;
+};
+
 class Transport {
  public:
   /// [control] 400 `bad_config` with the plugin's words.
@@ -74,6 +89,10 @@ class Transport {
   [[nodiscard]] const std::vector<Binding>& bindings() const;  // [any]
   [[nodiscard]] const GenerationPtr& generation() const;       // [any]
 
+  /// [any] It lives in a process of its own: what follows waits for that, and is for tests and tools. A reactor uses
+  /// the calls after them.
+  [[nodiscard]] bool waits() const;
+
   /// [reactor] A connection came on bindings()[binding]. Returns its encoding: connections with the same number get the
   /// same encoded frames. `query_json`: the query string as a JSON object of strings.
   Result<std::uint64_t> open(std::uint64_t connection, std::uint32_t binding, std::string_view query_json);
@@ -83,8 +102,22 @@ class Transport {
                  const std::function<Status(const Inbound&)>& visitor);
   /// [reactor] The frames of a message in one encoding; pure. None = nothing is sent.
   Result<std::vector<EncodedFrame>> encode(std::uint64_t encoding, const Outbound& message);
-  /// [reactor] The connection is gone. Exactly once for each that was opened.
+  /// [reactor] The connection is gone. Exactly once for each that was opened. Never waits.
   void close(std::uint64_t connection);
+
+  /// Where answers go: on a thread of the process's, in the order of the calls; must not block.
+  using Later = UniqueFunction<void(TransportAnswer&&)>;
+  /// [reactor] Only when it waits(): the same calls, handed over. 503 when too much waits already; `answer` is not
+  /// called then. `lost`: the process died and the connection with it; like `answer`, and before the answers of calls
+  /// that it died in.
+  Status open_later(std::uint64_t connection, std::uint32_t binding, std::string_view query_json, Later answer,
+                    Task lost);
+  Status receive_later(std::uint64_t connection, bool binary, std::string_view bytes, Later answer);
+  Status encode_later(std::uint64_t encoding, const Outbound& message, Later answer);
+  /// [reactor] What they say; the transport may be gone by then.
+  static Result<std::uint64_t> opened(const TransportAnswer& answer);
+  static Status received(const TransportAnswer& answer, const std::function<Status(const Inbound&)>& visitor);
+  static Result<std::vector<EncodedFrame>> encoded(const TransportAnswer& answer);
 
  private:
   struct Inner;

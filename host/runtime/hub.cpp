@@ -20,6 +20,7 @@ void Mailbox::put(plugin::RuntimeEvent&& event) {
     if (last.kind == event.kind && last.execution == event.execution && last.name == event.name &&
         last.text.size() < max_merged_text) {
       last.text += event.text;
+      last.credit.join(std::move(event.credit));
       return;
     }
   }

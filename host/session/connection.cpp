@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t link_full = 64u << 10;  // net's links tell when they have drained from here
 constexpr std::size_t early_limit = 1u << 20;
+constexpr std::size_t most_encoding = 32;        // messages of one connection at a transport's process
+constexpr std::size_t most_reading = 64u << 20;  // bytes of one connection there, when more than one frame waits
 constexpr auto resync_patience = std::chrono::seconds(10);
 
 std::string text_of(const json::Value& query, std::string_view key) {
@@ -117,10 +119,11 @@ void Connection::on_frame(bool binary, std::string_view bytes) {
     session_->counters().dropped += 1;
     return;
   }
+  if (wiring_.transport->waits()) return receive_later(binary, bytes);
   if (client_ == nullptr || live_) return receive(binary, bytes);
   early_bytes_ += bytes.size();
   if (early_bytes_ > early_limit) return close(1009, "too much before kernel-ready");
-  early_.emplace_back(binary, std::string(bytes));
+  early_.push_back({binary, std::string(bytes), std::nullopt});
 }
 
 void Connection::handle_early_frames() {
@@ -128,8 +131,12 @@ void Connection::handle_early_frames() {
   auto early = std::move(early_);
   early_.clear();
   early_bytes_ = 0;
-  for (const auto& [binary, bytes] : early) {
-    on_frame(binary, bytes);
+  for (auto& one : early) {
+    if (one.answer) {
+      take(std::move(*one.answer), one.bytes.size());
+    } else {
+      on_frame(one.binary, one.bytes);
+    }
   }
 }
 
@@ -144,6 +151,10 @@ void Connection::start_again() {
 void Connection::receive(bool binary, std::string_view bytes) {
   const auto received = wiring_.transport->receive(wiring_.id, binary, bytes,
                                                    [this](const plugin::Inbound& message) { return inbound(message); });
+  took(received);
+}
+
+void Connection::took(const Status& received) {
   if (received) return;
   const auto& error = received.error();
   // What the sender did wrong it is told; anything else is ours (lectern_transport.receive).
@@ -166,6 +177,8 @@ void Connection::on_closed(bool clean) {
   keepalive_.cancel();
   replay_.drop();
   queue_.clear();
+  encoding_.clear();
+  closes_with_.reset();
   wiring_.transport->close(wiring_.id);
   session_->connections().remove(*this);
   session_->attendance().connection_gone(*this, clean);
@@ -177,7 +190,8 @@ void Connection::close(std::uint16_t code, std::string reason) {
   closing_ = true;
   timer_.cancel();
   keepalive_.cancel();
-  link_.close(code, std::move(reason));
+  if (encoding_.empty()) return link_.close(code, std::move(reason));
+  closes_with_.emplace(code, std::move(reason));
 }
 
 void Connection::send(const MessagePtr& message) {
@@ -228,6 +242,7 @@ MessagePtr Connection::next() {
 
 void Connection::pump() {
   if (pumping_ || closing_) return;
+  if (wiring_.transport->waits()) return pump_later();
   pumping_ = true;
   while (link_.queued_bytes() < link_full) {
     const auto message = next();
@@ -239,6 +254,122 @@ void Connection::pump() {
   }
   pumping_ = false;
   if (slow_ && replay_.over() && queue_.empty() && link_.queued_bytes() < link_full / 2) resync();
+}
+
+template <class Body>
+auto Connection::posting(Body body) {
+  return [this, here = std::weak_ptr(here_), &loop = session_->loop(), body = std::move(body)](auto&&... said) mutable {
+    loop.post([this, here, body = std::move(body), ... said = std::move(said)]() mutable {
+      if (!here.expired()) body(*this, std::move(said)...);
+    });
+  };
+}
+
+void Connection::open_later(std::uint32_t binding) {
+  opened_ = false;
+  const auto handed = wiring_.transport->open_later(
+      wiring_.id, binding, request_.query_json.empty() ? "{}" : request_.query_json,
+      posting([](Connection& self, plugin::TransportAnswer answer) { self.opened(answer); }),
+      posting([](Connection& self) { self.lost(); }));
+  if (!handed) close(1013, "TRANSPORT_BUSY");
+}
+
+void Connection::opened(const plugin::TransportAnswer& answer) {
+  const auto encoding = plugin::Transport::opened(answer);
+  if (!encoding) {
+    log::warning("session", "a connection was refused: " + encoding.error().message);
+    // A transport whose process rests is one to come back to.
+    return encoding.error().status == 503 ? close(1013, "TRANSPORT_RESTS") : close(1011, "INTERNAL");
+  }
+  opened_ = true;
+  wiring_.encoding = *encoding;
+  pump();
+}
+
+void Connection::lost() {
+  if (gone_ || (closing_ && !closes_with_)) return;
+  closing_ = true;
+  timer_.cancel();
+  keepalive_.cancel();
+  encoding_.clear();
+  closes_with_.reset();
+  link_.close(1012, "TRANSPORT_ENDED");
+}
+
+void Connection::receive_later(bool binary, std::string_view bytes) {
+  if (reading_bytes_ != 0 && reading_bytes_ + bytes.size() > most_reading) return close(1013, "TOO_FAST");
+  reading_bytes_ += bytes.size();
+  const auto handed = wiring_.transport->receive_later(
+      wiring_.id, binary, bytes, posting([size = bytes.size()](Connection& self, plugin::TransportAnswer answer) {
+        self.reading_bytes_ -= size;
+        self.take(std::move(answer), size);
+      }));
+  if (!handed) close(1013, "TRANSPORT_BUSY");
+}
+
+/// What came in, read by the transport's process; before the connection is live it waits here as frames would.
+void Connection::take(plugin::TransportAnswer answer, std::size_t bytes) {
+  if (closing_) {
+    session_->counters().dropped += 1;
+    return;
+  }
+  if (client_ == nullptr || live_) {
+    return took(
+        plugin::Transport::received(answer, [this](const plugin::Inbound& message) { return inbound(message); }));
+  }
+  early_bytes_ += bytes;
+  if (early_bytes_ > early_limit) return close(1009, "too much before kernel-ready");
+  early_.push_back({false, std::string(bytes, '\0'), std::move(answer)});
+}
+
+/// Several messages are at the process at once, and leave in their order as its answers come.
+void Connection::pump_later() {
+  if (!opened_) return;
+  pumping_ = true;
+  send_encoded();
+  while (link_.queued_bytes() < link_full && encoding_.size() < most_encoding) {
+    auto message = next();
+    if (!message) break;
+    encoding_bytes_ += message->counts ? message->bytes() : 0;
+    encoding_.push_back(message);
+    const auto frames =
+        Message::frames_later(message, *wiring_.transport, wiring_.encoding, session_->connections().stream(),
+                              session_->loop(), [this, here = std::weak_ptr(here_)] {
+                                if (here.expired()) return;
+                                if (closing_) return finish_closing();
+                                pump();
+                              });
+    if (!frames) {
+      encoding_.pop_back();
+      log::warning("session", "a connection is closed: " + frames.error().message);
+      close(1013, "TRANSPORT_BUSY");
+      break;
+    }
+    if (*frames != nullptr) send_encoded();
+  }
+  pumping_ = false;
+  const bool idle = replay_.over() && queue_.empty() && encoding_.empty();
+  if (slow_ && idle && link_.queued_bytes() < link_full / 2) resync();
+}
+
+void Connection::send_encoded() {
+  while (!encoding_.empty()) {
+    const auto& message = encoding_.front();
+    const auto* frames = message->encoded_frames(*wiring_.transport, wiring_.encoding);
+    if (frames == nullptr) return;
+    for (const auto& frame : *frames) link_.send(frame);
+    if (message->op == Op::replay_complete && message->kind == plugin::OutboundKind::event) in_snapshot_ = false;
+    encoding_bytes_ -= message->counts ? message->bytes() : 0;
+    encoding_.pop_front();
+  }
+}
+
+void Connection::finish_closing() {
+  if (!closes_with_) return;
+  send_encoded();
+  if (!encoding_.empty()) return;
+  link_.close(closes_with_->first, std::move(closes_with_->second));
+  closes_with_.reset();
 }
 
 void Connection::become_slow() {

@@ -52,6 +52,9 @@ class Connection final : public LinkEvents {
              Wiring wiring);
   ~Connection() override;
 
+  /// [reactor] Of a transport that waits(): opens it as binding `binding`; nothing is sent before that has happened.
+  void open_later(std::uint32_t binding);
+
   void on_frame(bool binary, std::string_view bytes) override;
   void on_drained() override { pump(); }
   void on_closed(bool clean) override;
@@ -90,7 +93,9 @@ class Connection final : public LinkEvents {
   [[nodiscard]] bool closing() const { return closing_; }
   [[nodiscard]] bool waiting_for_resync() const { return slow_; }
   /// What waits here and in the socket's queue; a replay, which is written as it leaves, does not count.
-  [[nodiscard]] std::size_t waiting_bytes() const { return gone_ ? 0 : counted_ + link_.queued_bytes(); }
+  [[nodiscard]] std::size_t waiting_bytes() const {
+    return gone_ ? 0 : counted_ + encoding_bytes_ + link_.queued_bytes();
+  }
 
   /// Whether `03` may be sent: the client has a document they apply to.
   bool document_ready = false;
@@ -108,6 +113,17 @@ class Connection final : public LinkEvents {
 
  private:
   void receive(bool binary, std::string_view bytes);
+  void receive_later(bool binary, std::string_view bytes);
+  void take(plugin::TransportAnswer answer, std::size_t bytes);
+  void took(const Status& received);
+  void opened(const plugin::TransportAnswer& answer);
+  void lost();
+  void pump_later();
+  void send_encoded();
+  void finish_closing();
+  /// On this reactor, unless the connection is gone by then.
+  template <class Body>
+  auto posting(Body body);
   Status inbound(const plugin::Inbound& message);
   MessagePtr next();
   void pump();
@@ -132,9 +148,20 @@ class Connection final : public LinkEvents {
   std::uint64_t queue_base_ = 0;            // how many have left: absolute place of queue_.front()
   std::size_t counted_ = 0;                 // bytes in queue_ that count against the bound
   std::array<std::uint64_t, 32> newest_{};  // absolute place + 1 of the newest message of each coalescing op
-  std::deque<std::pair<bool, std::string>> early_;
+  struct Early {
+    bool binary = false;
+    std::string bytes;
+    std::optional<plugin::TransportAnswer> answer;  // instead, of a transport that waits()
+  };
+  std::deque<Early> early_;
   std::size_t early_bytes_ = 0;
-  Timer timer_;  // hello, then the patience with a slow one
+  // Of a transport that waits(): what its process is at work on.
+  std::deque<MessagePtr> encoding_;
+  std::size_t encoding_bytes_ = 0, reading_bytes_ = 0;
+  bool opened_ = true;
+  std::optional<std::pair<std::uint16_t, std::string>> closes_with_;  // when encoding_ has left
+  std::shared_ptr<bool> here_ = std::make_shared<bool>(true);         // gone with it: what was posted looks at it
+  Timer timer_;                                                       // hello, then the patience with a slow one
   Timer keepalive_;
 };
 

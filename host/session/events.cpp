@@ -78,6 +78,7 @@ constexpr std::array input_request{
     Field{"request_id", T::string, true, ""},
     Field{"prompt", T::string, true, ""},
     Field{"password", T::boolean, true, ""},
+    Field{"cell_id", T::string, false, "the cell that asks; absent outside of a run"},
 };
 constexpr std::array input_done{Field{"request_id", T::string, true, ""}};
 constexpr std::array model_lifecycle{

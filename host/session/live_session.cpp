@@ -136,11 +136,15 @@ std::unique_ptr<LinkEvents> LiveSession::connect(ConnectRequest request, Link& l
       const bool named = name.empty() || bindings[i].name == name;
       if (bindings[i].carrier != wanted || bindings[i].route != request.route || !named) continue;
       const auto id = next_connection();
-      auto encoding = transport->open(id, i, request.query_json.empty() ? "{}" : request.query_json);
-      if (!encoding) return refuse(encoding.error().message);
       const bool stream = wanted == plugin::Carrier::byte_stream;
+      // The codec of one that lives in a process of its own is asked later; what comes and goes waits for its answer.
+      const bool waits = transport->waits();
+      Result<std::uint64_t> encoding(0);
+      if (!waits) encoding = transport->open(id, i, request.query_json.empty() ? "{}" : request.query_json);
+      if (!encoding) return refuse(encoding.error().message);
       auto connection = std::make_unique<Connection>(shared_from_this(), link, std::move(request), std::move(*options),
                                                      Connection::Wiring{id, transport, *encoding, stream});
+      if (waits) connection->open_later(i);
       idle_.cancel();
       identify(*this, *connection);
       return connection;

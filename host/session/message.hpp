@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/loop.hpp"
+#include "base/task.hpp"
 #include "plugin/transport.hpp"
 #include "session/events.hpp"
 #include "session/link.hpp"
@@ -27,6 +29,13 @@ struct Message {
 
   /// [reactor] The frames in one encoding; encoded at the first call. Empty when the transport has nothing to send.
   const std::vector<FramePtr>& frames(plugin::Transport& transport, std::uint64_t encoding, std::string_view stream);
+  /// [reactor] The same for a transport that waits(): null until its answer is here; then `ready` is called, on `loop`,
+  /// and encoded_frames() has them. An error when too much waits there: it is not sent then.
+  static Result<const std::vector<FramePtr>*> frames_later(const std::shared_ptr<Message>& message,
+                                                           plugin::Transport& transport, std::uint64_t encoding,
+                                                           std::string_view stream, Loop& loop, Task ready);
+  /// [reactor] What it gave, without asking again: null while it waits.
+  [[nodiscard]] const std::vector<FramePtr>* encoded_frames(const plugin::Transport& transport, std::uint64_t encoding);
   [[nodiscard]] std::size_t bytes() const { return data.size() + payload.size() + 64; }
 
  private:
@@ -34,8 +43,26 @@ struct Message {
     const plugin::Transport* transport;
     std::uint64_t encoding;
     std::vector<FramePtr> frames;
+    std::shared_ptr<std::vector<Task>> waiting = {};  // who is told when the frames are here; null = they are
   };
-  std::vector<Encoded> encoded_;
+  /// A copy of a message takes frames along, and asks for those itself that are not here yet.
+  struct Encodings {
+    Encodings() = default;
+    ~Encodings() = default;
+    Encodings(const Encodings& other) {
+      for (const auto& one : other.all) {
+        if (one.waiting == nullptr) all.push_back(one);
+      }
+    }
+    Encodings& operator=(const Encodings&) = delete;
+    std::vector<Encoded> all;
+  };
+  [[nodiscard]] plugin::Outbound outbound(std::string_view stream) const;
+  [[nodiscard]] Encoded* find(const plugin::Transport& transport, std::uint64_t encoding);
+  void take(const plugin::Transport* transport, std::uint64_t encoding,
+            Result<std::vector<plugin::EncodedFrame>> frames);
+  static void put(Encoded& entry, std::vector<plugin::EncodedFrame> frames);
+  Encodings encoded_;
 };
 using MessagePtr = std::shared_ptr<Message>;  // shared: by the ring and by every consumer's queue
 

@@ -14,9 +14,12 @@ class Crashing final : public Policy {
  public:
   explicit Crashing(std::string_view config) {
     Settings settings(config);
-    const auto only_in = settings.integer("only_in", 0, 0, 1'000'000'000);  // the process whose settings these are
+    const auto only_in = settings.text("only_in", "");  // ",7,8,": the processes whose settings these are
+    const auto slow_ms = settings.integer("slow_ms", 0, 0, 60'000);
     settings.done();
-    if (only_in != 0 && only_in != ::getpid()) throw Failure(LECTERN_INVALID, "these settings are of another process");
+    if (!only_in.empty() && only_in.find("," + std::to_string(::getpid()) + ",") == std::string::npos)
+      throw Failure(LECTERN_INVALID, "these settings are of another process");
+    if (slow_ms != 0) ::poll(nullptr, 0, static_cast<int>(slow_ms));
   }
   void reduce(std::string_view, const Room& room, const Event& event, Outcome& out) const override {
     if (event.kind == LECTERN_EVENT_JOINED && room.holder == 0) out.grant(event.who);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -28,7 +29,7 @@ class TransportTest : public ::testing::Test {
  protected:
   explicit TransportTest(std::string id)
       : staging_(std::filesystem::temp_directory_path() / ("lectern-transport-" + crypto::random_token(9))),
-        registry_(plugin::RegistryOptions{{LECTERN_TEST_PLUGINS}, staging_}) {
+        registry_(options(staging_)) {
     auto generation = registry_.load(plugin::Kind::transport, id);
     EXPECT_TRUE(generation) << generation.error().message;
     if (!generation) return;
@@ -77,6 +78,15 @@ class TransportTest : public ::testing::Test {
   plugin::TransportPtr transport;
 
  private:
+  /// CTest runs these suites a second time with the transport in a process of its own (tests/CMakeLists.txt).
+  static plugin::RegistryOptions options(const std::filesystem::path& staging) {
+    plugin::RegistryOptions made{{LECTERN_TEST_PLUGINS}, staging};
+    const char* set = std::getenv("LECTERN_TEST_ISOLATION");
+    if (set == nullptr || std::string_view(set) != "process") return made;
+    made.trust = plugin::TrustLists{};
+    made.plugin_host = std::filesystem::path(LECTERN_TEST_PLUGINS) / ".." / "bin" / "lectern-plugin-host";
+    return made;
+  }
   std::filesystem::path staging_;
   plugin::Registry registry_;
 };

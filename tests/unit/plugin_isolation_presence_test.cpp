@@ -1,8 +1,6 @@
 // Presence backends in processes of their own: shut into the one folder they are given.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/landlock.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <thread>
@@ -27,14 +25,10 @@ constexpr bool sanitized = true;
 constexpr bool sanitized = false;
 #endif
 
-bool has_landlock() {
-  return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
-}
-
 class IsolatedPresence : public testing::RegistryTest {
  protected:
   void SetUp() override {
-    if (!has_landlock()) GTEST_SKIP() << "this kernel has no Landlock: presence backends cannot be isolated";
+    if (!testing::has_landlock()) GTEST_SKIP() << "this kernel has no Landlock: presence backends cannot be isolated";
   }
   using Backend = std::shared_ptr<PresenceBackend>;
   [[nodiscard]] path shared() const { return temporary_.path() / "place" / "shared"; }

@@ -2,10 +2,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/landlock.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -203,7 +201,7 @@ TEST_F(Isolation, ItSeesNeitherFilesNorTheHostsEnvironment) {
 
 TEST_F(Isolation, WhileItIsLoadedItReadsNothingOfTheUsers) {
   if (sanitized) GTEST_SKIP() << "a sanitizer's child may read more";
-  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) < 1)
+  if (!testing::has_landlock())
     GTEST_SKIP() << "this kernel has no Landlock: a library that is being loaded reads what the user can read";
   testing::write_file(temporary_.path() / "state" / "tokens", "secret");
   const auto format = this->format("prying");
@@ -265,7 +263,7 @@ TEST_F(Isolation, WhatIsTrustedIsTriedInAProcessOfItsOwnBeforeItIsLoaded) {
   EXPECT_EQ(refused.error().code, "probe_failed");
   EXPECT_EQ(refused.error().status, 422);
   EXPECT_EQ((*registry_->load(Kind::policy, "local-takeover"))->remote(), nullptr);
-  EXPECT_TRUE(registry_->load(Kind::transport, "transport-sse")) << "kinds that cannot be isolated are tried too";
+  EXPECT_TRUE(registry_->load(Kind::transport, "transport-sse"));
 }
 
 TEST_F(Isolation, ACopyThatIsHeldIsNotPruned) {
@@ -305,13 +303,18 @@ TEST_F(Isolation, APolicyThatLoopsIsEndedAndItsObjectIsMadeAgain) {
 }
 
 TEST_F(Isolation, AnObjectThatTheNextProcessRefusesTakesNoOtherAlong) {
+  auto patient = options();
+  patient.limits.quick_settings_ms = 60'000;  // on a busy machine too, both live in one process
+  registry_ = std::make_unique<Registry>(patient);
   auto generation = registry_->load(Kind::policy, "crashing-policy");
   ASSERT_TRUE(generation) << generation.error().message;
   const auto first_pid = (*generation)->report().pid;
-  const auto picky = Policy::create(*generation, R"({"only_in": )" + std::to_string(first_pid) + "}");
-  ASSERT_TRUE(picky) << picky.error().message;
   const auto easy = Policy::create(*generation, "{}");
   ASSERT_TRUE(easy);
+  std::string known = ",";  // the one that decides, and the one that takes settings first
+  for (const auto pid : children()) known += std::to_string(pid) + ",";
+  const auto picky = Policy::create(*generation, R"({"only_in": ")" + known + "\"}");
+  ASSERT_TRUE(picky) << picky.error().message;
   RoomSnapshot room;
   room.members.emplace_back().id = 1;
   room.requests.emplace_back();
@@ -333,6 +336,30 @@ TEST_F(Isolation, AnObjectThatTheNextProcessRefusesTakesNoOtherAlong) {
   EXPECT_THAT(refused.error().message, HasSubstr("did not take the settings"));
   EXPECT_TRUE((*easy)->reduce("", room, event));
   EXPECT_EQ((*generation)->report().pid, second_pid) << "nobody died of it";
+}
+
+TEST_F(Isolation, SettingsThatTakeLongToBeTakenHoldUpNoDecision) {
+  auto generation = registry_->load(Kind::policy, "crashing-policy");
+  ASSERT_TRUE(generation) << generation.error().message;
+  const auto quick = Policy::create(*generation, "{}");
+  ASSERT_TRUE(quick);
+  RoomSnapshot room;
+  room.members.emplace_back().id = 1;
+  PolicyEvent event;
+  event.kind = EventKind::joined;
+  event.who = 1;
+  ASSERT_TRUE((*quick)->reduce("", room, event));
+  auto slow = std::async(std::launch::async, [&] { return Policy::create(*generation, R"({"slow_ms": 700})"); });
+  int decided = 0;
+  while (slow.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) {
+    ASSERT_TRUE((*quick)->reduce("", room, event));
+    ++decided;
+  }
+  EXPECT_GT(decided, 3);
+  const auto made = slow.get();
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_TRUE((*made)->reduce("", room, event)) << "it decides in the process that took its settings";
+  EXPECT_TRUE((*quick)->reduce("", room, event));
 }
 
 TEST_F(Isolation, AChildThatBreaksTheRulesOfTheSocketIsEnded) {
@@ -394,10 +421,7 @@ TEST_F(Isolation, WhatIsTrustedRunsInTheHostAndOtherKindsAreRefusedWithTheComman
   EXPECT_EQ((*registry_->load(Kind::policy, "local-takeover"))->remote(), nullptr);
   EXPECT_NE((*registry_->load(Kind::policy, "collaborative"))->remote(), nullptr);
 
-  const auto transport = registry_->load(Kind::transport, "transport-websocket");
-  ASSERT_FALSE(transport);
-  EXPECT_EQ(transport.error().code, "not_trusted");
-  EXPECT_THAT(transport.error().hint, HasSubstr("lectern plugins trust"));
+  EXPECT_NE((*registry_->load(Kind::transport, "transport-websocket"))->remote(), nullptr);
 
   ASSERT_TRUE(*untrust(list, *hash));
   EXPECT_FALSE(*untrust(list, *hash));
@@ -415,7 +439,7 @@ TEST_F(Isolation, ATrustedPluginCanBeIsolatedByName) {
   registry_ = std::make_unique<Registry>(named);
   EXPECT_NE((*registry_->load(Kind::policy, "collaborative"))->remote(), nullptr);
   EXPECT_EQ((*registry_->load(Kind::policy, "local-takeover"))->remote(), nullptr);
-  EXPECT_EQ(registry_->load(Kind::transport, "transport-sse").error().code, "not_isolatable");
+  EXPECT_NE((*registry_->load(Kind::transport, "transport-sse"))->remote(), nullptr);
 }
 
 TEST_F(Isolation, WithoutTheProgramThePluginIsRefusedAndSaysWhy) {

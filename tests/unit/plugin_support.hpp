@@ -2,7 +2,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <linux/landlock.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -59,6 +62,10 @@ inline RegistryOptions isolating(RegistryOptions options) {
   options.trust = TrustLists{};
   options.plugin_host = plugin_host;
   return options;
+}
+/// Without it nothing would hold a presence backend to its folder, and the host refuses to isolate one.
+inline bool has_landlock() {
+  return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
 }
 inline bool isolated_run() {
   const char* set = std::getenv("LECTERN_TEST_ISOLATION");

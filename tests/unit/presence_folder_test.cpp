@@ -40,6 +40,10 @@ class FolderTest : public ::testing::Test {
     std::error_code ignored;
     fs::remove_all(base_, ignored);
   }
+  void SetUp() override {
+    if (plugin::testing::isolated_run() && !plugin::testing::has_landlock())
+      GTEST_SKIP() << "this kernel has no Landlock: presence backends cannot be isolated";
+  }
   [[nodiscard]] fs::path root() const { return base_ / "shared"; }
   Result<std::shared_ptr<plugin::PresenceBackend>> open() {
     auto generation = registry_->load(plugin::Kind::presence, "presence-folder");

@@ -8,7 +8,7 @@ import WebSocket from 'ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode, encode, type Cbor } from '../support/cbor';
 import { Client } from '../support/client';
-import { Host, LECTERN, ROOT, type ConnectionInfo } from '../support/host';
+import { Host, LECTERN, ROOT, until, type ConnectionInfo } from '../support/host';
 
 class CborClient {
   readonly frames: any[] = [];
@@ -38,12 +38,16 @@ class CborClient {
     await client.frame((frame) => frame.op === 'replay-complete');
     return client;
   }
+  /** As join(), for as long as the transport's process rests after it died. */
+  static async joinWhenRested(host: Host, info: ConnectionInfo): Promise<CborClient> {
+    return until('the transport is back', () => CborClient.join(host, info).catch(() => undefined), 30_000);
+  }
   async frame(match: (frame: any) => boolean, from = 0): Promise<any> {
     const end = Date.now() + 15_000;
     for (;;) {
       const found = this.frames.slice(from).find(match);
       if (found) return found;
-      if (Date.now() > end) throw new Error(`no such frame; closed: ${JSON.stringify(this.closed)}; got ${this.frames.map((f) => f.op)}`);
+      if (this.closed || Date.now() > end) throw new Error(`no such frame; closed: ${JSON.stringify(this.closed)}; got ${this.frames.map((f) => f.op)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 500);
         this.wake = () => {
@@ -52,6 +56,10 @@ class CborClient {
         };
       });
     }
+  }
+  async end() {
+    await until('the connection is closed', () => this.closed);
+    return this.closed!;
   }
   get ready() {
     return this.frames.find((frame) => frame.op === 'kernel-ready').data;
@@ -71,24 +79,34 @@ class CborClient {
 
 const TEXT = 'Kept as it is.\n%% markdown\n# Title\n\n%%\nprint(1)\n%% raw\nlast, without a line end';
 
-describe('plugins built from the installed SDK', () => {
-  let out: string;
+let out: string;
+beforeAll(() => {
+  out = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-third-'));
+  execFileSync(path.join(ROOT, 'tests/consumer/examples.sh'), [path.resolve(path.dirname(LECTERN), '..'), out], { stdio: 'pipe' });
+}, 120_000);
+afterAll(() => fs.rmSync(out, { recursive: true, force: true }));
+
+/** Their process in a host; undefined = none of its own. */
+async function pidOf(host: Host, id: string): Promise<number | undefined> {
+  const all = (await host.get('/api/v1/plugins')).body.plugins as any[];
+  return all.find((one) => one.id === id && one.state !== 'refused').generations.at(-1)?.pid;
+}
+
+describe.each([{ trusted: true }, { trusted: false }])('plugins built from the installed SDK, trusted: $trusted', ({ trusted }) => {
   let home: string;
   let host: Host;
   beforeAll(async () => {
-    out = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-third-'));
     home = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-home-'));
-    execFileSync(path.join(ROOT, 'tests/consumer/examples.sh'), [path.resolve(path.dirname(LECTERN), '..'), out], { stdio: 'pipe' });
     const plugins = path.join(out, 'plugins');
     const env = { ...process.env, XDG_CONFIG_HOME: path.join(home, 'config'), XDG_STATE_HOME: path.join(home, 'state') };
-    for (const id of ['transport-cbor', 'percent-text']) {
+    for (const id of trusted ? ['transport-cbor', 'percent-text'] : []) {
       execFileSync(LECTERN, ['plugins', 'trust', path.join(plugins, id, `${id}.so`)], { env, stdio: 'pipe' });
     }
     host = await Host.start({ home, args: ['--plugin-path', plugins] });
   }, 120_000);
   afterAll(async () => {
     await host?.stop();
-    for (const folder of [out, home]) fs.rmSync(folder, { recursive: true, force: true });
+    fs.rmSync(home, { recursive: true, force: true });
   });
 
   async function opened(name: string): Promise<ConnectionInfo> {
@@ -156,9 +174,36 @@ describe('plugins built from the installed SDK', () => {
     client.send({ something: 'new' });
     expect((await client.command('room')).ok).toBe(true);
     client.socket.send('{"id":"1","command":"room"}');
-    await client.frame(() => client.closed !== undefined);
+    await client.end();
     expect(client.closed).toMatchObject({ code: 1008 });
     expect(client.closed!.reason).toContain('binary frames only');
+  });
+
+  it.skipIf(trusted)('a transport that is killed or hangs ends its own connections, and is back', async () => {
+    const info = await opened('e.percent');
+    const json = await Client.join(host, info);
+    const edit = async (source: string) =>
+      expect((await json.command('transaction', { changes: [{ type: 'set_source', cell_id: 'cell-2', source }] })).ok).toBe(true);
+    const idle = await CborClient.join(host, info);
+    const first = await pidOf(host, 'transport-cbor');
+    expect(first).toBeGreaterThan(1);
+    process.kill(first!, 'SIGKILL');
+    expect(await idle.end()).toEqual({ code: 1012, reason: 'TRANSPORT_ENDED' });
+    await edit('beside it');
+
+    const again = await CborClient.joinWhenRested(host, info);
+    expect(again.ready.notebook.cells[1].source).toBe('beside it');
+    const second = await pidOf(host, 'transport-cbor');
+    expect(second).not.toBe(first);
+    process.kill(second!, 'SIGSTOP');
+    again.send({ id: 'x', command: 'room' });
+    await edit('while it hangs');
+    expect(await again.end()).toEqual({ code: 1012, reason: 'TRANSPORT_ENDED' });
+    const back = await CborClient.joinWhenRested(host, info);
+    expect(back.ready.notebook.cells[1].source).toBe('while it hangs');
+    expect(json.closed).toBeUndefined();
+    back.close();
+    await json.close();
   });
 
   it('takes the policies in C and C++', async () => {

@@ -6,7 +6,6 @@
 
 #include "base/json.hpp"
 #include "base/log.hpp"
-#include "isolation/remote.hpp"
 #include "lectern/abi/base.h"
 #include "output.hpp"
 #include "runner.hpp"
@@ -149,13 +148,6 @@ int run(int argc, const char* const* argv) {
     }
     return usage_error({400, "usage", "there is no test " + options->run_test, {}, {}});
   }
-  if (options->proxy && subject->manifest && !isolation::Remote::can(plugin::kind_name(subject->manifest->kind)))
-    return usage_error(
-        {400,
-         "usage",
-         "a " + std::string(plugin::kind_name(subject->manifest->kind)) + " cannot live in a process of its own",
-         "Leave out --proxy.",
-         {}});
   const auto tests = chosen(*options, *subject);
   if (tests.empty()) return usage_error({400, "usage", "no test is left to run", "--list names them.", {}});
   return options->list ? list(tests, options->json) : run_all(tests, *subject, *options);

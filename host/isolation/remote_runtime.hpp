@@ -1,0 +1,69 @@
+// A runtime in a process of its own: calls are handed over, events come back in order, and when the process dies every
+// kernel of it is told dead, to be started again by restart() as it was started before.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "isolation/line.hpp"
+#include "lectern/abi/draft/runtime.h"
+
+namespace lectern::isolation {
+
+class RemoteRuntime {
+ public:
+  /// As lectern_runtime_out.event, with what the event counts for. One at a time.
+  using OnEvent = std::function<void(std::uint64_t kernel, const lectern_runtime_event& event, Credit credit)>;
+  /// [control] The line is begun by whoever makes this.
+  RemoteRuntime(OnEvent on_event, std::function<void(const std::string&)> on_failure)
+      : on_event_(std::move(on_event)), on_failure_(std::move(on_failure)) {}
+  RemoteRuntime(const RemoteRuntime&) = delete;
+  RemoteRuntime& operator=(const RemoteRuntime&) = delete;
+
+  void use(std::shared_ptr<Line> line) { line_ = std::move(line); }
+  /// [control] Ends the process, and its kernels with it; no event comes any more.
+  ~RemoteRuntime() {
+    if (line_ != nullptr) line_->end();
+  }
+  /// For the line: an event's payload; the end of the process.
+  void take(std::string_view payload, Credit credit);
+  void ended(const std::string& blame);
+
+  /// As the functions of lectern_runtime. Those without `error` never wait: what the plugin refuses later becomes an
+  /// event: an execution ends aborted, a request gets an error for its reply, a kernel that does not restart is dead.
+  lectern_status kernels(const lectern_sink& out, lectern_error& error);
+  lectern_status start(std::uint64_t kernel, std::string_view name, std::string_view options, lectern_error& error);
+  lectern_status execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags);
+  lectern_status interrupt(std::uint64_t kernel);
+  lectern_status restart(std::uint64_t kernel);
+  lectern_status shutdown(std::uint64_t kernel);
+  lectern_status input(std::uint64_t kernel, std::string_view value);
+  lectern_status request(std::uint64_t kernel, std::uint64_t request, std::string_view kind, std::string_view content);
+  lectern_status comm(std::uint64_t kernel, const lectern_comm& message);
+
+ private:
+  struct Known {
+    std::string name, options;
+    bool gone = false;  // its process is: restart() starts it in the next one
+  };
+  enum class Here { no, gone, yes };
+  [[nodiscard]] Here here(std::uint64_t kernel) const;
+  void tell(std::uint64_t kernel, lectern_runtime_event event);
+  void tell_state(std::uint64_t kernel, std::uint32_t state, std::string_view why);
+  lectern_status to_kernel(std::uint64_t kernel, Packer call, std::function<void(const std::string& why)> refused);
+  void start_again(std::uint64_t kernel, const Known& known);
+  static std::string words(const Line::Reply& reply);
+
+  const OnEvent on_event_;
+  const std::function<void(const std::string&)> on_failure_;
+  std::shared_ptr<Line> line_;          // shared with the Remote, which reports on it
+  mutable std::recursive_mutex mutex_;  // of what follows, and held while an event is told: they keep their order
+  std::map<std::uint64_t, Known> kernels_;
+};
+
+}  // namespace lectern::isolation
