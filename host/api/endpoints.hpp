@@ -71,6 +71,8 @@ class Endpoints {
   Outcome asyncapi(Call call);
   Outcome host_events(Call call);
   Outcome files(Call call);
+  Outcome download_file(Call call);
+  Outcome upload_file(Call call);
   Outcome list_plugins(Call call);
   Outcome reload_plugin(Call call);
   Outcome show_plugin(Call call);
@@ -90,6 +92,7 @@ class Endpoints {
   Outcome end_session(Call call);
   Outcome make_client(Call call);
   Outcome document(Call call);
+  Outcome session_file(Call call);
   Outcome history(Call call);
   Outcome history_version(Call call);
   Outcome blame(Call call);

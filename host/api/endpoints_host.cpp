@@ -116,9 +116,9 @@ json::Value limits_json(const document::FileLimits& file) {
   json::Value out;
   out.set("notebook_bytes", file.max_bytes);
   out.set("notebook_cells", file.max_cells);
-  std::size_t body = 0;
-  for (const auto& route : routes()) body = std::max(body, route.max_body);
-  out.set("command_bytes", body);
+  const auto body_of = [](std::string_view path) { return match_route("POST", path).route->max_body; };
+  out.set("command_bytes", body_of("/api/v1/sessions/s/commands/save"));
+  out.set("upload_bytes", body_of("/api/v1/files/content"));
   out.set("message_bytes", std::size_t{16u << 20});
   return out;
 }

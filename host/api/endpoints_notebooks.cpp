@@ -1,7 +1,5 @@
-// Opening and creating notebooks, and the files they are found among.
+// Opening and creating notebooks.
 #include "api/endpoints.hpp"
-#include "base/clock.hpp"
-#include "session/preparing.hpp"
 
 namespace lectern::api {
 namespace {
@@ -29,35 +27,6 @@ Result<session::CreateRequest> create_request(const json::Value& body) {
   }
   LECTERN_TRY(request.ephemeral, fields.boolean_or("ephemeral", false));
   return request;
-}
-
-json::Value entry_json(const document::FolderEntry& entry, const document::PathPolicy& paths,
-                       const document::Formats& formats) {
-  const bool folder = entry.kind == document::PathKind::folder;
-  const auto is_notebook = [&] {
-    const auto where = paths.resolve(entry.relative);
-    return where && document::looks_like_notebook(where->path, formats);
-  };
-  json::Value out;
-  out.set("name", entry.name);
-  out.set("path", entry.relative);
-  out.set("type", folder ? "folder" : is_notebook() ? "notebook" : "file");
-  if (!folder) out.set("size", entry.size);
-  out.set("modified", clock::rfc3339(entry.modified_ms));
-  return out;
-}
-
-Result<json::Value> list_folder(const document::PathPolicy& paths, const document::Formats& formats,
-                                const std::string& path) {
-  LECTERN_TRY(const auto where, paths.resolve(path));
-  LECTERN_TRY(const auto entries, paths.list(path));
-  json::Array rows;
-  for (const auto& entry : entries) rows.push_back(entry_json(entry, paths, formats));
-  json::Value out;
-  out.set("path", where.relative);
-  out.set("root", paths.root());
-  out.set("entries", std::move(rows));
-  return out;
 }
 
 }  // namespace
@@ -108,17 +77,6 @@ Outcome Endpoints::create_notebook(Call call) {
                                              to_connection_info(std::move(respond), std::move(request), 201));
                   },
                   deadline};
-}
-
-Outcome Endpoints::files(Call call) {
-  auto path = call.request.parameter("path").value_or("");
-  return Deferred{[this, path = std::move(path)](Respond respond) mutable {
-                    parts_.workers->submit([this, path = std::move(path), respond = std::move(respond)]() mutable {
-                      const auto formats = session::load_formats(*parts_.registry);
-                      answer(respond, 200, list_folder(*parts_.paths, formats, path));
-                    });
-                  },
-                  call.route->deadline_ms};
 }
 
 }  // namespace lectern::api

@@ -82,6 +82,8 @@ json::Value operation(const Route& route, std::string_view path, std::string_vie
   if (auto list = parameters(route); !list.empty()) out.set("parameters", std::move(list));
   if (!body.is_null()) {
     out.set("requestBody", object({{"content", content("application/json", std::move(body))}}));
+  } else if (route.body.find('/') != std::string_view::npos) {
+    out.set("requestBody", object({{"content", content(route.body, json::Value(json::Object{}))}}));
   }
   json::Value responses;
   responses.set(std::to_string(route.status), answer_of(route, std::move(result)));

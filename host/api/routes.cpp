@@ -3,6 +3,7 @@
 #include <array>
 
 #include "api/endpoints.hpp"
+#include "document/notebook_file.hpp"
 
 namespace lectern::api {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 constexpr std::size_t none = 0;
 constexpr std::size_t small = 64u << 10;
 constexpr std::size_t large = 16u << 20;  // a command may carry a cell of this size
+constexpr std::size_t whole_file = document::FileLimits{}.max_bytes;
 
 using E = Endpoints;
 
@@ -59,6 +61,30 @@ constexpr Route table[] = {
      "FileList",
      {},
      "path"},
+    {"GET",
+     "/api/v1/files/content",
+     Scope::edit,
+     none,
+     &E::download_file,
+     "The bytes of a file inside the root; of a notebook that is open, as a save would write it now",
+     200,
+     "application/octet-stream",
+     {},
+     "path",
+     {},
+     60'000},
+    {"POST",
+     "/api/v1/files/content",
+     Scope::edit,
+     whole_file,
+     &E::upload_file,
+     "Writes a file inside the root, whole or not at all; over an existing one only with overwrite=true (then 200)",
+     201,
+     "FileEntry",
+     "application/octet-stream",
+     "path overwrite",
+     {},
+     60'000},
 
     {"GET", "/api/v1/sessions", Scope::view, none, &E::list_sessions, "The live sessions, oldest first", 200,
      "SessionList"},
@@ -111,6 +137,18 @@ constexpr Route table[] = {
      {},
      {},
      "If-None-Match"},
+    {"GET",
+     "/api/v1/sessions/{session_id}/file",
+     Scope::view,
+     none,
+     &E::session_file,
+     "The notebook as a save would write it now, also while it cannot be saved",
+     200,
+     "application/octet-stream",
+     {},
+     {},
+     {},
+     60'000},
     {"GET",
      "/api/v1/sessions/{session_id}/history",
      Scope::view,

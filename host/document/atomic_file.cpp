@@ -23,12 +23,23 @@ std::string temporary_prefix(const std::string& name) {
   return "." + name.substr(0, 200) + std::string(marker);
 }
 
-}  // namespace
+enum class Over { what_is_there, nothing };
 
-Result<Descriptor> replace_file(const std::string& path, std::string_view bytes, unsigned mode,
-                                const std::optional<Ownership>& owner,
-                                const std::function<Status()>& before_replacing) {
-  const std::string safe = "The file is as it was before.";
+// Gives the temporary file its name; the failure is an errno, 0 = done.
+int put_in_place(int folder, const std::string& temporary, const std::string& name, Over over) {
+  if (over == Over::what_is_there) return ::renameat(folder, temporary.c_str(), folder, name.c_str()) == 0 ? 0 : errno;
+  if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  // Some file systems cannot rename without replacing; a second name never replaces anything.
+  if (::linkat(folder, temporary.c_str(), folder, name.c_str(), 0) != 0) return errno;
+  ::unlinkat(folder, temporary.c_str(), 0);
+  return 0;
+}
+
+Result<Descriptor> put_file(const std::string& path, std::string_view bytes, unsigned mode,
+                            const std::optional<Ownership>& owner,
+                            const std::function<Status()>& before_replacing, Over over) {
+  const std::string safe = over == Over::nothing ? "Nothing was written." : "The file is as it was before.";
   const std::string folder_path = folder_of(path);
   const std::string name = name_of(path);
   LECTERN_TRY(const Descriptor folder, open_no_links(folder_path, O_RDONLY | O_DIRECTORY));
@@ -55,11 +66,28 @@ Result<Descriptor> replace_file(const std::string& path, std::string_view bytes,
       return fail(std::move(allowed).error());
     }
   }
-  if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0) return give_up(errno, "replace");
+  if (const int error = put_in_place(folder.get(), temporary, name, over); error != 0) {
+    if (error != EEXIST || over == Over::what_is_there) return give_up(error, "replace");
+    ::unlinkat(folder.get(), temporary.c_str(), 0);
+    return fail(409, "path_exists", "There is something at " + path + " already. " + safe,
+                "Choose another name, or say that it is to be replaced.");
+  }
   if (::fsync(folder.get()) != 0) {
     return fail(system_error(errno, "make durable", path, "The new content is there, but a power cut may undo it."));
   }
   return fd;
+}
+
+}  // namespace
+
+Result<Descriptor> replace_file(const std::string& path, std::string_view bytes, unsigned mode,
+                                const std::optional<Ownership>& owner,
+                                const std::function<Status()>& before_replacing) {
+  return put_file(path, bytes, mode, owner, before_replacing, Over::what_is_there);
+}
+
+Result<Descriptor> create_file(const std::string& path, std::string_view bytes, unsigned mode) {
+  return put_file(path, bytes, mode, std::nullopt, {}, Over::nothing);
 }
 
 namespace {

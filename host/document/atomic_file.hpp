@@ -27,6 +27,10 @@ Result<Descriptor> replace_file(const std::string& path, std::string_view bytes,
                                 const std::optional<Ownership>& owner = std::nullopt,
                                 const std::function<Status()>& before_replacing = {});
 
+/// [worker] As replace_file, for a file that is to be new: 409 `path_exists` when something has that name, also when it
+/// came while this one was written. Nothing of it is there after an error, but for the fsync of the folder.
+Result<Descriptor> create_file(const std::string& path, std::string_view bytes, unsigned mode);
+
 /// [worker] Removes temporary files that a crash left beside `path`, when they are older than a minute.
 void remove_leftovers(const std::string& path);
 /// [worker] Removes all temporary files in `folder`, whatever they were to replace. Only for a folder that this process

@@ -109,6 +109,9 @@ struct SavedFile {
 /// 500 `io_error`, 422 `malformed` (the format cannot write this).
 Result<SavedFile> save(const SaveRequest& request);
 
+/// [worker] The bytes that save() would write; the file is not looked at. 415, 422 as there.
+Result<std::string> render(const SaveRequest& request);
+
 /// [any] JSON text of a fingerprint, for journal meta, and back.
 std::string to_json(const Fingerprint& fingerprint);
 std::optional<Fingerprint> fingerprint_from_json(std::string_view json);

@@ -173,11 +173,23 @@ Status check_rights(const SaveRequest& request, const OnDisk& disk) {
 
 }  // namespace
 
+namespace {
+
+Status check_format(const SaveRequest& request) {
+  if (request.format != nullptr) return {};
+  return fail(415, "unknown_format", "No format plugin writes " + request.path + ".",
+              "Load the plugin it was read with.");
+}
+
+}  // namespace
+
+Result<std::string> render(const SaveRequest& request) {
+  LECTERN_CHECK(check_format(request));
+  return request.format->write(compose(request));
+}
+
 Result<SavedFile> save(const SaveRequest& request) {
-  if (request.format == nullptr) {
-    return fail(415, "unknown_format", "No format plugin writes " + request.path + ".",
-                "Load the plugin it was read with.");
-  }
+  LECTERN_CHECK(check_format(request));
   const plugin::WriteNotebook notebook = compose(request);
   LECTERN_TRY(const std::string bytes, request.format->write(notebook));
   SavedFile saved;

@@ -23,6 +23,17 @@ constexpr std::array kernel_result{Field{"content", T::object, true, "the kernel
 constexpr std::array room_result{Field{"room", T::object, true, "as in room-state"}};
 constexpr std::array focus_body{Field{"cell_id", T::string, true, ""}, Field{"line", T::unsigned_integer, false, ""},
                                 Field{"column", T::unsigned_integer, false, ""}};
+constexpr std::array cursor_body{
+    Field{"cell_id", T::string, false, "absent: nothing is shown any more"},
+    Field{"anchor", T::string, false, "Automerge cursor of the cell's source: where the selection began"},
+    Field{"head", T::string, false, "the same: where the cursor is"},
+    Field{"pointer", T::object, false, "{x, y}: parts of the cell's width and height, from 0 to 1"}};
+constexpr std::array variables_result{
+    Field{"content", T::object, true, "{variables: [{name, type, shape?, value?}], more?: how many are left out}"}};
+constexpr std::array format_body{Field{"code", T::string, true, "the cell's text"}};
+constexpr std::array format_result{
+    Field{"content", T::object, true, "{formatter, code} or {error}: why not, in the formatter's words"}};
+constexpr std::array gather_body{Field{"cell_id", T::string, true, ""}};
 constexpr std::array takeover_body{
     Field{"if_epoch", T::unsigned_integer, false, "the room's epoch the asker saw; 409 when it moved on"},
     Field{"reason", T::string, false, "shown to whoever is asked; at most 280 characters"}};
@@ -89,6 +100,10 @@ constexpr std::array table{
                 "The kernel's history."},
     CommandSpec{C::room, "room", Tier::read, none, room_result, &handle_room, "Who is here and who edits."},
     CommandSpec{C::focus, "focus", Tier::read, focus_body, none, &handle_focus, "Tells where the sender is looking."},
+    CommandSpec{C::cursor, "cursor", Tier::read, cursor_body, none, &handle_cursor,
+                "Shows the others where in a cell the sender is; at most 40 a second."},
+    CommandSpec{C::variables, "variables", Tier::read, none, variables_result, &handle_variables,
+                "What the kernel has in its variables, asked without a trace in its history."},
     CommandSpec{C::takeover, "takeover", Tier::read, takeover_body, takeover_result, &handle_takeover,
                 "Asks for the pen."},
     CommandSpec{C::answer, "answer", Tier::read, answer_body, none, &handle_answer,
@@ -124,6 +139,10 @@ constexpr std::array table{
                 "Chooses between this notebook's cells and those of a file that another program changed."},
     CommandSpec{C::clear_outputs, "clear_outputs", Tier::edit, clear_body, none, &handle_clear_outputs,
                 "Removes the outputs of cells."},
+    CommandSpec{C::format, "format", Tier::edit, format_body, format_result, &handle_format,
+                "Formats code with the kernel's formatter; nothing is edited by it."},
+    CommandSpec{C::gather, "gather", Tier::edit, gather_body, none, &handle_gather,
+                "Asks everybody to come to a cell; at most one a second."},
     CommandSpec{C::trust, "trust", Tier::edit, trust_body, none, &handle_trust,
                 "Approves the dependencies that the notebook names, for this machine."},
     CommandSpec{C::release, "release", Tier::edit, none, none, &handle_release, "Gives the pen back."},

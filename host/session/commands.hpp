@@ -24,6 +24,8 @@ enum class Command {
   history,
   room,
   focus,
+  cursor,
+  variables,
   takeover,
   answer,
   withdraw,
@@ -43,6 +45,8 @@ enum class Command {
   save,
   resolve,
   clear_outputs,
+  format,
+  gather,
   trust,
   release,
 };

@@ -4,6 +4,7 @@
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
+#include "session/cursors.hpp"
 #include "session/live_session.hpp"
 
 namespace lectern::session {
@@ -122,6 +123,7 @@ void Connections::room_changed() {
 
 void Connections::send_room_state() {
   session_.summary_changed();
+  session_.cursors().people_changed();
   room_state_again_ = false;
   send_room_slice(0);
 }

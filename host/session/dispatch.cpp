@@ -40,6 +40,8 @@ bool needs_document(Command command) {
     case Command::history:
     case Command::room:
     case Command::focus:
+    case Command::cursor:
+    case Command::variables:
     case Command::takeover:
     case Command::answer:
     case Command::withdraw:
@@ -51,6 +53,8 @@ bool needs_document(Command command) {
     case Command::shutdown_kernel:
     case Command::start_kernel:
     case Command::clear_outputs:
+    case Command::format:
+    case Command::gather:
     case Command::release:
       return false;
   }

@@ -93,6 +93,15 @@ constexpr std::array focus_cell{
     Field{"cell_id", T::string, true, ""},
     Field{"by", T::object, true, "{client_id, label, device}"},
 };
+constexpr std::array cursors{
+    Field{"cursors", T::array, true,
+          "all that are shown, at most 32: {client_id, cell_id, anchor?, head?, pointer?: {x, y, n}}; x and y are "
+          "thousandths of the cell, n is new with each pointing"},
+};
+constexpr std::array gather{
+    Field{"cell_id", T::string, true, ""},
+    Field{"by", T::object, true, "{client_id, label, device}"},
+};
 constexpr std::array save_state{
     Field{"state", T::string, true, "", "saved|saving|dirty|failed"},
     Field{"path", T::string, true, ""},
@@ -150,6 +159,9 @@ constexpr std::array table{
     EventSpec{Op::model_lifecycle, "model-lifecycle", A::model_events, R::recorded, false, model_lifecycle,
               "A widget model opened, changed, spoke or closed; custom messages are not recorded."},
     EventSpec{Op::focus_cell, "focus-cell", A::all_but_editor, R::no, true, focus_cell, "Where the editor is."},
+    EventSpec{Op::cursors, "cursors", A::all, R::latest, true, cursors, "Where people are inside cells."},
+    EventSpec{Op::gather, "gather", A::all_but_editor, R::no, true, gather,
+              "Whoever edits asks everybody to come here."},
     EventSpec{Op::save_state, "save-state", A::all, R::latest, true, save_state, "The file beside the document."},
     EventSpec{Op::trust_state, "trust-state", A::all, R::latest, true, trust_state,
               "Whether what the notebook wants installed was approved on this machine."},

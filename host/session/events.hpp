@@ -22,6 +22,8 @@ enum class Op {
   input_done,
   model_lifecycle,
   focus_cell,
+  cursors,
+  gather,
   save_state,
   trust_state,
   conflict,

@@ -5,6 +5,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "session/attendance.hpp"
+#include "session/cursors.hpp"
 #include "session/editing.hpp"
 #include "session/history.hpp"
 #include "session/live_session.hpp"
@@ -59,6 +60,13 @@ void handle_focus(LiveSession& session, Invocation invocation) {
   }
   session.connections().room_changed();
   invocation.ok();
+}
+
+void handle_cursor(LiveSession& session, Invocation invocation) {
+  session.cursors().set(std::move(invocation));
+}
+void handle_variables(LiveSession& session, Invocation invocation) {
+  session.running().kernel_request(std::move(invocation), "variables");
 }
 
 void handle_takeover(LiveSession& session, Invocation invocation) {
@@ -198,6 +206,13 @@ void handle_resolve(LiveSession& session, Invocation invocation) {
 }
 void handle_clear_outputs(LiveSession& session, Invocation invocation) {
   session.running().clear_outputs(std::move(invocation));
+}
+
+void handle_format(LiveSession& session, Invocation invocation) {
+  session.running().kernel_request(std::move(invocation), "format");
+}
+void handle_gather(LiveSession& session, Invocation invocation) {
+  session.cursors().gather(std::move(invocation));
 }
 
 void handle_trust(LiveSession& session, Invocation invocation) {

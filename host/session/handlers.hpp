@@ -14,6 +14,8 @@ void handle_is_complete(LiveSession& session, Invocation invocation);
 void handle_history(LiveSession& session, Invocation invocation);
 void handle_room(LiveSession& session, Invocation invocation);
 void handle_focus(LiveSession& session, Invocation invocation);
+void handle_cursor(LiveSession& session, Invocation invocation);
+void handle_variables(LiveSession& session, Invocation invocation);
 void handle_takeover(LiveSession& session, Invocation invocation);
 void handle_answer(LiveSession& session, Invocation invocation);
 void handle_withdraw(LiveSession& session, Invocation invocation);
@@ -33,6 +35,8 @@ void handle_start_kernel(LiveSession& session, Invocation invocation);
 void handle_save(LiveSession& session, Invocation invocation);
 void handle_resolve(LiveSession& session, Invocation invocation);
 void handle_clear_outputs(LiveSession& session, Invocation invocation);
+void handle_format(LiveSession& session, Invocation invocation);
+void handle_gather(LiveSession& session, Invocation invocation);
 void handle_trust(LiveSession& session, Invocation invocation);
 void handle_release(LiveSession& session, Invocation invocation);
 

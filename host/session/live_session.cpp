@@ -10,6 +10,7 @@
 #include "base/workers.hpp"
 #include "plugin/registry.hpp"
 #include "session/attendance.hpp"
+#include "session/cursors.hpp"
 #include "session/dispatch.hpp"
 #include "session/editing.hpp"
 #include "session/history.hpp"
@@ -70,6 +71,7 @@ void LiveSession::begin(Prepared prepared) {
       });
   connections_ = std::make_unique<Connections>(*this);
   attendance_ = std::make_unique<Attendance>(*this);
+  cursors_ = std::make_unique<Cursors>(*this);
   takeovers_ = std::make_unique<Takeovers>(*this);
   dispatch_ = std::make_unique<Dispatch>(*this);
   editing_ = std::make_unique<Editing>(*this);
@@ -204,6 +206,18 @@ void LiveSession::document(Reply<DocumentBytes> reply) {
         auto bytes = self.editing().document().save();
         if (!bytes) return answer(fail(bytes.error()));
         answer(DocumentBytes{std::move(*bytes), self.editing().heads()});
+      });
+    });
+  });
+}
+
+void LiveSession::file(Reply<NotebookBytes> reply) {
+  on_reactor(std::move(reply), [](LiveSession& self, Reply<NotebookBytes> answer) {
+    self.editing().when_built([&self, answer = std::move(answer)](Status status) mutable {
+      if (!status) return answer(fail(status.error()));
+      self.saver().render([&self, answer = std::move(answer)](Result<std::string> bytes) mutable {
+        if (!bytes) return answer(fail(bytes.error()));
+        answer(NotebookBytes{std::filesystem::path(self.path()).filename().string(), std::move(*bytes)});
       });
     });
   });

@@ -31,6 +31,7 @@
 namespace lectern::session {
 
 class Attendance;
+class Cursors;
 class Dispatch;
 class Editing;
 class History;
@@ -97,6 +98,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void takeover_status(std::string client_key, std::uint64_t request_id, int wait_ms,
                        Reply<CommandReply> reply) override;
   void document(Reply<DocumentBytes> reply) override;
+  void file(Reply<NotebookBytes> reply) override;
   void history(HistoryQuery query, Reply<CommandReply> reply) override;
   void describe(Reply<json::Value> reply) override;
   void policy(Reply<json::Value> reply) override;
@@ -119,6 +121,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   [[nodiscard]] Ledger& ledger() { return *prepared_.ledger.ledger; }
   [[nodiscard]] PolicyDriver& policies() { return *policies_; }
   [[nodiscard]] Attendance& attendance() { return *attendance_; }
+  [[nodiscard]] Cursors& cursors() { return *cursors_; }
   [[nodiscard]] Takeovers& takeovers() { return *takeovers_; }
   [[nodiscard]] Dispatch& dispatch() { return *dispatch_; }
   [[nodiscard]] Editing& editing() { return *editing_; }
@@ -167,6 +170,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   std::unique_ptr<Connections> connections_;
   std::unique_ptr<PolicyDriver> policies_;
   std::unique_ptr<Attendance> attendance_;
+  std::unique_ptr<Cursors> cursors_;
   std::unique_ptr<Takeovers> takeovers_;
   std::unique_ptr<Dispatch> dispatch_;
   std::unique_ptr<Editing> editing_;

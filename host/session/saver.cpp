@@ -51,6 +51,15 @@ struct Saver::Job {
   bool asks = false;  // somebody has to choose before the notebook's own file is written
   int tries = 0;
   Done done;
+
+  // [worker]
+  Status take_outputs(const runtime::BlobStore& blobs) {
+    for (const auto& [place, saved] : outputs) {
+      LECTERN_TRY(auto text, saved.text(blobs));
+      request.cells[place].outputs = std::move(text);
+    }
+    return {};
+  }
 };
 
 Saver::Saver(LiveSession& session) : session_(session), timer_(session.loop()) {
@@ -192,6 +201,21 @@ void Saver::flush(UniqueFunction<void(Status)> done) {
   });
 }
 
+void Saver::render(UniqueFunction<void(Result<std::string>)> done) {
+  session_.services().workers->submit([weak = session_.weak_from_this(), job = make_job(false, std::nullopt),
+                                       blobs = &session_.services().runtime->blobs(), token = session_.at_work(),
+                                       &loop = session_.loop(), done = std::move(done)]() mutable {
+    const auto write = [&]() -> Result<std::string> {
+      LECTERN_CHECK(job->take_outputs(*blobs));
+      return document::render(job->request);
+    };
+    loop.post([weak, bytes = write(), done = std::move(done)]() mutable {
+      if (const auto session = weak.lock()) return done(std::move(bytes));
+      done(fail(404, "session_not_found", "the session has ended", "open the notebook again"));
+    });
+  });
+}
+
 std::shared_ptr<Saver::Job> Saver::make_job(bool overwrite, const std::optional<std::string>& as) {
   auto& prepared = session_.prepared();
   auto& document = session_.editing().document();
@@ -290,10 +314,7 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
                                        blobs = &session_.services().runtime->blobs(), token = session_.at_work(),
                                        &loop = session_.loop()] {
     const auto write = [&]() -> Result<document::SavedFile> {
-      for (const auto& [place, outputs] : job->outputs) {
-        LECTERN_TRY(auto text, outputs.text(*blobs));
-        job->request.cells[place].outputs = std::move(text);
-      }
+      LECTERN_CHECK(job->take_outputs(*blobs));
       if (job->as) {
         LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite, job->asks));
       }

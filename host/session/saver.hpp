@@ -37,6 +37,8 @@ class Saver {
   void file_gone(bool gone);
   /// Command `save`.
   void save(Invocation invocation);
+  /// What a save would write now, on this reactor; the document must be built. Nothing is saved.
+  void render(UniqueFunction<void(Result<std::string>)> done);
   /// Writes what is dirty, then calls `done`; at once when nothing is.
   void flush(UniqueFunction<void(Status)> done);
   [[nodiscard]] bool dirty() const { return state_ != State::saved; }

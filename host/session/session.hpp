@@ -62,6 +62,12 @@ struct DocumentBytes {
   std::vector<std::string> heads;  // hex, sorted: the ETag
 };
 
+/// The notebook as a save would write it now, whether or not it can be saved.
+struct NotebookBytes {
+  std::string name;  // of its file
+  std::string bytes;
+};
+
 /// A question about the past: a list of versions, one version (or what differs between two), or who wrote a cell.
 struct HistoryQuery {
   std::string version;                  // number, "now", "file", "saved" or "copy-<ms>"; empty with cell_id = the list
@@ -104,6 +110,9 @@ class Session {
                                Reply<CommandReply> reply) = 0;
   /// [any] The notebook document; waits for it to be built.
   virtual void document(Reply<DocumentBytes> reply) = 0;
+  /// [any] GET …/file; made by a worker. 503 when the document cannot be built, 422 `malformed` when the format cannot
+  /// write it.
+  virtual void file(Reply<NotebookBytes> reply) = 0;
   /// [any] GET …/history, …/history/{version}, …/blame/{cell_id}; answered by a worker, the reactor goes on. Errors:
   /// 404 unknown_version, 404 unknown_cell, 410 version_gone, 503 busy, those of reading a file.
   virtual void history(HistoryQuery query, Reply<CommandReply> reply) = 0;

@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "session/attendance.hpp"
+#include "session/cursors.hpp"
 #include "session/editing.hpp"
 #include "session/live_session.hpp"
 #include "session/models_feed.hpp"
@@ -90,6 +91,7 @@ void add_end(Replay& replay, LiveSession& session, Connection& connection) {
     replay.add(Op::conflict, std::move(conflict));
   }
   if (auto trust = session.trust().state_json(); !trust.empty()) replay.add(Op::trust_state, std::move(trust));
+  if (!session.cursors().empty()) replay.add(Op::cursors, session.cursors().state_json());
   for (auto& data : session.running().open_inputs()) {
     const auto* member = session.room().find(connection.client()->number);
     if (member != nullptr && (member->caps & cap_interact) != 0) replay.add(Op::input_request, std::move(data));

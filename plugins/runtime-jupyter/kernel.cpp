@@ -178,6 +178,11 @@ void Kernel::request(std::uint64_t request, std::string_view kind, std::string_v
                          content);
 }
 
+void Kernel::question(std::uint64_t request, const std::string& content) {
+  if (!connection_) return;
+  connection_->wire.send(connection_->shell, "execute_request", id('q', std::to_string(request)), {}, content);
+}
+
 void Kernel::comm(const CommCopy& message) {
   if (!connection_) return;
   std::string content = "{\"comm_id\":" + json::quoted(message.comm_id);

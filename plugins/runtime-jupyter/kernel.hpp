@@ -49,6 +49,10 @@ class Kernel {
   void stop(bool restart);
   void input(std::string_view value);
   void request(std::uint64_t request, std::string_view kind, std::string_view content);
+  /// Asks by an execute_request (questions.hpp).
+  void question(std::uint64_t request, const std::string& content);
+  /// Of its spec; never changes.
+  [[nodiscard]] const std::string& language() const { return plan_.spec.language; }
   void comm(const CommCopy& message);
 
   /// Fills poll_slots items; unused ones have no events.

@@ -5,6 +5,7 @@
 #include "kernel.hpp"
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
+#include "questions.hpp"
 
 namespace jupyter {
 namespace json = lectern::sdk::json;
@@ -59,6 +60,14 @@ void Kernel::on_shell(const Message& message) {
     event.kind = LECTERN_RUN_REPLY;
     event.request = number_in(part.substr(1));
     event.json = message.content;
+    return send_event(event);
+  }
+  if (message.type == "execute_reply" && part.front() == 'q') {
+    const auto answer = answer_of(message.content);
+    lectern::sdk::RuntimeEvent event;
+    event.kind = LECTERN_RUN_REPLY;
+    event.request = number_in(part.substr(1));
+    event.json = answer;
     return send_event(event);
   }
   if (message.type != "execute_reply" || part.front() != 'x') return;
@@ -122,6 +131,7 @@ void Kernel::on_iopub(const Message& message) {
     iopub_seen_ = true;
     become_ready();
   }
+  if (own_part(message.parent_id).starts_with('q')) return;  // what a question makes the kernel print is no output
   const auto execution = execution_of(message.parent_id);
   const auto& type = message.type;
   if (type == "status") return on_status(message, execution);

@@ -12,6 +12,7 @@
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
 #include "lectern/sdk/settings.hpp"
+#include "questions.hpp"
 
 namespace jupyter {
 namespace json = lectern::sdk::json;
@@ -158,11 +159,15 @@ void JupyterRuntime::input(std::uint64_t kernel, std::string_view value) {
 void JupyterRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
                              std::string_view content) {
   constexpr std::string_view kinds[] = {"complete", "inspect", "is_complete", "history"};
+  if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
+  const auto asked = find(kernel);
+  if (auto ask = question(kind, content, asked->language())) {
+    return post([asked, request, ask = std::move(*ask)] { asked->question(request, ask); });
+  }
   if (std::find(std::begin(kinds), std::end(kinds), kind) == std::end(kinds)) {
     throw Failure(LECTERN_UNSUPPORTED, "no request \"" + std::string(kind) + "\"");
   }
-  if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
-  post([kernel = find(kernel), request, kind = std::string(kind), content = std::string(content)] {
+  post([kernel = asked, request, kind = std::string(kind), content = std::string(content)] {
     kernel->request(request, kind, content);
   });
 }

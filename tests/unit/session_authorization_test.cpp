@@ -19,7 +19,9 @@ const std::map<std::string_view, Tier> rows{
     {"interrupt", Tier::edit},    {"restart", Tier::edit},     {"shutdown_kernel", Tier::edit},
     {"start_kernel", Tier::edit}, {"save", Tier::edit},        {"clear_outputs", Tier::edit},
     {"trust", Tier::edit},        {"release", Tier::edit},     {"restore", Tier::edit},
-    {"undo", Tier::edit},         {"redo", Tier::edit},        {"resolve", Tier::edit},
+    {"cursor", Tier::read},       {"variables", Tier::read},   {"format", Tier::edit},
+    {"gather", Tier::edit},       {"undo", Tier::edit},        {"redo", Tier::edit},
+    {"resolve", Tier::edit},
 };
 
 enum class Role { editor, editor_without_epoch, editor_with_a_strangers_epoch, former_editor, interactor, viewer };

@@ -94,8 +94,9 @@ typedef struct lectern_runtime {
   lectern_status (*shutdown)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
   /* [any] (kernel) Answers LECTERN_RUN_INPUT. FAILURE: nothing was asked, or the line did not get through. */
   lectern_status (*input)(void *self, uint64_t kernel, lectern_str value) LECTERN_NOEXCEPT;
-  /* [any] (kernel) Asks `kind` ("complete", "inspect", "is_complete", "history") with JSON content; answered by REPLY.
-   * FAILURE: no REPLY comes. */
+  /* [any] (kernel) Asks `kind` ("complete", "inspect", "is_complete", "history"; "variables" and "format" where the
+   * kernel can be asked) with JSON content; answered by REPLY. FAILURE: no REPLY comes; LECTERN_UNSUPPORTED for a kind
+   * that this kernel does not answer. */
   lectern_status (*request)(void *self, uint64_t kernel, uint64_t request, lectern_str kind, lectern_str content) LECTERN_NOEXCEPT;
   /* [any] (kernel) Sends a comm message from a client. FAILURE: it did not get through. */
   lectern_status (*comm)(void *self, uint64_t kernel, const lectern_comm *message) LECTERN_NOEXCEPT;
