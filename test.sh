@@ -56,7 +56,7 @@ part_wire() {
   npm_install "$ROOT/tests"
   make_kernels_venv "$LECTERN_KERNELS_VENV"
   check "the wire tests type-check" npm --prefix "$ROOT/tests" run --silent typecheck
-  run_vitest "$ROOT/tests" wire wire/
+  run_vitest "$ROOT/tests" wire wire/ model/
   check "the load driver starts a host and measures it" "$ROOT/build/dev/bin/lectern-load" --bin "$LECTERN_BIN" start
 }
 

@@ -30,6 +30,12 @@ seed="${LECTERN_CRASH_SEED:-$(date +%j)}"
   die "the power cuts failed with seed $seed"
 }
 
+say "== 300 random schedules of clients, host and file =="
+(cd "$ROOT/tests" && LECTERN_SCHEDULES="${LECTERN_SCHEDULES:-300}" LECTERN_SCHEDULE_SEED="$((seed * 1000))" npx vitest run model/schedules.test.ts >"$log" 2>&1) || {
+  tail -80 "$log"
+  die "a random schedule failed" "its seed, and a shorter one that fails too, are printed above"
+}
+
 say "== 1,000 swaps of policies under load =="
 (cd "$ROOT/tests" && LECTERN_SWAPS=1000 npx vitest run wire/swaps.test.ts >"$log" 2>&1) || {
   tail -40 "$log"

@@ -91,8 +91,8 @@ Result<AppliedTransaction> NotebookDocument::apply_transaction(std::string_view 
 }
 
 Result<std::shared_ptr<LongEdit>> NotebookDocument::begin_changes(std::span<const std::string> chunks,
-                                                                  std::optional<std::string_view> author) {
-  LECTERN_TRY(auto edit, state_->inspect(chunks, author));
+                                                                  const Authors& authors) {
+  LECTERN_TRY(auto edit, state_->inspect(chunks, authors));
   std::uint64_t operations = 0;
   for (const auto& info : edit.infos) operations += info.op_count;
   return state_->begin(std::move(edit), operations);
@@ -104,9 +104,8 @@ Result<AppliedChanges> NotebookDocument::finish_changes(LongEdit& edit) {
   return state_->finish(std::get<Applying>(edit.work_->edit));
 }
 
-Result<AppliedChanges> NotebookDocument::apply_changes(std::span<const std::string> chunks,
-                                                       std::optional<std::string_view> author) {
-  LECTERN_TRY(const auto edit, begin_changes(chunks, author));
+Result<AppliedChanges> NotebookDocument::apply_changes(std::span<const std::string> chunks, const Authors& authors) {
+  LECTERN_TRY(const auto edit, begin_changes(chunks, authors));
   return finish_changes(*edit);
 }
 

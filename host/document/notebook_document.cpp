@@ -283,7 +283,7 @@ Result<std::string> NotebookDocument::sync_generate(SyncSession& session) {
 }
 
 Result<AppliedChanges> NotebookDocument::sync_receive(SyncSession& session, std::string_view message,
-                                                      std::optional<std::string_view> author) {
+                                                      const Authors& authors) {
   std::vector<std::string> chunks;
   auto outcome = Engine::sync_changes(message, state_->limits, chunks);
   const auto refused = [](const Outcome& why) {
@@ -308,7 +308,7 @@ Result<AppliedChanges> NotebookDocument::sync_receive(SyncSession& session, std:
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     if (take[i]) now.push_back(std::move(chunks[i]));
   }
-  LECTERN_TRY(auto applied, apply_changes(now, author));
+  LECTERN_TRY(auto applied, apply_changes(now, authors));
   outcome = state_->engine.sync_receive(session.state_->handle.get(), message, state_->limits);
   if (outcome.broken()) LECTERN_CHECK(state_->rebuild());
   if (!outcome) return refused(outcome);

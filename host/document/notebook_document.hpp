@@ -136,6 +136,23 @@ class LongEdit {
 };
 
 /// The live notebook: cells and metadata for readers, and under them one Automerge document with
+/// Who may have made changes that are new: one actor, any of several, or, with nullopt, anybody (the host's own
+/// journal).
+class Authors {
+ public:
+  Authors(std::nullopt_t) {}
+  Authors(std::string_view actor) : actors_{{std::string(actor)}} {}
+  Authors(const std::string& actor) : actors_{{actor}} {}
+  Authors(std::vector<std::string> actors) : actors_(std::move(actors)) {}
+
+  [[nodiscard]] bool anybody() const { return !actors_; }
+  /// Also of what the engine derives from an actor for edits at earlier heads.
+  [[nodiscard]] bool include(std::string_view actor) const;
+
+ private:
+  std::optional<std::vector<std::string>> actors_;
+};
+
 /// nteract's schema 5 and its frozen first change. No locks: it lives on one reactor, and may be
 /// built on a worker and moved there. Actors are lowercase hex text of the actor's bytes.
 /// Metadata keeps the JSON text it came with; an edit rewrites only the value it names.
@@ -194,12 +211,11 @@ class NotebookDocument {
   static Result<std::vector<ChangeInfo>> inspect_changes(std::span<const std::string> chunks,
                                                          const DocumentLimits& limits = {});
 
-  /// Applies raw change chunks, all or none. `author`: the only actor that new changes may name;
-  /// nullopt trusts them (the host's own journal). Chunks the document has are ignored, whoever
-  /// sends them. Errors: 422 malformed_change, 403 foreign_actor, 409 unknown_dependency (each with
-  /// details.hashes), 413 too_large. A change that makes the engine fail is malformed_change too: the document is
-  /// rebuilt without it; 500 document_failed when even that fails.
-  Result<AppliedChanges> apply_changes(std::span<const std::string> chunks, std::optional<std::string_view> author);
+  /// Applies raw change chunks, all or none. Chunks the document has are ignored, whoever sends them. Errors: 422
+  /// malformed_change, 403 foreign_actor, 409 unknown_dependency (each with details.hashes), 413 too_large. A change
+  /// that makes the engine fail is malformed_change too: the document is rebuilt without it; 500 document_failed when
+  /// even that fails.
+  Result<AppliedChanges> apply_changes(std::span<const std::string> chunks, const Authors& authors);
 
   /// Either of the two in three steps: begin, LongEdit::run(), finish. Between the first and the last no other edit may
   /// be begun, and whatever else needs the engine (saving, changes, syncing) waits for the work, or does it. A document
@@ -207,8 +223,7 @@ class NotebookDocument {
   Result<std::shared_ptr<LongEdit>> begin_transaction(std::string_view actor, const std::vector<Change>& changes,
                                                       std::optional<std::uint64_t> base_version = std::nullopt);
   Result<AppliedTransaction> finish_transaction(LongEdit& edit);
-  Result<std::shared_ptr<LongEdit>> begin_changes(std::span<const std::string> chunks,
-                                                  std::optional<std::string_view> author);
+  Result<std::shared_ptr<LongEdit>> begin_changes(std::span<const std::string> chunks, const Authors& authors);
   Result<AppliedChanges> finish_changes(LongEdit& edit);
 
   // ---- sync sessions, for clients whose heads the host does not know [reactor] --------------------
@@ -218,8 +233,7 @@ class NotebookDocument {
   /// generated must be delivered, or the session thrown away.
   Result<std::string> sync_generate(SyncSession& session);
   /// Errors: as apply_changes, and 422 malformed_sync.
-  Result<AppliedChanges> sync_receive(SyncSession& session, std::string_view message,
-                                      std::optional<std::string_view> author);
+  Result<AppliedChanges> sync_receive(SyncSession& session, std::string_view message, const Authors& authors);
 
  private:
   friend class LongEdit;

@@ -14,10 +14,6 @@ constexpr std::size_t kRecentBytes = 4U << 20U;
 // The front of an actor that the engine derives for edits at earlier heads.
 constexpr std::string_view kConcurrentActor = "13b22309";
 
-bool authored_by(std::string_view actor, std::string_view author) {
-  return actor == author || (actor.starts_with(kConcurrentActor) && actor.ends_with(author) && !author.empty());
-}
-
 // What the host made or accepted before may pass bounds that are meant for strangers.
 DocumentLimits unbounded() {
   DocumentLimits limits;
@@ -43,6 +39,13 @@ std::string hash_list(const std::vector<ChangeHash>& hashes) {
 }
 
 }  // namespace
+
+bool Authors::include(std::string_view actor) const {
+  if (!actors_) return true;
+  return std::any_of(actors_->begin(), actors_->end(), [&](std::string_view author) {
+    return actor == author || (actor.starts_with(kConcurrentActor) && actor.ends_with(author) && !author.empty());
+  });
+}
 
 Status NotebookDocument::State::refresh_heads() {
   if (const auto outcome = engine.heads(heads); !outcome) return fail(500, "document_failed", outcome.message);
@@ -180,18 +183,17 @@ Result<AppliedTransaction> NotebookDocument::State::finish(Transacting& edit) {
 
 // ---- changes of others ----------------------------------------------------------------------------------------------
 
-Result<Applying> NotebookDocument::State::inspect(std::span<const std::string> chunks,
-                                                  std::optional<std::string_view> author) const {
+Result<Applying> NotebookDocument::State::inspect(std::span<const std::string> chunks, const Authors& authors) const {
   Applying edit;
-  LECTERN_TRY(edit.infos, inspect_changes(chunks, author ? limits : unbounded()));
+  LECTERN_TRY(edit.infos, inspect_changes(chunks, authors.anybody() ? unbounded() : limits));
   edit.submitted.assign(chunks.begin(), chunks.end());
-  if (author) edit.author = *author;
+  edit.authors = authors;
   return edit;
 }
 
 Status NotebookDocument::State::apply(Applying& edit) {
-  auto& [submitted, author, infos, fresh, done, patches, status] = edit;
-  const auto bounds = author ? limits : unbounded();
+  auto& [submitted, authors, infos, fresh, done, patches, status] = edit;
+  const auto bounds = authors.anybody() ? unbounded() : limits;
   std::vector<ChangeHash> foreign;
   std::unordered_set<std::string_view> seen;
   for (std::size_t i = 0; i < submitted.size(); ++i) {
@@ -200,7 +202,7 @@ Status NotebookDocument::State::apply(Applying& edit) {
     if (engine.contains(info.hash)) {
       done.known.push_back(info.hash);
     } else if (seen.insert(name).second) {
-      if (author && !authored_by(info.actor, *author)) foreign.push_back(info.hash);
+      if (!authors.include(info.actor)) foreign.push_back(info.hash);
       fresh.push_back(submitted[i]);
       done.hashes.push_back(info.hash);
     }
@@ -211,7 +213,7 @@ Status NotebookDocument::State::apply(Applying& edit) {
   }
   if (fresh.empty()) return {};
 
-  const auto outcome = engine.apply(fresh, bounds, author.has_value(), &patches);
+  const auto outcome = engine.apply(fresh, bounds, !authors.anybody(), &patches);
   if (outcome.status == LAM_MISSING_DEPENDENCY) {
     return fail(409, "unknown_dependency", "changes build on some that are not here: " + hash_list(outcome.missing),
                 "send the changes they build on too, or start a sync session", hash_details(outcome.missing));

@@ -34,7 +34,7 @@ struct Transacting {
 /// Raw changes on their way through the engine.
 struct Applying {
   std::vector<std::string> submitted;
-  std::optional<std::string> author;
+  Authors authors = std::nullopt;
   std::vector<ChangeInfo> infos;
   std::vector<std::string_view> fresh;  // of `submitted`
   AppliedChanges done;
@@ -83,7 +83,7 @@ struct NotebookDocument::State {
   // What an edit does inside the engine, on whatever thread; then what it does to the cells.
   void make(Transacting& edit);
   Result<AppliedTransaction> finish(Transacting& edit);
-  Result<Applying> inspect(std::span<const std::string> chunks, std::optional<std::string_view> author) const;
+  Result<Applying> inspect(std::span<const std::string> chunks, const Authors& authors) const;
   void make(Applying& edit);
   Result<AppliedChanges> finish(Applying& edit);
 

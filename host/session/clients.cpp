@@ -29,10 +29,6 @@ PastGrant* Client::past_grant(std::uint64_t epoch) {
   return nullptr;
 }
 
-bool Client::issued(std::string_view actor) const {
-  return std::find(actors.begin(), actors.end(), actor) != actors.end();
-}
-
 std::string Client::host_actor() const {
   return text::to_hex(crypto::sha256("lectern-transactions-of:" + id).substr(0, 16));
 }

@@ -42,7 +42,6 @@ struct Client {
   std::int64_t seen_wall_ms = 0;
 
   [[nodiscard]] PastGrant* past_grant(std::uint64_t epoch);
-  [[nodiscard]] bool issued(std::string_view actor) const;
   /// The actor of what the host itself edits on behalf of this client: its own documents never use it.
   [[nodiscard]] std::string host_actor() const;
 };

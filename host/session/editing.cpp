@@ -74,8 +74,8 @@ void Editing::run_waiting(const Status& status) {
   auto waiting = std::move(waiting_);
   waiting_.clear();
   for (auto& one : waiting) {
-    if (making_ && status) {
-      waiting_.push_back(std::move(one));  // behind the long edit that one before it is
+    if (status && (making_ || !quiet_waiters_.empty())) {
+      waiting_.push_back(std::move(one));  // behind the long edit that one before it is, or what that waits for
     } else {
       one.work(status);
     }
@@ -202,6 +202,7 @@ void Editing::restored(Invocation invocation, Restored from, Result<document::Ap
       .end_object();
   if (applied->chunks.empty()) return invocation.ok(std::move(reply));
   auto staged = staged_of(invocation.member, std::move(*applied));
+  staged.author_knows = false;
   staged.logged.source = "restore";
   staged.logged.restored = std::move(from.version);
   staged.logged.restored_cell = std::move(from.cell_id);
@@ -277,6 +278,7 @@ void Editing::written(Status status, std::vector<Staged> batch) {
   }
   ++batches_written_;
   for (auto& staged : batch) publish(staged);
+  pump_syncs();
   session_.saver().touched();
   while (!durable_waiters_.empty() && durable_waiters_.front().first <= batches_written_) {
     auto work = std::move(durable_waiters_.front().second);
@@ -345,13 +347,10 @@ void Editing::publish(Staged& staged) {
   if (!staged.changes.empty()) {
     Publishing how;
     how.origin = staged.author;
-    if (!staged.author.empty()) how.for_author = transaction(false);
+    if (!staged.author.empty() && staged.author_knows) how.for_author = transaction(false);
     connections.publish(Op::document_transaction, transaction(true), std::move(how));
   }
   connections.changes(staged.by, staged.version, staged.chunks, staged.sender);
-  for (const auto& [id, connection] : connections.all()) {
-    if (connection->sync && id != staged.sender) pump_sync(*connection);
-  }
   if (std::any_of(staged.changes.begin(), staged.changes.end(), of_the_notebook)) {
     session_.trust().look_at(metadata_json());
   }

@@ -87,6 +87,7 @@ class Editing {
     document::LoggedEdit logged;
     std::vector<document::EditStep> steps;
     Direction direction = Direction::none;
+    bool author_knows = true;           // its reply says what changed, or it made the chunks
     UniqueFunction<void(Status)> told;  // the author's reply
   };
   void built_with(Result<document::NotebookDocument> document);
@@ -119,6 +120,8 @@ class Editing {
   void apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks);
   void changes_applied(const std::string& client_id, std::uint64_t connection, const std::string& id,
                        document::AppliedChanges applied);
+  /// Tells every sync conversation what is new, when all of it is on disk.
+  void pump_syncs();
   void pump_sync(Connection& connection);
   std::string by_json(MemberId member) const;
 
@@ -135,7 +138,7 @@ class Editing {
   std::vector<Task> quiet_waiters_;
   std::uint64_t batches_ = 0, batches_written_ = 0;
   std::map<std::string, document::UndoStack> undo_;  // by client id
-  bool flush_due_ = false;
+  bool flush_due_ = false, pump_due_ = false;
   bool making_ = false;                        // a worker makes a long edit
   std::deque<std::vector<Staged>> unwritten_;  // batches a failed journal may have lost, until a rewrite has them
   std::optional<Error> refusing_;              // why edits are refused: the disk takes nothing, memory must not fill

@@ -111,15 +111,8 @@ void Editing::changes(Connection& connection, const plugin::Inbound& message) {
 void Editing::apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks) {
   if (refusing_) return refuse(connection, id, *refusing_, chunks);
   auto& client = *connection.client();
-  const auto infos = document::NotebookDocument::inspect_changes(chunks);
-  if (!infos) return refuse(connection, id, infos.error(), chunks);
-  std::string author = client.actors.back();
-  for (const auto& info : *infos) {
-    if (document_->contains(info.hash)) continue;
-    if (client.issued(info.actor)) author = info.actor;
-    break;
-  }
-  auto edit = document_->begin_changes(chunks, std::string_view(author));
+  // What was made before the line was cut may name an actor of then.
+  auto edit = document_->begin_changes(chunks, client.actors);
   if (!edit) return refuse(connection, id, edit.error(), chunks);
   make(*edit, [this, edit = *edit, connection_id = connection.id(), client_id = client.id, id,
                chunks = std::move(chunks)]() mutable {
@@ -181,8 +174,8 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
     // Changes in it need the pen; sync carries no epoch, so holding the grant now is what counts. Without it nothing of
     // an author's is accepted, and a message that only asks passes.
     const bool may_edit = member->grant != 0 && (here->request().scope & cap_edit) != 0 && !refusing_;
-    const std::string author = may_edit ? client.actors.back() : "00";
-    auto applied = document_->sync_receive(*here->sync, payload, std::string_view(author));
+    const auto authors = may_edit ? client.actors : std::vector<std::string>{};
+    auto applied = document_->sync_receive(*here->sync, payload, authors);
     if (!applied) {
       session_.counters().refused += 1;
       here->sync.reset();
@@ -192,14 +185,25 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
     }
     here->document_ready = false;  // it learns by sync what others edit
     if (!applied->chunks.empty()) stage(staged_of(client, here->id(), std::move(*applied)));
-    when_durable([this, connection_id] {
-      if (auto* still = session_.connections().find(connection_id)) pump_sync(*still);
-    });
+    pump_syncs();
+  });
+}
+
+// A sync message says all that the document has, so none is made while some of it is not on disk. The next message of a
+// client is read after that: one that says nothing new would make the engine take what the one before it brought for
+// acknowledged.
+void Editing::pump_syncs() {
+  const auto& all = session_.connections().all();
+  const bool any = std::any_of(all.begin(), all.end(), [](const auto& one) { return one.second->sync.has_value(); });
+  if (!any || std::exchange(pump_due_, true)) return;
+  when_quiet([this] {
+    pump_due_ = false;
+    for (const auto& [id, connection] : session_.connections().all()) pump_sync(*connection);
   });
 }
 
 void Editing::pump_sync(Connection& connection) {
-  if (!connection.sync || !connection.live() || making_) return;  // made() comes back to it
+  if (!connection.sync || !connection.live()) return;
   for (int rounds = 0; rounds < 64; ++rounds) {
     auto out = document_->sync_generate(*connection.sync);
     if (!out || out->empty()) break;

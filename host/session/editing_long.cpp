@@ -43,9 +43,6 @@ void Editing::make(std::shared_ptr<document::LongEdit> edit, Task finish) {
 
 // Whoever waited for quiet comes first, as always; without them, the edits that came meanwhile.
 void Editing::made() {
-  if (staged_.empty()) {  // else whoever publishes it does
-    for (const auto& [id, connection] : session_.connections().all()) pump_sync(*connection);
-  }
   if (staged_.empty() && !flush_due_ && !durable_waiters_.empty()) flush();  // nothing came of it: nothing to wait for
   if (quiet_waiters_.empty()) return run_waiting({});
   run_quiet();

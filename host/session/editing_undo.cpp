@@ -61,6 +61,7 @@ void Editing::taken_back(Invocation invocation, Direction direction, Result<docu
   const auto changes = applied->applied.size();
   auto staged = staged_of(invocation.member, std::move(*applied));
   staged.direction = direction;
+  staged.author_knows = false;
   staged.id = invocation.id;
   // stage() moves the entry from one stack to the other: only then are there as many left.
   auto reply = std::make_shared<std::string>();

@@ -131,6 +131,20 @@ TEST(NotebookChanges, KnownOnesAreIgnoredWhoeverSendsThem) {
   EXPECT_EQ(again.version, 2U);
 }
 
+TEST(NotebookChanges, AClientMayHaveHadSeveralActors) {
+  auto host = abc();
+  auto copy = copy_of(host);
+  std::vector<std::string> chunks;
+  for (const auto* actor : {&kAnn, &kBob}) {
+    const auto made = must(copy.apply_transaction(*actor, {SpliceSource{"a", 0, 0, "x"}}, copy.version()));
+    chunks.push_back(made.chunks.at(0));
+  }
+  EXPECT_EQ(code_of(host.apply_changes(chunks, kAnn)), "403 foreign_actor");
+  EXPECT_EQ(code_of(host.apply_changes(chunks, std::vector<std::string>{})), "403 foreign_actor");
+  must(host.apply_changes(chunks, std::vector<std::string>{kBob, kAnn}));
+  expect_same(host, copy);
+}
+
 TEST(NotebookChanges, RefusesForeignActorsUnknownDependenciesAndJunk) {
   auto host = abc();
   auto ann = copy_of(host);

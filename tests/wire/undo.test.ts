@@ -92,6 +92,18 @@ describe('undo', () => {
     await client.close();
   });
 
+  it('tells its sender too what it changed, by undo, redo and restore, which no reply says', async () => {
+    await edit(a, { type: 'set_source', cell_id: 'a', source: 'a A a' });
+    const told = async (command: string, body = {}) => {
+      const from = a.frames.length;
+      expect(await a.command(command, body)).toMatchObject({ ok: true });
+      return (await a.event('notebook-document-transaction', undefined, from)).data.transaction.changes;
+    };
+    expect(await told('undo')).toEqual([{ type: 'splice_source', cell_id: 'a', index: 2, delete: 2, insert: '' }]);
+    expect(await told('redo')).toEqual([{ type: 'splice_source', cell_id: 'a', index: 2, delete: 0, insert: 'A ' }]);
+    expect(await told('restore', { version: '1' })).toEqual([{ type: 'set_source', cell_id: 'a', source: 'a a' }]);
+  });
+
   it('needs the pen', async () => {
     const viewer = await Client.join(host, { session_id: a.session } as any, { viewOnly: true });
     const refused = await viewer.command('undo');
