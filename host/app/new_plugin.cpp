@@ -96,14 +96,19 @@ Status write_file(const fs::path& path, const std::string& text) {
 
 Result<std::vector<std::string>> copy_into(const fs::path& from, const fs::path& to, const std::string& id) {
   std::vector<std::string> made;
-  for (const auto& entry : fs::directory_iterator(from)) {
-    if (!entry.is_regular_file()) continue;
-    std::ifstream in(entry.path(), std::ios::binary);
+  std::error_code error;
+  fs::directory_iterator entry(from, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::error_code gone;
+    if (!entry->is_regular_file(gone)) continue;
+    std::ifstream in(entry->path(), std::ios::binary);
     const std::string text(std::istreambuf_iterator<char>(in), {});
-    auto name = renamed(entry.path().filename().string(), id);
+    if (!in) return fail(500, "io", "cannot read '" + entry->path().string() + "'");
+    auto name = renamed(entry->path().filename().string(), id);
     LECTERN_CHECK(write_file(to / name, renamed(text, id)));
     made.push_back(std::move(name));
   }
+  if (error) return fail(500, "io", "cannot list '" + from.string() + "': " + error.message());
   std::sort(made.begin(), made.end());
   return made;
 }
@@ -125,14 +130,12 @@ Result<std::vector<std::string>> new_plugin(const NewPlugin& wanted) {
   }
   const bool made_folder = fs::create_directories(folder, error);
   if (error) return fail(500, "io", "cannot make the folder '" + folder.string() + "': " + error.message());
-  Result<std::vector<std::string>> made;
-  try {
-    made = copy_into(source, folder, wanted.id);
-  } catch (const fs::filesystem_error& problem) {
-    made = fail(500, "io", problem.what());
-  }
+  auto made = copy_into(source, folder, wanted.id);
   if (!made) {  // the folder was empty or not there: all that is in it is ours
-    for (const auto& entry : fs::directory_iterator(folder, error)) fs::remove(entry.path(), error);
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+      std::error_code ignored;
+      fs::remove(entry->path(), ignored);
+    }
     if (made_folder) fs::remove(folder, error);
   }
   return made;

@@ -44,8 +44,10 @@ struct PluginWatch::Inner {
     std::error_code error;
     for (const auto& folder : folders) {
       ::inotify_add_watch(notify, folder.c_str(), of_interest & ~std::uint32_t{IN_DONT_FOLLOW});
-      for (const auto& entry : fs::directory_iterator(folder, error))
-        if (entry.is_directory(error)) ::inotify_add_watch(notify, entry.path().c_str(), of_interest);
+      for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+        std::error_code unknown;
+        if (entry->is_directory(unknown)) ::inotify_add_watch(notify, entry->path().c_str(), of_interest);
+      }
     }
   }
 

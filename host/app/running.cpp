@@ -103,13 +103,14 @@ Result<std::vector<RunningServer>> running_servers() {
   // Looking makes nothing; what is there is read only if it is ours alone, for its tokens will be trusted.
   if (!fs::exists(runtime_dir_path() / "servers", error)) return found;
   LECTERN_TRY(const auto dir, folder());
-  for (const auto& item : fs::directory_iterator(dir, error)) {
-    if (item.path().extension() != ".json") continue;
-    auto server = read(item.path());
+  for (fs::directory_iterator item(dir, error), end; !error && item != end; item.increment(error)) {
+    if (item->path().extension() != ".json") continue;
+    auto server = read(item->path());
     if (server && !server->start_time.empty() && process_start(server->pid) == server->start_time) {
       found.push_back(std::move(*server));
     } else {
-      fs::remove(item.path(), error);
+      std::error_code ignored;
+      fs::remove(item->path(), ignored);
     }
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.started_at > b.started_at; });

@@ -38,7 +38,7 @@ int put_in_place(int folder, const std::string& temporary, const std::string& na
 
 Result<Descriptor> put_file(const std::string& path, std::string_view bytes, unsigned mode,
                             const std::optional<Ownership>& owner,
-                            const std::function<Status()>& before_replacing, Over over) {
+                            const std::function<Status(int file)>& before_replacing, Over over) {
   const std::string safe = over == Over::nothing ? "Nothing was written." : "The file is as it was before.";
   const std::string folder_path = folder_of(path);
   const std::string name = name_of(path);
@@ -61,7 +61,7 @@ Result<Descriptor> put_file(const std::string& path, std::string_view bytes, uns
   if (const int error = write_all(fd.get(), bytes); error != 0) return give_up(error, "write");
   if (::fsync(fd.get()) != 0) return give_up(errno, "write");
   if (before_replacing) {
-    if (auto allowed = before_replacing(); !allowed) {
+    if (auto allowed = before_replacing(fd.get()); !allowed) {
       ::unlinkat(folder.get(), temporary.c_str(), 0);
       return fail(std::move(allowed).error());
     }
@@ -82,7 +82,7 @@ Result<Descriptor> put_file(const std::string& path, std::string_view bytes, uns
 
 Result<Descriptor> replace_file(const std::string& path, std::string_view bytes, unsigned mode,
                                 const std::optional<Ownership>& owner,
-                                const std::function<Status()>& before_replacing) {
+                                const std::function<Status(int file)>& before_replacing) {
   return put_file(path, bytes, mode, owner, before_replacing, Over::what_is_there);
 }
 

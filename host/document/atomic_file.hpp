@@ -22,10 +22,10 @@ struct Ownership {
 /// and writing. With `owner` the file gets its mode and, where this process may, its owner; without it `mode`. On an
 /// error the old content is still there, no temporary file is left, and the message says so; only when the last step
 /// failed, the fsync of the folder, the new content is in place but a power cut may take it back.
-/// `before_replacing` is asked right before the rename; its error is passed on.
+/// `before_replacing` is asked right before the rename, with the new file; its error is passed on.
 Result<Descriptor> replace_file(const std::string& path, std::string_view bytes, unsigned mode,
                                 const std::optional<Ownership>& owner = std::nullopt,
-                                const std::function<Status()>& before_replacing = {});
+                                const std::function<Status(int file)>& before_replacing = {});
 
 /// [worker] As replace_file, for a file that is to be new: 409 `path_exists` when something has that name, also when it
 /// came while this one was written. Nothing of it is there after an error, but for the fsync of the folder.

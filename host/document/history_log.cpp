@@ -34,19 +34,29 @@ Result<HistoryLog> HistoryLog::open(JournalWriter& writer, const std::string& di
   const auto* past = recovered && *recovered ? &**recovered : nullptr;
   LECTERN_TRY(auto journal, Journal::open(writer, dir, past, journal_name));
   HistoryLog made(std::move(journal), limits);
-  if (past == nullptr) return made;
+  if (past != nullptr) made.take(*past);
+  return made;
+}
+
+HistoryLog HistoryLog::only_read(JournalWriter& writer, const std::string& dir, HistoryLimits limits) {
+  const auto found = Journal::peek(dir, journal_name);
+  HistoryLog made(Journal::in_memory(writer), limits);
+  if (found && *found) made.take(**found);
+  return made;
+}
+
+void HistoryLog::take(const Recovered& past) {
   std::map<std::uint64_t, Version> by_number;  // a version that grew was written again
-  for (const auto& entry : past->entries) {
+  for (const auto& entry : past.entries) {
     auto version = version_from_json(entry.bytes);
     if (version) by_number.insert_or_assign(version->number, std::move(*version));
   }
   for (auto& [number, version] : by_number) {
-    made.next_ = number + 1;
-    made.versions_.push_back(std::move(version));
+    next_ = number + 1;
+    versions_.push_back(std::move(version));
   }
-  made.dirty_from_ = made.versions_.size();
-  made.whole_ = past->end == 0 || past->entries.size() > 2 * made.versions_.size() + 64;
-  return made;
+  dirty_from_ = versions_.size();
+  whole_ = past.end == 0 || past.entries.size() > 2 * versions_.size() + 64;
 }
 
 void HistoryLog::forget() {

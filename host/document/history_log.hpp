@@ -39,6 +39,8 @@ class HistoryLog {
  public:
   /// [worker] What is logged in `dir`. A damaged log is kept aside, named in the host's log, and begun anew.
   static Result<HistoryLog> open(JournalWriter& writer, const std::string& dir, HistoryLimits limits = {});
+  /// [worker] The same for a notebook that is only read: what is logged in `dir`, and nothing is written.
+  static HistoryLog only_read(JournalWriter& writer, const std::string& dir, HistoryLimits limits = {});
 
   /// [worker] Forgets what is logged: another notebook is at this place now.
   void forget();
@@ -62,6 +64,7 @@ class HistoryLog {
 
  private:
   HistoryLog(std::unique_ptr<Journal> journal, HistoryLimits limits) : journal_(std::move(journal)), limits_(limits) {}
+  void take(const Recovered& past);
   void add(Version version);
   void thin();
   void rewrite();

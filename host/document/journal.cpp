@@ -75,15 +75,41 @@ void fold(const journal_format::View& view, Recovered& out) {
   }
 }
 
-Error corrupt(const std::string& path, std::uint64_t at) {
-  const std::string aside = path + ".corrupt";
-  const bool moved = ::rename(path.c_str(), aside.c_str()) == 0;
+Error corrupt(const std::string& path, std::uint64_t at, std::string_view what_became_of_it) {
   Error error;
   error.code = "journal_corrupt";
   error.message = "The journal " + path + " is damaged at byte " + std::to_string(at) + ", before its end. " +
-                  (moved ? "It was kept as " + aside + "." : "It could not be moved aside.");
+                  std::string(what_became_of_it);
   error.hint = "Open the notebook again to go on from its file; edits that were not saved are in the kept journal.";
   return error;
+}
+
+Error kept_aside(const std::string& path, std::uint64_t at) {
+  const std::string aside = path + ".corrupt";
+  const bool moved = ::rename(path.c_str(), aside.c_str()) == 0;
+  return corrupt(path, at, moved ? "It was kept as " + aside + "." : "It could not be moved aside.");
+}
+
+struct Read {
+  Recovered recovered;
+  journal_format::Scan scan;
+  std::string bytes;
+};
+
+Result<std::optional<Read>> read(const std::string& path) {
+  auto file = read_whole(path, UINT64_MAX);
+  if (!file) {
+    if (file.error().code == "not_found") return std::optional<Read>{};
+    return fail(500, "journal_unreadable", file.error().message, file.error().hint);
+  }
+  Read out;
+  out.bytes = std::move(file->bytes);
+  out.scan = journal_format::scan(out.bytes, [&](const auto& view) { fold(view, out.recovered); });
+  out.recovered.cut_bytes = out.scan.tail_bytes;
+  out.recovered.end = out.scan.end;
+  out.recovered.turn = out.scan.turn;
+  out.recovered.salt = out.scan.salt;
+  return std::optional<Read>(std::move(out));
 }
 
 }  // namespace
@@ -91,24 +117,32 @@ Error corrupt(const std::string& path, std::uint64_t at) {
 Result<std::optional<Recovered>> Journal::recover(const std::string& dir, std::string_view name) {
   const std::string path = file_name(dir, name);
   retire_earlier(path);
-  auto file = read_whole(path, UINT64_MAX);
-  if (!file) {
-    if (file.error().code == "not_found") return std::optional<Recovered>{};
-    return fail(500, "journal_unreadable", file.error().message, file.error().hint);
-  }
-  const std::string_view bytes = file->bytes;
-  Recovered recovered;
-  const auto scan = journal_format::scan(bytes, [&](const auto& view) { fold(view, recovered); });
-  if (scan.rotten) return fail(corrupt(path, scan.end));
-  recovered.cut_bytes = scan.tail_bytes;
-  recovered.end = scan.end;
-  recovered.turn = scan.turn;
-  recovered.salt = scan.salt;
+  LECTERN_TRY(auto found, read(path));
+  if (!found) return std::optional<Recovered>{};
+  const auto& scan = found->scan;
+  if (scan.rotten) return fail(kept_aside(path, scan.end));
   if (scan.tail_has_records) {
     // Durable before attach() cuts it off.
-    LECTERN_CHECK(replace_file(path + ".torn", bytes.substr(scan.end, scan.tail_bytes), 0600).map([](auto&&) {}));
+    const auto tail = std::string_view(found->bytes).substr(scan.end, scan.tail_bytes);
+    LECTERN_CHECK(replace_file(path + ".torn", tail, 0600).map([](auto&&) {}));
   }
-  return std::optional<Recovered>(std::move(recovered));
+  return std::optional<Recovered>(std::move(found->recovered));
+}
+
+Result<std::optional<Recovered>> Journal::peek(const std::string& dir, std::string_view name) {
+  const std::string path = file_name(dir, name);
+  LECTERN_TRY(auto found, read(path));
+  if (!found) return std::optional<Recovered>{};
+  if (found->scan.rotten) return fail(corrupt(path, found->scan.end, "It was left as it is."));
+  return std::optional<Recovered>(std::move(found->recovered));
+}
+
+std::unique_ptr<Journal> Journal::in_memory(JournalWriter& writer, const Recovered* recovered) {
+  auto file = std::make_shared<File>();
+  file->in_memory = true;
+  file->path = "in memory";
+  if (recovered != nullptr) file->meta = recovered->meta;
+  return std::unique_ptr<Journal>(new Journal(std::move(file), writer.state_));
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(JournalWriter& writer, std::string dir, const Recovered* recovered,

@@ -113,6 +113,13 @@ class Journal {
   /// are carried on). Without it, or with one made by hand (only its meta count), the first call must be rewrite().
   static Result<std::unique_ptr<Journal>> open(JournalWriter& writer, std::string dir, const Recovered* recovered,
                                                std::string_view name = "journal");
+  /// [any] A journal of a notebook that is only read: nothing of it reaches a disk, and everything succeeds.
+  static std::unique_ptr<Journal> in_memory(JournalWriter& writer, const Recovered* recovered = nullptr);
+
+  /// [worker] What recover() would give, for who must not, or cannot, write: nothing is cut, kept aside or renamed. The
+  /// same errors.
+  static Result<std::optional<Recovered>> peek(const std::string& dir, std::string_view name = "journal");
+
   /// Queued records are still written; callbacks still run.
   ~Journal();
   Journal(const Journal&) = delete;

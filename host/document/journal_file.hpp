@@ -24,6 +24,7 @@ struct Journal::File {
   };
 
   std::string dir, path;
+  bool in_memory = false;  // there is no file, and none is missed
 
   std::mutex mutex;
   std::vector<Entry> queue;                 // under mutex

@@ -91,6 +91,8 @@ struct SaveRequest {
   /// (kept_outputs.hpp). Empty: they are not kept.
   std::string outputs_dir;
   RecordIntent record_intent;
+  /// Told which file is about to take the place of the one at `path`.
+  std::function<void(std::uint64_t device, std::uint64_t inode)> before_replacing;
 };
 
 struct SavedFile {

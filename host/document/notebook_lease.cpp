@@ -45,6 +45,7 @@ std::string holder_json(const NotebookLease::Holder& holder) {
       .member("host", host_name())
       .member("since", clock::rfc3339_now());
   if (!holder.url.empty()) writer.member("url", holder.url);
+  if (!holder.path.empty()) writer.member("path", holder.path);
   writer.end_object();
   return out;
 }
@@ -54,44 +55,77 @@ tl::unexpected<Error> taken(int fd, std::string_view notebook_path) {
   const auto n = ::pread(fd, holder.data(), holder.size(), 0);
   holder.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
   const auto parsed = json::parse(holder);
-  std::string who = "another host";
+  std::string who = "in another host";
+  bool here = false;
   if (parsed && parsed->find("pid") != nullptr && parsed->find("pid")->as_int()) {
+    here = *parsed->find("pid")->as_int() == ::getpid();
     who += " (process " + std::to_string(*parsed->find("pid")->as_int());
     const auto* url = parsed->find("url");
     if (url != nullptr && url->is_string()) who += ", " + *url->as_string();
     who += ")";
   }
-  return fail(423, "open_elsewhere", std::string(notebook_path) + " is open in " + who + ".",
-              "Work in that host's page, close the notebook there first, or open it here to watch.",
+  if (here) who = "in this host";
+  const auto* path = parsed ? parsed->find("path") : nullptr;
+  if (path != nullptr && path->is_string() && *path->as_string() != notebook_path) who += " as " + *path->as_string();
+  return fail(423, "open_elsewhere", std::string(notebook_path) + " is open " + who + ".",
+              here ? "Open it by that path, or open this one to watch."
+                   : "Work in that host's page, close the notebook there first, or open it here to watch.",
               R"({"holder":)" + (parsed ? holder : std::string("null")) + "}");
+}
+
+// True while the name still leads to the locked file: whoever had it before may have removed it on the way out.
+bool in_place(int fd, const std::string& path) {
+  struct stat mine {
+  }, named{};
+  return ::fstat(fd, &mine) == 0 && ::lstat(path.c_str(), &named) == 0 && mine.st_dev == named.st_dev &&
+         mine.st_ino == named.st_ino;
+}
+
+Result<Descriptor> lock(const std::string& path, std::string_view notebook_path, const NotebookLease::Holder& holder) {
+  for (;;) {
+    Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd) return fail(system_error(errno, "lock", path));
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return taken(fd.get(), notebook_path);
+      if (errno != EINTR) return fail(system_error(errno, "lock", path));
+    }
+    if (!in_place(fd.get(), path)) continue;
+    if (::ftruncate(fd.get(), 0) != 0) return fail(system_error(errno, "write", path));
+    // Who holds it is told for people; the lock itself works without.
+    (void)write_all_at(fd.get(), holder_json(holder), 0);
+    return fd;
+  }
 }
 
 }  // namespace
 
-NotebookLease::NotebookLease(NotebookLease&& other) noexcept : fds_(std::exchange(other.fds_, {})) {}
+NotebookLease::NotebookLease(NotebookLease&& other) noexcept : held_(std::exchange(other.held_, {})) {}
 NotebookLease& NotebookLease::operator=(NotebookLease&& other) noexcept {
-  std::swap(fds_, other.fds_);
+  std::swap(held_, other.held_);
   return *this;
 }
 NotebookLease::~NotebookLease() {
-  for (const int fd : fds_) ::close(fd);
+  for (const auto& held : held_) {
+    if (!held.remove.empty()) ::unlink(held.remove.c_str());  // before the lock goes: nobody has locked it then
+    ::close(held.fd);
+  }
 }
 
 Result<NotebookLease> NotebookLease::take(const std::vector<std::string>& lock_files, std::string_view notebook_path,
                                           const Holder& holder) {
   NotebookLease lease;
   for (const auto& lock_file : lock_files) {
-    Descriptor fd(::open(lock_file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!fd) return fail(system_error(errno, "lock", lock_file));
-    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return taken(fd.get(), notebook_path);
-      if (errno != EINTR) return fail(system_error(errno, "lock", lock_file));
-    }
-    if (::ftruncate(fd.get(), 0) != 0) return fail(system_error(errno, "write", lock_file));
-    // Who holds it is told for people; the lock itself works without.
-    (void)write_all_at(fd.get(), holder_json(holder), 0);
-    lease.fds_.push_back(fd.release());
+    LECTERN_TRY(auto fd, lock(lock_file, notebook_path, holder));
+    lease.held_.push_back({fd.release(), {}});
   }
+  return lease;
+}
+
+Result<NotebookLease> NotebookLease::take_passing(const std::string& lock_file, std::string_view notebook_path,
+                                                  const Holder& holder) {
+  NotebookLease lease;
+  LECTERN_TRY(auto fd, lock(lock_file, notebook_path, holder));
+  lease.held_.push_back({fd.release(), lock_file});
   return lease;
 }
 

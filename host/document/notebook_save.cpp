@@ -215,14 +215,17 @@ Result<SavedFile> save(const SaveRequest& request) {
   LECTERN_CHECK(keep_outputs_of(request, notebook));
   if (request.record_intent) LECTERN_CHECK(request.record_intent(saved.fingerprint));
   // Between the look and the rename somebody may have written: a last, cheap look at the file's state.
-  const auto still_ours = [&]() -> Status {
+  const auto still_ours = [&](int fresh) -> Status {
     struct stat info {};
     const bool exists = ::lstat(request.path.c_str(), &info) == 0;
     const bool same =
         exists == disk.exists &&
         (!exists || (info.st_ino == disk.state.inode && static_cast<std::uint64_t>(info.st_size) == disk.state.size &&
                      std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec == disk.state.mtime_ns));
-    if (same) return {};
+    if (same) {
+      if (request.before_replacing && ::fstat(fresh, &info) == 0) request.before_replacing(info.st_dev, info.st_ino);
+      return {};
+    }
     LECTERN_TRY(const OnDisk now, look(request.path));
     return conflict(request.path, request.last_known, now.print);
   };

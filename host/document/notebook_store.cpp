@@ -38,17 +38,21 @@ struct NotebookStore::State {
   [[nodiscard]] std::string state_for(const std::string& path, const std::optional<KnownNotebook>& known) const;
   void identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known);
 
-  NotebookLease::Holder holder() {
+  NotebookLease::Holder holder(const std::string& path) {
     const std::scoped_lock lock(mutex);
-    return {url};
+    return {url, path};
   }
   Result<NotebookLease> lease(const std::string& path) {
     if (options.lease_dir.empty()) return NotebookLease{};
-    return NotebookLease::take({options.lease_dir + "/" + crypto::sha256_hex(path)}, path, holder());
+    return NotebookLease::take({options.lease_dir + "/" + crypto::sha256_hex(path)}, path, holder(path));
   }
+  Result<FileLease> lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path);
   Status lock(OpenedNotebook& book) {
-    LECTERN_TRY(book.state_lock, NotebookLease::take({book.state_dir + "/lock"}, book.path, holder()));
+    LECTERN_TRY(book.state_lock, NotebookLease::take({book.state_dir + "/lock"}, book.path, holder(book.path)));
     LECTERN_TRY(book.lease, lease(book.path));
+    struct stat info {};
+    if (::lstat(book.path.c_str(), &info) != 0) return {};
+    LECTERN_TRY(book.file_lease, lease_file(info.st_dev, info.st_ino, book.path));
     return {};
   }
 };
@@ -237,13 +241,47 @@ NotebookRegistry* NotebookStore::State::registry() {
   return opened_registry.get();
 }
 
+namespace {
+
+// False for a lease whose holder's file was replaced or deleted, so that another file has its number now; the holder
+// finds out soon.
+bool still_has(const Error& taken, std::uint64_t device, std::uint64_t inode) {
+  const auto details = json::parse(taken.details);
+  const auto* holder = details ? details->find("holder") : nullptr;
+  const auto* path = holder != nullptr && holder->is_object() ? holder->find("path") : nullptr;
+  struct stat info {};
+  if (path == nullptr || !path->is_string()) return true;
+  if (::lstat(path->as_string()->c_str(), &info) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return info.st_dev == device && info.st_ino == inode;
+}
+
+}  // namespace
+
+Result<FileLease> NotebookStore::State::lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path) {
+  FileLease out{device, inode, {}};
+  if (options.lease_dir.empty()) return out;
+  const auto name = options.lease_dir + "/file-" + std::to_string(device) + "-" + std::to_string(inode);
+  auto lease = NotebookLease::take_passing(name, path, holder(path));
+  if (lease) {
+    out.lease = std::move(*lease);
+  } else if (lease.error().code != "open_elsewhere") {
+    log::warning("document", "Other paths of " + path + " are not guarded. " + lease.error().message);
+  } else if (still_has(lease.error(), device, inode)) {
+    return fail(std::move(lease).error());
+  } else {
+    out.device = out.inode = 0;  // to be taken once the holder has noticed
+  }
+  return out;
+}
+
 // Moved notebooks have their state where their first path put it: that has to be known again.
 void NotebookStore::State::register_all(NotebookRegistry& registry) const {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(notebooks(), error)) {
-    const auto identity = read_identity(entry.path().string());
+  std::filesystem::directory_iterator entry(notebooks(), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const auto identity = read_identity(entry->path().string());
     if (identity.path.empty() || identity.notebook_id.empty()) continue;
-    (void)registry.put(identity.path, {identity.notebook_id, "", entry.path().filename().string()});
+    (void)registry.put(identity.path, {identity.notebook_id, "", entry->path().filename().string()});
   }
 }
 
@@ -329,6 +367,10 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   }
   LECTERN_CHECK(make_folders(book.state_dir));
   LECTERN_CHECK(state_->lock(book));
+  // Somebody may have made it since it was looked for.
+  if (struct stat info{}; !book.file && ::lstat(where.path.c_str(), &info) == 0) {
+    LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
+  }
   if (book.file) take_file(book, formats, state_->options.limits);
   remove_all_leftovers(book.state_dir);
   remove_all_leftovers(book.state_dir + "/copies");
@@ -382,8 +424,47 @@ Result<OpenedNotebook> NotebookStore::open_to_watch(const ResolvedPath& where, c
   return book;
 }
 
+Result<OpenedNotebook> NotebookStore::open_to_read(const ResolvedPath& where, const Formats& formats,
+                                                   const Error& why) {
+  LECTERN_CHECK(check_kind(where));
+  OpenedNotebook book;
+  book.path = where.path;
+  const auto known = state_->known(where.path);
+  book.state_dir = state_->state_for(where.path, known);
+  if (where.kind == PathKind::file) {
+    LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
+    book.file = with_kept_outputs(std::move(book.file), book.state_dir);
+    book.last_known = book.file->fingerprint;
+    book.notices = book.file->notices;
+  }
+  book.notebook_id = read_identity(book.state_dir).notebook_id;
+  if (book.notebook_id.empty()) book.notebook_id = known ? known->notebook_id : crypto::uuid();
+  if (known) book.session_id = known->session_id;
+  std::optional<Recovered> recovered;
+  if (auto found = Journal::peek(book.state_dir, journal_name); found) {
+    recovered = std::move(*found);
+  } else {
+    book.notices.push_back(found.error().message + " What is shown is the file.");
+  }
+  LECTERN_CHECK(decide(book, std::move(recovered)));
+  if (book.file == nullptr && book.start == Start::imported) {
+    return fail(404, "not_found", where.path + " does not exist.", "Check the path.");
+  }
+  book.read_only = true;
+  book.unwritable = why;
+  book.notices.push_back("Only for reading just now, because the host could not keep edits safe. " + why.message);
+  Recovered fresh;
+  fresh.meta = first_meta(book);
+  book.journal = Journal::in_memory(state_->writer, book.start == Start::restored ? &book.restored : &fresh);
+  return book;
+}
+
 Result<NotebookLease> NotebookStore::lease_for(const std::string& path) {
   return state_->lease(path);
+}
+
+Result<FileLease> NotebookStore::lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path) {
+  return state_->lease_file(device, inode, path);
 }
 
 void NotebookStore::moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
@@ -421,6 +502,9 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
   }
   LECTERN_CHECK(make_folders(book.state_dir));
   LECTERN_CHECK(state_->lock(book));
+  if (struct stat info{}; ::lstat(where.path.c_str(), &info) == 0) {
+    return fail(409, "exists", where.path + " was made by somebody else just now.", "Open it, or choose another name.");
+  }
   // The copies first: without its journal the earlier notebook would be a new one that shows them.
   LECTERN_CHECK(keep_aside(book.state_dir, "copies", "").map([](auto&&) {}));
   LECTERN_TRY(const std::string kept, keep_aside(book.state_dir, journal_name, ".lj"));

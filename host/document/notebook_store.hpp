@@ -22,20 +22,35 @@ namespace lectern::document {
 class NotebookLease {
  public:
   struct Holder {
-    std::string url;  ///< of this host, for those who find the notebook taken; may be empty
+    std::string url;   ///< of this host, for those who find the notebook taken; may be empty
+    std::string path;  ///< of the notebook
   };
   NotebookLease() = default;
   NotebookLease(NotebookLease&&) noexcept;
   NotebookLease& operator=(NotebookLease&&) noexcept;
   ~NotebookLease();
   /// [worker] Takes all of `lock_files` or none. 423 `open_elsewhere`; details {"holder":{"pid","process_start","host",
-  /// "since","url"?}}.
+  /// "since","url"?,"path"?}}.
   static Result<NotebookLease> take(const std::vector<std::string>& lock_files, std::string_view notebook_path,
                                     const Holder& holder = {});
-  [[nodiscard]] bool held() const { return !fds_.empty(); }
+  /// [worker] The same for one lock file that is removed with the lease: there are many of its kind.
+  static Result<NotebookLease> take_passing(const std::string& lock_file, std::string_view notebook_path,
+                                            const Holder& holder = {});
+  [[nodiscard]] bool held() const { return !held_.empty(); }
 
  private:
-  std::vector<int> fds_;
+  struct Held {
+    int fd = -1;
+    std::string remove;  // a lock file that goes with the lease
+  };
+  std::vector<Held> held_;
+};
+
+/// The lease of a file itself, whatever its paths: a hard link, or the same folder mounted twice, is no second
+/// notebook. A rename over the file makes it another one, which needs a lease of its own.
+struct FileLease {
+  std::uint64_t device = 0, inode = 0;
+  NotebookLease lease;
 };
 
 /// How the session gets its document.
@@ -69,9 +84,12 @@ struct OpenedNotebook {
   std::string base_json;
   bool read_only = false;            ///< the file or its folder cannot be written: everybody reads
   std::vector<std::string> notices;  ///< for people: what was recovered, what was kept aside and where
-  NotebookLease lease;               ///< of the file
+  NotebookLease lease;               ///< of the path
+  FileLease file_lease;              ///< of the file there, when there is one
   NotebookLease state_lock;          ///< of the state folder
   std::shared_ptr<void> temporary;   ///< removes the state folder in the end, with open_to_watch
+  /// Why it is only read: the disk takes nothing. Nothing of such a notebook is written, its journal is in memory.
+  std::optional<Error> unwritable;
 };
 
 class NotebookStore {
@@ -105,8 +123,17 @@ class NotebookStore {
   /// the notebook, and `read_only`.
   Result<OpenedNotebook> open_to_watch(const ResolvedPath& where, const Formats& formats);
 
-  /// [worker] The lease of a notebook whose file was moved to `path`: another host may have that. 423 `open_elsewhere`.
+  /// [worker] What is at `where` and what its journal says, to be read while the disk that holds the journal takes
+  /// nothing, as `why` says: no lock, nothing is written anywhere, and `read_only`. 404 when there is neither file nor
+  /// journal; the errors of load().
+  Result<OpenedNotebook> open_to_read(const ResolvedPath& where, const Formats& formats, const Error& why);
+
+  /// [worker] The lease of a notebook whose file was moved to `path`, or is about to be made there: another host may
+  /// have that. 423 `open_elsewhere`.
   Result<NotebookLease> lease_for(const std::string& path);
+  /// [worker] The lease of a file that is, or is about to be, at `path`. 423 `open_elsewhere`: somebody on this machine
+  /// has it open under another path, which the message names.
+  Result<FileLease> lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path);
   /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is.
   void moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
              const std::string& path);

@@ -27,8 +27,12 @@ tl::unexpected<Error> failed(const fs::path& path, const std::string& what) {
 
 /// Makes `path` when needed; what others may write into is refused, for they could swap the code under us.
 Status private_folder(const fs::path& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed(path, "the folder cannot be made");
   struct stat info {};
+  // Looked at first: on a disk that takes nothing, what is there still serves.
+  const bool missing = ::lstat(path.c_str(), &info) != 0;
+  if (missing && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return failed(path, "the folder cannot be made");
+  }
   if (::lstat(path.c_str(), &info) != 0) return failed(path, "the folder cannot be looked at");
   if (!S_ISDIR(info.st_mode) || info.st_uid != ::geteuid() || (info.st_mode & 0022) != 0) {
     return fail(500, "staging_failed", path.string() + " is not a folder that this user alone may write",
@@ -119,11 +123,13 @@ Result<std::shared_ptr<const void>> held_folder(const fs::path& folder) {
 std::size_t prune_staged(const fs::path& root) {
   std::size_t removed = 0;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(root / "plugins", error)) {
-    if (!entry.is_directory(error) || entry.is_symlink(error)) continue;
-    const FolderLock lock(entry.path(), LOCK_EX | LOCK_NB);
-    if (!lock.locked() || !lock.is_still(entry.path())) continue;
-    if (fs::remove_all(entry.path(), error) > 0 && !error) ++removed;
+  fs::directory_iterator entry(root / "plugins", error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::error_code gone;
+    if (!entry->is_directory(gone) || entry->is_symlink(gone)) continue;
+    const FolderLock lock(entry->path(), LOCK_EX | LOCK_NB);
+    if (!lock.locked() || !lock.is_still(entry->path())) continue;
+    if (fs::remove_all(entry->path(), gone) > 0 && !gone) ++removed;
   }
   return removed;
 }

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/crypto.hpp"
@@ -64,6 +65,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
   struct Opening {
     std::vector<Asker> askers;
   };
+  using Claim = std::shared_ptr<void>;
 
   const Services services;
   const Settings settings;
@@ -74,7 +76,8 @@ struct Directory::State : std::enable_shared_from_this<State> {
   std::condition_variable fewer;
   std::map<std::string, Slot, std::less<>> slots;
   std::map<std::string, Opening> openings;              // by path: one open for all who want it
-  std::map<std::string, std::vector<Asker>> after_end;  // by path: waiting for the old one to end
+  std::map<std::string, std::vector<Asker>> after_end;  // by path: waiting for the old one to end, or for a claim
+  std::set<std::string> claimed;                        // paths that somebody writes a file to
   PolicyChoice policy;
   std::function<void()> changed;
   Counters ended_counters;
@@ -98,6 +101,14 @@ struct Directory::State : std::enable_shared_from_this<State> {
     made.moved = [weak = weak_from_this()](const std::string& id, const std::string& path) {
       const auto self = weak.lock();
       return self && self->move(id, path);
+    };
+    made.claim = [weak = weak_from_this()](const std::string& path) -> Result<Claim> {
+      const auto self = weak.lock();
+      if (!self) return fail(draining());
+      return self->claim(path);
+    };
+    made.try_again = [weak = weak_from_this()](const std::string& id) {
+      if (const auto self = weak.lock()) self->try_again(id);
     };
     made.summary = [weak = weak_from_this()](const SessionSummary& row) {
       if (const auto self = weak.lock()) self->summarize(row);
@@ -129,7 +140,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
   bool move(const std::string& id, const std::string& path) {
     const std::scoped_lock lock(mutex);
     const auto it = slots.find(id);
-    if (it == slots.end() || openings.contains(path)) return false;
+    if (it == slots.end() || openings.contains(path) || claimed.contains(path)) return false;
     for (const auto& [other, slot] : slots) {
       if (slot.path == path) return false;
     }
@@ -137,9 +148,68 @@ struct Directory::State : std::enable_shared_from_this<State> {
     return true;
   }
 
+  Result<Claim> claim(const std::string& path) {
+    const std::scoped_lock lock(mutex);
+    for (const auto& [id, slot] : slots) {
+      if (slot.path != path) continue;
+      std::string details;
+      json::Writer(details).begin_object().member("session_id", id).end_object();
+      return fail(409, "path_open", path + " is open in this host", "save it there, or choose another name",
+                  std::move(details));
+    }
+    if (openings.contains(path) || !claimed.insert(path).second) {
+      return fail(409, "path_open", path + " is being opened or written by somebody else just now",
+                  "try again in a moment, or choose another name");
+    }
+    return Claim(nullptr, [self = shared_from_this(), path](void*) { self->unclaim(path); });
+  }
+
+  void unclaim(const std::string& path) {
+    {
+      const std::scoped_lock lock(mutex);
+      claimed.erase(path);
+    }
+    open_waiting(path);
+  }
+
+  void open_waiting(const std::string& path) {
+    std::vector<Asker> again;
+    {
+      const std::scoped_lock lock(mutex);
+      const auto waiting = after_end.find(path);
+      if (waiting == after_end.end()) return;
+      again = std::move(waiting->second);
+      after_end.erase(waiting);
+    }
+    for (auto& asker : again) open(path, std::move(asker));
+  }
+
+  // The notebook is opened beside the session that only reads it, which has no locks, and then takes its place.
+  void try_again(const std::string& id) {
+    services.workers->submit([self = shared_from_this(), token = token(), id] {
+      std::string path;
+      {
+        const std::scoped_lock lock(self->mutex);
+        const auto it = self->slots.find(id);
+        if (it == self->slots.end() || it->second.ending || self->drain) return;
+        path = it->second.path;
+        if (!self->openings.try_emplace(path).second) return;
+      }
+      const auto where = self->services.paths->resolve(path);
+      auto prepared = where ? prepare_open(self->services, self->settings, self->default_policy(), *where, false)
+                            : fail(where.error());
+      const auto session = self->find(id);
+      if (!prepared || prepared->notebook.unwritable || !session) {
+        return self->answer_openings(path, fail(prepared ? draining() : prepared.error()));
+      }
+      session->end("SHUTDOWN", [self, path, again = std::move(prepared)](Result<bool>) mutable {
+        self->begin(path, std::move(again), {});
+      });
+    });
+  }
+
   void forget(const std::string& id, const Counters& counted) {
     std::shared_ptr<LiveSession> last;  // let go outside the lock
-    std::vector<Asker> again;
     std::string path;
     {
       const std::scoped_lock lock(mutex);
@@ -149,12 +219,8 @@ struct Directory::State : std::enable_shared_from_this<State> {
       ended_counters += counted;
       last = std::move(it->second.session);
       slots.erase(it);
-      if (const auto waiting = after_end.find(path); waiting != after_end.end()) {
-        again = std::move(waiting->second);
-        after_end.erase(waiting);
-      }
     }
-    for (auto& asker : again) open(path, std::move(asker));
+    open_waiting(path);
     tell_changed();
   }
 
@@ -217,6 +283,10 @@ struct Directory::State : std::enable_shared_from_this<State> {
     {
       const std::scoped_lock lock(mutex);
       if (drain) return asker.reply(fail(draining()));
+      if (claimed.contains(where->path)) {
+        after_end[where->path].push_back(std::move(asker));
+        return;
+      }
       for (auto& [id, slot] : slots) {
         if (slot.path != where->path) continue;
         if (slot.ending) {
@@ -226,9 +296,9 @@ struct Directory::State : std::enable_shared_from_this<State> {
         found = slot.session;
       }
       if (!found) {
-        auto& opening = openings[where->path];
-        opening.askers.push_back(std::move(asker));
-        if (opening.askers.size() > 1) return;
+        const auto [opening, first] = openings.try_emplace(where->path);
+        opening->second.askers.push_back(std::move(asker));
+        if (!first) return;
       }
     }
     // Moved away above only when nothing was found.

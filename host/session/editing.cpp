@@ -37,20 +37,29 @@ void Editing::begin() {
   if (prepared.document) {
     document_ = std::move(prepared.document);
     prepared.document.reset();
+    published_ = document_->version();
     return;
   }
   session_.services().workers->submit([weak = session_.weak_from_this(), file = prepared.notebook.file,
                                        created = prepared.created, history = prepared.notebook.history_id,
                                        journal = prepared.journal, token = session_.at_work(),
                                        &loop = session_.loop()]() mutable {
-    auto document = import_notebook(file.get(), created, history, *journal);
-    loop.post([weak, document = std::move(document)]() mutable {
-      if (const auto session = weak.lock()) session->editing().built_with(std::move(document));
+    auto document = build_notebook(file.get(), created, history);
+    Status journaled;
+    if (document) {
+      auto snapshot = document->save();
+      journaled = snapshot ? journal->rewrite_and_wait(std::move(*snapshot), document->sidecar())
+                           : Status(fail(snapshot.error()));
+    }
+    loop.post([weak, document = std::move(document), journaled = std::move(journaled)]() mutable {
+      if (const auto session = weak.lock()) {
+        session->editing().built_with(std::move(document), std::move(journaled));
+      }
     });
   });
 }
 
-void Editing::built_with(Result<document::NotebookDocument> document) {
+void Editing::built_with(Result<document::NotebookDocument> document, Status journaled) {
   patience_.cancel();
   if (!document) {
     failed_ = document.error();
@@ -58,6 +67,12 @@ void Editing::built_with(Result<document::NotebookDocument> document) {
     return run_waiting(fail(*failed_));
   }
   document_ = std::move(*document);
+  published_ = document_->version();
+  if (!journaled) {  // what there is to lose is in the file; edits wait until the disk takes it
+    ++batches_;
+    unwritten_.emplace_back();
+    refuse_edits(journaled.error());
+  }
   for (const auto& [id, connection] : session_.connections().all()) {
     if (connection->live() && connection->options().document_changes && !connection->document_ready) {
       if (const auto message = document_for(*connection)) connection->send(message);
@@ -107,12 +122,17 @@ void Editing::when_durable(Task work) {
 }
 
 void Editing::when_quiet(Task work) {
-  if (quiet()) return work();
+  if (quiet() || safe_) return work();
   quiet_waiters_.push_back(std::move(work));
+  if (refusing_) show_what_is_safe();
 }
 
 void Editing::run_quiet() {
-  if (!quiet() || quiet_waiters_.empty()) return;
+  if (quiet_waiters_.empty()) return;
+  if (!quiet() && !safe_) {
+    if (refusing_) show_what_is_safe();
+    return;
+  }
   auto waiters = std::move(quiet_waiters_);
   quiet_waiters_.clear();
   for (auto& work : waiters) work();
@@ -214,26 +234,26 @@ void Editing::restored(Invocation invocation, Restored from, Result<document::Ap
 }
 
 void Editing::host_edit(const std::vector<document::Change>& changes, std::string_view source,
-                        UniqueFunction<void(Error)> refused) {
+                        UniqueFunction<void(Error)> refused, Task made) {
   static const std::string host_actor = "6c65637465726e2d686f73742d656469";  // "lectern-host-edi", any fixed 16 bytes
   edit(host_actor, changes, std::nullopt,
-       [this, source = std::string(source),
-        refused = std::move(refused)](Result<document::AppliedTransaction> applied) mutable {
+       [this, source = std::string(source), refused = std::move(refused),
+        made = std::move(made)](Result<document::AppliedTransaction> applied) mutable {
          if (!applied) {
            log::warning("session", "an edit of the host could not be applied: " + applied.error().message);
            if (refused) refused(std::move(applied).error());
-           return;
+         } else if (!applied->chunks.empty()) {
+           Staged staged;
+           staged.logged.cells = document::touches_of(applied->told);
+           staged.steps = std::move(applied->steps);
+           staged.chunks = std::move(applied->chunks);
+           staged.changes = std::move(applied->applied);
+           staged.version = applied->version;
+           staged.source = std::move(source);
+           staged.by = "null";
+           stage(std::move(staged));
          }
-         if (applied->chunks.empty()) return;
-         Staged staged;
-         staged.logged.cells = document::touches_of(applied->told);
-         staged.steps = std::move(applied->steps);
-         staged.chunks = std::move(applied->chunks);
-         staged.changes = std::move(applied->applied);
-         staged.version = applied->version;
-         staged.source = std::move(source);
-         staged.by = "null";
-         stage(std::move(staged));
+         if (made) made();
        });
 }
 
@@ -316,11 +336,9 @@ void Editing::rewritten(Status status, std::size_t covered) {
         if (staged.told) std::exchange(staged.told, {})(fail(status.error()));
       }
     }
-    refusing_ = status.error();
-    session_.saver().journal_failed(status.error());
-    retry_.start(rewrite_retry, [this] { start_rewrite(); });
-    return;
+    return refuse_edits(status.error());
   }
+  safe_.reset();
   if (std::exchange(refusing_, std::nullopt)) session_.saver().journal_works();
   session_.ledger().recover();
   for (; covered > 0; --covered) {
@@ -331,7 +349,43 @@ void Editing::rewritten(Status status, std::size_t covered) {
   if (!unwritten_.empty()) start_rewrite();
 }
 
+void Editing::refuse_edits(Error why) {
+  refusing_ = std::move(why);
+  session_.saver().journal_failed(*refusing_);
+  retry_.start(rewrite_retry, [this] { start_rewrite(); });
+  run_quiet();
+}
+
+void Editing::show_what_is_safe() {
+  if (making_ || std::exchange(making_safe_, true)) return;  // made() comes back to it
+  auto bytes = document_->save();
+  std::vector<std::string> unsafe;
+  const auto take = [&unsafe](const std::vector<Staged>& batch) {
+    for (const auto& staged : batch) unsafe.insert(unsafe.end(), staged.chunks.begin(), staged.chunks.end());
+  };
+  for (const auto& batch : unwritten_) take(batch);
+  take(staged_);
+  session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
+                                       &loop = session_.loop(), bytes = std::move(bytes), unsafe = std::move(unsafe),
+                                       sidecar = document_->sidecar()] {
+    auto safe = bytes ? document_without(*bytes, sidecar, unsafe) : fail(bytes.error());
+    loop.post([weak, safe = std::move(safe)]() mutable {
+      if (const auto session = weak.lock()) session->editing().made_safe(std::move(safe));
+    });
+  });
+}
+
+void Editing::made_safe(Result<document::NotebookDocument> safe) {
+  making_safe_ = false;
+  if (!refusing_) return run_quiet();
+  if (!safe)
+    return log::error("session", "what is safe of " + session_.path() + " cannot be shown: " + safe.error().message);
+  safe_ = std::move(*safe);
+  run_quiet();
+}
+
 void Editing::publish(Staged& staged) {
+  published_ = std::max(published_, staged.version);
   session_.history().edited(std::move(staged.logged));
   auto& connections = session_.connections();
   const auto transaction = [&](bool with_changes) {
@@ -382,7 +436,9 @@ std::string Editing::heads_json() const {
   std::string out;
   json::Writer writer(out);
   writer.begin_array();
-  for (const auto& head : heads()) writer.string(head);
+  if (document_) {
+    for (const auto& head : (safe_ ? *safe_ : *document_).heads()) writer.string(head.hex());
+  }
   writer.end_array();
   return out;
 }
@@ -414,15 +470,15 @@ void write_cell(json::Writer& writer, std::string_view id, std::string_view type
 }  // namespace
 
 std::string Editing::notebook_json() {
-  const std::uint64_t version = document_ ? document_->version() : 0;
-  if (!notebook_cache_.empty() && cached_version_ == version) return notebook_cache_;
+  const std::uint64_t version = document_ ? shown_version() : 0;
+  if (!notebook_cache_.empty() && cached_version_ == version && !safe_) return notebook_cache_;
   std::string out;
   json::Writer writer(out);
   const auto& file = session_.prepared().notebook.file;
-  writer.begin_object().member_raw("metadata", metadata_json());
+  writer.begin_object().member_raw("metadata", document_ ? shown().metadata_json() : metadata_json());
   writer.key("cells").begin_array();
   if (document_) {
-    for (const auto* cell : document_->cells()) {
+    for (const auto* cell : shown().cells()) {
       write_cell(writer, cell->id, cell->cell_type, cell->source, cell->metadata_json);
     }
   } else if (file) {
@@ -434,7 +490,7 @@ std::string Editing::notebook_json() {
   }
   // 1 is the version every document begins with, also the one that is still being built.
   writer.end_array().member_raw("heads", heads_json()).member("version", document_ ? version : 1).end_object();
-  notebook_cache_ = out;
+  notebook_cache_ = safe_ ? std::string() : out;
   cached_version_ = version;
   return out;
 }

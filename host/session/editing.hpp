@@ -36,12 +36,16 @@ class Editing {
   void when_built(UniqueFunction<void(Status)> work);
   /// Runs `work` when everything applied so far is on disk, now if it is.
   void when_durable(Task work);
-  /// The same for who wants to see the whole document: what is on disk is then all there is. Edits that come meanwhile
-  /// wait, one fsync at most, so that a busy room cannot keep a joiner out.
+  /// The same for who wants to see the whole document: what is on disk is then all there is, or all that shown() has.
+  /// Edits that come meanwhile wait, one fsync at most, so that a busy room cannot keep a joiner out; neither can a
+  /// disk that takes nothing.
   void when_quiet(Task work);
 
   // All need built().
   [[nodiscard]] document::NotebookDocument& document() { return *document_; }
+  /// What newcomers may see: while the disk takes nothing, the document without the edits that wait for it.
+  [[nodiscard]] document::NotebookDocument& shown() { return safe_ ? *safe_ : *document_; }
+  [[nodiscard]] std::uint64_t shown_version() const { return safe_ ? published_ : document_->version(); }
   /// Applies a transaction and tells `done` what it came to: at once or, when it would keep the reactor too long, after
   /// a worker made it. Until then other edits wait, and so do those who want to see all of the document.
   void edit(const std::string& actor, std::vector<document::Change> changes, std::optional<std::uint64_t> base_version,
@@ -61,8 +65,9 @@ class Editing {
   /// A `01`: one message of a sync conversation.
   void sync_message(Connection& connection, const plugin::Inbound& message);
   /// An edit of the host's own ("kernel", "file", "host"); what cannot be applied is logged, and `refused` is told.
+  /// `made` is called last, when the edit is in the document, or refused; a long one takes its time.
   void host_edit(const std::vector<document::Change>& changes, std::string_view source,
-                 UniqueFunction<void(Error)> refused = {});
+                 UniqueFunction<void(Error)> refused = {}, Task made = {});
   /// The document for a `document=changes` connection: `06`, or the changes since its heads; `03` follow from now on.
   /// Null when it cannot be had.
   [[nodiscard]] MessagePtr document_for(Connection& connection);
@@ -90,7 +95,8 @@ class Editing {
     bool author_knows = true;           // its reply says what changed, or it made the chunks
     UniqueFunction<void(Status)> told;  // the author's reply
   };
-  void built_with(Result<document::NotebookDocument> document);
+  /// `journaled`: whether its first snapshot is on disk.
+  void built_with(Result<document::NotebookDocument> document, Status journaled);
   void transacted(Invocation invocation, Result<document::AppliedTransaction> applied);
   void taken_back(Invocation invocation, Direction direction, Result<document::AppliedTransaction> applied);
   /// Tells the stacks of an edit that was just applied.
@@ -109,6 +115,10 @@ class Editing {
   void rewrite(std::vector<Staged> batch);
   void start_rewrite();
   void rewritten(Status status, std::size_t covered);
+  void refuse_edits(Error why);
+  /// Makes `safe_` for those who wait for quiet while there is none to come.
+  void show_what_is_safe();
+  void made_safe(Result<document::NotebookDocument> safe);
   void publish(Staged& staged);
   void compact();
   void run_waiting(const Status& status);
@@ -142,6 +152,9 @@ class Editing {
   bool making_ = false;                        // a worker makes a long edit
   std::deque<std::vector<Staged>> unwritten_;  // batches a failed journal may have lost, until a rewrite has them
   std::optional<Error> refusing_;              // why edits are refused: the disk takes nothing, memory must not fill
+  std::optional<document::NotebookDocument> safe_;  // with refusing_: without what is staged or unwritten
+  bool making_safe_ = false;
+  std::uint64_t published_ = 1;  // the version that everybody was told of last
   std::uint64_t snapshot_bytes_ = 0;
   std::string notebook_cache_;  // notebook_json() of cached_version_
   std::uint64_t cached_version_ = 0;

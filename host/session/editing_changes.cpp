@@ -198,6 +198,7 @@ void Editing::pump_syncs() {
   if (!any || std::exchange(pump_due_, true)) return;
   when_quiet([this] {
     pump_due_ = false;
+    if (safe_) return;  // comes again with the first edits that the disk takes
     for (const auto& [id, connection] : session_.connections().all()) pump_sync(*connection);
   });
 }
@@ -223,7 +224,7 @@ MessagePtr Editing::document_for(Connection& connection) {
     for (const auto& text : *options.heads) {
       if (auto hash = document::ChangeHash::from_hex(text)) heads.push_back(*hash);
     }
-    if (auto missing = document_->changes_since(heads); missing && heads.size() == options.heads->size()) {
+    if (auto missing = shown().changes_since(heads); missing && heads.size() == options.heads->size()) {
       auto message = std::make_shared<Message>();
       message->kind = plugin::OutboundKind::changes;
       message->document = plugin::DocumentKind::notebook;
@@ -231,7 +232,7 @@ MessagePtr Editing::document_for(Connection& connection) {
       json::Writer(message->data)
           .begin_object()
           .member_raw("by", "null")
-          .member("version", document_->version())
+          .member("version", shown_version())
           .end_object();
       for (const auto& chunk : *missing) {
         message->payload += chunk;
@@ -241,7 +242,7 @@ MessagePtr Editing::document_for(Connection& connection) {
       return message;
     }
   }
-  auto bytes = document_->save();
+  auto bytes = shown().save();
   if (!bytes) return nullptr;
   auto message = std::make_shared<Message>();
   message->kind = plugin::OutboundKind::document;
@@ -252,7 +253,7 @@ MessagePtr Editing::document_for(Connection& connection) {
       .member("document", "notebook")
       .member("history_id", prepared.notebook.history_id)
       .member_raw("heads", heads_json())
-      .member("version", document_->version())
+      .member("version", shown_version())
       .end_object();
   message->payload = std::move(*bytes);
   connection.document_ready = true;

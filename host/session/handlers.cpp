@@ -133,7 +133,7 @@ void handle_sync(LiveSession& session, Invocation invocation) {
   }
   editing.when_quiet([&session, &editing, connection_id = connection == nullptr ? 0 : connection->id(), history, stated,
                       heads = std::move(heads), invocation = std::move(invocation)]() mutable {
-    auto missing = editing.document().changes_since(heads);
+    auto missing = editing.shown().changes_since(heads);
     const bool known = missing.has_value() && (stated.empty() || stated == history);
     std::string out;
     json::Writer(out)
@@ -150,7 +150,7 @@ void handle_sync(LiveSession& session, Invocation invocation) {
       json::Writer(message->data)
           .begin_object()
           .member_raw("by", "null")
-          .member("version", editing.document().version())
+          .member("version", editing.shown_version())
           .end_object();
       for (const auto& chunk : *missing) {
         message->payload += chunk;

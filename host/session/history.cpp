@@ -77,8 +77,10 @@ Status prepare_history(Prepared& prepared, document::JournalWriter& journals, co
   document::HistoryLimits limits;
   limits.quiet_ms = settings.version_quiet_ms;
   limits.at_most_ms = settings.version_at_most_ms;
-  LECTERN_TRY(auto log, document::HistoryLog::open(journals, notebook.state_dir, limits));
-  prepared.history = std::make_unique<document::HistoryLog>(std::move(log));
+  auto log = notebook.unwritable ? document::HistoryLog::only_read(journals, notebook.state_dir, limits)
+                                 : document::HistoryLog::open(journals, notebook.state_dir, limits);
+  if (!log) return fail(std::move(log).error());
+  prepared.history = std::make_unique<document::HistoryLog>(std::move(*log));
   if (notebook.start == document::Start::imported && notebook.file == nullptr) prepared.history->forget();
   if (!prepared.document) return {};
   std::vector<document::Author> people;

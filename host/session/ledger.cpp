@@ -61,6 +61,16 @@ Result<Ledger::Opened> Ledger::open(document::JournalWriter& writer, const std::
   return opened;
 }
 
+Ledger::Opened Ledger::only_read(document::JournalWriter& writer, const std::string& dir, std::uint64_t block) {
+  const auto found = document::Journal::peek(dir, journal_name);
+  const auto* past = found && *found ? &**found : nullptr;
+  Opened opened;
+  if (past != nullptr) opened.state = read(*past);
+  opened.reserved = opened.state.epochs + block;
+  opened.ledger = std::unique_ptr<Ledger>(new Ledger(document::Journal::in_memory(writer, past)));
+  return opened;
+}
+
 namespace {
 
 // After a failure the file is given up and everything is in memory: a new file is tried at once, which helps when it

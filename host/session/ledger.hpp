@@ -34,6 +34,10 @@ class Ledger {
   /// `journal_unreadable`: the operating system refused.
   static Result<Opened> open(document::JournalWriter& writer, const std::string& dir, std::uint64_t block);
 
+  /// [worker] The same for a notebook that is only read, because the disk takes nothing: what the ledger says, and
+  /// nothing is written.
+  static Opened only_read(document::JournalWriter& writer, const std::string& dir, std::uint64_t block);
+
   /// [reactor] On its way to the disk at once. `done` runs on the journal thread (see document/journal.hpp). What
   /// cannot be written is written with whatever comes next, or by recover().
   void client(const Client& client, document::JournalDone done = {});

@@ -29,6 +29,7 @@ namespace {
 
 constexpr int clients_kept_days = 7;
 constexpr std::size_t clients_kept = 1'000;
+constexpr int first_try_ms = 1'000, longest_try_ms = 30'000;  // of a notebook that the disk does not let be edited
 
 std::uint64_t next_connection() {
   static std::atomic<std::uint64_t> last{0};  // over all sessions: a transport serves them all
@@ -50,7 +51,8 @@ LiveSession::LiveSession(std::string id, Loop& loop, Services services, Settings
       wall_offset_ms_(clock::wall_ms() - clock::now_ms()),
       started_wall_ms_(clock::wall_ms()),
       clients_(services_.clients),
-      idle_(loop) {}
+      idle_(loop),
+      again_(loop) {}
 
 LiveSession::~LiveSession() = default;
 
@@ -66,7 +68,7 @@ void LiveSession::begin(Prepared prepared) {
           const auto self = weak.lock();
           if (!self || self->ended_) return;
           status ? self->epochs().confirm(upto) : self->epochs().refuse();
-          self->policies().resume();
+          self->policies().resume(status);
         });
       });
   connections_ = std::make_unique<Connections>(*this);
@@ -93,8 +95,20 @@ void LiveSession::begin(Prepared prepared) {
     outside_->document_built();
     saver_->document_built();
   }
+  if (const auto& why = prepared_.notebook.unwritable) {
+    saver_->journal_failed({503, "journal_failed", why->message, why->hint, ""});
+    try_again_in(first_try_ms);
+  }
   publish_summary();
   check_idle();
+}
+
+void LiveSession::try_again_in(int ms) {
+  again_.start(std::chrono::milliseconds(ms), [this, ms] {
+    if (ending_ || ended_) return;
+    home_.try_again(id_);
+    try_again_in(std::min(2 * ms, longest_try_ms));
+  });
 }
 
 ConnectionInfo LiveSession::connection_info() const {
@@ -203,9 +217,12 @@ void LiveSession::document(Reply<DocumentBytes> reply) {
     self.editing().when_built([&self, answer = std::move(answer)](Status status) mutable {
       if (!status) return answer(fail(status.error()));
       self.editing().when_quiet([&self, answer = std::move(answer)]() mutable {
-        auto bytes = self.editing().document().save();
+        auto& shown = self.editing().shown();
+        auto bytes = shown.save();
         if (!bytes) return answer(fail(bytes.error()));
-        answer(DocumentBytes{std::move(*bytes), self.editing().heads()});
+        std::vector<std::string> heads;
+        for (const auto& head : shown.heads()) heads.push_back(head.hex());
+        answer(DocumentBytes{std::move(*bytes), std::move(heads)});
       });
     });
   });
@@ -335,6 +352,12 @@ void LiveSession::trust_changed() {
   info_.needs_trust_approval = trust().needs_approval();
 }
 
+void LiveSession::take_file_lease(document::FileLease lease) {
+  std::swap(prepared_.notebook.file_lease, lease);
+  if (!lease.lease.held()) return;
+  services_.workers->submit([old = std::move(lease)]() mutable { old = {}; });  // it has a file to remove
+}
+
 bool LiveSession::follow(const std::string& new_path) {
   if (!home_.moved(id_, new_path)) return false;
   prepared_.notebook.path = new_path;
@@ -430,6 +453,7 @@ void LiveSession::finish_end(const std::string& reason) {
   editing().close();
   outside().close();
   history().close();
+  take_file_lease({});
   prepared_.notebook.lease = {};  // the notebook may be opened again from here on
   prepared_.notebook.state_lock = {};
   if (reason == "SESSION_ENDED" && !prepared_.notebook.temporary) {

@@ -72,6 +72,11 @@ struct Home {
   std::shared_ptr<FileWatch> files;  // shared as that
   /// The session's file is at `path` now. False when another session is there already.
   std::function<bool(const std::string& session_id, const std::string& path)> moved;
+  /// Keeps sessions away from `path`, where nothing may be open, until the token is gone: somebody writes a file there.
+  /// 409 `path_open`.
+  std::function<Result<std::shared_ptr<void>>(const std::string& path)> claim;
+  /// The session is one that the disk did not let edit: opens its notebook anew when the disk does.
+  std::function<void(const std::string& session_id)> try_again;
   std::function<void(const SessionSummary&)> summary;
   std::function<void(const std::string& session_id)> ending;
   /// A token for work on another thread that will post to a reactor: the directory outlives all of them.
@@ -113,6 +118,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   [[nodiscard]] const Services& services() const { return services_; }
   [[nodiscard]] Referee& referee() const { return *home_.referee; }
   [[nodiscard]] std::shared_ptr<void> at_work() const { return home_.at_work(); }
+  [[nodiscard]] const Home& home() const { return home_; }
   [[nodiscard]] Connections& connections() { return *connections_; }
   [[nodiscard]] Clients& clients() { return clients_; }
   [[nodiscard]] Room& room() { return room_; }
@@ -145,6 +151,8 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void check_idle();
   /// Whether the notebook needs approval may be answered otherwise now.
   void trust_changed();
+  /// The notebook's file is another one now, or none; the lease of the old one ends.
+  void take_file_lease(document::FileLease lease);
   /// The file was moved to `path`, and the session goes with it. False when another session has that path.
   bool follow(const std::string& path);
 
@@ -152,6 +160,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   template <class T, class F>
   void on_reactor(Reply<T> reply, F work);
   void finish_end(const std::string& reason);
+  void try_again_in(int ms);
   void publish_summary();
   [[nodiscard]] json::Value description();
 
@@ -180,7 +189,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   std::unique_ptr<Running> running_;
   std::unique_ptr<Trust> trust_;
   std::unique_ptr<ModelsFeed> models_feed_;
-  Timer idle_;
+  Timer idle_, again_;
   std::vector<Reply<bool>> enders_;
   bool ending_ = false, ended_ = false, summary_due_ = false;
   mutable std::mutex info_mutex_;  // connection_info() is asked from any thread

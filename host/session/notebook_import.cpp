@@ -1,5 +1,7 @@
 #include "session/notebook_import.hpp"
 
+#include <cstdint>
+#include <unordered_set>
 #include <utility>
 
 #include "document/trimming.hpp"
@@ -25,14 +27,37 @@ document::NotebookInput input_of(const document::LoadedNotebook& file) {
 
 }  // namespace
 
+Result<document::NotebookDocument> build_notebook(const document::LoadedNotebook* file,
+                                                  const document::NotebookInput& created, std::string_view history_id) {
+  const auto actor = document::import_actor(history_id);
+  return document::NotebookDocument::import(file != nullptr ? input_of(*file) : created, actor);
+}
+
 Result<document::NotebookDocument> import_notebook(const document::LoadedNotebook* file,
                                                    const document::NotebookInput& created, std::string_view history_id,
                                                    document::Journal& journal) {
-  const auto actor = document::import_actor(history_id);
-  LECTERN_TRY(auto document, document::NotebookDocument::import(file != nullptr ? input_of(*file) : created, actor));
+  LECTERN_TRY(auto document, build_notebook(file, created, history_id));
   LECTERN_TRY(auto snapshot, document.save());
   LECTERN_CHECK(journal.rewrite_and_wait(std::move(snapshot), document.sidecar()));
   return document;
+}
+
+Result<document::NotebookDocument> document_without(std::string_view bytes, std::string_view sidecar,
+                                                    const std::vector<std::string>& chunks) {
+  LECTERN_TRY(auto whole, document::NotebookDocument::load(bytes, sidecar));
+  if (chunks.empty()) return whole;
+  document::DocumentLimits all;  // the host has taken them all before
+  all.max_chunk_bytes = all.max_inflated_bytes = all.max_ops_per_change = all.max_chunks_per_batch = UINT64_MAX / 2;
+  LECTERN_TRY(const auto unwanted, document::NotebookDocument::inspect_changes(chunks, all));
+  std::unordered_set<std::string> left_out;
+  for (const auto& info : unwanted) left_out.insert(info.hash.hex());
+  LECTERN_TRY(const auto history, whole.changes_since({}));
+  LECTERN_TRY(const auto infos, document::NotebookDocument::inspect_changes(history, all));
+  std::string kept;  // changes one after the other are a saved document, too
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    if (!left_out.contains(infos[i].hash.hex())) kept += history[i];
+  }
+  return document::NotebookDocument::load(kept, sidecar);
 }
 
 Result<document::NotebookDocument> restore_notebook(document::Recovered& recovered) {

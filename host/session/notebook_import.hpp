@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "document/notebook_document.hpp"
@@ -10,11 +11,16 @@
 
 namespace lectern::session {
 
-/// [worker] Builds the document of a new history and gives `journal` its first snapshot. `file` may be null: then
-/// `created` is what the notebook starts with.
+/// [worker] Builds the document of a new history. `file` may be null: then `created` is what the notebook starts with.
+Result<document::NotebookDocument> build_notebook(const document::LoadedNotebook* file,
+                                                  const document::NotebookInput& created, std::string_view history_id);
+/// [worker] The same, and gives `journal` its first snapshot.
 Result<document::NotebookDocument> import_notebook(const document::LoadedNotebook* file,
                                                    const document::NotebookInput& created, std::string_view history_id,
                                                    document::Journal& journal);
+/// [worker] The saved document `bytes` without the changes `chunks`, on which nothing else in it may depend.
+Result<document::NotebookDocument> document_without(std::string_view bytes, std::string_view sidecar,
+                                                    const std::vector<std::string>& chunks);
 /// [worker] The document a journal kept.
 Result<document::NotebookDocument> restore_notebook(document::Recovered& recovered);
 

@@ -34,6 +34,7 @@ struct Outside::Seen {
   std::optional<document::Fingerprint> same;  // as the file we know
   std::shared_ptr<const document::LoadedNotebook> file;
   std::optional<Error> error;
+  std::optional<document::FileLease> lease;  // when it is another file than the one that is leased
 };
 
 struct Outside::Compared {
@@ -58,6 +59,9 @@ void Outside::begin(FileWatch& watch) {
 }
 
 void Outside::watch_here() {
+  auto held = std::exchange(session_.prepared().held, {});
+  if (held.device != 0) device_ = held.device;
+  held.device = device_;  // what is moved stays on its file system
   // Without a token: the directory stops the watch before the loops may go.
   guard_ = watch_->watch(
       session_.path(),
@@ -67,7 +71,7 @@ void Outside::watch_here() {
           if (session && !session->ended()) session->outside().heard(event);
         });
       },
-      std::exchange(session_.prepared().held, {}));
+      std::move(held));
 }
 
 void Outside::close() {
@@ -134,10 +138,18 @@ void Outside::look() {
     session->services().workers->submit(
         [weak, token = session->at_work(), &loop = session->loop(), path = prepared.notebook.path,
          known = prepared.notebook.last_known, state_dir = prepared.notebook.state_dir, identity = self.identity_,
-         unread = self.unread_, formats = prepared.formats, limits = session->services().store->limits()] {
+         unread = self.unread_, formats = prepared.formats, store = session->services().store,
+         guarded = prepared.notebook.lease.held(), device = prepared.notebook.file_lease.device,
+         inode = prepared.notebook.file_lease.inode] {
           Seen seen;
           seen.identity = identity_of(path);
           seen.missing = !seen.identity.exists();
+          const auto& limits = store->limits();
+          if (guarded && !seen.missing && (seen.identity.device != device || seen.identity.inode != inode)) {
+            auto lease = store->lease_file(seen.identity.device, seen.identity.inode, path);
+            if (!lease) log::warning("session", "two sessions write one file. " + lease.error().message);
+            seen.lease = lease ? std::move(*lease) : document::FileLease{seen.identity.device, seen.identity.inode, {}};
+          }
           const bool untouched = seen.identity == identity || seen.identity == unread;
           if (!seen.missing && !untouched) {
             auto print = document::fingerprint(path);
@@ -161,6 +173,7 @@ void Outside::seen(Seen seen) {
   auto& notebook = session_.prepared().notebook;
   if (closed_) return;
   if (session_.saver().saving()) again_ = true;  // whose file that was is known when the save is over
+  if (seen.lease && !session_.saver().saving()) session_.take_file_lease(std::move(*seen.lease));
   if (seen.missing || session_.saver().saving()) return finish_look();
   const bool known = seen.file && notebook.last_known && seen.file->fingerprint == *notebook.last_known;
   if (seen.same || known || seen.file) file_is_back();
@@ -435,15 +448,20 @@ void Outside::tell_conflict() {
 }
 
 // True when the cell is the file's now, outputs included.
-bool Outside::apply(const document::CellConflict& conflict, document::MergeChoice choice, Refusal refusal) {
+bool Outside::apply(const document::CellConflict& conflict, document::MergeChoice choice, Refusal refusal, Task made) {
   const auto* live = session_.editing().document().find_cell(conflict.cell_id);
   const auto changes = document::changes_of(conflict, choice, live);
   document::settle(base_, conflict);
   if (!changes.empty()) {
-    session_.editing().host_edit(changes, "file", [this, conflict, refusal = std::move(refusal)](Error why) {
-      if (refusal) *refusal = std::move(why);
-      not_applied(conflict);
-    });
+    session_.editing().host_edit(
+        changes, "file",
+        [this, conflict, refusal = std::move(refusal)](Error why) {
+          if (refusal) *refusal = std::move(why);
+          not_applied(conflict);
+        },
+        std::move(made));
+  } else if (made) {
+    made();
   }
   if (conflict.kind == document::CellConflict::Kind::deleted_there) return false;
   return choice == document::MergeChoice::theirs || (choice == document::MergeChoice::both && live == nullptr);
@@ -464,7 +482,7 @@ void Outside::not_applied(const document::CellConflict& conflict) {
 
 void Outside::keep_ours() {
   for (const auto& conflict : std::exchange(conflicts_, {})) {
-    (void)apply(conflict, document::MergeChoice::ours, nullptr);
+    (void)apply(conflict, document::MergeChoice::ours, nullptr, {});
   }
 }
 
@@ -493,33 +511,47 @@ void Outside::resolve(Invocation invocation) {
                                                                     : document::MergeChoice::both);
   }
   std::unordered_set<std::size_t> done;
-  std::vector<std::string> taken;
   const auto refusal = std::make_shared<std::optional<Error>>();
   const auto open = std::exchange(conflicts_, {});
   for (const auto& [place, choice] : chosen) done.insert(place);
   for (std::size_t i = 0; i < open.size(); ++i) {
     if (!done.contains(i)) conflicts_.push_back(open[i]);
   }
+  // A worker makes the long ones, one after the other: the answer comes after all of them.
+  struct Countdown {
+    std::size_t left = 1;
+    std::vector<std::string> taken;
+    Invocation invocation;
+  };
+  const auto countdown = std::make_shared<Countdown>(Countdown{1, {}, std::move(invocation)});
+  const auto one_less = [this, countdown, refusal] {
+    if (--countdown->left > 0) return;
+    session_.editing().when_durable(
+        [this, countdown, refusal] { resolved(countdown->taken, refusal, std::move(countdown->invocation)); });
+  };
   for (const auto& [place, choice] : chosen) {
-    if (done.erase(place) > 0 && apply(open[place], choice, refusal)) taken.push_back(open[place].cell_id);
+    if (done.erase(place) == 0) continue;
+    ++countdown->left;
+    if (apply(open[place], choice, refusal, one_less)) countdown->taken.push_back(open[place].cell_id);
   }
-  session_.editing().when_durable(
-      [this, taken = std::move(taken), refusal, invocation = std::move(invocation)]() mutable {
-        for (const auto& cell : taken) {
-          const bool asked = std::any_of(conflicts_.begin(), conflicts_.end(),
-                                         [&](const auto& conflict) { return conflict.cell_id == cell; });
-          if (!asked) take(cell);
-        }
-        std::string out;
-        json::Writer(out).begin_object().member("left", static_cast<std::uint64_t>(conflicts_.size())).end_object();
-        tell_conflict();
-        if (!asks()) {
-          record(false);
-          session_.saver().file_merged(false);
-        }
-        if (*refusal) return invocation.error(std::move(**refusal));
-        invocation.ok(std::move(out));
-      });
+  one_less();
+}
+
+void Outside::resolved(const std::vector<std::string>& taken, const Refusal& refusal, Invocation invocation) {
+  for (const auto& cell : taken) {
+    const bool asked = std::any_of(conflicts_.begin(), conflicts_.end(),
+                                   [&](const auto& conflict) { return conflict.cell_id == cell; });
+    if (!asked) take(cell);
+  }
+  std::string out;
+  json::Writer(out).begin_object().member("left", static_cast<std::uint64_t>(conflicts_.size())).end_object();
+  tell_conflict();
+  if (!asks()) {
+    record(false);
+    session_.saver().file_merged(false);
+  }
+  if (*refusal) return invocation.error(std::move(**refusal));
+  invocation.ok(std::move(out));
 }
 
 void Outside::moved(const std::string& path) {
@@ -540,6 +572,7 @@ void Outside::moved(const std::string& path) {
         return self.vanished();
       }
       session->prepared().notebook.lease = std::move(*lease);
+      session->take_file_lease({});  // it names the old path; the look that follows takes another one
       log::info("session", "the file of a session was moved to " + path);
       self.soon();
     });
@@ -549,6 +582,7 @@ void Outside::moved(const std::string& path) {
 void Outside::vanished() {
   if (std::exchange(gone_, true)) return;
   identity_ = {};
+  session_.take_file_lease({});
   log::warning("session", session_.path() + " was deleted or moved away; the session goes on");
   session_.saver().file_gone(true);
 }

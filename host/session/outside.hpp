@@ -82,14 +82,17 @@ class Outside {
   void file_is_back();
   void moved(const std::string& path);
   void vanished();
-  bool apply(const document::CellConflict& conflict, document::MergeChoice choice, Refusal refusal);
+  bool apply(const document::CellConflict& conflict, document::MergeChoice choice, Refusal refusal, Task made = {});
   void not_applied(const document::CellConflict& conflict);
+  /// All choices of `resolve` are in the document, or refused.
+  void resolved(const std::vector<std::string>& taken, const Refusal& refusal, Invocation invocation);
   [[nodiscard]] const plugin::FormatCell* in_file(const std::string& cell_id) const;
 
   LiveSession& session_;
   Timer timer_;
   FileWatch* watch_ = nullptr;
   FileWatch::Guard guard_;
+  std::uint64_t device_ = 0;  // the file system of the file
   document::MergeBase base_;
   FileIdentity identity_;  // of the file whose content was compared last
   std::vector<document::CellConflict> conflicts_;

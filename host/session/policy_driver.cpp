@@ -66,9 +66,11 @@ void PolicyDriver::swap(plugin::PolicyPtr policy, UniqueFunction<void(Status)> d
   push(std::move(entry));
 }
 
-void PolicyDriver::resume() {
+void PolicyDriver::resume(const Status& reserved) {
   if (!std::exchange(waiting_for_epochs_, false)) return;
-  attempt();
+  if (reserved) return attempt();
+  settle(fail(reserved.error()));  // nobody waits for a disk that takes nothing
+  pump();
 }
 
 void PolicyDriver::pump() {

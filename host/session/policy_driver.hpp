@@ -40,7 +40,7 @@ class PolicyDriver {
   /// Tries `policy` on what happens in the next `watch_ms`, beside the current one; nothing of it is applied.
   void shadow(plugin::PolicyPtr policy, int watch_ms, Reply<json::Value> reply);
   /// More epochs are on disk: what waited for them goes on.
-  void resume();
+  void resume(const Status& reserved);
   ~PolicyDriver();
   PolicyDriver(const PolicyDriver&) = delete;
   PolicyDriver& operator=(const PolicyDriver&) = delete;

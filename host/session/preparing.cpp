@@ -1,6 +1,8 @@
 #include "session/preparing.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "base/crypto.hpp"
@@ -47,10 +49,16 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
   prepared.journal = std::move(notebook.journal);
   LECTERN_TRY(prepared.format, find_format(prepared.formats, notebook));
   LECTERN_TRY(prepared.policy, policy_to_open_with(*services.registry, policy));
-  LECTERN_TRY(prepared.ledger, Ledger::open(*services.journals, notebook.state_dir, settings.epoch_block));
+  if (notebook.unwritable) {
+    prepared.ledger = Ledger::only_read(*services.journals, notebook.state_dir, settings.epoch_block);
+  } else {
+    LECTERN_TRY(prepared.ledger, Ledger::open(*services.journals, notebook.state_dir, settings.epoch_block));
+  }
   if (notebook.start == document::Start::restored) {
     LECTERN_TRY(prepared.document, restore_notebook(notebook.restored));
-    LECTERN_CHECK(document::trim_past(notebook, *prepared.journal, *prepared.document, settings.history_operations));
+    if (!notebook.unwritable) {
+      LECTERN_CHECK(document::trim_past(notebook, *prepared.journal, *prepared.document, settings.history_operations));
+    }
   }
   LECTERN_CHECK(prepare_history(prepared, *services.journals, settings));
   return {};
@@ -116,7 +124,9 @@ std::optional<runtime::KernelInfo> best_kernel(const Services& services) {
   auto& catalog = services.runtime->catalog();
   auto found = catalog.best("python3", "python");
   if (!found) found = catalog.best("", "");
-  return found ? std::optional(std::move(*found)) : std::nullopt;
+  if (found) return std::move(*found);
+  auto known = catalog.list();
+  return known.empty() ? std::nullopt : std::optional(std::move(known.front()));
 }
 
 }  // namespace
@@ -140,15 +150,20 @@ Result<plugin::PolicyPtr> load_policy(plugin::Registry& registry, const PolicyCh
   return plugin::Policy::create(std::move(generation), choice.config.empty() ? "{}" : choice.config);
 }
 
-Result<Prepared> prepare_open(const Services& services, const Settings& settings, const PolicyChoice& policy,
-                              const document::ResolvedPath& where, bool watch) {
-  Prepared prepared;
-  prepared.formats = load_formats(*services.registry);
-  auto opened = services.store->open(where, prepared.formats);
-  if (!opened && watch && opened.error().code == "open_elsewhere") {
-    opened = services.store->open_to_watch(where, prepared.formats);
-  }
+namespace {
+
+// Of the disk that keeps edits safe. What is wrong with the notebook's own file is found before anything is written.
+bool the_disk_refused(const Error& error) {
+  static constexpr std::string_view codes[] = {"disk_full", "io_error", "permission_denied", "journal_failed",
+                                               "journal_unreadable"};
+  return std::find(std::begin(codes), std::end(codes), error.code) != std::end(codes);
+}
+
+Result<Prepared> prepared_from(const Services& services, const Settings& settings, const PolicyChoice& policy,
+                               Result<document::OpenedNotebook> opened, document::Formats formats) {
   if (!opened) return fail(std::move(opened).error());
+  Prepared prepared;
+  prepared.formats = std::move(formats);
   prepared.notebook = std::move(*opened);
   services.trust->refresh();
   if (!prepared.notebook.file && prepared.notebook.start == document::Start::imported) {
@@ -159,6 +174,27 @@ Result<Prepared> prepare_open(const Services& services, const Settings& settings
   }
   LECTERN_CHECK(finish(prepared, services, settings, policy));
   return prepared;
+}
+
+}  // namespace
+
+Result<Prepared> prepare_open(const Services& services, const Settings& settings, const PolicyChoice& policy,
+                              const document::ResolvedPath& where, bool watch) {
+  const auto formats = load_formats(*services.registry);
+  auto opened = services.store->open(where, formats);
+  if (!opened && watch && opened.error().code == "open_elsewhere") {
+    opened = services.store->open_to_watch(where, formats);
+  }
+  auto prepared = prepared_from(services, settings, policy, std::move(opened), formats);
+  if (prepared || !the_disk_refused(prepared.error())) return prepared;
+  auto to_read = prepared_from(services, settings, policy,
+                               services.store->open_to_read(where, formats, prepared.error()), formats);
+  if (!to_read) {
+    log::warning("session", where.path + " cannot be shown for reading either. " + to_read.error().message);
+    return prepared;
+  }
+  log::warning("session", where.path + " is opened for reading only. " + prepared.error().message);
+  return to_read;
 }
 
 Result<Prepared> prepare_create(const Services& services, const Settings& settings, const PolicyChoice& policy,

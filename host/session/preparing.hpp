@@ -15,7 +15,8 @@ document::Formats load_formats(plugin::Registry& registry);
 /// [worker] A policy object of the plugin that is there now. 404 `plugin_missing`, 400 `bad_config`.
 Result<plugin::PolicyPtr> load_policy(plugin::Registry& registry, const PolicyChoice& choice);
 /// [worker] Everything a session of the notebook at `where` begins with; where nothing is, a new one. With `watch` it
-/// is only read when another host has it. The errors of NotebookStore::open.
+/// is only read when another host has it; so it is when the disk takes nothing (OpenedNotebook::unwritable). The errors
+/// of NotebookStore::open.
 Result<Prepared> prepare_open(const Services& services, const Settings& settings, const PolicyChoice& policy,
                               const document::ResolvedPath& where, bool watch);
 /// [worker] A new notebook with a free name, in the canonical folder `folder` and working there.

@@ -46,6 +46,9 @@ struct Saver::Job {
   std::uint64_t touches = 0;
   std::optional<std::string> as;  // another path, as the client wrote it
   std::string state_dir;
+  std::shared_ptr<void> claim;                      // of another path
+  document::NotebookLease lease;                    // of that, too
+  document::FileLease file_lease;                   // of what takes the place of the notebook's own file
   std::shared_ptr<const document::MergeBase> base;  // what the file holds when the save is done
   bool overwrite = false;
   bool asks = false;  // somebody has to choose before the notebook's own file is written
@@ -255,15 +258,22 @@ std::shared_ptr<Saver::Job> Saver::make_job(bool overwrite, const std::optional<
 
 namespace {
 
-// Where "save as" goes: inside the root, in a format that is there, never over what exists unless asked to.
+// Where "save as" goes: inside the root, in a format that is there, never over what exists unless asked to. `hold`
+// keeps others away from it.
+template <class Hold>
 Status redirect(document::SaveRequest& request, const std::string& as, const document::PathPolicy& paths,
-                const document::Formats& formats, bool overwrite, bool asks) {
-  LECTERN_TRY(const auto where, paths.resolve(as));
+                const document::Formats& formats, bool overwrite, bool asks, Hold&& hold) {
+  LECTERN_TRY(auto where, paths.resolve(as));
   if (where.path == request.path && asks) {
     return fail(409, "conflict", where.path + " was changed by another program",
                 "choose which version to keep, send \"overwrite\":true, or name another path");
   }
   if (where.path == request.path) return {};
+  const auto path = where.path;
+  LECTERN_CHECK(hold(path));
+  LECTERN_TRY(where, paths.resolve(as));  // as it is now that nobody else makes or opens it
+  if (where.path != path)
+    return fail(409, "path_exists", as + " leads elsewhere now", "try again, or choose another name");
   if (where.kind == document::PathKind::file && !overwrite) {
     return fail(409, "path_exists", "there is a file at " + where.relative,
                 "choose another name, or send \"overwrite\":true");
@@ -309,14 +319,26 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
   auto job = make_job(overwrite, as);
   job->tries = tries;
   job->done = std::move(done);
+  if (session_.prepared().notebook.lease.held() && !as) {
+    job->request.before_replacing = [store = session_.services().store, job = job.get()](auto device, auto inode) {
+      auto lease = store->lease_file(device, inode, job->request.path);
+      if (lease) job->file_lease = std::move(*lease);
+    };
+  }
   session_.services().workers->submit([weak = session_.weak_from_this(), job, journal = session_.prepared().journal,
                                        formats = session_.prepared().formats, paths = session_.services().paths,
                                        blobs = &session_.services().runtime->blobs(), token = session_.at_work(),
+                                       store = session_.services().store, claim = session_.home().claim,
                                        &loop = session_.loop()] {
+    const auto hold = [&](const std::string& path) -> Status {
+      LECTERN_TRY(job->claim, claim(path));
+      LECTERN_TRY(job->lease, store->lease_for(path));
+      return {};
+    };
     const auto write = [&]() -> Result<document::SavedFile> {
       LECTERN_CHECK(job->take_outputs(*blobs));
       if (job->as) {
-        LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite, job->asks));
+        LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite, job->asks, hold));
       }
       job->base = std::make_shared<const document::MergeBase>(
           document::merge_base_of(job->request.cells, job->request.metadata));
@@ -324,6 +346,8 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
       return document::save_notebook(*journal, job->state_dir, job->request);
     };
     auto saved = write();
+    job->lease = {};
+    job->claim.reset();
     loop.post([weak, job, saved = std::move(saved)]() mutable {
       if (const auto session = weak.lock()) session->saver().finished(std::move(job), std::move(saved));
     });
@@ -340,6 +364,9 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
     if (own_file) {
       notebook.last_known = saved->fingerprint;
       saved_heads_ = job->heads;
+      if (saved->inode != 0 && saved->inode == job->file_lease.inode) {
+        session_.take_file_lease(std::move(job->file_lease));
+      }
     }
     const bool current = job->touches == touches_;
     first_touch_ms_ = current && own_file ? 0 : clock::now_ms();

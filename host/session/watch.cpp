@@ -26,6 +26,8 @@ namespace {
 
 using document::Descriptor;
 
+constexpr std::size_t most_mounts = 16;  // past them the others share one thread
+
 constexpr std::uint32_t of_interest = IN_CLOSE_WRITE | IN_MODIFY | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE |
                                       IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR;
 
@@ -60,12 +62,17 @@ FileIdentity identity_of(const std::string& path) {
 }
 
 HeldFile hold_file(const std::string& path) {
-  auto handle = open_to_follow(path);
-  return {identity_of(path), std::move(handle)};
+  HeldFile held;
+  held.handle = open_to_follow(path);
+  held.identity = identity_of(path);
+  held.device = held.identity.device;
+  struct stat folder {};
+  if (held.device == 0 && ::stat(document::folder_of(path).c_str(), &folder) == 0) held.device = folder.st_dev;
+  return held;
 }
 
-// The lock is held for moments only: one hung mount may stop the thread, but nobody who begins or ends a watch. So
-// every file system call is the thread's.
+// The files of one file system. The lock is held for moments only: a hung mount may stop the thread, but nobody who
+// begins or ends a watch. So every file system call is the thread's.
 struct FileWatch::Inner {
   struct File {
     File(std::string path_, Told told_, HeldFile held)
@@ -265,19 +272,48 @@ struct FileWatch::Inner {
   }
 };
 
+struct FileWatch::Mounts {
+  explicit Mounts(FileWatch::Settings settings_) : settings(settings_) {}
+
+  const FileWatch::Settings settings;
+  std::mutex mutex;                                           // guards what follows
+  std::map<std::uint64_t, std::shared_ptr<Inner>> by_device;  // shared with the guards, which may outlive the watch
+  bool stopped = false;
+
+  std::shared_ptr<Inner> of(std::uint64_t device) {
+    const std::scoped_lock lock(mutex);
+    auto& inner = by_device[by_device.size() < most_mounts || by_device.contains(device) ? device : 0];
+    if (!inner) {
+      inner = std::make_shared<Inner>(settings);
+      if (stopped) inner->stop();
+    }
+    return inner;
+  }
+  void stop() {
+    std::vector<std::shared_ptr<Inner>> all;
+    {
+      const std::scoped_lock lock(mutex);
+      stopped = true;
+      for (const auto& [device, inner] : by_device) all.push_back(inner);
+    }
+    for (const auto& inner : all) inner->stop();
+  }
+};
+
 FileWatch::FileWatch() : FileWatch(Settings{}) {}
-FileWatch::FileWatch(Settings settings) : inner_(std::make_shared<Inner>(settings)) {}
+FileWatch::FileWatch(Settings settings) : mounts_(std::make_unique<Mounts>(settings)) {}
 FileWatch::~FileWatch() {
   stop();
 }
 
 void FileWatch::stop() {
-  inner_->stop();
+  mounts_->stop();
 }
 
 FileWatch::Guard FileWatch::watch(std::string path, Told told, HeldFile held) {
-  const auto id = inner_->add(std::move(path), std::move(told), std::move(held));
-  return Guard([inner = inner_, id] { inner->remove(id); });
+  auto inner = mounts_->of(held.device);
+  const auto id = inner->add(std::move(path), std::move(told), std::move(held));
+  return Guard([inner = std::move(inner), id] { inner->remove(id); });
 }
 
 FileWatch::Guard::Guard(Guard&& other) noexcept : end_(std::exchange(other.end_, nullptr)) {}

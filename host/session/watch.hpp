@@ -25,10 +25,12 @@ FileIdentity identity_of(const std::string& path);
 struct HeldFile {
   FileIdentity identity;
   document::Descriptor handle;
+  std::uint64_t device = 0;  ///< the file system it is on, or would be; 0 = nobody knows
 };
 /// [worker] For a watch that is to begin somewhere else: what happens to the file from here on will be told.
 HeldFile hold_file(const std::string& path);
 
+/// One thread for each file system, so that a mount that hangs stops the watch of its own files alone.
 class FileWatch {
  public:
   struct Settings {
@@ -48,7 +50,7 @@ class FileWatch {
     Kind kind = Kind::touched;
     std::string path;
   };
-  /// Called on the watch's own thread: post to your loop there, do nothing else.
+  /// Called on a thread of the watch's own: post to your loop there, do nothing else.
   using Told = std::function<void(const Event&)>;
 
   /// [control] Costs nothing until the first watch.
@@ -81,7 +83,8 @@ class FileWatch {
 
  private:
   struct Inner;
-  std::shared_ptr<Inner> inner_;  // shared with the guards, which may outlive the watch
+  struct Mounts;
+  std::unique_ptr<Mounts> mounts_;
 };
 
 }  // namespace lectern::session

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "../support/failing_folders.hpp"
 #include "app/new_plugin.hpp"
 
 namespace lectern::app {
@@ -44,6 +45,17 @@ TEST_F(NewPluginTest, EveryKindGetsTheNewNameEverywhere) {
         EXPECT_EQ(text.find(old), std::string::npos) << old;
     }
   }
+}
+
+TEST_F(NewPluginTest, ATemplateThatCannotBeListedLeavesNothing) {
+  {
+    const test::FolderFails after(2);
+    const auto made = new_plugin(wanted("unread", "policy"));
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, "io") << made.error().message;
+    EXPECT_TRUE(after.failed());
+  }
+  EXPECT_FALSE(fs::exists(base_ / "unread"));
 }
 
 TEST_F(NewPluginTest, APolicyComesInCToo) {

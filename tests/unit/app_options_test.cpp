@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../support/failing_folders.hpp"
 #include "app/addresses.hpp"
 #include "app/paths.hpp"
 #include "app/running.hpp"
@@ -134,6 +135,18 @@ TEST_F(OptionsTest, TheRunningListIsPrivateAndForgetsTheDead) {
     EXPECT_FALSE(fs::exists(path.parent_path() / "1.json"));
   }
   EXPECT_TRUE(running_servers()->empty());
+}
+
+TEST_F(OptionsTest, AFolderThatStopsBeingReadableEndsNothing) {
+  RunningServer server;
+  server.url = "http://127.0.0.1:1";
+  const auto entry = RunningEntry::write(server);
+  ASSERT_TRUE(entry) << entry.error().message;
+  for (int entries = 0; entries < 3; ++entries) {
+    const test::FolderFails after(entries);
+    EXPECT_TRUE(running_servers());
+    EXPECT_TRUE(after.failed());
+  }
 }
 
 TEST_F(OptionsTest, AFolderOthersCanReadHoldsNoTokens) {

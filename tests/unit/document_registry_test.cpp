@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "../support/failing_folders.hpp"
 #include "../support/notebook_formats.hpp"
 #include "document/notebook_registry.hpp"
 #include "document/notebook_store.hpp"
@@ -107,6 +108,17 @@ TEST_F(RegistryTest, ADamagedDatabaseIsSetAsideAndNoNotebookIsLost) {
     EXPECT_EQ(ids_of("b.ipynb"), after) << "what was begun anew is kept";
     store_.reset();
   }
+}
+
+TEST_F(RegistryTest, AFolderThatCannotBeListedEndsNothing) {
+  const auto before = ids_of("a.ipynb");
+  store_.reset();
+  for (const auto* end : {"", "-wal", "-shm"}) fs::remove(database() + end);
+  write_file(database(), std::string(4000, 'x'));
+  restart();
+  const test::FolderFails after(1);
+  EXPECT_EQ(ids_of("a.ipynb").notebook, before.notebook);
+  EXPECT_TRUE(after.failed());
 }
 
 TEST_F(RegistryTest, WithoutADatabaseNotebooksOpenAllTheSame) {

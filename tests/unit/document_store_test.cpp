@@ -203,6 +203,115 @@ TEST_F(NotebookStoreTest, HostsWithTheirOwnStateSeeEachOthersNotebooks) {
   EXPECT_TRUE(two->open(at("a.ipynb"), formats_).has_value());
 }
 
+class FileLeaseTest : public NotebookStoreTest {
+ protected:
+  FileLeaseTest() : one_(host("one")), two_(host("two")) { fs::create_hard_link(file(), root() + "/same.ipynb"); }
+  std::unique_ptr<NotebookStore> host(const std::string& state) {
+    NotebookStore::Options options;
+    options.state_dir = folder_ / state;
+    options.lease_dir = folder_ / "leases";
+    return std::move(*NotebookStore::create(options, writer_));
+  }
+  std::size_t file_leases() {
+    std::size_t n = 0;
+    for (const auto& entry : fs::directory_iterator(folder_ / "leases")) {
+      n += entry.path().filename().string().starts_with("file-") ? 1 : 0;
+    }
+    return n;
+  }
+  std::unique_ptr<NotebookStore> one_, two_;
+};
+
+TEST_F(FileLeaseTest, AnotherPathOfTheSameFileIsNoSecondNotebook) {
+  {
+    const auto held = one_->open(at("a.ipynb"), formats_);
+    ASSERT_TRUE(held.has_value()) << held.error().message;
+    for (auto* store : {one_.get(), two_.get()}) {
+      const auto refused = store->open(at("same.ipynb"), formats_);
+      ASSERT_FALSE(refused.has_value());
+      EXPECT_EQ(refused.error().code, "open_elsewhere");
+      EXPECT_THAT(refused.error().message, HasSubstr("as " + file()));
+      EXPECT_TRUE(store->open_to_watch(at("same.ipynb"), formats_).has_value());
+    }
+    EXPECT_EQ(file_leases(), 1u);
+  }
+  EXPECT_EQ(file_leases(), 0u) << "a lease goes with its holder";
+  EXPECT_TRUE(two_->open(at("same.ipynb"), formats_).has_value());
+}
+
+TEST_F(FileLeaseTest, ASaveTakesTheLeaseOfTheNewFileBeforeItIsThere) {
+  auto held = one_->open(at("a.ipynb"), formats_);
+  ASSERT_TRUE(held.has_value());
+  ASSERT_TRUE(held->journal->rewrite_and_wait("snapshot", "").has_value());
+  auto request = edited(*held, "new");
+  std::optional<FileLease> next;
+  request.before_replacing = [&](std::uint64_t device, std::uint64_t inode) {
+    EXPECT_EQ(read_file(file()), notebook_data("jupyter-4.5.ipynb"));
+    auto lease = one_->lease_file(device, inode, file());
+    ASSERT_TRUE(lease.has_value()) << lease.error().message;
+    next = std::move(*lease);
+  };
+  const auto saved = save_notebook(*held->journal, held->state_dir, std::move(request));
+  ASSERT_TRUE(saved.has_value()) << saved.error().message;
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->inode, saved->inode);
+  held->file_lease = std::move(*next);
+  EXPECT_TRUE(two_->open(at("same.ipynb"), formats_).has_value()) << "that is the old file now, and nobody's";
+  fs::create_hard_link(file(), root() + "/third.ipynb");
+  EXPECT_FALSE(two_->open(at("third.ipynb"), formats_).has_value());
+}
+
+TEST_F(FileLeaseTest, ALeaseOfAFileThatWasReplacedKeepsNobodyOut) {
+  const auto held = one_->open(at("a.ipynb"), formats_);
+  ASSERT_TRUE(held.has_value());
+  write_file(root() + "/.next", notebook_data("colab.ipynb"));
+  fs::rename(root() + "/.next", file());  // the holder has not noticed yet
+  EXPECT_TRUE(two_->open(at("same.ipynb"), formats_).has_value());
+}
+
+TEST_F(NotebookStoreTest, AFileThatCameAfterItWasLookedForIsOpenedAndNotMadeAnew) {
+  const auto where = at("late.ipynb");
+  ASSERT_EQ(where.kind, PathKind::missing);
+  write_file(root() + "/late.ipynb", notebook_data("colab.ipynb"));
+  EXPECT_EQ(store_->create_new(where, formats_).error().code, "exists");
+  const auto book = store_->open(where, formats_);
+  ASSERT_TRUE(book.has_value()) << book.error().message;
+  ASSERT_NE(book->file, nullptr);
+  EXPECT_EQ(book->last_known, *fingerprint(root() + "/late.ipynb"));
+}
+
+TEST_F(NotebookStoreTest, ANotebookIsReadWithoutADiskToWriteTo) {
+  {
+    auto book = begin();
+    ASSERT_TRUE(book.journal->append_and_wait({Record::change("edit")}).has_value());
+  }
+  const auto listing = [&] {
+    std::string out;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_ / "state")) {
+      out += entry.path().string() + " " + (entry.is_regular_file() ? read_file(entry.path()) : "") + "\n";
+    }
+    return out;
+  };
+  const auto before = listing();
+  const Error why{507, "disk_full", "The disk is full.", "", ""};
+  auto book = store_->open_to_read(at("a.ipynb"), formats_, why);
+  ASSERT_TRUE(book.has_value()) << book.error().message;
+  EXPECT_TRUE(book->read_only);
+  EXPECT_EQ(book->start, Start::restored);
+  EXPECT_EQ(book->restored.snapshot, "snapshot");
+  EXPECT_EQ(book->restored.changes, std::vector<std::string>{"edit"});
+  EXPECT_THAT(book->notices.back(), HasSubstr("The disk is full."));
+  EXPECT_TRUE(book->journal->append_and_wait({Record::change("more")}).has_value());
+  EXPECT_TRUE(book->journal->rewrite_and_wait("other", "").has_value());
+  EXPECT_EQ(listing(), before) << "nothing was written";
+  EXPECT_TRUE(store_->open(at("a.ipynb"), formats_).has_value()) << "and nothing is locked";
+  // What the host never saw is its file; what is nowhere cannot be read.
+  write_file(root() + "/b.ipynb", notebook_data("colab.ipynb"));
+  EXPECT_EQ(store_->open_to_read(at("b.ipynb"), formats_, why)->start, Start::imported);
+  EXPECT_EQ(store_->open_to_read(at("none.ipynb"), formats_, why).error().code, "not_found");
+  EXPECT_FALSE(fs::exists(store_->state_dir_of(root() + "/b.ipynb")));
+}
+
 TEST_F(NotebookStoreTest, WhatTheLastHostSavedBeforeItLetGoIsWhatIsOpened) {
   NotebookStore::Options options;
   options.state_dir = folder_ / "here";

@@ -218,6 +218,29 @@ TEST_F(ConflictTest, ALongChoiceIsMadeWhenItIsAnswered) {
   EXPECT_TRUE(told);
 }
 
+// A worker makes them one after the other; the answer, and what it says of the file, come after the last one.
+TEST_F(ConflictTest, SeveralLongChoicesAreAllMadeWhenTheyAreAnswered) {
+  begin(0);
+  edit("ours");
+  ASSERT_TRUE(flag_of(
+      tab_->command("transaction", R"({"changes":[{"type":"set_source","cell_id":"b","source":"ours too"}]})", 1),
+      "ok"));
+  std::string lines;
+  for (int i = 0; i < 8'000; ++i) lines += "line " + std::to_string(i) + " of many \\n";
+  outside(replaced(replaced(small_notebook, "x = 1", "first " + lines), "hello", "second " + lines));
+  tab_->await("conflict");
+  const auto reply = tab_->command(
+      "resolve", R"({"choices":[{"cell_id":"a","choice":"theirs"},{"cell_id":"b","choice":"theirs"}]})", 1);
+  EXPECT_TRUE(flag_of(reply, "ok")) << json::write(reply);
+  int told = 0;
+  for (const auto& one : tab_->all()) {
+    if (one.op == "reply" && text_of(one.data, "id") == text_of(reply, "id")) break;
+    told +=
+        one.op == "notebook-document-transaction" && text_of(at(one.data, {"transaction"}), "source") == "file" ? 1 : 0;
+  }
+  EXPECT_EQ(told, 2);
+}
+
 // Its text can be read, but it cannot be a document: what the other program wrote stays until somebody chooses.
 TEST_F(OutsideTest, WhatTheDocumentDoesNotTakeIsNotOverwritten) {
   begin();

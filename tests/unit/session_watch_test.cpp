@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "../support/notebook_formats.hpp"
@@ -134,6 +137,33 @@ TEST_P(WatchTest, NobodyIsToldAfterItsGuardIsGone) {
   watch_->stop();
   const std::scoped_lock lock(mutex_);
   for (const auto& event : events_) EXPECT_EQ(event.path, folder_ / "other.ipynb");
+}
+
+// What holds one thread up, as a mount that hangs does, holds nobody up whose file is elsewhere.
+TEST_P(WatchTest, AFileSystemThatHangsStopsItsOwnFilesAlone) {
+  const auto slow = hold_file("/dev/shm/lectern-watch-test-" + std::to_string(::getpid()));
+  if (slow.device == 0 || slow.device == hold_file(file()).device) GTEST_SKIP() << "there is one file system";
+  const std::string there = "/dev/shm/lectern-watch-test-" + std::to_string(::getpid());
+  test::write_file(there, "one");
+  watch_ = std::make_unique<FileWatch>(settings_);
+  std::promise<void> hangs, released;
+  auto until = released.get_future().share();
+  auto guard_there = watch_->watch(
+      there,
+      [&, first = true](const FileWatch::Event&) mutable {
+        if (!std::exchange(first, false)) return;
+        hangs.set_value();
+        until.wait();
+      },
+      hold_file(there));
+  hangs.get_future().wait();
+  const auto guard = begin(file(), hold_file(file()));
+  EXPECT_EQ(await(Kind::touched), file());
+  test::write_file(file(), "another");
+  EXPECT_EQ(await(Kind::touched), file());
+  released.set_value();
+  watch_->stop();
+  fs::remove(there);
 }
 
 INSTANTIATE_TEST_SUITE_P(ByEventsAndByPolling, WatchTest, testing::Bool());
