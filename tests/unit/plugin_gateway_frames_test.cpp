@@ -40,7 +40,9 @@ TEST_P(Frames, EveryBeginningOfOneIsRefusedOrWhole) {
   for (std::size_t size = 0; size < frame.bytes.size(); ++size) {
     const auto read = decode(std::string_view(frame.bytes).substr(0, size), frame.text, GetParam());
     // In the older form the last buffer ends where the frame does: a shorter one is still a frame.
-    if (read) EXPECT_FALSE(GetParam()) << size;
+    if (read) {
+      EXPECT_FALSE(GetParam()) << size;
+    }
   }
 }
 

@@ -161,8 +161,9 @@ class KernelTest : public ::testing::Test {
     workers_ = std::make_unique<Workers>(2);
     registry_ = std::make_unique<plugin::Registry>(
         plugin::RegistryOptions{{fs::path(LECTERN_TEST_PLUGINS)}, folder_.path() / "staging"});
-    service_ = std::make_unique<Service>(*registry_, *workers_, folder_.path(),
-                                         R"({"connection_dir":")" + (folder_.path() / "run").string() + "\"}");
+    PluginSettings settings;
+    settings.of["runtime-jupyter"] = R"({"connection_dir":")" + (folder_.path() / "run").string() + "\"}";
+    service_ = std::make_unique<Service>(*registry_, *workers_, folder_.path(), std::move(settings));
     on_loop([&] { runtime_ = std::make_unique<SessionRuntime>(*loop_, *service_, viewer_); });
   }
   void TearDown() override {
