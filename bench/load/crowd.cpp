@@ -1,8 +1,10 @@
 #include "load/crowd.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "load/stats.hpp"
@@ -17,7 +19,7 @@ Crowd::Crowd(std::vector<Socket>& sockets) {
   watch();
 }
 
-Crowd::Crowd(std::vector<Socket*> sockets) : sockets_(std::move(sockets)) {
+Crowd::Crowd(std::vector<WebSocket*> sockets) : sockets_(std::move(sockets)) {
   watch();
 }
 
@@ -55,6 +57,22 @@ std::int64_t Crowd::until(std::string_view needle) {
     }
   }
   return now_us();
+}
+
+void Crowd::read(std::int64_t due, const std::function<void(std::size_t, const Message&)>& take) {
+  // ppoll on the epoll's own descriptor: epoll_wait counts in milliseconds.
+  const auto left = std::max<std::int64_t>(due - now_us(), 0);
+  const timespec wait{left / 1'000'000, (left % 1'000'000) * 1000};
+  pollfd one{epoll_, POLLIN, 0};
+  if (::ppoll(&one, 1, &wait, nullptr) <= 0) return;
+  std::array<epoll_event, 256> ready;
+  const int count = ::epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()), 0);
+  Message message;
+  for (int at = 0; at < count; ++at) {
+    const auto i = ready[static_cast<std::size_t>(at)].data.u64;
+    sockets_[i]->fill();
+    while (sockets_[i]->next(message)) take(i, message);
+  }
 }
 
 void Crowd::until_quiet(int ms) {

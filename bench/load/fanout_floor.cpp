@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -63,6 +65,14 @@ void FanoutFloor::serve() {
     if (::write(file_, record.data(), record.size()) < 0 || ::fdatasync(file_) != 0) give_up("cannot sync " + path_);
     for (std::size_t i = 1; i < far_.size(); ++i) write_all(far_[i], record);
   }
+}
+
+double FanoutFloor::cpu_ms() {
+  clockid_t clock{};
+  timespec used{};
+  if (::pthread_getcpuclockid(server_.native_handle(), &clock) != 0 || ::clock_gettime(clock, &used) != 0)
+    give_up("no CPU time of the floor's thread");
+  return static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) / 1e6;
 }
 
 std::int64_t FanoutFloor::once() {

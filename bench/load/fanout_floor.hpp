@@ -18,6 +18,8 @@ class FanoutFloor {
 
   /// Microseconds from the sender's write until the last peer has the record.
   std::int64_t once();
+  /// CPU time of the thread so far, milliseconds.
+  [[nodiscard]] double cpu_ms();
 
  private:
   void serve();

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,9 +13,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
+#include "load/http.hpp"
 #include "load/stats.hpp"
+#include "load/usage.hpp"
 
 namespace load {
 
@@ -48,16 +50,19 @@ Host::Host(const std::string& binary, const std::vector<std::string>& args) {
   if (::mkdtemp(pattern) == nullptr) give_up("no temporary folder");
   folder_ = pattern;
   std::filesystem::create_directories(folder_ + "/root");
+  std::filesystem::create_directories(folder_ + "/jupyter/kernels");
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) give_up("no pipe");
   const auto started = now_us();
   pid_ = ::fork();
   if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     ::dup2(pipe_ends[1], 1);
     ::close(pipe_ends[0]);
     for (const char* kind : {"STATE_HOME", "CONFIG_HOME", "RUNTIME_DIR"}) {
       ::setenv((std::string("XDG_") + kind).c_str(), (folder_ + "/" + kind).c_str(), 1);
     }
+    ::setenv("JUPYTER_PATH", (folder_ + "/jupyter").c_str(), 1);
     std::vector<std::string> words{binary, "serve", folder_ + "/root", "--port", "0", "--no-browser"};
     words.insert(words.end(), args.begin(), args.end());
     std::vector<char*> argv;
@@ -92,32 +97,20 @@ Host::~Host() {
 }
 
 lectern::json::Value Host::request(const std::string& method, const std::string& path, const std::string& body,
-                                   const std::vector<std::string>& headers) {
-  const int fd = dial(port_);
-  std::string head = method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_) +
-                     "\r\nAuthorization: Bearer " + token_ +
-                     "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-  for (const auto& header : headers) head += header + "\r\n";
-  write_all(fd, head + "\r\n" + body);
-  std::string answer;
-  char buffer[65536];
-  for (;;) {
-    const auto count = ::recv(fd, buffer, sizeof buffer, 0);
-    if (count <= 0) break;
-    answer.append(buffer, static_cast<std::size_t>(count));
-  }
-  ::close(fd);
-  const auto split = answer.find("\r\n\r\n");
-  if (split == std::string::npos || std::atoi(answer.c_str() + 9) >= 400) give_up(method + " " + path + ": " + answer);
-  const auto text = answer.substr(split + 4);
-  if (text.empty()) return {};
-  auto value = lectern::json::parse(text, {.bytes = 1u << 30, .nodes = 100'000'000});
-  if (!value) give_up(method + " " + path + ": " + value.error().message);
-  return std::move(*value);
+                                   std::vector<std::string> headers) {
+  headers.push_back("Authorization: Bearer " + token_);
+  return http(port_, method, path, body, headers);
 }
 
 void Host::write(const std::string& name, const std::string& text) const {
   std::ofstream(folder_ + "/root/" + name, std::ios::binary) << text;
+}
+
+void Host::add_kernel(const std::string& name, const std::string& argv) const {
+  const auto folder = folder_ + "/jupyter/kernels/" + name;
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/kernel.json") << "{\"argv\":" << argv << ",\"display_name\":\"" << name
+                                         << "\",\"language\":\"none\"}";
 }
 
 std::string Host::open(const std::string& name) {
@@ -125,20 +118,12 @@ std::string Host::open(const std::string& name) {
   return *info.find("session_id")->as_string();
 }
 
-double Host::status_mb(const std::string& key) const {
-  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind(key + ":", 0) == 0) return std::atof(line.c_str() + key.size() + 1) / 1024.0;
-  }
-  return 0;
-}
-
 double Host::resident_mb() const {
-  return status_mb("VmRSS");
+  return load::resident_mb(pid_);
 }
 
 double Host::anonymous_mb() const {
-  return status_mb("RssAnon");
+  return load::anonymous_mb(pid_);
 }
 
 void Host::settle() {

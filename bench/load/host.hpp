@@ -19,22 +19,24 @@ class Host {
 
   /// One request on a fresh connection; ends the program on a status of 400 or more.
   lectern::json::Value request(const std::string& method, const std::string& path, const std::string& body = "",
-                               const std::vector<std::string>& headers = {});
+                               std::vector<std::string> headers = {});
   /// Writes a file below the root.
   void write(const std::string& name, const std::string& text) const;
+  /// Writes a kernelspec that starts `argv` (JSON array), found beside those of the machine.
+  void add_kernel(const std::string& name, const std::string& argv) const;
   [[nodiscard]] std::string open(const std::string& name);  // session id
   [[nodiscard]] double resident_mb() const;
   [[nodiscard]] double anonymous_mb() const;  // of that, what is no file's
   /// Waits until no session is left, and until the host has come to rest after them.
   void settle();
 
+  [[nodiscard]] int pid() const { return pid_; }
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] const std::string& token() const { return token_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
   [[nodiscard]] double start_ms() const { return start_ms_; }
 
  private:
-  [[nodiscard]] double status_mb(const std::string& key) const;
   std::string folder_;
   int pid_ = -1;
   int out_ = -1;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,6 +75,7 @@ KernelFloor::KernelFloor(const std::string& python) : state_(std::make_unique<St
                               << ",\"key\":\"floor\",\"signature_scheme\":\"hmac-sha256\",\"kernel_name\":\"\"}";
   state_->pid = ::fork();
   if (state_->pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::execl(python.c_str(), python.c_str(), "-m", "ipykernel_launcher", "-f", state_->file.c_str(), nullptr);
     ::_exit(127);
   }

@@ -1,13 +1,14 @@
 // lectern-load: starts a host, loads it over real sockets and prints what it measured, each beside its floor.
-//   lectern-load --bin build/release/bin/lectern [--python .venv/bin/python] [--json out.json] [scenario...]
+//   lectern-load --bin build/release/bin/lectern [--python .venv/bin/python] [--peers bench/peers] [--json out.json]
+//     [--brief] [scenario...]
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
-#include <functional>
-#include <map>
 #include <thread>
+#include <utility>
 
 #include "load/host.hpp"
 #include "load/scenarios.hpp"
@@ -89,18 +90,27 @@ int main(int argc, char** argv) {
       options.binary = value();
     } else if (word == "--python") {
       options.python = value();
+    } else if (word == "--peers") {
+      options.peers = value();
+    } else if (word == "--brief") {
+      options.brief = true;
     } else if (word == "--json") {
       options.json = value();
     } else {
       options.scenarios.push_back(word);
     }
   }
-  const std::map<std::string, std::function<void(const load::Options&, load::Report&)>> known{
-      {"start", load::start},         {"echo", load::echo},         {"fanout", load::fanout},
-      {"keystroke", load::keystroke}, {"takeover", load::takeover}, {"execute", load::execute},
-      {"large", load::large},         {"memory", load::memory}};
+  using Scenario = void (*)(const load::Options&, load::Report&);
+  const std::vector<std::pair<std::string, Scenario>> known{
+      {"start", load::start},       {"echo", load::echo},
+      {"fanout", load::fanout},     {"keystroke", load::keystroke},
+      {"typists", load::typists},   {"history", load::history},
+      {"takeover", load::takeover}, {"execute", load::execute},
+      {"kernels", load::kernels},   {"prints", load::prints},
+      {"slider", load::slider},     {"large", load::large},
+      {"memory", load::memory},     {"open-memory", load::open_memory}};
   if (options.scenarios.empty()) {
-    options.scenarios = {"start", "echo", "fanout", "keystroke", "takeover", "execute", "large", "memory"};
+    for (const auto& [name, run] : known) options.scenarios.push_back(name);
   }
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
@@ -108,7 +118,7 @@ int main(int argc, char** argv) {
   ::setrlimit(RLIMIT_NOFILE, &files);
   load::Report report;
   for (const auto& name : options.scenarios) {
-    const auto found = known.find(name);
+    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == name; });
     if (found == known.end()) load::give_up("there is no scenario called " + name);
     found->second(options, report);
   }

@@ -4,14 +4,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstring>
-
-#include "document/notebook_document.hpp"
 #include "load/crowd.hpp"
 #include "load/fanout_floor.hpp"
 #include "load/host.hpp"
 #include "load/scenarios.hpp"
 #include "load/socket.hpp"
+#include "load/typist.hpp"
 
 namespace load {
 namespace {
@@ -82,7 +80,6 @@ void fanout(const Options& options, Report& report) {
 }
 
 void keystroke(const Options& options, Report& report) {
-  using lectern::document::NotebookDocument;
   for (const bool paced : {false, true}) {
     Host host(options.binary, {"--autosave-at-most-ms", "0"});
     host.write("n.ipynb", notebook("1"));
@@ -93,8 +90,7 @@ void keystroke(const Options& options, Report& report) {
     sockets.reserve(30);
     for (int i = 0; i < 30; ++i) sockets.emplace_back(host, session, "document=changes");
     Crowd all(sockets);
-    auto document = NotebookDocument::load(editor.document());
-    if (!document) give_up(document.error().message);
+    Typist typist(editor);
     Samples samples, least;
     FanoutFloor floor(host.folder(), 30);
     const auto pause = [paced] {
@@ -103,25 +99,13 @@ void keystroke(const Options& options, Report& report) {
     for (int i = 0; i < (paced ? 100 : 500); ++i) {
       pause();
       least.add(floor.once());
-      const lectern::document::SpliceSource typed{"c0", static_cast<std::uint64_t>(i), 0, "k"};
-      auto applied = document->apply_transaction(editor.actor(), {typed}, document->version());
-      if (!applied) give_up(applied.error().message);
-      std::string payload, sizes;
-      for (const auto& chunk : applied->chunks) {
-        payload += chunk;
-        sizes += (sizes.empty() ? "" : ",") + std::to_string(chunk.size());
-      }
-      const auto id = "k" + std::to_string(i);
-      const std::string header =
-          "{\"id\":\"" + id + "\",\"epoch\":" + std::to_string(editor.epoch()) + ",\"sizes\":[" + sizes + "]}";
-      const auto length = static_cast<std::uint32_t>(header.size());
-      std::string frame(5, '\3');
-      std::memcpy(frame.data() + 1, &length, 4);
+      typist.splice("c0", static_cast<std::uint64_t>(i), 0, "k");
+      const auto edit = typist.submission();
       pause();
       const auto from = now_us();
-      editor.send_binary(frame + header + payload);
-      samples.add(all.until(payload) - from);
-      editor.until("\"" + id + "\"");
+      editor.send_binary(edit.frame);
+      samples.add(all.until(edit.payload) - from);
+      editor.until("\"" + edit.id + "\"");
     }
     const std::string how = paced ? "10 a second" : "closed loop";
     report.add("floor: fdatasync and 30 socket writes by one thread, " + how, least);

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Starts Hocuspocus, installing it first where it is not there. Prints `listening PORT`.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+home=$(cd "$here/../.." && pwd)/build/bench-peers/hocuspocus
+
+if ! cmp -s "$here/hocuspocus/package-lock.json" "$home/.made-for"; then
+  echo "installing Hocuspocus into $home" >&2
+  rm -rf "$home"
+  mkdir -p "$home"
+  cp "$here/hocuspocus/package.json" "$here/hocuspocus/package-lock.json" "$home/"
+  (cd "$home" && npm ci --no-audit --no-fund --loglevel=error >&2)
+  cp "$here/hocuspocus/package-lock.json" "$home/.made-for"
+fi
+cp "$here/hocuspocus/server.mjs" "$home/server.mjs"
+cd "$home"
+exec node server.mjs
