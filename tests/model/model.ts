@@ -145,6 +145,7 @@ export class Model {
           this.back.set(token, this.round);
         }
         if (one.reverses) {
+          for (const token of this.took.get(one.by) ?? []) Model.put(this.own, one.by, token); // by being put back
           for (const token of [...(this.took.get(one.by) ?? []), ...(this.own.get(one.by) ?? [])]) this.back.set(token, this.round);
         }
       }

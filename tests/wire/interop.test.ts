@@ -179,6 +179,18 @@ describe('Automerge of JavaScript', () => {
     expect((await snapshot()).get('b').source).toMatch(/^s4 s3 s2 s1 s0 /);
   });
 
+  it('may send by sync what builds on changes that come later', async () => {
+    const client = await join('events');
+    const peer = sync(client);
+    await client.until('the notebook', () => peer.talk().cells?.b && peer.acknowledged());
+    for (const word of ['first ', 'second ', 'third ']) peer.change((draft) => A.splice(draft, ['cells', 'b', 'source'], 0, 0, word));
+    const said = A.decodeSyncMessage(peer.next()!);
+    expect(said.changes).toHaveLength(3);
+    for (const change of [2, 1, 0]) client.socket.send(encodeBinary(1, {}, A.encodeSyncMessage({ ...said, changes: [said.changes[change]!] })));
+    await client.until('the host to have them', peer.acknowledged);
+    expect((await snapshot()).get('b').source).toMatch(/^third second first /);
+  });
+
   it('comes back by sync with what it did under the actor it had before, and goes on under the new one', async () => {
     const client = await join('events');
     const before = sync(client);
