@@ -205,7 +205,7 @@ void Line::accept(ItemPtr item) {
 }
 
 Status Line::wake() {
-  LECTERN_CHECK(lives_.rested(0));
+  LECTERN_CHECK(lives_.rested(plan_.patience_ms));
   auto started = Process::start(plan_.launch);
   if (!started) {
     buried(started.error());

@@ -36,6 +36,7 @@ class Line {
     std::string make, unmake;  // the calls that make and free the object in each process, from call_frame() on
     std::uint32_t most_bytes = most_from_child;          // of one frame of the child
     Deadline quick{2000, 10'000}, slow{30'000, 60'000};  // of one call in each lane
+    int patience_ms = 0;  // a rest after deaths that is no longer than this is waited out
     /// Payload of an event. On the line's thread, must not block.
     std::function<void(std::string_view, Credit)> on_event = {};
     /// The process is gone, with all the objects it had; the calls it has not answered are answered with the blame

@@ -281,6 +281,7 @@ std::unique_ptr<RemoteRuntime> Remote::runtime(std::string_view config, RemoteRu
   auto made = std::make_unique<RemoteRuntime>(std::move(on_event), std::move(on_failure));
   Line::Plan plan;
   plan.most_bytes = most_event + (1u << 20);
+  plan.patience_ms = 2000;  // somebody asked for a kernel: there is nothing else for its process to do
   plan.on_event = [to = made.get()](std::string_view payload, Credit credit) { to->take(payload, std::move(credit)); };
   plan.on_end = [to = made.get()](const std::string& blame) { to->ended(blame); };
   auto begun = line(Op::runtime_create, Op::runtime_destroy, config, std::move(plan), status, error);

@@ -136,10 +136,10 @@ lectern_status RemoteRuntime::start(std::uint64_t kernel, std::string_view name,
 }
 
 void RemoteRuntime::start_again(std::uint64_t kernel, const Known& known) {
-  const auto failed = [this, kernel](const std::string& why) {
+  const auto failed = [this, kernel, attempt = known.attempt](const std::string& why) {
     const std::scoped_lock lock(mutex_);
     const auto at = kernels_.find(kernel);
-    if (at == kernels_.end() || std::exchange(at->second.gone, true)) return;
+    if (at == kernels_.end() || at->second.attempt != attempt || std::exchange(at->second.gone, true)) return;
     tell_state(kernel, LECTERN_KERNEL_DEAD, "it could not be started again: " + why);
   };
   const auto handed = line_->hand_over(
@@ -190,6 +190,7 @@ lectern_status RemoteRuntime::restart(std::uint64_t kernel) {
     const auto at = kernels_.find(kernel);
     if (at == kernels_.end()) return LECTERN_NOT_FOUND;
     if (std::exchange(at->second.gone, false)) {
+      ++at->second.attempt;
       tell_state(kernel, LECTERN_KERNEL_RESTARTING, {});
       start_again(kernel, at->second);
       return LECTERN_OK;

@@ -49,7 +49,8 @@ class RemoteRuntime {
  private:
   struct Known {
     std::string name, options;
-    bool gone = false;  // its process is: restart() starts it in the next one
+    bool gone = false;          // its process is: restart() starts it in the next one
+    std::uint64_t attempt = 0;  // of starting it again: what becomes of an older one is old news
   };
   enum class Here { no, gone, yes };
   [[nodiscard]] Here here(std::uint64_t kernel) const;
