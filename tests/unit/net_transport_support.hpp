@@ -42,7 +42,11 @@ class TransportTest : public ::testing::Test {
     std::error_code ignored;
     std::filesystem::remove_all(staging_, ignored);
   }
-  void SetUp() override { ASSERT_TRUE(transport); }
+  void SetUp() override {
+    ASSERT_TRUE(transport);
+    (void)open(somebody);  // an encoding is only one once somebody has it
+  }
+  static constexpr std::uint64_t somebody = 1'000'000;
 
   std::uint64_t open(std::uint64_t connection, std::string_view query = "{}") {
     auto encoding = transport->open(connection, 0, query);
