@@ -93,6 +93,7 @@ class Endpoints {
   Outcome make_client(Call call);
   Outcome document(Call call);
   Outcome session_file(Call call);
+  Outcome nbextension(Call call);
   Outcome history(Call call);
   Outcome history_version(Call call);
   Outcome blame(Call call);

@@ -17,6 +17,10 @@ constexpr std::string_view page_csp =
 constexpr std::string_view output_frame_csp =
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; media-src data: blob:; frame-ancestors 'self'";
+// The same for widgets, whose modules and workers are blobs that the page hands over as text.
+constexpr std::string_view widget_frame_csp =
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; "
+    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; media-src data: blob:; frame-ancestors 'self'";
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 20> media_types = {{
     {".html", "text/html; charset=utf-8"},
@@ -172,8 +176,9 @@ Result<Response> StaticFiles::get(std::string_view path, const Request& request)
   response.headers = {{"Content-Type", std::string(media_type(relative))},
                       {"Cache-Control", hashed ? "public, max-age=31536000, immutable" : "no-cache"},
                       {"ETag", etag}};
-  if (relative == "output-frame.html") {
-    response.headers.emplace_back("Content-Security-Policy", output_frame_csp);
+  if (relative == "output-frame.html" || relative == "widget-frame.html") {
+    response.headers.emplace_back("Content-Security-Policy",
+                                  relative == "widget-frame.html" ? widget_frame_csp : output_frame_csp);
     response.headers.emplace_back("X-Content-Type-Options", "nosniff");
     response.headers.emplace_back("Referrer-Policy", "no-referrer");
   } else {

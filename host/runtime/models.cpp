@@ -341,6 +341,17 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
   return write;
 }
 
+std::optional<ModelEvent> ModelStore::host_write(std::string_view model_id, std::string_view key, json::Value value) {
+  auto* model = find(model_id);
+  if (model == nullptr) return std::nullopt;
+  json::Object patched;
+  patched.emplace_back(std::string(key), std::move(value));
+  const json::Value paths{json::Array{}};
+  if (!patch(*model, patched, paths, {})) return std::nullopt;
+  ++model->revision;
+  return update_event(*model, patched, paths, {});
+}
+
 std::vector<ModelEvent> ModelStore::snapshot() const {
   std::vector<ModelEvent> events;
   events.reserve(by_seq_.size());

@@ -74,6 +74,11 @@ class ModelStore {
   Result<ClientWrite> client_write(std::string_view model_id, const json::Value& message,
                                    std::vector<std::string> buffers, std::string_view client_id);
 
+  // -- from the host itself
+  /// Sets one key, which holds no buffers: an update for everybody. Nothing when there is no such model, or nothing
+  /// changes.
+  std::optional<ModelEvent> host_write(std::string_view model_id, std::string_view key, json::Value value);
+
   // -- for joiners
   /// One `open` per live model with its present state, in order of creation.
   [[nodiscard]] std::vector<ModelEvent> snapshot() const;

@@ -17,6 +17,17 @@ std::string error_output(std::string_view name, std::string_view value) {
   return out;
 }
 
+std::vector<std::string> folders_in(std::string_view metadata) {
+  std::vector<std::string> out;
+  const auto value = json::parse(metadata);
+  const auto* folders = value ? value->find("front_end_folders") : nullptr;
+  if (folders == nullptr || folders->as_array() == nullptr) return out;
+  for (const auto& folder : *folders->as_array()) {
+    if (const auto* text = folder.as_string()) out.push_back(*text);
+  }
+  return out;
+}
+
 }  // namespace
 
 SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& listener)
@@ -24,6 +35,7 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
       service_(service),
       listener_(listener),
       outputs_(service.blobs()),
+      captured_(service.blobs(), models_),
       alive_(std::make_shared<bool>(true)) {
   Executions::Hooks hooks;
   hooks.send = [this](const Execution& execution) {
@@ -137,6 +149,8 @@ void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason)
   executions_->cancel_all(reason);
   flush_outputs();
   end_input();
+  flush_captured();
+  captured_.forget();
   tell_models(models_.close_all());
   for (auto& [number, waiting] : std::exchange(requests_, {})) {
     waiting.done(fail(409, "no_kernel", std::string(reason)));
@@ -151,6 +165,7 @@ void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
     on_event(event);
     if (!*alive) return;
   }
+  flush_captured();
   flush_outputs();
   tell_state();
 }
@@ -168,6 +183,7 @@ void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
       return on_output(event);
     case Kind::finished:
       if (!input_id_.empty()) end_input();
+      flush_captured();
       return executions_->finished(event.execution, static_cast<Finish>(event.value), event.json);
     case Kind::input:
       return on_input(event);
@@ -192,6 +208,7 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
       return set_state(KernelState::starting);
     case plugin::KernelState::idle:
       set_state(KernelState::idle);
+      if (!event.metadata.empty()) front_end_folders_ = folders_in(event.metadata);
       if (!event.json.empty()) listener_.on_kernel_info(info_, std::move(event.json));
       return executions_->set_ready(true);
     case plugin::KernelState::busy:
@@ -220,31 +237,35 @@ const std::string* SessionRuntime::target_cell(std::uint64_t execution) const {
 void SessionRuntime::on_output(plugin::RuntimeEvent& event) {
   if (event.kind == Kind::update) {
     outputs_.update_display(event.name, event.json);
+    captured_.outputs().update_display(event.name, event.json);
     return;
   }
+  const auto widget = captured_.widget(event.execution);
+  auto& store = widget.empty() ? outputs_ : captured_.outputs();
   const auto* cell = target_cell(event.execution);
-  if (cell == nullptr) return;
+  if (widget.empty() && cell == nullptr) return;
+  const std::string target(widget.empty() ? std::string_view(*cell) : widget);
   if (event.kind == Kind::stream) {
-    outputs_.stream(*cell, event.name, event.text);
+    store.stream(target, event.name, event.text);
   } else if (event.kind == Kind::clear) {
-    outputs_.clear(*cell, event.value != 0);
-  } else if (const auto added = outputs_.add(*cell, event.json, event.name); !added) {
+    store.clear(target, event.value != 0);
+  } else if (const auto added = store.add(target, event.json, event.name); !added) {
     log::warning("runtime", added.error().message);
   }
 }
 
 void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
-  if (event.kind == Kind::comm_close) return tell_models(models_.close(event.name));
+  if (event.kind == Kind::comm_close) return tell_kernel_models(models_.close(event.name), event.execution);
   Status problem;
   if (event.kind == Kind::comm_open) {
     const auto* cell = executions_->cell_of(event.execution);
     auto opened = models_.open(event.name, event.text, event.json, std::move(event.buffers),
                                cell != nullptr ? std::string_view(*cell) : std::string_view());
-    if (opened) return tell_models({std::move(*opened)});
+    if (opened) return tell_kernel_models({std::move(*opened)}, event.execution);
     problem = fail(opened.error());
   } else {
     auto events = models_.message(event.name, event.json, std::move(event.buffers));
-    if (events) return tell_models(*events);
+    if (events) return tell_kernel_models(*events, event.execution);
     problem = fail(events.error());
   }
   log::warning("runtime", "a model message of the kernel was dropped: " + problem.error().message);
@@ -252,6 +273,32 @@ void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
 
 void SessionRuntime::tell_models(const std::vector<ModelEvent>& events) {
   for (const auto& event : events) listener_.on_model(event);
+}
+
+void SessionRuntime::tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution) {
+  for (const auto& event : events) {
+    if (captured_.heard(event, execution)) flush_captured(event.model_id);
+  }
+  tell_models(events);
+}
+
+// Viewers see a widget's outputs as they come; the kernel hears of them once, when the widget has them all.
+void SessionRuntime::flush_captured(std::string_view ended) {
+  for (auto& changed : captured_.changed()) {
+    auto event = models_.host_write(changed.model_id, "outputs", std::move(changed.outputs));
+    if (event) tell_models({std::move(*event)});
+  }
+  if (ended.empty() || !models_.has(ended) || !kernel_ || !kernel_->attached()) return;
+  json::Value state;
+  state.set("outputs", models_.state_at(ended, "outputs", [](const Buffer&) { return json::Value(); }));
+  json::Value data;
+  data.set("method", "update");
+  data.set("state", std::move(state));
+  data.set("buffer_paths", json::Array{});
+  const auto text = json::write(data);
+  if (const auto sent = kernel_->comm({"msg", ended, {}, text, {}, {}}); !sent) {
+    log::warning("runtime", "the kernel was not told what an Output widget captured: " + sent.error().message);
+  }
 }
 
 void SessionRuntime::on_input(const plugin::RuntimeEvent& event) {

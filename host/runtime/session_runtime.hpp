@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/loop.hpp"
+#include "runtime/capture.hpp"
 #include "runtime/cell_view.hpp"
 #include "runtime/executions.hpp"
 #include "runtime/kernel.hpp"
@@ -106,6 +107,9 @@ class SessionRuntime {
 
   [[nodiscard]] OutputStore& outputs() { return outputs_; }
   [[nodiscard]] ModelStore& model_store() { return models_; }
+  /// Where the environment of the kernel keeps what front ends load (share/jupyter), most specific first. Of the last
+  /// kernel that was up; empty before.
+  [[nodiscard]] const std::vector<std::string>& front_end_folders() const { return front_end_folders_; }
 
  private:
   struct CellState {
@@ -135,12 +139,16 @@ class SessionRuntime {
                  std::string_view reason = {});
   const std::string* target_cell(std::uint64_t execution) const;
   void tell_models(const std::vector<ModelEvent>& events);
+  void tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution);
+  void flush_captured(std::string_view ended = {});
 
   Loop& loop_;
   Service& service_;
   RuntimeListener& listener_;
   OutputStore outputs_;
   ModelStore models_;
+  Capture captured_;
+  std::vector<std::string> front_end_folders_;
   std::unique_ptr<Executions> executions_;
   std::unique_ptr<Kernel> kernel_;
   KernelInfo info_;

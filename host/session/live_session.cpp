@@ -347,6 +347,12 @@ void LiveSession::has_blob(std::string sha256, Reply<bool> reply) {
   });
 }
 
+void LiveSession::front_end_folders(Reply<std::vector<std::string>> reply) {
+  on_reactor(std::move(reply), [](LiveSession& self, Reply<std::vector<std::string>> answer) {
+    answer(self.running().runtime().front_end_folders());
+  });
+}
+
 void LiveSession::trust_changed() {
   const std::scoped_lock lock(info_mutex_);
   info_.needs_trust_approval = trust().needs_approval();

@@ -136,6 +136,9 @@ class Session {
   virtual void revoke(std::string principal) = 0;
   /// [any] True when this session shows the output or buffer `sha256`. Answers on the reactor.
   virtual void has_blob(std::string sha256, Reply<bool> reply) = 0;
+  /// [any] Where the environment of this session's kernel keeps what front ends load (share/jupyter), most specific
+  /// first. Empty before its first kernel.
+  virtual void front_end_folders(Reply<std::vector<std::string>> reply) = 0;
 };
 
 }  // namespace lectern::session

@@ -2,7 +2,10 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "lectern/sdk/json_slice.hpp"
@@ -49,6 +52,21 @@ std::vector<std::string> arguments(const Kernelspec& spec, const std::string& co
   return out;
 }
 
+/// Where `jupyter labextension` and its like put the JavaScript of widgets: beside the interpreter and beside the spec.
+std::string front_end_folders(const Kernelspec& spec) {
+  std::vector<std::string> folders;
+  const auto add = [&](const std::filesystem::path& folder) {
+    std::error_code problem;
+    if (!folder.is_absolute() || !std::filesystem::is_directory(folder, problem)) return;
+    if (std::find(folders.begin(), folders.end(), folder.string()) == folders.end()) folders.push_back(folder.string());
+  };
+  add(std::filesystem::path(spec.argv.front()).parent_path().parent_path() / "share/jupyter");
+  add(spec.directory.parent_path().parent_path());
+  std::string out = "{\"front_end_folders\":[";
+  for (const auto& folder : folders) out += (out.back() == '[' ? "" : ",") + json::quoted(folder);
+  return out + "]}";
+}
+
 Command command_of(const StartPlan& plan, const std::string& connection_file) {
   Command command;
   command.argv = arguments(plan.spec, connection_file);
@@ -75,6 +93,9 @@ void Kernel::state(std::int64_t value, std::string_view why, std::string_view in
   event.value = value;
   event.text = why;
   event.json = info;
+  std::string facts;
+  if (!info.empty()) facts = front_end_folders(plan_.spec);
+  event.metadata = facts;
   send_event(event);
 }
 

@@ -20,7 +20,9 @@ enum {
 };
 
 enum {
-  LECTERN_RUN_STATE = 1,         /* `value` = LECTERN_KERNEL_*, `text` = why; `json` = kernel_info once it is known */
+  LECTERN_RUN_STATE = 1,         /* `value` = LECTERN_KERNEL_*, `text` = why; `json` = kernel_info once it is known;
+                                    `metadata` then may be {"front_end_folders":[…]}, as docs/plugins.md says,
+                                    and of starting or idle {"process":N}: its process, leading a session of its own */
   LECTERN_RUN_STARTED = 2,       /* `execution` began; `value` = execution_count */
   LECTERN_RUN_STREAM = 3,        /* `name` = stdout or stderr, `text` */
   LECTERN_RUN_OUTPUT = 4,        /* `json` = one nbformat output (display_data, execute_result, error), `name` = display_id */
