@@ -23,7 +23,7 @@ constexpr std::int64_t ask_busy_ms = 300;        // the same when code runs, whi
 constexpr std::int64_t terminate_ms = 500;       // SIGTERM, then SIGKILL
 constexpr std::int64_t ping_every_ms = 5'000;
 constexpr std::int64_t pong_within_ms = 15'000;
-constexpr std::int64_t lost_idle_ms = 1'000;
+constexpr std::int64_t lost_end_ms = 1'000;
 constexpr std::size_t batch = 256;  // messages of one socket per turn: others get theirs
 
 constexpr std::string_view execute_options(bool history, bool silent) {
@@ -155,6 +155,7 @@ void Kernel::send_execute(const Queued& queued) {
 
 void Kernel::interrupt() {
   if (!process_ || !connection_) return;
+  for (auto& [execution, run] : runs_) run.interrupted = true;
   if (plan_.spec.interrupt_mode == "message") {
     connection_->wire.send(connection_->control, "interrupt_request", id('i', std::to_string(next_id_++)), {}, "{}");
   } else {
@@ -330,16 +331,16 @@ int Kernel::tick(std::int64_t now) {
         }
       }
       for (auto& [execution, run] : runs_) {
-        // The reply is there and iopub is quiet, but the idle that ends the run never came: a probe tells. Its own idle
-        // comes after everything that was published before.
-        if (run.replied && !run.idle && now - run.replied_ms >= lost_idle_ms) {
-          run.replied_ms = now;
-          connection_->wire.send(connection_->control, "kernel_info_request", id('p', std::to_string(execution)), {},
-                                 "{}");
-        }
+        if (run.replied == run.idle || now - run.since_ms < lost_end_ms) continue;
+        run.since_ms = now;
+        // One of its two ends never came: a probe tells. Its own idle comes after everything that was published before,
+        // and its reply on the shell after that of the run; an interrupt at the very beginning of a run makes ipykernel
+        // end it without one.
+        connection_->wire.send(run.replied ? connection_->control : connection_->shell, "kernel_info_request",
+                               id(run.replied ? 'p' : 's', std::to_string(execution)), {}, "{}");
       }
       const bool soon = process_->watch_fd() < 0;
-      return soon ? 200 : runs_.empty() ? static_cast<int>(ping_every_ms) : static_cast<int>(lost_idle_ms);
+      return soon ? 200 : runs_.empty() ? static_cast<int>(ping_every_ms) : static_cast<int>(lost_end_ms);
     }
     case Phase::dead:
       break;

@@ -68,10 +68,10 @@ class Kernel {
  private:
   enum class Phase { starting, ready, stopping, dead };
   struct Run {
-    bool replied = false, idle = false;
+    bool replied = false, idle = false, failed = false, interrupted = false;
     std::int64_t finished = LECTERN_FINISHED_OK;
     std::string reply;
-    std::int64_t replied_ms = 0;
+    std::int64_t since_ms = 0;  // the first of the two ends, or the last probe
   };
   struct Queued {
     std::uint64_t execution;
@@ -93,6 +93,7 @@ class Kernel {
   void on_comm(const Message& message, std::uint64_t execution);
   void on_pages(std::string_view payload, std::uint64_t execution);
   void finish_if_done(std::uint64_t execution);
+  void no_reply_comes(std::uint64_t execution);
   void process_ended(const std::string& how);
   void dead(const std::string& why);
   [[nodiscard]] std::uint64_t execution_of(std::string_view parent_id) const;

@@ -53,6 +53,7 @@ void Kernel::on_shell(const Message& message) {
       if (!iopub_seen_) info_asked_ms_ = 0;
       become_ready();
     }
+    if (part.front() == 's') no_reply_comes(number_in(part.substr(1)));
     return;
   }
   if (part.front() == 'r') {
@@ -76,7 +77,7 @@ void Kernel::on_shell(const Message& message) {
   if (it == runs_.end()) return;
   const auto status = json::text(json::member(message.content, "status"));
   it->second.replied = true;
-  it->second.replied_ms = now_ms();
+  it->second.since_ms = now_ms();
   it->second.finished = status == "ok"      ? LECTERN_FINISHED_OK
                         : status == "error" ? LECTERN_FINISHED_ERROR
                                             : LECTERN_FINISHED_ABORTED;
@@ -112,6 +113,27 @@ void Kernel::finish_if_done(std::uint64_t execution) {
   event.value = run.finished;
   event.json = run.reply;
   send_event(event);
+}
+
+/// The kernel went on to the next request without an answer to this one.
+void Kernel::no_reply_comes(std::uint64_t execution) {
+  const auto it = runs_.find(execution);
+  if (it == runs_.end() || it->second.replied) return;
+  auto& run = it->second;
+  if (!run.failed) {
+    lectern::sdk::RuntimeEvent event;
+    event.kind = LECTERN_RUN_OUTPUT;
+    event.execution = execution;
+    event.json =
+        run.interrupted
+            ? R"({"output_type":"error","ename":"KeyboardInterrupt","evalue":"","traceback":["KeyboardInterrupt"]})"
+            : R"({"output_type":"error","ename":"NoReply","evalue":"the kernel ended this run without saying how","traceback":["NoReply: the kernel ended this run without saying how"]})";
+    send_event(event);
+  }
+  run.replied = run.idle = true;
+  run.finished = LECTERN_FINISHED_ERROR;
+  run.reply = R"({"status":"error"})";
+  finish_if_done(execution);
 }
 
 void Kernel::on_input(const Message& message) {
@@ -160,7 +182,10 @@ void Kernel::on_status(const Message& message, std::uint64_t execution) {
   if (part.front() != 'x') return;  // busy with a completion or a comm message is nobody's business
   if (said == "\"busy\"" && !std::exchange(busy_, true)) state(LECTERN_KERNEL_BUSY);
   if (said != "\"idle\"") return;
-  if (const auto it = runs_.find(execution); it != runs_.end()) it->second.idle = true;
+  if (const auto it = runs_.find(execution); it != runs_.end()) {
+    it->second.idle = true;
+    it->second.since_ms = now_ms();
+  }
   finish_if_done(execution);
   if (std::exchange(busy_, false)) state(LECTERN_KERNEL_IDLE);
 }
@@ -197,6 +222,7 @@ void Kernel::on_output(const Message& message, std::uint64_t execution) {
              ",\"traceback\":" + std::string(json::is_array(traceback) ? traceback : std::string_view("[]")) + "}";
     event.kind = LECTERN_RUN_OUTPUT;
     event.json = output;
+    if (const auto it = runs_.find(execution); it != runs_.end()) it->second.failed = true;
   } else if (type == "clear_output") {
     event.kind = LECTERN_RUN_CLEAR;
     event.value = json::member(content, "wait") == "true" ? 1 : 0;

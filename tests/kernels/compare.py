@@ -22,6 +22,11 @@ def _base64(text: str) -> str:
         return text
 
 
+def _where(entry: str) -> str:
+    place, *code = entry.split("\n")
+    return "\n".join([place, *(line for line in code if line.startswith("--"))])
+
+
 def normal(output: Any) -> dict[str, Any]:
     out = {key: value for key, value in output.items() if key != "metadata"}
     if "text" in out:
@@ -37,8 +42,8 @@ def normal(output: Any) -> dict[str, Any]:
                 data[kind] = _base64(ADDRESS.sub("<HEXADDR>", value))
         out["data"] = data
     if "traceback" in out:
-        # Rules and their lengths differ between versions of IPython; what failed and where does not.
-        lines = [PLACE.sub("<IPY-INPUT>", COLOURS.sub("", line)).rstrip() for line in out["traceback"]]
+        # Rules and how much is shown around a line differ between versions of IPython; what failed and where does not.
+        lines = [_where(PLACE.sub("<IPY-INPUT>", COLOURS.sub("", line)).rstrip()) for line in out["traceback"]]
         out["traceback"] = [line for line in lines if not set(line) <= {"-"}]
     return out
 

