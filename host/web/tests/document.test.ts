@@ -247,4 +247,24 @@ describe("the tab's document", () => {
     expect(state.refused.map(([mine]) => mine.cells.a?.source)).toEqual(["old unsent"]);
     expect(state.unsent).toBe(false);
   });
+
+  it("names places in a text that stay where they are while others type", async () => {
+    const host = new HostSide([["a", "code", "alpha beta"]]);
+    const [{ document }, { document: other }] = [await connected(host), await connected(host)];
+    const [middle, end, start] = [document.cursorAt("a", 6)!, document.cursorAt("a", 10)!, document.cursorAt("a", 0)!];
+    expect([middle, end, start].every((cursor) => /^[0-9a-z@-]{1,200}$/.test(cursor))).toBe(true);
+    other.takeChanges([host.type("a", 0, ">> ")]);
+    expect([middle, end].map((cursor) => other.indexOf("a", cursor))).toEqual([9, 13]);
+    expect(document.indexOf("a", middle)).toBe(6);
+    expect(document.cursorAt("gone", 0)).toBeNull();
+    // A place in a text that has not come yet is none, and is one when it has.
+    document.edit([type("a", 10, "!")]);
+    const ahead = document.cursorAt("a", 10)!;
+    expect(other.indexOf("a", ahead)).toBeNull();
+    expect(other.indexOf("a", "nonsense")).toBeNull();
+    const chunks = host.submissions[0]!.chunks;
+    host.accept();
+    other.takeChanges([...chunks]);
+    expect(other.indexOf("a", ahead)).toBe(13);
+  });
 });

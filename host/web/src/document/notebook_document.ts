@@ -143,6 +143,14 @@ export class NotebookDocument {
     }
   }
 
+  cursorAt(cellId: string, index: number): string | null {
+    return this.replica?.cursorAt(cellId, index) ?? null;
+  }
+
+  indexOf(cellId: string, cursor: string): number | null {
+    return this.replica?.indexOf(cellId, cursor) ?? null;
+  }
+
   get hasUnsent(): boolean {
     return this.pendingEdits.length > 0 || (this.replica?.unsent.length ?? 0) > 0;
   }

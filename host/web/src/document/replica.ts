@@ -39,6 +39,24 @@ export class Replica {
     return readNotebook(this.confirmedDoc());
   }
 
+  /** A place in a cell's text that moves with it; null when the cell is not there. */
+  cursorAt(cellId: string, index: number): string | null {
+    try {
+      return this.automerge.getCursor(this.doc, ["cells", cellId, "source"], index);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Where such a place is now; null when the text it is in has not come yet. */
+  indexOf(cellId: string, cursor: string): number | null {
+    try {
+      return this.automerge.getCursorPosition(this.doc, ["cells", cellId, "source"], cursor as never);
+    } catch {
+      return null;
+    }
+  }
+
   /** Heads the host knows: what this copy had before its own unconfirmed changes. */
   confirmedHeads(): string[] {
     return this.automerge.getHeads(this.unconfirmed.length === 0 ? this.doc : this.confirmedDoc());

@@ -2,13 +2,16 @@ import { useEffect, useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { day, say } from "../i18n";
 import { LanguageSelect } from "../i18n/LanguageSelect";
-import { useSettings } from "../settings/use_settings";
+import { useAccess, useSettings } from "../settings/use_settings";
 import { Button, IconButton } from "../ui/Button";
 import { ErrorNote } from "../ui/ErrorNote";
 import { Header } from "../ui/Header";
-import { FileIcon, FolderIcon, NotebookIcon, PlusIcon, SettingsIcon } from "../ui/icons";
+import { DownloadIcon, FileIcon, FolderIcon, NotebookIcon, PlusIcon, SettingsIcon } from "../ui/icons";
 import { Link } from "../ui/Link";
+import { keepAs } from "./download";
 import { SessionLists } from "./SessionLists";
+import { UploadButton, UploadList, useDropping } from "./Uploads";
+import { useUploads } from "./use_uploads";
 import { navigate } from "../ui/navigation";
 import { api, toWireError, type Listing } from "../wire/http";
 import type { FileEntry, RuntimeRow, WireError } from "../wire/types";
@@ -29,12 +32,19 @@ export function FilesPage({ dir }: { dir: string }) {
   const [listing, setListing] = useState<Listing | null>(null);
   const [error, setError] = useState<WireError | null>(null);
   const [query, setQuery] = useState("");
+  const [changes, setChanges] = useState(0);
   const settings = useSettings();
-  useEffect(() => setQuery(""), [dir]);
+  const access = useAccess();
+  const mayWrite = access !== null && access.session_id === undefined && (access.scope === "edit" || access.scope === "admin");
+  const uploading = useUploads(dir, () => setChanges((count) => count + 1));
+  const dropping = useDropping(mayWrite ? uploading : null);
+  useEffect(() => {
+    setQuery("");
+    setListing(null);
+  }, [dir]);
   useEffect(() => {
     let current = true;
     document.title = "Lectern";
-    setListing(null);
     setError(null);
     api.files(dir).then(
       (found) => current && setListing(found),
@@ -43,7 +53,14 @@ export function FilesPage({ dir }: { dir: string }) {
     return () => {
       current = false;
     };
-  }, [dir]);
+  }, [dir, changes]);
+  const download = (entry: FileEntry) => {
+    setError(null);
+    api.fileBytes(entry.path).then(
+      (bytes) => keepAs(entry.name, bytes),
+      (reason: unknown) => setError(toWireError(reason)),
+    );
+  };
   const wanted = query.trim().toLocaleLowerCase();
   const entries = (listing?.entries ?? []).filter((entry) => entry.name.toLocaleLowerCase().includes(wanted)).sort(byKindAndName);
   return (
@@ -59,12 +76,17 @@ export function FilesPage({ dir }: { dir: string }) {
         </Header>
       </div>
       {settings.dialog}
-      <div className="files-layout">
+      <div className={dropping.over ? "files-layout files-over" : "files-layout"} data-testid="files-drop" {...dropping.handlers}>
       <main className="page">
         <div className="page-head">
           <h1>{dir ? dir.split("/").pop() : t("app.notebooks")}</h1>
-          <CreateNotebook dir={dir} />
+          <div className="page-actions">
+            {mayWrite && <UploadButton uploading={uploading} />}
+            <CreateNotebook dir={dir} />
+          </div>
         </div>
+        {dropping.over && <p className="drop-here">{t("files.drop")}</p>}
+        <UploadList uploading={uploading} />
         {error && <ErrorNote error={error} />}
         {listing && <input className="search" type="search" value={query} onChange={(event) => setQuery(event.target.value)} placeholder={t("files.search")} aria-label={t("files.search")} data-testid="search" />}
         {listing && (
@@ -78,7 +100,7 @@ export function FilesPage({ dir }: { dir: string }) {
             )}
             {entries.map((entry) => (
               <li key={entry.path}>
-                <Entry entry={entry} />
+                <Entry entry={entry} onDownload={mayWrite && entry.type !== "directory" ? () => download(entry) : undefined} />
               </li>
             ))}
             {entries.length === 0 && <li className="empty">{t(wanted ? "files.none_found" : "files.empty")}</li>}
@@ -93,20 +115,27 @@ export function FilesPage({ dir }: { dir: string }) {
   );
 }
 
-function Entry({ entry }: { entry: FileEntry }) {
-  const details = entry.modified ? day(entry.modified) : "";
-  if (entry.type === "file") {
-    return (
-      <div className="file file-other">
-        <FileIcon /> <span className="file-name">{entry.name}</span> <span className="soft">{details}</span>
-      </div>
-    );
-  }
-  const notebook = entry.type === "notebook";
+function Entry({ entry, onDownload }: { entry: FileEntry; onDownload?: () => void }) {
+  const { t } = useTranslation();
+  const details = <span className="soft">{entry.modified ? day(entry.modified) : ""}</span>;
+  const name = <span className="file-name">{entry.name}</span>;
   return (
-    <Link to={notebook ? { path: entry.path } : { dir: entry.path }} className="file">
-      {notebook ? <NotebookIcon /> : <FolderIcon />} <span className="file-name">{entry.name}</span> <span className="soft">{details}</span>
-    </Link>
+    <div className="file-row">
+      {entry.type === "file" ? (
+        <div className="file file-other">
+          <FileIcon /> {name} {details}
+        </div>
+      ) : (
+        <Link to={entry.type === "notebook" ? { path: entry.path } : { dir: entry.path }} className="file">
+          {entry.type === "notebook" ? <NotebookIcon /> : <FolderIcon />} {name} {details}
+        </Link>
+      )}
+      {onDownload && (
+        <IconButton label={t("files.download_named", { name: entry.name })} onClick={onDownload} testId="download">
+          <DownloadIcon />
+        </IconButton>
+      )}
+    </div>
   );
 }
 

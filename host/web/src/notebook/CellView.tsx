@@ -5,7 +5,7 @@ import { timeOfDay, type Key } from "../i18n";
 import { Button, IconButton } from "../ui/Button";
 import { copyText } from "../ui/clipboard";
 import { ErrorNote } from "../ui/ErrorNote";
-import { DownIcon, FoldIcon, GripIcon, PlayIcon, TrashIcon, UpIcon } from "../ui/icons";
+import { DownIcon, FoldIcon, FormatIcon, GripIcon, PlayIcon, TrashIcon, UpIcon } from "../ui/icons";
 import { EMPTY_RUN, type Cell, type CellRun, type Draft, type Notice } from "../store/session_state";
 import type { CellType, InputRequest } from "../wire/types";
 import { CellSource } from "./CellSource";
@@ -15,6 +15,7 @@ import { isFolded } from "./notebook_ui";
 import { MarkdownView } from "./outputs/MarkdownView";
 import { Outputs } from "./outputs/Outputs";
 import { CellPeople } from "../room/CellPeople";
+import { CellPointers } from "../room/CellPointers";
 
 const NAMES: Record<CellType, Key> = { code: "cell.code", markdown: "cell.markdown", raw: "cell.raw" };
 export const labelOf = (t: TFunction, cell: Cell, index: number) => t("cell.label", { type: t(NAMES[cell.cell_type]), number: index + 1 });
@@ -76,6 +77,7 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
         <CellInput id={id} status={run.status} />
       </div>
       <CellPeople id={id} />
+      <CellPointers id={id} />
       {active && <CellTools cell={cell} />}
     </article>
   );
@@ -241,6 +243,11 @@ function CellTools({ cell }: { cell: Cell }) {
       {cell.cell_type === "code" && (
         <IconButton label={t("cell.fold_source")} keys="O" onClick={() => ui.run("fold-source")} testId="cell-fold" skipTab>
           <FoldIcon />
+        </IconButton>
+      )}
+      {cell.cell_type === "code" && (
+        <IconButton label={t("format.cell")} keys="F" onClick={() => ui.run("format")} testId="cell-format" skipTab>
+          <FormatIcon />
         </IconButton>
       )}
       <IconButton label={t("cell.delete")} keys="d d" onClick={() => ui.remove(ui.selection())} testId="cell-delete" skipTab>

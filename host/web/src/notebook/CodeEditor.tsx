@@ -4,10 +4,12 @@ import { EditorView } from "@codemirror/view";
 import { useEffect, useRef } from "react";
 import type { Edit } from "../document/edits";
 import { diffText, type Splice } from "../document/text";
+import { hueOf, nameOf } from "../room/names";
 import type { Session } from "../session/session";
 import { kernelCompletion } from "./completion";
 import { highlightMatches, searched } from "./highlight_matches";
 import { kernelInspection } from "./inspect";
+import { placeCursors, remoteCursors, type PlacedCursor } from "./remote_cursors";
 import { behaviour, common, editable, keysOf, language, languageFor, readOnly, type EditorKeys } from "./editor_setup";
 
 /** Marks what came from the document, so that it is not sent back. */
@@ -49,6 +51,43 @@ function sendTyping(session: Session, cellId: string, view: EditorView, changes:
   session.document.edit(edits, view);
 }
 
+/** The others who are in this cell's text, where it is now. What they saw may not have come yet: then they are shown with it. */
+function cursorsIn(session: Session, cellId: string): PlacedCursor[] {
+  const { cursors, room } = session.store.get();
+  return cursors.flatMap((cursor) => {
+    const member = cursor.cell_id === cellId ? room.members.find((known) => known.client_id === cursor.client_id) : undefined;
+    if (!member || cursor.head === undefined) return [];
+    const head = session.document.indexOf(cellId, cursor.head);
+    const anchor = cursor.anchor === undefined ? head : session.document.indexOf(cellId, cursor.anchor);
+    return head === null || anchor === null ? [] : [{ clientId: cursor.client_id, name: nameOf(member), hue: hueOf(cursor.client_id), anchor, head }];
+  });
+}
+
+/** Keeps the others' cursors in an editor where they are. */
+function showCursors(session: Session, cellId: string, view: EditorView): () => void {
+  let shown: unknown = null;
+  let any = false;
+  const show = () => {
+    const { cursors } = session.store.get();
+    if (cursors === shown) return;
+    shown = cursors;
+    const here = cursorsIn(session, cellId);
+    if (here.length === 0 && !any) return;
+    any = here.length > 0;
+    view.dispatch({ effects: placeCursors(here) });
+  };
+  show();
+  const stops = [
+    session.store.subscribe(show),
+    session.document.onText(cellId, () => {
+      if (!any && !session.store.get().cursors.some((cursor) => cursor.cell_id === cellId)) return;
+      shown = null;
+      show();
+    }),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
 function takeText(view: EditorView, splices: Splice[] | null, text: string): void {
   const annotations = [FromDocument.of(true), Transaction.addToHistory.of(false)];
   for (const splice of splices ?? []) {
@@ -76,6 +115,7 @@ export default function CodeEditor(props: CodeEditorProps) {
       ...(latest.current.completes ? [kernelCompletion(session), kernelInspection(session)] : []),
       behaviour.of(keysOf({ onKey: (binding) => latest.current.keys.onKey(binding) })),
       common,
+      remoteCursors,
       language.of([]),
       searched.of(highlightMatches(latest.current.search)),
       editable.of(readOnly(latest.current.reader)),
@@ -84,8 +124,13 @@ export default function CodeEditor(props: CodeEditorProps) {
         if (update.focusChanged && update.view.hasFocus) latest.current.onFocus();
         // A window that lost the focus gives it back to the editor later: that is no leaving.
         if (update.focusChanged && !update.view.hasFocus && document.hasFocus()) latest.current.onBlur();
-        if (!update.docChanged || update.transactions.every((transaction) => transaction.annotation(FromDocument))) return;
-        sendTyping(session, cellId, update.view, update.changes);
+        const typed = update.docChanged && !update.transactions.every((transaction) => transaction.annotation(FromDocument));
+        if (typed) sendTyping(session, cellId, update.view, update.changes);
+        // After the typing: the offsets are of the text that it made.
+        if (update.view.hasFocus && (update.focusChanged || update.selectionSet || update.docChanged)) {
+          const { anchor, head } = update.state.selection.main;
+          session.cursors.select(cellId, anchor, head);
+        } else if (update.focusChanged && document.hasFocus()) session.cursors.clear();
       }),
     ];
     const text = session.store.get().notebook?.cells[cellId]?.source ?? "";
@@ -100,8 +145,11 @@ export default function CodeEditor(props: CodeEditorProps) {
     const stop = session.document.onText(cellId, (splices, next, origin) => {
       if (origin !== view) takeText(view, splices, next);
     });
+    // After the text's own listener: positions are of the text it has put in.
+    const stopCursors = showCursors(session, cellId, view);
     return () => {
       stop();
+      stopCursors();
       parkedOf(session).set(cellId, view.state.toJSON(PARKED_FIELDS));
       view.destroy();
       viewRef.current = null;

@@ -17,6 +17,7 @@ const KEYS: [string, Key][] = [
   ["Shift+↑ / Shift+↓", "keys.extend"],
   ["x / c / v", "keys.clipboard"],
   ["o / Shift+O", "keys.fold"],
+  ["Shift+F", "format.cells"],
   ["Ctrl+F", "find.label"],
   ["Shift+Tab", "keys.inspect"],
   ["i i / 0 0", "keys.kernel"],

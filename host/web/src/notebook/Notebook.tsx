@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useState, type DragEvent } from "react";
+import { useEffect, useLayoutEffect, useState, type DragEvent, type PointerEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { useStore } from "../store/store";
 import { PlusIcon } from "../ui/icons";
@@ -7,6 +7,7 @@ import type { Route } from "../ui/route";
 import { CellSlot } from "./CellSlot";
 import { DraftView } from "./CellView";
 import { useOpen, useSession, useUi } from "./context";
+import { Grid } from "./Grid";
 import { currentStep, useSteps } from "./Presentation";
 import { ShortcutReader } from "./shortcuts";
 import { restorePlace } from "./views";
@@ -82,6 +83,21 @@ function useDragging() {
   return { handlers, line: dragging && target ? target.line : null };
 }
 
+/** While pointing is on, the place in a cell that the mouse or a finger is at goes to the others. */
+function usePointing() {
+  const { session } = useOpen();
+  const on = useUi((state) => state.pointing);
+  if (!on) return {};
+  const at = (event: PointerEvent<HTMLElement>) => {
+    const cell = (event.target as Element).closest<HTMLElement>("[data-cell-id]");
+    if (!cell) return;
+    const box = cell.getBoundingClientRect();
+    const start = getComputedStyle(cell).direction === "rtl" ? box.right - event.clientX : event.clientX - box.left;
+    session.cursors.point(cell.dataset.cellId!, start / box.width, (event.clientY - box.top) / box.height);
+  };
+  return { onPointerMove: at, onPointerDown: at };
+}
+
 const viewOf = (state: Route) => state.view;
 
 /** The cells, in order, and what belongs to none of them any more. */
@@ -94,6 +110,7 @@ export function Notebook() {
   const active = useUi((state) => (view === "slides" ? state.active : null));
   const steps = useSteps(view);
   const { handlers, line } = useDragging();
+  const pointing = usePointing();
   useShortcuts();
   useEffect(() => {
     const first = order?.[0];
@@ -104,9 +121,16 @@ export function Notebook() {
     if (place !== null && (view === "slides" || view === "present")) ui.show(place, view === "present" ? "center" : "start");
   }, [view, ui]);
   if (!order) return <Skeleton />;
+  if (view === "grid") {
+    return (
+      <div className="cells" data-testid="cells" data-count={order.length} {...pointing}>
+        <Grid />
+      </div>
+    );
+  }
   const slide = view === "slides" ? new Set(steps[currentStep(steps, active)]) : null;
   return (
-    <div className="cells" data-testid="cells" data-count={order.length} {...handlers}>
+    <div className="cells" data-testid="cells" data-count={order.length} {...handlers} {...pointing}>
       {order.map((id, index) => (
         // What is on another slide is hidden and not taken out: its outputs keep what they hold.
         <div key={id} hidden={slide !== null && !slide.has(id)}>

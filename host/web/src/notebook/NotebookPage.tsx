@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { History } from "../history/History";
 import { sayWords } from "../i18n";
+import { GatherOffer } from "../room/GatherOffer";
 import { Members } from "../room/Members";
 import { ReaderBanner } from "../room/ReaderBanner";
 import { ShareDialog } from "../room/ShareDialog";
@@ -116,6 +117,7 @@ export function NotebookPage({ path }: { path: string }) {
             <Troubles />
             <ReaderBanner />
             <TakeoverAsks />
+            <GatherOffer />
             <Announcer />
             <Notebook />
           </main>

@@ -4,15 +4,17 @@ import { SessionLists } from "../files/SessionLists";
 import { byRole, roleOf } from "../room/Members";
 import { hueOf, initialsOf, nameOf } from "../room/names";
 import { Button, IconButton } from "../ui/Button";
-import { CloseIcon, DevicesIcon, OutlineIcon, PeopleIcon } from "../ui/icons";
+import { CloseIcon, DevicesIcon, OutlineIcon, PeopleIcon, VariablesIcon } from "../ui/icons";
 import type { Key } from "../i18n";
 import { useOpen, useSession, useUi } from "./context";
 import type { Panel } from "./notebook_ui";
 import { outlineOf } from "./slides";
+import { Variables } from "./Variables";
 
 const PANELS: { id: Panel; name: Key; icon: ReactNode }[] = [
   { id: "outline", name: "panel.outline", icon: <OutlineIcon /> },
   { id: "people", name: "panel.people", icon: <PeopleIcon /> },
+  { id: "variables", name: "panel.variables", icon: <VariablesIcon /> },
   { id: "sessions", name: "panel.sessions", icon: <DevicesIcon /> },
 ];
 
@@ -43,6 +45,7 @@ export function SidePanel() {
       </div>
       {panel === "outline" && <Outline />}
       {panel === "people" && <People />}
+      {panel === "variables" && <Variables />}
       {panel === "sessions" && <SessionLists except={session} />}
     </aside>
   );
@@ -80,6 +83,8 @@ function People() {
   const order = useSession((state) => state.notebook?.order);
   const mayGive = useSession((state) => state.capabilities.edit && !state.policy.multi_editor);
   const following = useUi((state) => state.following);
+  const pointing = useUi((state) => state.pointing);
+  const active = useUi((state) => state.active);
   const offered = useSession((state) => state.policy.actions);
   const canEdit = useSession((state) => state.capabilities.edit);
   return (
@@ -115,6 +120,16 @@ function People() {
           );
         })}
       </ul>
+      <div className="side-actions">
+        <button type="button" className="button button-plain" aria-pressed={pointing} title={t("people.point_about")} onClick={() => ui.setPointing(!pointing)} data-testid="point">
+          {t(pointing ? "people.point_stop" : "people.point")}
+        </button>
+        {canEdit && members.length > 1 && (
+          <Button onClick={() => active && void actions.gather(active)} disabled={!active} title={t("people.gather_about")} testId="gather">
+            {t("people.gather")}
+          </Button>
+        )}
+      </div>
       {offered && offered.length > 0 && (
         <div className="side-actions" data-testid="policy-actions">
           {offered.map((action) => (

@@ -3,10 +3,12 @@ import type { Key } from "../i18n";
 import { IconButton } from "../ui/Button";
 import { KeyboardIcon, PlayAllIcon, PlayIcon, PlusIcon, RestartIcon, SaveIcon, SearchIcon, StopIcon } from "../ui/icons";
 import { Menu } from "../ui/Menu";
+import { keepAs } from "../files/download";
 import { useSettings } from "../settings/use_settings";
 import { route } from "../ui/navigation";
 import { VIEWS, type Route, type View } from "../ui/route";
 import { useStore } from "../store/store";
+import { api, toWireError } from "../wire/http";
 import type { CellType } from "../wire/types";
 import { useOpen, useSession, useUi } from "./context";
 import { changeView } from "./views";
@@ -75,6 +77,7 @@ export function Toolbar() {
           { label: t("edit.cut"), keys: "x", onSelect: () => ui.cut(), disabled: !canEdit },
           { label: t("edit.copy"), keys: "c", onSelect: () => ui.copy() },
           { label: t("edit.paste"), keys: "v", onSelect: () => ui.paste(), disabled: !canEdit },
+          { label: t("format.cells"), keys: "Shift+F", onSelect: () => ui.run("format"), disabled: off },
           { label: t("cell.fold_outputs"), keys: "o", onSelect: () => ui.run("fold-outputs"), disabled: !canEdit },
         ]}
       >
@@ -90,21 +93,32 @@ export function Toolbar() {
   );
 }
 
-export const VIEW_NAMES: Record<View, Key> = { edit: "view.edit", read: "view.read", present: "view.present", slides: "view.slides" };
+export const VIEW_NAMES: Record<View, Key> = { edit: "view.edit", read: "view.read", present: "view.present", slides: "view.slides", grid: "view.grid" };
 
 const viewOf = (state: Route) => state.view;
 
 export function ViewMenu() {
   const { t } = useTranslation();
-  const { ui } = useOpen();
+  const { session, ui } = useOpen();
   const view = useStore(route, viewOf);
-  const settings = useSettings(useSession((state) => state.sessionId));
+  const sessionId = useSession((state) => state.sessionId);
+  const settings = useSettings(sessionId);
+  const download = async () => {
+    // What was typed a moment ago belongs to it.
+    await session.document.settle();
+    try {
+      keepAs(session.fileName, await api.notebookBytes(sessionId));
+    } catch (reason) {
+      session.notice("bar", toWireError(reason));
+    }
+  };
   const views = VIEWS.map((one) => ({ label: t(VIEW_NAMES[one]), onSelect: () => changeView(one), checked: one === view, testId: `view-${one}` }));
   const history = { label: t("history.title"), onSelect: () => ui.showHistory({ version: null, against: "previous" }), testId: "open-history" };
+  const file = { label: t("files.download"), onSelect: () => void download(), testId: "download-notebook" };
   const more = settings.open ? [{ label: t("settings.title"), onSelect: settings.open, testId: "open-settings" }] : [];
   return (
     <>
-      <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={[...views, history, ...more]}>
+      <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={[...views, history, file, ...more]}>
         {t(VIEW_NAMES[view])}
       </Menu>
       {settings.dialog}

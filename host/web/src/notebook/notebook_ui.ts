@@ -11,7 +11,7 @@ import { findAll, NO_FIND, replaceEdits, type FindState, type Match } from "./fi
 import { movesTo, range, type RunWhich, runnable } from "./selection";
 import type { Shortcut } from "./shortcuts";
 
-export type Panel = "outline" | "people" | "sessions";
+export type Panel = "outline" | "people" | "variables" | "sessions";
 
 export interface NotebookUiState {
   active: string | null;
@@ -29,6 +29,8 @@ export interface NotebookUiState {
   history: Look | null;
   /** Whose place this tab keeps up with. */
   following: string | null;
+  /** What the mouse or a finger is at is shown to the others. */
+  pointing: boolean;
 }
 
 interface Deleted {
@@ -40,7 +42,7 @@ const FOCUS_DELAY_MS = 150;
 const TYPING_ON_MS = 2000;
 const NONE: ReadonlySet<string> = new Set();
 
-const FRESH: NotebookUiState = { active: null, selected: NONE, mode: "command", open: NONE, focusTick: 0, help: false, panel: null, find: NO_FIND, history: null, following: null };
+const FRESH: NotebookUiState = { active: null, selected: NONE, mode: "command", open: NONE, focusTick: 0, help: false, panel: null, find: NO_FIND, history: null, following: null, pointing: false };
 
 /** Which cells are selected, in which mode, and what the keys do there. What it changes in the notebook goes through the document. */
 export class NotebookUi {
@@ -212,6 +214,11 @@ export class NotebookUi {
     else this.setFind({ at: 0 });
   }
 
+  setPointing(pointing: boolean): void {
+    this.patch({ pointing });
+    if (!pointing) this.session.cursors.clear();
+  }
+
   follow(clientId: string | null): void {
     this.patch({ following: clientId });
     this.followOn();
@@ -250,6 +257,7 @@ export class NotebookUi {
       case "escape":
         if (this.store.get().find.open) this.setFind({ open: false });
         else if (this.store.get().selected.size > 1 && active) this.select(active);
+        else if (this.store.get().pointing) this.setPointing(false);
         else this.follow(null);
         return true;
       case "copy":
@@ -391,6 +399,7 @@ export class NotebookUi {
     else if (active === null) return true;
     else if (shortcut === "cut") this.cut();
     else if (shortcut === "delete") this.remove(chosen);
+    else if (shortcut === "format") void this.actions.format(chosen);
     else if (shortcut === "to-code") for (const id of chosen) this.setType(id, "code");
     else if (shortcut === "to-markdown") for (const id of chosen) this.setType(id, "markdown");
     else if (shortcut === "to-raw") for (const id of chosen) this.setType(id, "raw");

@@ -29,6 +29,7 @@ export type Shortcut =
   | "paste"
   | "fold-outputs"
   | "fold-source"
+  | "format"
   | "escape"
   | "help";
 
@@ -67,7 +68,7 @@ const SINGLE: Record<string, Shortcut> = {
   Escape: "escape",
 };
 
-const SHIFTED: Record<string, Shortcut> = { J: "extend-down", ArrowDown: "extend-down", K: "extend-up", ArrowUp: "extend-up", O: "fold-source" };
+const SHIFTED: Record<string, Shortcut> = { J: "extend-down", ArrowDown: "extend-down", K: "extend-up", ArrowUp: "extend-up", O: "fold-source", F: "format" };
 
 export class ShortcutReader {
   private first: { key: string; at: number } | null = null;

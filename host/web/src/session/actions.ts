@@ -124,6 +124,37 @@ export class Actions {
     void this.session.command("focus", { cell_id: cellId }, "read");
   }
 
+  /** Asks everybody here to come to a cell. */
+  async gather(cellId: string): Promise<void> {
+    this.report("bar", await this.session.command("gather", { cell_id: cellId }));
+  }
+
+  /** A call to come somewhere was answered, or stands no longer. */
+  dropCall(call: { cell_id: string }): void {
+    this.session.store.update((state) => (state.gathering === call ? { ...state, gathering: null } : state));
+  }
+
+  /** Formats code cells with the kernel's formatter; a cell that was changed meanwhile stays as it is. */
+  async format(cellIds: string[]): Promise<void> {
+    this.session.clearNotices("bar");
+    for (const id of cellIds) {
+      const before = this.session.store.get().notebook?.cells[id];
+      if (before?.cell_type !== "code" || before.source.trim() === "") continue;
+      const reply = await this.session.command("format", { code: before.source });
+      if (!reply.ok) return this.report("bar", reply.error?.code === "unsupported" ? { ...reply, error: { code: "unsupported", message: say("format.unsupported") } } : reply);
+      const { code, error, formatter } = (reply as unknown as { content: { code?: string; error?: string; formatter?: string } }).content;
+      if (code === undefined) {
+        if (error === "no_formatter") return this.session.notice("bar", { code: "no_formatter", message: say("format.none"), hint: say("format.none_hint") });
+        this.session.notice(`cell:${id}`, { code: "not_formatted", message: say("format.failed", { formatter: formatter ?? "", why: error ?? "" }) });
+        continue;
+      }
+      this.session.clearNotices(`cell:${id}`);
+      const now = this.session.store.get().notebook?.cells[id];
+      const change = now?.source === before.source ? diffText(before.source, code) : null;
+      if (change) this.session.document.edit([{ type: "splice", cell_id: id, ...change }]);
+    }
+  }
+
   applyDraft(draft: Draft): void {
     const cell = this.session.store.get().notebook?.cells[draft.cell_id];
     if (cell) {

@@ -10,6 +10,7 @@ import { FRAME, splitPayload, type ChangesHeader, type DocumentHeader, type Fram
 import { api, toWireError } from "../wire/http";
 import type { ConnectionInfo, KernelReady, Reply, WireError, WireEvent } from "../wire/types";
 import { say } from "../i18n";
+import { CursorSender } from "../room/cursor_sender";
 import { browserLabel } from "../ui/browser_label";
 import { isKiosk } from "../ui/route";
 
@@ -26,6 +27,7 @@ const KEEP_AFTER_MS = 400;
 export class Session {
   readonly store: Store<SessionState>;
   readonly document: NotebookDocument;
+  readonly cursors = new CursorSender(this);
   private readonly connection: Connection;
   private stream = "";
   private lastSeq = -1;
@@ -120,6 +122,10 @@ export class Session {
     this.store.update((state) => ({ ...state, drafts }));
     if (storeDrafts(this.info.notebook_id, drafts)) return;
     this.notice("bar", { code: "draft_not_stored", message: say("draft.not_stored"), hint: say("draft.not_stored_hint") });
+  }
+
+  get fileName(): string {
+    return this.path.split("/").pop() || this.path;
   }
 
   /** A name typed by a person, as a path in the notebook's own folder. */

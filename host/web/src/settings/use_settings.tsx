@@ -20,11 +20,9 @@ function askAccess(): Promise<Access | null> {
   return access;
 }
 
-/** The way to the settings: `open` is absent for a token that may not see them. Their code loads with the first look. */
-export function useSettings(session?: string): { open?: () => void; dialog: ReactNode } {
+/** What this page's token may do; null until it is known. */
+export function useAccess(): Access | null {
   const [mine, setMine] = useState<Access | null>(null);
-  const [Shown, setShown] = useState<Dialog | null>(null);
-  const [error, setError] = useState<WireError | null>(null);
   useEffect(() => {
     let current = true;
     void askAccess().then((found) => current && setMine(found));
@@ -32,6 +30,14 @@ export function useSettings(session?: string): { open?: () => void; dialog: Reac
       current = false;
     };
   }, []);
+  return mine;
+}
+
+/** The way to the settings: `open` is absent for a token that may not see them. Their code loads with the first look. */
+export function useSettings(session?: string): { open?: () => void; dialog: ReactNode } {
+  const mine = useAccess();
+  const [Shown, setShown] = useState<Dialog | null>(null);
+  const [error, setError] = useState<WireError | null>(null);
   if (!mine || mine.session_id !== undefined) return { dialog: null };
   const open = () => {
     setError(null);

@@ -38,6 +38,7 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     asks: openAsks(ready).filter((ask) => !ask.asked || ask.asked.client_id === ready.client.id),
     asking: ownAsk(ready),
     recovered: ready.recovered?.edits ?? 0,
+    cursors: [],
     inputs: [], // those still open follow
     replaying: true,
   };
@@ -146,6 +147,10 @@ export function reduce(state: SessionState, event: WireEvent, now: number = Date
       return { ...state, inputs: state.inputs.filter((known) => known.request_id !== event.data.request_id) };
     case "model-lifecycle":
       return { ...state, models: onModel(state.models, event.data) };
+    case "cursors":
+      return { ...state, cursors: event.data.cursors.filter((cursor) => cursor.client_id !== state.clientId) };
+    case "gather":
+      return { ...state, gathering: event.data, announcement: { key: "people.gathers_plain", values: { name: nameOf(event.data.by) } } };
     case "save-state":
       return { ...state, save: event.data, conflict: event.data.state === "saved" ? null : state.conflict };
     case "conflict":

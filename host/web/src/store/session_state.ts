@@ -10,7 +10,9 @@ import type {
   KernelStatus,
   ModelLifecycle,
   Output,
+  Person,
   PolicyAction,
+  RemoteCursor,
   RequestId,
   Room,
   SaveState,
@@ -99,6 +101,10 @@ export interface SessionState {
   policyAsks: boolean;
   /** An ask of this tab that waits for the editor's answer. */
   asking: { request_id: RequestId; asked: string; until: number } | null;
+  /** Where the others are inside cells. */
+  cursors: RemoteCursor[];
+  /** Somebody asks everybody to come to a cell; gone when it was answered. */
+  gathering: { cell_id: string; by: Person } | null;
   drafts: Draft[];
   notices: Notice[];
   /** Read aloud by screen readers when the pen moves. */
@@ -135,6 +141,8 @@ export function initialState(sessionId: string): SessionState {
     asks: [],
     policyAsks: false,
     asking: null,
+    cursors: [],
+    gathering: null,
     drafts: [],
     notices: [],
     announcement: null,

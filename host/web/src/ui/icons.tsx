@@ -32,5 +32,10 @@ export const GripIcon = () => <Icon fill><circle cx="7.5" cy="5" r="1.3" /><circ
 export const FoldIcon = () => <Icon><path d="M4 10h12M7 4l3 3 3-3M7 16l3-3 3 3" /></Icon>;
 export const NextIcon = () => <Icon><path d="m8 4.5 5.5 5.5L8 15.5" /></Icon>;
 export const PreviousIcon = () => <Icon><path d="M12 4.5 6.5 10l5.5 5.5" /></Icon>;
+export const UploadIcon = () => <Icon><path d="M10 13V4.5M6.5 8 10 4.5 13.5 8M4 13v3h12v-3" /></Icon>;
+export const DownloadIcon = () => <Icon><path d="M10 4v8.5M6.5 9 10 12.5 13.5 9M4 13v3h12v-3" /></Icon>;
+export const VariablesIcon = () => <Icon><path d="M6 4.5H4.5v11H6M14 4.5h1.5v11H14M8 8l4 5M12 8l-4 5" /></Icon>;
+export const ResizeIcon = () => <Icon><path d="M15.5 8v7.5H8M15.5 15.5 9 9" /></Icon>;
+export const FormatIcon = () => <Icon><path d="M4 5.5h12M4 8.5h7M7 11.5h9M7 14.5h5" /></Icon>;
 export const ShareIcon = () => <Icon><circle cx="14.5" cy="5" r="2" /><circle cx="5.5" cy="10" r="2" /><circle cx="14.5" cy="15" r="2" /><path d="m7.3 9 5.4-3M7.3 11l5.4 3" /></Icon>;
 export const SettingsIcon = () => <Icon><path d="M3.5 6.5h6M13.5 6.5h3M3.5 13.5h3M10.5 13.5h6" /><circle cx="11.5" cy="6.5" r="2" /><circle cx="8.5" cy="13.5" r="2" /></Icon>;

@@ -1,5 +1,5 @@
 /** How a notebook is looked at. Kiosk is not one of them: it is a promise about the whole tab, made by its address. */
-export const VIEWS = ["edit", "read", "present", "slides"] as const;
+export const VIEWS = ["edit", "read", "present", "slides", "grid"] as const;
 export type View = (typeof VIEWS)[number];
 
 /** Where the page is, as its address says: `/` with `dir`, or `/?path=notebook`. */

@@ -26,18 +26,27 @@ async function readError(response: Response): Promise<WireError> {
 
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
+  const raw = body instanceof Blob;
   try {
     response = await fetch(path, {
       method,
       credentials: "same-origin",
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: body === undefined ? {} : { "Content-Type": raw ? "application/octet-stream" : "application/json" },
+      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     });
   } catch {
     throw new ApiError(0, { code: "unreachable", message: say("trouble.unreachable"), hint: say("trouble.unreachable_hint") });
   }
   if (!response.ok) throw new ApiError(response.status, await readError(response));
   return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+/** The bytes of a file as the host gives them out. */
+async function bytesOf(path: string): Promise<Blob> {
+  const response = await fetch(path, { credentials: "same-origin" }).catch(() => null);
+  if (!response) throw new ApiError(0, { code: "unreachable", message: say("trouble.unreachable"), hint: say("trouble.unreachable_hint") });
+  if (!response.ok) throw new ApiError(response.status, await readError(response));
+  return response.blob();
 }
 
 export interface Listing {
@@ -73,6 +82,10 @@ export const api = {
   async files(path: string): Promise<Listing> {
     return normaliseListing(path, await request<Json>("GET", `/api/v1/files?path=${encodeURIComponent(path)}`));
   },
+  /** Bytes into the served folder; over a file that is there only when asked to. */
+  upload: (path: string, file: Blob, overwrite: boolean) => request<Json>("POST", `/api/v1/files/content?path=${encodeURIComponent(path)}${overwrite ? "&overwrite=true" : ""}`, file),
+  fileBytes: (path: string) => bytesOf(`/api/v1/files/content?path=${encodeURIComponent(path)}`),
+  notebookBytes: (session: string) => bytesOf(`/api/v1/sessions/${encodeURIComponent(session)}/file`),
   sessions: () => request<Json>("GET", "/api/v1/sessions"),
   history: (session: string, before?: string) => request<HistoryPage>("GET", `/api/v1/sessions/${encodeURIComponent(session)}/history${before === undefined ? "" : `?before=${encodeURIComponent(before)}`}`),
   historyVersion: (session: string, version: string, against: string) => request<Comparison>("GET", `/api/v1/sessions/${encodeURIComponent(session)}/history/${encodeURIComponent(version)}?against=${encodeURIComponent(against)}`),

@@ -185,6 +185,16 @@ export interface ModelLifecycle {
   buffers?: string[];
 }
 
+/** Where somebody is inside a cell: cursors of its text, or a place they point at in thousandths of its size. */
+export interface RemoteCursor {
+  client_id: string;
+  cell_id: string;
+  anchor?: string;
+  head?: string;
+  /** `n` is new with each pointing. */
+  pointer?: { x: number; y: number; n: number };
+}
+
 /** Every event the page acts on, by op. */
 export interface EventMap {
   "kernel-ready": KernelReady;
@@ -200,6 +210,8 @@ export interface EventMap {
   "input-done": { request_id: RequestId };
   "model-lifecycle": ModelLifecycle;
   "focus-cell": { cell_id: string; by: Person };
+  cursors: { cursors: RemoteCursor[] };
+  gather: { cell_id: string; by: Person };
   "save-state": SaveState;
   "trust-state": { needs_approval?: boolean; dependencies?: string[] };
   conflict: Conflict;
