@@ -56,6 +56,13 @@ json::Value summary(const session::SessionSummary& row) {
   out.set("updated_at", clock::rfc3339(row.updated_ms));
   out.set("needs_input", row.needs_input);
   out.set("running", row.running);
+  json::Value resources;
+  if (row.kernel) {
+    resources.set("rss", row.kernel->rss);
+    resources.set("cpu_percent", row.kernel->cpu_percent);
+    resources.set("processes", static_cast<std::uint64_t>(row.kernel->processes));
+  }
+  out.set("resources", std::move(resources));
   return out;
 }
 

@@ -46,6 +46,9 @@ constexpr std::string_view components = R"json({
   "editor":{"type":["string","null"]},"epoch":{"type":"integer"},"members":{"type":"integer"},
   "cell_count":{"type":"integer"},"started_at":{"type":"string","format":"date-time"},
   "updated_at":{"type":"string","format":"date-time"},"needs_input":{"type":"boolean"},
+  "resources":{"type":["object","null"],"description":"what the kernel and what it started use","properties":{
+    "rss":{"type":"integer","description":"bytes"},"cpu_percent":{"type":"integer","description":"of one core"},
+    "processes":{"type":"integer"}}},
   "running":{"type":"boolean"}}},
 "SessionList": {"type":"object","required":["sessions"],"properties":{
   "sessions":{"type":"array","items":{"$ref":"#/components/schemas/SessionSummary"}}}},

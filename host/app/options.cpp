@@ -119,6 +119,10 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "saves this long after the last change (default 2000)")  //
       ("autosave-at-most-ms", po::value(&session.autosave_at_most_ms)->value_name("MS"),
        "and at most this long after the first unsaved one (default 10000); 0 turns autosave off")  //
+      ("cull-idle", po::value(&out.cull_idle_minutes)->value_name("MINUTES"),
+       "end a kernel that nobody used for so long (default 0: never)")  //
+      ("kernel-memory", po::value(&session.kernel_memory)->value_name("BYTES"),
+       "end a kernel that uses more memory than this, with all it started (default 0: no limit)")  //
       ("history-limit", po::value(&session.history_operations)->value_name("N"),
        "a notebook with more typed and erased characters than this begins a new history when it is opened "
        "(default 1000000)")  //
@@ -239,6 +243,11 @@ Status check_values(ServeOptions& options) {
   if (options.isolated_memory_mb < 64 || options.isolated_memory_mb > 1'000'000) {
     return fail(400, "usage", "--isolated-memory-mb must be between 64 and 1000000");
   }
+  constexpr double most_minutes = 525'600;  // a year
+  if (!(options.cull_idle_minutes >= 0 && options.cull_idle_minutes <= most_minutes)) {
+    return fail(400, "usage", "--cull-idle must be between 0 and 525600 minutes");
+  }
+  options.session.cull_idle_ms = static_cast<std::int64_t>(options.cull_idle_minutes * 60'000.0);
   if (options.session.autosave_at_most_ms == 0) options.session.autosave = false;
   return take_presence(options);
 }

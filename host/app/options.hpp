@@ -35,6 +35,7 @@ struct ServeOptions {
   std::string gateway_ca_file;
   int gateway_timeout_ms = 10'000;
   bool gateway_insecure_plaintext = false;
+  double cull_idle_minutes = 0;
   session::Settings session;
 };
 

@@ -17,6 +17,7 @@
 #include "isolation/process.hpp"
 #include "plugin/extensions_describe.hpp"
 #include "plugin/registry.hpp"
+#include "runtime/kernel_care.hpp"
 
 namespace lectern::app {
 namespace fs = std::filesystem;
@@ -96,7 +97,13 @@ void print_sessions(const json::Value& sessions) {
     const auto editor = text_of(row, "editor");
     std::cout << "  " << text_of(row, "session_id") << "  " << text_of(row, "path") << "  kernel "
               << text_of(row, "kernel_state") << ", " << text_of(row, "members") << " here, "
-              << (editor.empty() ? "nobody edits" : editor + " edits") << "\n";
+              << (editor.empty() ? "nobody edits" : editor + " edits");
+    if (const auto* used = row.find("resources"); used != nullptr && used->is_object()) {
+      const auto* rss = used->find("rss");
+      std::cout << ", " << runtime::size_words(rss != nullptr ? rss->as_uint().value_or(0) : 0) << ", "
+                << text_of(*used, "cpu_percent") << "% CPU";
+    }
+    std::cout << "\n";
   }
 }
 

@@ -29,6 +29,8 @@ void add_kernels(const std::string& plugin_id, const json::Value& list, std::vec
     info.display_name = text::label(text_of(entry, "display_name"), 128);
     info.language = text_of(entry, "language");
     info.path = text_of(entry, "path");
+    const auto* by_name = entry.find("by_name_only");
+    info.by_name_only = by_name != nullptr && by_name->as_bool().value_or(false);
     out.push_back(std::move(info));
   }
 }
@@ -105,7 +107,11 @@ Result<KernelInfo> Catalog::best(std::string_view kernel, std::string_view langu
   });
   if (same != known.end()) return *same;
   // A notebook that names neither kernel nor language takes what there is; one that does must not get another language.
-  if (kernel.empty() && language.empty() && !known.empty()) return known.front();
+  if (kernel.empty() && language.empty()) {
+    const auto first =
+        std::find_if(known.begin(), known.end(), [](const KernelInfo& info) { return !info.by_name_only; });
+    if (first != known.end()) return *first;
+  }
   return exact;
 }
 

@@ -15,12 +15,13 @@ namespace lectern::runtime {
 class Hub;
 
 struct KernelInfo {
-  std::string name;          // "<plugin>/<kernel>": jupyter/python3
-  std::string plugin;        // "jupyter": the plugin's id without "runtime-"
-  std::string kernel;        // "python3"
-  std::string display_name;  // "Python 3 (ipykernel)"
-  std::string language;      // "python"
-  std::string path;          // where it was found, for people; may be empty
+  std::string name;           // "<plugin>/<kernel>": jupyter/python3
+  std::string plugin;         // "jupyter": the plugin's id without "runtime-"
+  std::string kernel;         // "python3"
+  std::string display_name;   // "Python 3 (ipykernel)"
+  std::string language;       // "python"
+  std::string path;           // where it was found, for people; may be empty
+  bool by_name_only = false;  // never taken for a notebook that does not ask for it or its language
 };
 
 class Catalog {
@@ -35,7 +36,7 @@ class Catalog {
   /// `no_runtime_plugin` when no runtime plugin is loaded at all.
   [[nodiscard]] Result<KernelInfo> resolve(std::string_view name);
   /// [worker] For a notebook: the kernel of that name, else one of the same language; when both are empty, the first
-  /// there is. Otherwise the errors of resolve.
+  /// there is that runs what is not meant for it alone. Otherwise the errors of resolve.
   [[nodiscard]] Result<KernelInfo> best(std::string_view kernel, std::string_view language);
 
  private:

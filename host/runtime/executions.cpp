@@ -27,7 +27,7 @@ std::string_view run_status_name(RunStatus status) {
 
 Executions::Executions(Hooks hooks) : hooks_(std::move(hooks)) {}
 
-Result<std::vector<Execution>> Executions::enqueue(std::vector<CellRun> runs, std::string by) {
+Result<std::vector<Execution>> Executions::enqueue(std::vector<CellRun> runs, std::string by, bool stop_on_error) {
   if (waiting_.size() + runs.size() > max_waiting) {
     return fail(429, "queue_full", std::to_string(waiting_.size()) + " cells wait already",
                 "let some finish, or interrupt");
@@ -50,6 +50,7 @@ Result<std::vector<Execution>> Executions::enqueue(std::vector<CellRun> runs, st
     execution.code = std::move(run.code);
     execution.batch = batch;
     execution.by = by;
+    execution.stop_on_error = stop_on_error;
     waiting_.push_back(execution);
     result.push_back(execution);
     fresh.push_back(std::move(execution));
@@ -89,7 +90,7 @@ void Executions::finished(std::uint64_t number, Finish finish, std::string_view)
   ended_.emplace_back(execution.number, execution.cell_id);
   if (ended_.size() > remembered) ended_.pop_front();
   hooks_.changed(execution, {});
-  if (finish != Finish::ok) {
+  if (finish == Finish::aborted || (finish == Finish::error && execution.stop_on_error)) {
     cancel([batch = execution.batch](const Execution& waiting) { return waiting.batch == batch; },
            "a cell before it failed");
   }

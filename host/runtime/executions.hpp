@@ -29,6 +29,7 @@ struct Execution {
   std::string code;
   std::uint64_t batch = 0;
   std::string by;  // client id of who asked
+  bool stop_on_error = true;
   RunStatus status = RunStatus::queued;
   std::optional<std::int64_t> execution_count;
 };
@@ -50,7 +51,8 @@ class Executions {
 
   /// Queues one batch in order. A cell that already waits is not queued twice: its waiting run takes the new code.
   /// 429 `queue_full` past max_waiting: nothing queued then. The result has one entry per run asked for.
-  Result<std::vector<Execution>> enqueue(std::vector<CellRun> runs, std::string by);
+  /// Unless `stop_on_error`, the batch goes on after a run that fails; an interrupt ends it all the same.
+  Result<std::vector<Execution>> enqueue(std::vector<CellRun> runs, std::string by, bool stop_on_error = true);
   /// The kernel can take work: the queue moves. While it cannot (starting, restarting), runs wait.
   void set_ready(bool ready);
 

@@ -1,5 +1,6 @@
 #include "runtime/hub.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include "base/log.hpp"
@@ -10,12 +11,19 @@ namespace lectern::runtime {
 
 namespace {
 constexpr std::size_t max_merged_text = 1u << 20;
-}
+constexpr std::size_t held_up_past = 16u << 20;
+constexpr std::chrono::milliseconds held_up_for{50};
+}  // namespace
 
 void Mailbox::put(plugin::RuntimeEvent&& event) {
-  const std::scoped_lock lock(mutex);
+  std::unique_lock lock(mutex);
+  const bool stream = event.kind == plugin::RuntimeEventKind::stream;
+  if (stream && text_waiting > held_up_past) {
+    room.wait_for(lock, held_up_for, [&] { return closed || text_waiting <= held_up_past; });
+  }
   if (closed) return;
-  if (event.kind == plugin::RuntimeEventKind::stream && !waiting.empty()) {
+  if (stream) text_waiting += event.text.size();
+  if (stream && !waiting.empty()) {
     auto& last = waiting.back();
     if (last.kind == event.kind && last.execution == event.execution && last.name == event.name &&
         last.text.size() < max_merged_text) {
@@ -33,6 +41,8 @@ void Mailbox::put(plugin::RuntimeEvent&& event) {
 std::vector<plugin::RuntimeEvent> Mailbox::take() {
   const std::scoped_lock lock(mutex);
   posted = false;
+  text_waiting = 0;
+  room.notify_all();
   return std::exchange(waiting, {});
 }
 
@@ -40,6 +50,7 @@ void Mailbox::close() {
   const std::scoped_lock lock(mutex);
   closed = true;
   waiting.clear();
+  room.notify_all();
 }
 
 Hub::Hub(plugin::Registry& registry, Workers& workers, PluginSettings settings)

@@ -29,6 +29,8 @@ class Registry;
 namespace lectern::runtime {
 
 /// Where the events of one kernel wait for its session's loop. Pieces of one stream that wait together become one.
+/// A program that prints faster than its session reads is held up: past 16 MiB that wait, each further piece comes
+/// 50 ms late, unless there is room before; its thread stops reading, and the program's own pipe fills.
 struct Mailbox {
   Mailbox(Loop& loop_, std::function<void()> drain_) : loop(loop_), drain(std::move(drain_)) {}
   /// [any]
@@ -41,6 +43,8 @@ struct Mailbox {
   std::function<void()> drain;  // posted to the loop
   std::mutex mutex;             // of what follows
   std::vector<plugin::RuntimeEvent> waiting;
+  std::size_t text_waiting = 0;  // bytes of streams
+  std::condition_variable room;  // some of it was taken
   bool posted = false;
   bool closed = false;
 };

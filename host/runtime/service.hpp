@@ -8,6 +8,7 @@
 #include "runtime/blobs.hpp"
 #include "runtime/catalog.hpp"
 #include "runtime/hub.hpp"
+#include "runtime/processes.hpp"
 
 namespace lectern {
 class Workers;
@@ -36,9 +37,11 @@ class Service {
   [[nodiscard]] BlobStore& blobs() { return *blobs_; }
   [[nodiscard]] Workers& workers() { return workers_; }
   [[nodiscard]] Hub& hub() { return *hub_; }
+  [[nodiscard]] ProcessTable& processes() { return processes_; }
 
  private:
   Workers& workers_;
+  ProcessTable processes_;  // outlives the hub, whose tasks use it
   std::unique_ptr<BlobStore> blobs_;
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<Catalog> catalog_;

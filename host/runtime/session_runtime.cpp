@@ -17,6 +17,14 @@ std::string error_output(std::string_view name, std::string_view value) {
   return out;
 }
 
+/// The kernel's process, when the plugin says it; else 0.
+std::int64_t process_in(std::string_view metadata) {
+  if (metadata.empty()) return 0;
+  const auto value = json::parse(metadata);
+  const auto* process = value ? value->find("process") : nullptr;
+  return process != nullptr ? process->as_int().value_or(0) : 0;
+}
+
 std::vector<std::string> folders_in(std::string_view metadata) {
   std::vector<std::string> out;
   const auto value = json::parse(metadata);
@@ -36,6 +44,7 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
       listener_(listener),
       outputs_(service.blobs()),
       captured_(service.blobs(), models_),
+      care_(loop, service.hub(), service.processes(), care_hooks()),
       alive_(std::make_shared<bool>(true)) {
   Executions::Hooks hooks;
   hooks.send = [this](const Execution& execution) {
@@ -50,6 +59,30 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
 
 SessionRuntime::~SessionRuntime() {
   *alive_ = false;
+}
+
+KernelCare::Hooks SessionRuntime::care_hooks() {
+  KernelCare::Hooks hooks;
+  hooks.at_work = [this] { return busy() || !input_id_.empty() || state_ != KernelState::idle; };
+  hooks.idle_too_long = [this](std::string words) { cull(std::move(words)); };
+  hooks.nearly_full = [this](std::string words) {
+    warning_ = std::move(words);
+    state_changed_ = true;
+    tell_state();
+  };
+  hooks.over = [this](std::string words) { over_ = std::move(words); };
+  hooks.figures_changed = [this] { listener_.on_kernel_figures(); };
+  return hooks;
+}
+
+// At once, so that a run that is asked for from now on starts a kernel anew.
+void SessionRuntime::cull(std::string words) {
+  kernel_.reset();
+  care_.ended();
+  kernel_lost("KernelCulled", words);
+  set_state(KernelState::none, std::move(words));
+  reason_ = "culled";
+  tell_state();
 }
 
 // -- kernel
@@ -122,6 +155,8 @@ std::string SessionRuntime::kernel_status() const {
   writer.begin_object().member("state", kernel_state_name(state_)).member("runtime", std::string_view(info_.name));
   if (!info_.display_name.empty()) writer.member("display_name", std::string_view(info_.display_name));
   if (!why_.empty()) writer.member("error", std::string_view(why_));
+  if (!reason_.empty()) writer.member("reason", std::string_view(reason_));
+  if (!warning_.empty()) writer.member("warning", std::string_view(warning_));
   writer.end_object();
   return out;
 }
@@ -130,6 +165,10 @@ void SessionRuntime::set_state(KernelState state, std::string why) {
   if (state == state_ && why == why_) return;
   state_ = state;
   why_ = std::move(why);
+  if (state != KernelState::idle && state != KernelState::busy) {
+    reason_.clear();
+    warning_.clear();
+  }
   state_changed_ = true;
 }
 
@@ -161,6 +200,7 @@ void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason)
 
 void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
   const auto alive = alive_;
+  care_.active();  // what it says of its own accord is use, too: a callback runs, a thread prints
   for (auto& event : events) {
     on_event(event);
     if (!*alive) return;
@@ -205,9 +245,12 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
   }
   switch (said) {
     case plugin::KernelState::starting:
+      over_.clear();
+      care_.started(process_in(event.metadata));
       return set_state(KernelState::starting);
     case plugin::KernelState::idle:
       set_state(KernelState::idle);
+      if (const auto process = process_in(event.metadata); process > 0) care_.started(process);
       if (!event.metadata.empty()) front_end_folders_ = folders_in(event.metadata);
       if (!event.json.empty()) listener_.on_kernel_info(info_, std::move(event.json));
       return executions_->set_ready(true);
@@ -220,9 +263,16 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
       return set_state(KernelState::unreachable, std::move(event.text));
     case plugin::KernelState::dead:
       restarts_ = 0;
+      care_.ended();
       if (event.text == "shutdown") {
         kernel_lost("KernelShutDown", "the kernel was shut down");
         return set_state(KernelState::none);
+      }
+      if (!over_.empty()) {
+        kernel_lost("KernelOutOfMemory", over_);
+        set_state(KernelState::dead, std::exchange(over_, {}));
+        reason_ = "memory";
+        return;
       }
       kernel_lost("KernelDied", event.text);
       return set_state(KernelState::dead, std::move(event.text));
@@ -334,13 +384,14 @@ void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {
 
 // -- runs
 
-Result<std::vector<Execution>> SessionRuntime::execute(std::vector<CellRun> runs, std::string by) {
+Result<std::vector<Execution>> SessionRuntime::execute(std::vector<CellRun> runs, std::string by, bool stop_on_error) {
   if (state_ == KernelState::none || state_ == KernelState::dead) {
     return fail(409, "no_kernel",
                 state_ == KernelState::dead ? "the kernel is dead" : "this notebook has no running kernel",
                 state_ == KernelState::dead ? "restart it" : "start one");
   }
-  auto result = executions_->enqueue(std::move(runs), std::move(by));
+  care_.active();
+  auto result = executions_->enqueue(std::move(runs), std::move(by), stop_on_error);
   flush_outputs();
   return result;
 }
@@ -406,6 +457,7 @@ Status SessionRuntime::input(std::string_view request_id, std::string_view value
 void SessionRuntime::request(std::string_view kind, std::string_view content, int deadline_ms,
                              Callback<std::string> done) {
   if (!kernel_) return done(fail(409, "no_kernel", "this notebook has no running kernel"));
+  care_.active();
   const auto number = next_request_++;
   if (const auto sent = kernel_->request(number, kind, content); !sent) return done(fail(sent.error()));
   Waiting waiting{std::move(done), std::make_unique<Timer>(loop_)};
@@ -422,6 +474,7 @@ void SessionRuntime::request(std::string_view kind, std::string_view content, in
 Result<std::uint64_t> SessionRuntime::model(std::string_view model_id, const json::Value& message,
                                             std::vector<std::string> buffers, std::string_view client_id) {
   if (!kernel_ || !kernel_->attached()) return fail(409, "no_kernel", "this notebook has no running kernel");
+  care_.active();
   LECTERN_TRY(auto write, models_.client_write(model_id, message, std::move(buffers), client_id));
   plugin::CommMessage comm{"msg", write.to_kernel.comm_id, {}, write.to_kernel.data, {}, {}};
   for (const auto& buffer : write.to_kernel.buffers) comm.buffers.push_back(*buffer);

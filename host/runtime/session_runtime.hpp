@@ -17,6 +17,7 @@
 #include "runtime/cell_view.hpp"
 #include "runtime/executions.hpp"
 #include "runtime/kernel.hpp"
+#include "runtime/kernel_care.hpp"
 #include "runtime/models.hpp"
 #include "runtime/outputs.hpp"
 #include "runtime/service.hpp"
@@ -37,6 +38,8 @@ class RuntimeListener {
   virtual void on_model(const ModelEvent& event) = 0;
   /// `kernel_info` content once a kernel is up: what goes into the notebook's metadata (`kernelspec`, `language_info`).
   virtual void on_kernel_info(const KernelInfo& kernel, std::string info_json) = 0;
+  /// SessionRuntime::figures changed.
+  virtual void on_kernel_figures() {}
 };
 
 class SessionRuntime {
@@ -59,6 +62,12 @@ class SessionRuntime {
   Status restart();
   Status shutdown();
   [[nodiscard]] KernelState state() const { return state_; }
+  /// Of the kernel that lives now and of every later one.
+  void limit(const KernelLimits& limits) { care_.limit(limits); }
+  /// What its processes use; nothing when there is none, or nobody says which they are.
+  [[nodiscard]] const std::optional<KernelFigures>& figures() const { return care_.figures(); }
+  /// True when the host ended the kernel because nobody used it: a restart is then a start.
+  [[nodiscard]] bool culled() const { return state_ == KernelState::none && reason_ == "culled"; }
   /// `data` of kernel-status now.
   [[nodiscard]] std::string kernel_status() const;
   /// "jupyter/python3"; empty before the first start.
@@ -67,7 +76,7 @@ class SessionRuntime {
   // -- runs
   /// Queues one batch; runs wait while the kernel starts. 409 `no_kernel` when there is none or it is dead, 429
   /// `queue_full`.
-  Result<std::vector<Execution>> execute(std::vector<CellRun> runs, std::string by);
+  Result<std::vector<Execution>> execute(std::vector<CellRun> runs, std::string by, bool stop_on_error = true);
   [[nodiscard]] const Executions& executions() const { return *executions_; }
   /// True while something runs or waits: keeps a session alive.
   [[nodiscard]] bool busy() const { return executions_->busy(); }
@@ -131,6 +140,8 @@ class SessionRuntime {
   void on_reply(plugin::RuntimeEvent& event);
   void set_state(KernelState state, std::string why = {});
   void tell_state();
+  [[nodiscard]] KernelCare::Hooks care_hooks();
+  void cull(std::string words);
   void kernel_lost(std::string_view name, std::string_view reason);
   void end_input();
   void execution_changed(const Execution& execution, std::string_view reason);
@@ -151,9 +162,12 @@ class SessionRuntime {
   std::vector<std::string> front_end_folders_;
   std::unique_ptr<Executions> executions_;
   std::unique_ptr<Kernel> kernel_;
+  KernelCare care_;
   KernelInfo info_;
   KernelState state_ = KernelState::none;
   std::string why_, told_;
+  std::string reason_, warning_;  // of kernel-status: "culled", "memory"; words
+  std::string over_;              // why the kernel is about to be killed; empty = it is not
   bool state_changed_ = false;
   int restarts_ = 0;  // asked for, and not yet begun
   std::unordered_map<std::string, CellState> cells_;

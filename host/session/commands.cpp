@@ -73,7 +73,14 @@ constexpr std::array undo_result{Field{"version", T::unsigned_integer, true, "of
                                  Field{"undo_left", T::unsigned_integer, true, "how often undo still does something"},
                                  Field{"redo_left", T::unsigned_integer, true, ""}};
 constexpr std::array execute_body{Field{"cell_ids", T::strings, false, "cells to run, in this order"},
-                                  Field{"code", T::string, false, "code to run outside any cell"}};
+                                  Field{"code", T::string, false, "code to run outside any cell"},
+                                  Field{"stop_on_error", T::boolean, false,
+                                        "false: a cell that fails does not cancel those after it (default true)"}};
+constexpr std::array restart_body{
+    Field{"run_all", T::boolean, false, "true: runs all code cells afterwards, in the notebook's order"},
+    Field{"stop_on_error", T::boolean, false, "of that run, as in execute"}};
+constexpr std::array restart_result{Field{"executions", T::array, false, "with run_all: as in execute"},
+                                    Field{"runtime", T::string, false, "when a kernel was started: see kernel-status"}};
 constexpr std::array execute_result{Field{"executions", T::array, true, "{cell_id, execution_id}"}};
 constexpr std::array start_body{Field{"runtime", T::string, false, "<plugin>/<kernel>; default: the notebook's"}};
 constexpr std::array start_result{Field{"runtime", T::string, true, ""}};
@@ -129,7 +136,8 @@ constexpr std::array table{
     CommandSpec{C::execute, "execute", Tier::edit, execute_body, execute_result, &handle_execute,
                 "Runs cells, or code."},
     CommandSpec{C::interrupt, "interrupt", Tier::edit, none, none, &handle_interrupt, "Interrupts the kernel."},
-    CommandSpec{C::restart, "restart", Tier::edit, none, none, &handle_restart, "Restarts the kernel."},
+    CommandSpec{C::restart, "restart", Tier::edit, restart_body, restart_result, &handle_restart,
+                "Restarts the kernel; a culled one is started."},
     CommandSpec{C::shutdown_kernel, "shutdown_kernel", Tier::edit, none, none, &handle_shutdown_kernel,
                 "Ends the kernel."},
     CommandSpec{C::start_kernel, "start_kernel", Tier::edit, start_body, start_result, &handle_start_kernel,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/kernel_care.hpp"
 #include "session/counters.hpp"
 #include "session/services.hpp"
 #include "session/session.hpp"
@@ -45,6 +46,7 @@ struct SessionSummary {
   std::uint64_t epoch = 0, members = 0, cell_count = 0;
   std::int64_t started_ms = 0, updated_ms = 0;  // wall clock
   bool needs_input = false, running = false;
+  std::optional<runtime::KernelFigures> kernel;  // what its processes use
 };
 
 class Directory {

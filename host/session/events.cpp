@@ -72,7 +72,9 @@ constexpr std::array cell_op{
 constexpr std::array kernel_status{
     Field{"state", T::string, true, "", "none|starting|idle|busy|restarting|dead|unreachable"},
     Field{"runtime", T::string, true, "<plugin>/<kernel>; empty when there is none"},
-    Field{"error", T::string, false, "why it is dead or unreachable"},
+    Field{"error", T::string, false, "why it is dead or unreachable, or ended by the host"},
+    Field{"reason", T::string, false, "why the host ended it", "culled|memory"},
+    Field{"warning", T::string, false, "what will end it if it goes on"},
 };
 constexpr std::array input_request{
     Field{"request_id", T::string, true, ""},

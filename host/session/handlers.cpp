@@ -190,7 +190,7 @@ void handle_interrupt(LiveSession& session, Invocation invocation) {
   answer(invocation, session.running().runtime().interrupt());
 }
 void handle_restart(LiveSession& session, Invocation invocation) {
-  answer(invocation, session.running().runtime().restart());
+  session.running().restart(std::move(invocation));
 }
 void handle_shutdown_kernel(LiveSession& session, Invocation invocation) {
   answer(invocation, session.running().runtime().shutdown());

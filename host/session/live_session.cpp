@@ -409,6 +409,7 @@ void LiveSession::publish_summary() {
   row.updated_ms = clock::wall_ms();
   row.needs_input = !running().open_inputs().empty();
   row.running = running().runtime().busy();
+  row.kernel = running().runtime().figures();
   {
     const std::scoped_lock lock(info_mutex_);
     info_.cell_count = row.cell_count;

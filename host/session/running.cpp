@@ -25,10 +25,16 @@ std::string member_text(const json::Value& object, std::string_view key) {
   return value != nullptr && value->is_string() ? *value->as_string() : std::string();
 }
 
+bool flag(const json::Value& body, std::string_view key, bool fallback) {
+  const auto* value = body.find(key);
+  return value != nullptr ? value->as_bool().value_or(fallback) : fallback;
+}
+
 }  // namespace
 
 Running::Running(LiveSession& session)
     : session_(session), runtime_(session.loop(), *session.services().runtime, *this) {
+  runtime_.limit({session.settings().cull_idle_ms, session.settings().kernel_memory});
   if (const auto& file = session.prepared().notebook.file) {
     for (const auto& cell : file->cells) {
       if (!cell.outputs.empty()) runtime_.outputs().load(cell.id, file, cell.outputs);
@@ -77,6 +83,28 @@ void Running::execute(Invocation invocation) {
     return invocation.error(503, "no_runtime_plugin", "no runtime plugin is loaded, so nothing can run code",
                             "put one (runtime-jupyter) into the plugin path and restart the host");
   }
+  queue_when_durable(std::move(runs), std::move(invocation));
+}
+
+void Running::restart(Invocation invocation) {
+  const bool run_all = flag(invocation.body, "run_all", false);
+  const bool none = runtime_.state() == runtime::KernelState::none;
+  if (none && runtime_.culled() && !run_all) {
+    start_kernel(std::move(invocation));
+    return;
+  }
+  if (!none || !run_all) {
+    if (const auto status = runtime_.restart(); !status) return invocation.error(status.error());
+  }
+  if (!run_all) return invocation.ok();
+  std::vector<runtime::CellRun> runs;
+  for (const auto* cell : session_.editing().document().cells()) {
+    if (cell->cell_type == "code") runs.push_back({cell->id, cell->source});
+  }
+  queue_when_durable(std::move(runs), std::move(invocation));
+}
+
+void Running::queue_when_durable(std::vector<runtime::CellRun> runs, Invocation invocation) {
   const auto* client = session_.clients().by_number(invocation.member);
   // Nobody hears of a run of a cell, or of a text, before the edit that made it is on disk and told. By then the pen
   // may be somebody else's.
@@ -93,7 +121,7 @@ void Running::execute(Invocation invocation) {
 
 void Running::queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation) {
   ensure_kernel();
-  auto queued = runtime_.execute(std::move(runs), by);
+  auto queued = runtime_.execute(std::move(runs), by, flag(invocation.body, "stop_on_error", true));
   if (!queued) return invocation.error(queued.error());
   std::string out;
   json::Writer writer(out);
@@ -279,6 +307,10 @@ void Running::on_model(const runtime::ModelEvent& event) {
   how.recorded = event.recorded();
   for (const auto& buffer : event.buffers) how.buffers.push_back(*buffer);
   session_.connections().publish(Op::model_lifecycle, event.data(false), std::move(how));
+}
+
+void Running::on_kernel_figures() {
+  session_.summary_changed();
 }
 
 // A notebook that names its kernel keeps what it says: a file is not rewritten because it was run elsewhere.

@@ -19,6 +19,8 @@ class Running final : public runtime::RuntimeListener {
   explicit Running(LiveSession& session);
 
   void execute(Invocation invocation);
+  /// With `run_all` in the body all code cells are run after it, as execute would.
+  void restart(Invocation invocation);
   void start_kernel(Invocation invocation);
   void kernel_request(Invocation invocation, std::string_view kind);
   void model(Invocation invocation);
@@ -43,10 +45,12 @@ class Running final : public runtime::RuntimeListener {
   void on_input_done(const std::string& request_id) override;
   void on_model(const runtime::ModelEvent& event) override;
   void on_kernel_info(const runtime::KernelInfo& kernel, std::string info_json) override;
+  void on_kernel_figures() override;
 
  private:
   void look_at(std::vector<runtime::LoadedPtr> outputs, Task then = {});
   void tell_cell(const runtime::CellView& view);
+  void queue_when_durable(std::vector<runtime::CellRun> runs, Invocation invocation);
   void queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation);
   void ensure_kernel();
   void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);

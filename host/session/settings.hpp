@@ -28,6 +28,9 @@ struct Settings {
   int policy_budget_ms = 50;       // one call of a policy
   int document_build_ms = 60'000;  // an edit waits this long for the document to be built, then 504
 
+  std::int64_t cull_idle_ms = 0;    // a kernel nobody used for so long is ended; 0 = never
+  std::uint64_t kernel_memory = 0;  // bytes that a kernel and what it started may use; 0 = what there is
+
   std::size_t replay_bytes = 8u << 20;  // the ring of recorded events
   std::size_t replay_events = 65'536;
   std::size_t queue_bytes = 4u << 20;  // what one consumer may have waiting before it is resynced

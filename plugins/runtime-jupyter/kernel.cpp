@@ -95,6 +95,7 @@ void Kernel::state(std::int64_t value, std::string_view why, std::string_view in
   event.json = info;
   std::string facts;
   if (!info.empty()) facts = front_end_folders(plan_.spec);
+  if (value == LECTERN_KERNEL_STARTING && process_) facts = "{\"process\":" + std::to_string(process_->pid()) + "}";
   event.metadata = facts;
   send_event(event);
 }

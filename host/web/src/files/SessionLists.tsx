@@ -36,8 +36,11 @@ function RunningSessions({ except }: { except?: string }) {
   );
 }
 
+const memory = (bytes: number, language: string) =>
+  new Intl.NumberFormat(language, { style: "unit", unit: "megabyte", maximumFractionDigits: 0 }).format(bytes / 1e6);
+
 function RunningRow({ session }: { session: SessionRow }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const [asking, setAsking] = useState(false);
   const [error, setError] = useState<WireError | null>(null);
   const name = nameOfPath(session.path);
@@ -52,6 +55,7 @@ function RunningRow({ session }: { session: SessionRow }) {
           <span className={`dot ${session.kernel_state === "busy" ? "dot-working" : ""}`} aria-hidden="true" />
           <span className="side-name">{name}</span>
           {session.kernel_state === "busy" && <span className="visually-hidden">{t("sessions.working")}</span>}
+          {session.resources && <span className="soft" data-testid="session-memory">{memory(session.resources.rss, i18n.language)}</span>}
           {session.members > 0 && <span className="soft">{t("sessions.members", { count: session.members })}</span>}
         </Link>
         <IconButton label={`${t("sessions.end")}: ${name}`} onClick={() => setAsking(!asking)} testId="end-session">
