@@ -246,6 +246,8 @@ export interface SessionRow {
   path: string;
   members: number;
   kernel_state?: string;
+  /** What its kernel and what that started use. */
+  resources?: { rss: number; cpu_percent: number; processes: number } | null;
 }
 
 /** A live session of another device. */
