@@ -61,6 +61,7 @@ part_wire() {
 }
 
 part_browser() {
+  add_widgets
   npm_install "$ROOT/tests"
   run_vitest "$ROOT/tests" browser browser/
 }

@@ -100,7 +100,7 @@ build_page() {
   need_node
   npm_install "$web"
   if [ -f "$web/dist/index.html" ] && [ -z "$(find "$web/src" "$web/public" "$web/index.html" "$web/package.json" \
-    "$web/vite.config.ts" -newer "$web/dist/index.html" -print -quit)" ]; then
+    "$web/vite.config.ts" "$web/vite.frame.config.ts" -newer "$web/dist/index.html" -print -quit)" ]; then
     return 0
   fi
   say "Building the page"
@@ -167,6 +167,15 @@ make_kernels_venv() {
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" -e "$client" ||
     die "pip could not install the packages of $wanted"
   cat "$client/pyproject.toml" "$wanted" > "$venv/.made-for"
+}
+
+# add_widgets: widgets that nobody here wrote, into .venv, for the browser tests.
+add_widgets() {
+  local list="$ROOT/tests/browser/requirements.txt"
+  cmp -s "$list" "$ROOT/.venv/.widgets" && return 0
+  say "Installing widgets of others into .venv"
+  "$ROOT/.venv/bin/pip" install --quiet --disable-pip-version-check -r "$list" || die "pip could not install $list"
+  cp "$list" "$ROOT/.venv/.widgets"
 }
 
 # A Python environment of our own with a kernel in it.

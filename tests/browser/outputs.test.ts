@@ -132,10 +132,13 @@ describe('outputs', () => {
     await secret.showsOutput('a', '5');
   });
 
-  it('name the widget they cannot show yet', async () => {
-    const tab = await run('import ipywidgets\nipywidgets.IntSlider(value=7)');
+  it('name the widget that is in no kernel and was not kept', async () => {
+    const data = { 'application/vnd.jupyter.widget-view+json': { model_id: 'gone', version_major: 2, version_minor: 0 }, 'text/plain': 'IntSlider(value=7)' };
+    const name = host.notebook('gone.ipynb', [{ id: 'a', source: '1', outputs: [{ output_type: 'display_data', metadata: {}, data }] }]);
+    const tab = await Tab.open(context, host, name);
     await tab.cell('a').getByTestId('widget-fallback').waitFor({ timeout: 30_000 });
-    expect(await tab.cell('a').getByTestId('widget-fallback').innerText()).toContain('IntSlider');
+    expect(await tab.cell('a').getByTestId('widget-fallback').innerText()).toContain('IntSlider(value=7)');
+    expect(await tab.cell('a').getByTestId('widget-frame').count()).toBe(0);
   });
 
   it('stop with the interrupt button, and a restarted kernel closes no line', async () => {

@@ -17,11 +17,15 @@ export class Line {
   private readonly sockets = new Set<net.Socket>();
   private open = true;
 
-  private constructor(private readonly server: http.Server) {}
+  private constructor(
+    private readonly server: http.Server,
+    private readonly delayMs: number,
+  ) {}
 
-  static async create(): Promise<Line> {
+  /** `delayMs`: how long whatever a socket carries is under way, each way. */
+  static async create(delayMs = 0): Promise<Line> {
     const server = http.createServer();
-    const line = new Line(server);
+    const line = new Line(server, delayMs);
     server.on('connection', (socket) => {
       line.keep(socket);
       if (!line.open) socket.destroy();
@@ -43,8 +47,8 @@ export class Line {
       const onward = net.connect(Number(port), host, () => {
         socket.write('HTTP/1.1 200 OK\r\n\r\n');
         onward.write(head);
-        onward.pipe(socket);
-        socket.pipe(onward);
+        line.carry(onward, socket);
+        line.carry(socket, onward);
       });
       line.keep(onward);
       onward.on('error', () => socket.destroy());
@@ -72,6 +76,16 @@ export class Line {
   close(): void {
     this.cut();
     this.server.close();
+  }
+
+  private carry(from: net.Socket, to: net.Socket): void {
+    if (this.delayMs === 0) {
+      from.pipe(to);
+      return;
+    }
+    const later = (action: () => void) => setTimeout(() => to.writable && action(), this.delayMs);
+    from.on('data', (chunk: Buffer) => later(() => to.write(chunk)));
+    from.on('end', () => later(() => to.end()));
   }
 
   private keep(socket: net.Socket): void {

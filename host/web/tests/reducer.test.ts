@@ -80,14 +80,6 @@ describe("session state", () => {
     expect(reduce(asked, viewer).inputs).toEqual([]);
   });
 
-  it("follows models", () => {
-    const open = event("model-lifecycle", { model_id: "m", revision: 1, message: { method: "open", state: { a: 1, b: 2 } } });
-    const update = event("model-lifecycle", { model_id: "m", revision: 2, message: { method: "update", state: { b: 3 } } });
-    const state = after(event("kernel-ready", ready()), open, update);
-    expect(state.models.m).toEqual({ model_id: "m", revision: 2, state: { a: 1, b: 3 } });
-    expect(reduce(state, event("model-lifecycle", { model_id: "m", revision: 3, message: { method: "close" } })).models).toEqual({});
-  });
-
   it("ignores ops it does not know", () => {
     const state = after(event("kernel-ready", ready()));
     expect(reduce(state, event("from-the-future", { x: 1 }))).toBe(state);

@@ -40,7 +40,7 @@ describe.runIf(existsSync(join(DIST, "index.html")))("the build", () => {
   it("keeps the document engine, formulas, diagrams, markdown, settings and other languages out of it", () => {
     const all = readdirSync(join(DIST, "assets")).filter((name) => name.endsWith(".js"));
     const first = new Set(firstLoad());
-    for (const lazy of ["automerge", "math", "diagram", "markdown", "zh", "zh-hant", "ja", "SettingsDialog"]) {
+    for (const lazy of ["automerge", "math", "diagram", "markdown", "zh", "zh-hant", "ja", "SettingsDialog", "WidgetOutputs"]) {
       const found = all.filter((name) => new RegExp(`^${lazy}-[\\w-]{8}\\.js$`).test(name));
       expect(found.length, lazy).toBeGreaterThan(0);
       for (const name of found) expect(first.has(name), name).toBe(false);

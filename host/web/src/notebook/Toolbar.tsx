@@ -49,6 +49,7 @@ export function Toolbar() {
           { label: t("run.above"), onSelect: () => ui.runCells("above"), testId: "run-above" },
           { label: t("run.below"), onSelect: () => ui.runCells("below"), testId: "run-below" },
           { label: t("run.clear"), onSelect: () => void actions.clearOutputs(), testId: "clear-outputs" },
+          { label: t("run.keep_widgets"), onSelect: () => void actions.saveWidgets(), testId: "save-widgets" },
         ]}
       >
         <PlayAllIcon />

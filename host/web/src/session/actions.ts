@@ -65,6 +65,18 @@ export class Actions {
     this.report("bar", await this.session.command("clear_outputs", {}));
   }
 
+  /** Keeps what the widgets show in the notebook, for when there is no kernel. Without one there is nothing newer to keep: what is kept stays. */
+  async saveWidgets(): Promise<void> {
+    if (!(await this.session.document.settle())) return;
+    const { savedState, SAVED_AT } = await import("../widgets/saved");
+    const value = savedState(this.session.models.list());
+    if (value === null) {
+      this.session.notice("bar", { code: "notice", message: say("run.no_widgets") });
+      return;
+    }
+    this.report("bar", await this.session.command("transaction", { changes: [{ type: "set_metadata", cell_id: null, path: SAVED_AT, value }] }));
+  }
+
   async takeover(reason = ""): Promise<void> {
     const { room, policy } = this.session.store.get();
     this.session.clearNotices("banner");

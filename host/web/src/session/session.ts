@@ -3,6 +3,8 @@ import { storeUnsent, takeUnsent } from "../document/unsent";
 import { differences, loadDrafts, mergeDrafts, storeDrafts, withoutArrived } from "../document/drafts";
 import { createStore, type Store } from "../store/store";
 import { fromSnapshot, reduce } from "../store/reducer";
+import { Models } from "../widgets/models";
+import type { ModelsDocument } from "../widgets/models_document";
 import { initialState, type Draft, type Notice, type SessionState } from "../store/session_state";
 import { claimClient, clientIdOf, dropKey, readKey, writeKey } from "../wire/client_key";
 import { Connection, type CloseInfo, type ConnectTarget } from "../wire/connection";
@@ -12,7 +14,7 @@ import type { ConnectionInfo, KernelReady, Reply, WireError, WireEvent } from ".
 import { say } from "../i18n";
 import { CursorSender } from "../room/cursor_sender";
 import { browserLabel } from "../ui/browser_label";
-import { isKiosk } from "../ui/route";
+import { isKiosk, modelsFace } from "../ui/route";
 
 /** Another connection of the same client took over: never come back under that name. */
 const CLOSE_REPLACED = 4001;
@@ -27,6 +29,7 @@ const KEEP_AFTER_MS = 400;
 export class Session {
   readonly store: Store<SessionState>;
   readonly document: NotebookDocument;
+  readonly models: Models;
   readonly cursors = new CursorSender(this);
   private readonly connection: Connection;
   private stream = "";
@@ -35,6 +38,10 @@ export class Session {
   private started = false;
   /** The current line has had its first frame. */
   private wasReady = false;
+  private readonly modelsFace = modelsFace();
+  private modelsDocument: Promise<ModelsDocument> | null = null;
+  /** Of the next text frame. */
+  private buffers: Uint8Array[] = [];
   private noticeCounter = 0;
   private keepTimer: ReturnType<typeof setTimeout> | null = null;
   /** Under which client the browser keeps a copy of what is unsent. */
@@ -60,6 +67,7 @@ export class Session {
       ready: () => this.store.update((state) => ({ ...state, documentReady: true })),
       failed: (error) => this.documentFailed(error),
     });
+    this.models = new Models((model_id, message, buffers) => this.connection.command("model", { model_id, message, buffers: [] }, undefined, buffers));
     this.connection = new Connection(() => this.target(), {
       phase: (phase) => this.store.update((state) => ({ ...state, phase })),
       event: (op, seq, data) => this.onEvent({ op, seq, data } as WireEvent),
@@ -150,8 +158,8 @@ export class Session {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("document", "changes");
     url.searchParams.set("notebook", "json");
-    url.searchParams.set("models", "events");
-    url.searchParams.set("buffers", "base64");
+    url.searchParams.set("models", this.modelsFace);
+    url.searchParams.set("buffers", "binary");
     if (isKiosk()) url.searchParams.set("view_only", "true");
     url.searchParams.set("kind", "browser");
     url.searchParams.set("label", browserLabel(navigator.userAgent));
@@ -187,6 +195,9 @@ export class Session {
     const before = this.store.get();
     if (event.op === "replay-complete") this.lastSeq = Math.max(this.lastSeq, event.data.seq ?? -1);
     this.store.update((state) => reduce(state, event));
+    if (event.op === "model-lifecycle") this.models.event(event.data, this.buffers.splice(0));
+    if (event.op === "kernel-ready" && event.data.replay === "snapshot" && this.modelsFace === "events") this.models.replayBegins();
+    if (event.op === "replay-complete") this.models.replayEnds();
     if (event.op === "kernel-ready") this.onReady(event.data, before);
     if (event.op === "consumer-capabilities") this.onCapabilities(before);
     if (event.op === "notice") this.notice("bar", { code: "notice", message: event.data.text });
@@ -231,13 +242,25 @@ export class Session {
 
   private onFrame(frame: Frame): void {
     this.store.hold();
-    if (frame.kind === FRAME.changes) {
+    if (frame.kind === FRAME.buffers) {
+      this.buffers = splitPayload(frame.payload, (frame.header as unknown as ChangesHeader).sizes);
+    } else if (frame.kind === FRAME.modelChanges) {
+      const chunks = splitPayload(frame.payload, (frame.header as unknown as ChangesHeader).sizes);
+      this.withModelsDocument((models) => models.changes(chunks));
+    } else if (frame.kind === FRAME.changes) {
       const header = frame.header as unknown as ChangesHeader;
       this.document.takeChanges(splitPayload(frame.payload, header.sizes));
     } else if (frame.kind === FRAME.document) {
       const header = frame.header as unknown as DocumentHeader;
-      if (header.document !== "models") this.document.takeDocument(frame.payload.slice(), header.history_id ?? "");
+      if (header.document === "models") this.withModelsDocument((models) => models.whole(frame.payload.slice()));
+      else this.document.takeDocument(frame.payload.slice(), header.history_id ?? "");
     }
+  }
+
+  /** Its code loads with its first frame; nobody who gets models as events ever loads it. */
+  private withModelsDocument(then: (models: ModelsDocument) => void): void {
+    this.modelsDocument ??= import("../widgets/models_document").then((module) => new module.ModelsDocument(this.models));
+    void this.modelsDocument.then(then);
   }
 
   private onClosed(info: CloseInfo): "retry" | "stop" {

@@ -1,8 +1,8 @@
 import type { Words } from "../i18n";
-import type { Capabilities, KernelReady, ModelLifecycle, NotebookSnapshot, Room, TakeoverRequest, WireEvent } from "../wire/types";
+import type { Capabilities, KernelReady, NotebookSnapshot, Room, TakeoverRequest, WireEvent } from "../wire/types";
 import { applyCellOp } from "./outputs";
 import { nameOf } from "../room/names";
-import type { Model, NotebookState, SessionState } from "./session_state";
+import type { NotebookState, SessionState } from "./session_state";
 
 export function fromSnapshot(snapshot: NotebookSnapshot): NotebookState {
   const cells: NotebookState["cells"] = {};
@@ -45,7 +45,7 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
   if (!fresh) return next;
   // The document's own text wins once it is there: a snapshot's cells only bridge the time until then.
   const notebook = ready.notebook && !state.documentReady ? fromSnapshot(ready.notebook) : state.notebook;
-  return { ...next, notebook, runs: {}, queue: [], models: {}, conflict: null, untrusted: null };
+  return { ...next, notebook, runs: {}, queue: [], conflict: null, untrusted: null };
 }
 
 function announce(before: Room, after: Room, me: string | null): Words | null {
@@ -73,24 +73,6 @@ function onCapabilities(state: SessionState, capabilities: Capabilities, epoch: 
     notices: state.notices.filter((notice) => notice.place !== "banner"),
     ...(lost ? { announcement: { key: "pen.now_reader" as const } } : {}),
   };
-}
-
-function onModel(models: Record<string, Model>, event: ModelLifecycle): Record<string, Model> {
-  const known = models[event.model_id];
-  switch (event.message.method) {
-    case "open":
-      return { ...models, [event.model_id]: { model_id: event.model_id, revision: event.revision, state: event.message.state ?? {} } };
-    case "update":
-      if (!known) return models;
-      return { ...models, [event.model_id]: { ...known, revision: event.revision, state: { ...known.state, ...event.message.state } } };
-    case "close": {
-      if (!known) return models;
-      const { [event.model_id]: _closed, ...rest } = models;
-      return rest;
-    }
-    default:
-      return models;
-  }
 }
 
 /** A policy may show that it asks; the page offers "Ask" then, before anybody pressed. */
@@ -145,8 +127,6 @@ export function reduce(state: SessionState, event: WireEvent, now: number = Date
       return { ...state, inputs: [...state.inputs.filter((known) => known.request_id !== event.data.request_id), event.data] };
     case "input-done":
       return { ...state, inputs: state.inputs.filter((known) => known.request_id !== event.data.request_id) };
-    case "model-lifecycle":
-      return { ...state, models: onModel(state.models, event.data) };
     case "cursors":
       return { ...state, cursors: event.data.cursors.filter((cursor) => cursor.client_id !== state.clientId) };
     case "gather":

@@ -45,12 +45,6 @@ export interface CellRun {
   tookMs?: number;
 }
 
-export interface Model {
-  model_id: string;
-  revision: number;
-  state: Record<string, Json>;
-}
-
 /** Unsent typing that the host would not take, kept for the person. */
 export interface Draft {
   cell_id: string;
@@ -89,7 +83,6 @@ export interface SessionState {
   documentReady: boolean;
   unsent: boolean;
   inputs: InputRequest[];
-  models: Record<string, Model>;
   save: SaveState | null;
   conflict: Conflict | null;
   /** Edits that the file lacked when the host came back after a crash, until the person has seen it. */
@@ -133,7 +126,6 @@ export function initialState(sessionId: string): SessionState {
     documentReady: false,
     unsent: false,
     inputs: [],
-    models: {},
     save: null,
     conflict: null,
     recovered: 0,

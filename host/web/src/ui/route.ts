@@ -38,3 +38,8 @@ export function dropTokenFromAddress(): void {
   url.searchParams.delete("token");
   window.history.replaceState(null, "", url.pathname + url.search + url.hash);
 }
+
+/** How this tab hears of widget models. Both ways tell the same; `?models=document` is for who would see the other one. */
+export function modelsFace(): "events" | "document" {
+  return new URLSearchParams(window.location.search).get("models") === "document" ? "document" : "events";
+}

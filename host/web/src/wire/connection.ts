@@ -1,5 +1,5 @@
 import { say } from "../i18n";
-import { decodeFrame, encodeFrame, type Frame } from "./frames";
+import { decodeFrame, encodeFrame, FRAME, type Frame } from "./frames";
 import type { Reply, WireError } from "./types";
 
 export type ConnectionPhase = "connecting" | "open" | "waiting" | "closed";
@@ -29,6 +29,8 @@ export interface ConnectTarget {
 
 interface Pending {
   text: string | null;
+  /** Goes before the text. */
+  buffers: Uint8Array<ArrayBuffer> | null;
   bytes: Uint8Array<ArrayBuffer> | null;
   resolve(reply: Reply): void;
 }
@@ -94,11 +96,11 @@ export class Connection {
   }
 
   /** Sends a command; resolves with the reply, or with an error of the page's own when there is no connection. */
-  command(command: string, body: object, epoch?: number): Promise<Reply> {
+  command(command: string, body: object, epoch?: number, buffers: Uint8Array[] = []): Promise<Reply> {
     const id = this.nextId();
     if (!this.ready) return Promise.resolve({ id, ok: false, error: offline() });
     const text = JSON.stringify({ id, command, ...(epoch === undefined ? {} : { epoch }), body });
-    return this.ask(id, text, null);
+    return this.ask(id, text, null, buffers);
   }
 
   /** Sends a binary frame whose header carries `id`. It is not kept across a reconnect: changes are resent by their owner. */
@@ -137,9 +139,10 @@ export class Connection {
     this.failPending();
   }
 
-  private ask(id: string, text: string | null, bytes: Uint8Array<ArrayBuffer> | null): Promise<Reply> {
+  private ask(id: string, text: string | null, bytes: Uint8Array<ArrayBuffer> | null, buffers: Uint8Array[] = []): Promise<Reply> {
     return new Promise((resolve) => {
-      const waiting: Pending = { text, bytes, resolve };
+      const first = buffers.length > 0 ? encodeFrame(FRAME.buffers, { sizes: buffers.map((one) => one.byteLength) }, buffers) : null;
+      const waiting: Pending = { text, bytes, buffers: first, resolve };
       this.pending.set(id, waiting);
       this.transmit(waiting);
     });
@@ -147,6 +150,7 @@ export class Connection {
 
   private transmit(waiting: Pending): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
+    if (waiting.buffers !== null) this.socket.send(waiting.buffers);
     if (waiting.text !== null) this.socket.send(waiting.text);
     else if (waiting.bytes !== null) this.socket.send(waiting.bytes);
   }

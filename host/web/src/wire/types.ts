@@ -172,6 +172,7 @@ export interface KernelReady {
 
 export interface ModelMessage {
   method: "open" | "update" | "custom" | "close";
+  target?: string;
   state?: Record<string, Json>;
   content?: Json;
   buffer_paths?: (string | number)[][];
@@ -180,6 +181,8 @@ export interface ModelMessage {
 export interface ModelLifecycle {
   model_id: string;
   revision: number;
+  /** The client that wrote it; missing when it was the kernel. */
+  origin?: string;
   cell_id?: string;
   message: ModelMessage;
   buffers?: string[];

@@ -2,7 +2,6 @@ import { memo, useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "../../ui/ErrorNote";
 import type { Json, MimeBundle, MimeValue, Output } from "../../wire/types";
-import { useSession } from "../context";
 import { AnsiText } from "./AnsiText";
 import { ZoomableImage } from "./ImageOutput";
 import { MarkdownView } from "./MarkdownView";
@@ -40,7 +39,6 @@ function RichOutput({ bundle }: { bundle: MimeBundle }) {
   const mime = useMemo(() => chooseMime(bundle), [bundle]);
   if (mime === null) return null;
   const value = bundle[mime] as MimeValue;
-  if (mime === "application/vnd.jupyter.widget-view+json") return <WidgetText value={value} fallback={bundle["text/plain"]} />;
   if (mime.startsWith("image/") && mime !== "image/svg+xml") return <ImageOutput mime={mime} value={value} alt={bundle["text/plain"]} />;
   return <TextualOutput mime={mime} value={value} />;
 }
@@ -75,20 +73,6 @@ function JsonOutput({ text }: { text: string }) {
     }
   }, [text]);
   return <pre className="output-text">{pretty}</pre>;
-}
-
-function WidgetText({ value, fallback }: { value: MimeValue; fallback: MimeValue | undefined }) {
-  const { t } = useTranslation();
-  const id = String((value as { model_id?: unknown }).model_id ?? "");
-  const model = useSession((state) => state.models[id]);
-  const name = typeof model?.state._model_name === "string" ? model.state._model_name : null;
-  const words = fallback === undefined || isBlobRef(fallback) ? "" : textOf(fallback as Json);
-  return (
-    <div className="output-widget" data-testid="widget-fallback">
-      <strong>{name ?? t("output.widget")}</strong> <span className="soft">{t(name ? "output.widget_text" : "output.widget_gone")}</span>
-      <code>{words || id}</code>
-    </div>
-  );
 }
 
 function Loading() {

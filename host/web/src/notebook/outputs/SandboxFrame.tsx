@@ -2,6 +2,7 @@ import { memo, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { i18n, locale, template, type Key } from "../../i18n";
 import { useNearViewport } from "../near_viewport";
+import { themeNow } from "./theme";
 
 const MAX_HEIGHT = 20_000;
 /** A page's cap for one output; taller ones scroll inside. */
@@ -10,11 +11,6 @@ const FRAME_URL = "/output-frame.html";
 interface FrameMessage {
   lectern?: "ready" | "height";
   height?: number;
-}
-
-function themeNow(): Record<string, string> {
-  const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(["--text", "--text-soft", "--border", "--surface", "--surface-soft", "--accent", "--sans", "--mono"].map((name) => [name, style.getPropertyValue(name)]));
 }
 
 /** The words of the table controls, with their holes: the frame has no catalogue of its own. */
