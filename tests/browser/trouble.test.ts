@@ -55,6 +55,19 @@ describe('trouble', () => {
     tab.expectNoProblems();
   });
 
+  it('what the host says of a file is there to be read, and goes when it was', async () => {
+    const cell = { cell_type: 'code', collapsed: false, input: 'x = 1', language: 'python', metadata: {}, outputs: [] };
+    const old = { metadata: { name: '' }, nbformat: 3, nbformat_minor: 0, worksheets: [{ cells: [cell], metadata: {} }] };
+    fs.writeFileSync(path.join(host.root, 'old.ipynb'), JSON.stringify(old));
+    const tab = await Tab.open(context, host, 'old.ipynb');
+    const notices = tab.page.getByTestId('file-notices');
+    await notices.waitFor();
+    expect(await notices.innerText()).toMatch(/format 3/);
+    await tab.page.getByTestId('file-notices-read').click();
+    await notices.waitFor({ state: 'detached' });
+    tab.expectNoProblems();
+  });
+
   it('or this notebook goes into another file, and both stay', async () => {
     const tab = await conflicting('beside.ipynb');
     await tab.page.getByTestId('save-as').click();

@@ -19,6 +19,7 @@ export function Troubles() {
       <KernelTrouble />
       <FileTrouble />
       <Recovered />
+      <FileNotices />
       {notice && <ErrorNote error={notice.error} onDismiss={() => session.dismissNotice(notice.id)} />}
     </div>
   );
@@ -145,6 +146,32 @@ function Recovered() {
         {t("app.dismiss")}
       </Button>
     </Trouble>
+  );
+}
+
+/** The host's own words about the file; gone when read, until there are others. */
+function FileNotices() {
+  const { t } = useTranslation();
+  const notices = useSession((state) => state.fileNotices);
+  const [read, setRead] = useState("");
+  const all = notices.join("\n");
+  if (all === read) return null;
+  return (
+    <div className="trouble" role="status" data-testid="file-notices">
+      <span>
+        {t("trouble.file_notices")}
+        {notices.map((text) => (
+          <small key={text} className="trouble-detail">
+            {text}
+          </small>
+        ))}
+      </span>
+      <span className="trouble-actions">
+        <Button onClick={() => setRead(all)} testId="file-notices-read">
+          {t("app.dismiss")}
+        </Button>
+      </span>
+    </div>
   );
 }
 

@@ -165,6 +165,8 @@ export interface KernelReady {
   policy: { id: string; multi_editor: boolean; actions?: PolicyAction[] };
   /** After a crash: how much the file lacked. */
   recovered?: { edits: number };
+  /** What the host has to say about the file: what was kept aside, upgraded, or why it is only read. */
+  notices?: string[];
   notebook?: NotebookSnapshot;
   kernel: KernelStatus;
   seq: number;
