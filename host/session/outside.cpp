@@ -273,6 +273,8 @@ void Outside::merged(const std::vector<std::string>& from_there, bool same) {
   if (!asks()) {
     record(same);
     session_.saver().file_merged(same);
+  } else if (!unreadable_) {
+    record(false);
   }
   finish_look();
   session_.saver().go_on();
@@ -359,7 +361,9 @@ void Outside::keep_copy(std::shared_ptr<const document::LoadedNotebook> file) {
   });
 }
 
-// With `same`, the document says what the file says; then nothing has to be saved after a restart.
+// With `same`, the document says what the file says; then nothing has to be saved after a restart. While somebody has
+// to choose, the base is remembered and the file is not: a restart merges it again, asks again, and takes nothing
+// twice.
 void Outside::record(bool same) {
   const auto& notebook = session_.prepared().notebook;
   if (!notebook.last_known) return;
@@ -367,7 +371,8 @@ void Outside::record(bool same) {
   if (same) {
     for (const auto& head : session_.editing().heads()) heads += (heads.empty() ? "" : " ") + head;
   }
-  document::record_file(*session_.prepared().journal, *notebook.last_known, heads, document::to_json(base_));
+  const auto print = asks() ? document::Fingerprint{} : *notebook.last_known;
+  document::record_file(*session_.prepared().journal, print, heads, document::to_json(base_));
 }
 
 void Outside::saved(const document::SavedFile* saved, std::shared_ptr<const document::MergeBase> base,

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { generate, shrink, type Schedule } from './schedule';
 import { World } from './world';
 
-const COUNT = Number(process.env.LECTERN_SCHEDULES ?? 10);
+const COUNT = Number(process.env.LECTERN_SCHEDULES ?? 6);
 const SEED = Number(process.env.LECTERN_SCHEDULE_SEED ?? 1);
 const SHRINK_MS = Number(process.env.LECTERN_SHRINK_MS ?? 60_000);
 const GIVEN = process.env.LECTERN_SCHEDULE;

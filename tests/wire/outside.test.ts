@@ -127,6 +127,38 @@ describe('after a restart', () => {
   });
 });
 
+describe('after a crash', () => {
+  it('what was merged is not taken from the file again while a choice is open, and the choice is asked for again', async () => {
+    const args = ['--autosave-at-most-ms', '0'];
+    const first = await Host.start({ args });
+    try {
+      const file = (a: string, b: string) => first.notebook('n.ipynb', [{ id: 'a', source: a }, { id: 'b', source: b }]);
+      const a = await Client.join(first, await first.open(file('one', 'two')));
+      const edit = async (cell_id: string, source: string) =>
+        expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id, source }] })).ok).toBe(true);
+      await edit('b', 'ours');
+      file('from outside', 'theirs');
+      await a.event('conflict', (data: any) => data.cells[0]?.cell_id === 'b');
+      await edit('a', 'one');
+      await first.kill('SIGKILL');
+      const second = await Host.start({ root: first.root, home: first.home, args });
+      try {
+        const b = await Client.join(second, await second.open('n.ipynb'));
+        const asked = await b.event('conflict');
+        expect(asked.data.cells.map((cell: any) => cell.cell_id)).toEqual(['b']);
+        expect(await b.command('resolve', { choices: [{ cell_id: 'b', choice: 'ours' }] })).toMatchObject({ ok: true, left: 0 });
+        expect((await b.command('save', {})).ok).toBe(true);
+        expect(sources(second.file('n.ipynb'))).toEqual(['one', 'ours']);
+        await b.close();
+      } finally {
+        await second.stop();
+      }
+    } finally {
+      first.forget();
+    }
+  });
+});
+
 describe('two hosts', () => {
   it('never have one file: the second is told who has it, may watch, and has it when the first was killed', async () => {
     const first = await Host.start();
