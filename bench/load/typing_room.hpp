@@ -19,8 +19,9 @@ struct TypingRoom {
     std::string frame, key;
   };
   std::function<Stroke(std::size_t)> stroke;
-  /// What a message tells of, to be compared with a key; empty for anything else.
-  std::function<std::string_view(const Message&)> key_of;
+  /// Calls `tell` with each key that a message tells of: servers may put several strokes into one.
+  using Tell = std::function<void(std::string_view)>;
+  std::function<void(const Message&, const Tell& tell)> keys_of;
   int pid = 0;  // of the server
 };
 

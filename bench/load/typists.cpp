@@ -8,6 +8,7 @@
 #include "load/socket.hpp"
 #include "load/typing_room.hpp"
 #include "load/typist.hpp"
+#include "load/yjs.hpp"
 
 namespace load {
 namespace {
@@ -61,99 +62,12 @@ Typed type_here(const Options& options, int seconds, Report& report) {
     auto edit = typists[who].submission();
     return TypingRoom::Stroke{std::move(edit.frame), std::move(edit.payload)};
   };
-  room.key_of = [](const Message& message) {
-    return message.binary && message.bytes[0] == 3 ? payload_of(message) : std::string_view();
+  room.keys_of = [](const Message& message, const TypingRoom::Tell& told) {
+    if (message.binary && message.bytes[0] == 3) told(payload_of(message));
   };
   room.pid = host.pid();
   return type_together(room, per_second, seconds);
 }
-
-// Yjs' update format, version 1, and the messages of Hocuspocus around it, as far as typing needs them.
-namespace yjs {
-
-void number(std::string& out, std::uint64_t value) {
-  for (; value > 0x7F; value >>= 7) out += static_cast<char>(0x80 | (value & 0x7F));
-  out += static_cast<char>(value);
-}
-
-void text(std::string& out, std::string_view value) {
-  number(out, value.size());
-  out += value;
-}
-
-std::uint64_t read_number(std::string_view& in) {
-  std::uint64_t value = 0;
-  for (int shift = 0; !in.empty() && shift < 63; shift += 7) {
-    const auto byte = static_cast<unsigned char>(in.front());
-    in.remove_prefix(1);
-    value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
-    if (byte < 0x80) break;
-  }
-  return value;
-}
-
-constexpr std::string_view document = "room";
-constexpr int sync_message = 0, auth_message = 2;  // of Hocuspocus
-constexpr int step_one = 0, update_step = 2;       // of y-protocols/sync
-constexpr int token_follows = 0;
-
-std::string auth() {
-  std::string out;
-  text(out, document);
-  number(out, auth_message);
-  number(out, token_follows);
-  text(out, "token");
-  return out;
-}
-
-std::string ask_for_all() {
-  std::string out;
-  text(out, document);
-  number(out, sync_message);
-  number(out, step_one);
-  text(out, std::string_view("\0", 1));  // a state vector of nobody
-  return out;
-}
-
-/// One character after the author's last one, or the first one of a text of its own.
-std::string update(std::uint64_t client, std::uint64_t clock) {
-  constexpr int content_string = 4, has_origin = 0x80;
-  std::string out;
-  number(out, 1);  // clients
-  number(out, 1);  // structs
-  number(out, client);
-  number(out, clock);
-  out += static_cast<char>(content_string | (clock > 0 ? has_origin : 0));
-  if (clock > 0) {
-    number(out, client);
-    number(out, clock - 1);
-  } else {
-    number(out, 1);  // the parent is a root type, named
-    text(out, "c" + std::to_string(client));
-  }
-  text(out, "k");
-  number(out, 0);  // deletions
-  return out;
-}
-
-std::string update_message(std::string_view bytes) {
-  std::string out;
-  text(out, document);
-  number(out, sync_message);
-  number(out, update_step);
-  text(out, bytes);
-  return out;
-}
-
-std::string_view update_of(std::string_view message) {
-  const auto name = read_number(message);
-  if (name > message.size()) return {};
-  message.remove_prefix(name);
-  if (read_number(message) != sync_message || read_number(message) != update_step) return {};
-  return read_number(message) == message.size() ? message : std::string_view();
-}
-
-}  // namespace yjs
 
 Typed type_at_hocuspocus(const Options& options, int seconds) {
   const Peer peer(options.peers + "/hocuspocus.sh", {});
@@ -169,11 +83,11 @@ Typed type_at_hocuspocus(const Options& options, int seconds) {
     room.people.push_back(&socket);
   }
   room.stroke = [&](std::size_t who) {
-    auto update = yjs::update(1000 + who, typed[who]++);
-    return TypingRoom::Stroke{yjs::update_message(update), std::move(update)};
+    const auto client = 1000 + who, clock = typed[who]++;
+    return TypingRoom::Stroke{yjs::typed(client, clock), yjs::key(client, clock)};
   };
-  room.key_of = [](const Message& message) {
-    return message.binary ? yjs::update_of(message.bytes) : std::string_view();
+  room.keys_of = [](const Message& message, const TypingRoom::Tell& told) {
+    if (message.binary) yjs::keys_of(message.bytes, told);
   };
   room.pid = peer.pid();
   return type_together(room, per_second, seconds);
