@@ -60,6 +60,13 @@ for round in $(seq 5); do
   }
 done
 
+say "== the page measured =="
+(cd "$ROOT/tests" && LECTERN_STRICT=1 npx vitest run browser/measured.test.ts browser/looks.test.ts --testTimeout 3600000 >"$log" 2>&1) || {
+  tail -40 "$log"
+  die "the page is slower or holds more than it promises"
+}
+grep -E "first cell|heap " "$log" || true
+
 say "== load =="
 build bench
 "$ROOT/build/bench/bin/lectern-load" --bin "$ROOT/build/bench/bin/lectern" --python "$ROOT/.venv/bin/python"
