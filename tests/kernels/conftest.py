@@ -24,7 +24,16 @@ NIGHTLY = os.environ.get("LECTERN_NIGHTLY") == "1"
 PATIENCE = 90
 HERE = pathlib.Path(__file__).parent
 
-nightly = pytest.mark.skipif(not NIGHTLY, reason="only in the nightly run (LECTERN_NIGHTLY=1)")
+nightly = pytest.mark.nightly
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "nightly: only with LECTERN_NIGHTLY=1")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not NIGHTLY:
+        items[:] = [item for item in items if item.get_closest_marker("nightly") is None]
 
 
 class Host:
