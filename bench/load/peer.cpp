@@ -27,6 +27,7 @@ std::pair<int, int> spawn(const std::string& script, const std::vector<std::stri
     std::vector<std::string> words{script};
     words.insert(words.end(), args.begin(), args.end());
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     ::execv(script.c_str(), argv.data());
@@ -50,9 +51,10 @@ Peer::Peer(const std::string& script, const std::vector<std::string>& args) {
   const std::string word = "listening ";
   std::string text;
   auto at = text.npos;
-  while ((at = text.find(word)) == text.npos || text.find('\n', at) == text.npos) {
-    if (!read_more(out_, text)) give_up(script + " ended without listening: " + text);
-  }
+  bool more = true;
+  while (more && ((at = text.find(word)) == text.npos || text.find('\n', at) == text.npos))
+    more = read_more(out_, text);
+  if (!more) give_up(script + " ended without listening: " + text);
   port_ = std::atoi(text.c_str() + at + word.size());
 }
 
