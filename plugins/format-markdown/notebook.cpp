@@ -83,9 +83,7 @@ void read_document(std::string_view bytes, bool quarto, const lectern::sdk::Form
     cell.changed = LECTERN_CELL_ID_CHANGED;
     cell.cell_type = read.type;
     // Where the source stands in the document as it is, it is handed over from there: nothing is copied.
-    const auto found = block.text.find(read.source);
-    cell.source =
-        found == std::string_view::npos ? std::string_view(read.source) : block.text.substr(found, read.source.size());
+    cell.source = text_cells::where_it_stands(block.text, read.source);
     cell.metadata = read.metadata;
     cell.original = block.text;
     out.cell(cell);
@@ -139,10 +137,22 @@ void write_document(const lectern::sdk::Notebook& notebook, bool quarto, const l
     }
     return out;
   };
-  std::string document = cells(false);
-  const bool begins = text_cells::byte_order_mark(head).size() == head.size();
-  // A text that begins with a rule must not be taken for front matter.
-  if (begins && read_front(document, quarto).found) document = cells(true);
+  const auto written = [&] {
+    std::string out = cells(false);
+    const bool begins = text_cells::byte_order_mark(head).size() == head.size();
+    // A text that begins with a rule must not be taken for front matter.
+    return begins && read_front(out, quarto).found ? cells(true) : out;
+  };
+  std::string document = written();
+  // The text may show a block of another language now, which would then be the document's.
+  if (const Front front = read_front(document, true);
+      quarto && quarto_language(front, std::string_view(document).substr(front.text.size())) != dialect.language) {
+    const auto kernel = kernel_of_language(dialect.language);
+    if (!kernel.empty()) {
+      head = updated_front(head, R"({"kernelspec":{"name":)" + json::quoted(kernel) + "}}", dialect);
+      document = written();
+    }
+  }
   sink.write(document);
 }
 

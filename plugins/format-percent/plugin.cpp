@@ -54,9 +54,7 @@ struct Percent {
       cell.changed = LECTERN_CELL_ID_CHANGED;
       cell.cell_type = read.type;
       // Where the source stands in the script as it is, it is handed over from there: nothing is copied.
-      const auto found = original.find(read.source);
-      cell.source =
-          found == std::string_view::npos ? std::string_view(read.source) : original.substr(found, read.source.size());
+      cell.source = text_cells::where_it_stands(original, read.source);
       cell.metadata = read.metadata;
       cell.original = original;
       out.cell(cell);

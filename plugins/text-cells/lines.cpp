@@ -54,6 +54,22 @@ std::vector<std::string_view> source_lines(std::string_view source) {
   return out;
 }
 
+std::string_view where_it_stands(std::string_view text, std::string_view source) {
+  constexpr std::size_t glance = 64;
+  int looks = 4;
+  const auto begin = source.substr(0, glance);
+  for (std::size_t at = 0; text.size() - at >= source.size() && looks > 0;) {
+    if (text.substr(at, begin.size()) == begin) {
+      if (text.substr(at, source.size()) == source) return text.substr(at, source.size());
+      --looks;
+    }
+    const auto end = text.find('\n', at);
+    if (end == std::string_view::npos) break;
+    at = end + 1;
+  }
+  return source;
+}
+
 std::string join(const std::vector<std::string>& lines, std::string_view between) {
   std::string out;
   for (std::size_t i = 0; i < lines.size(); ++i) {

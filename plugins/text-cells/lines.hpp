@@ -26,6 +26,10 @@ std::size_t blank_at_end(const std::vector<std::string_view>& lines);
 std::vector<std::string_view> source_lines(std::string_view source);
 std::string join(const std::vector<std::string>& lines, std::string_view between);
 
+/// `source` where it stands in `text` as it is, from the beginning of a line on, so that it need not be copied; else
+/// `source` itself. Takes linear time: only the first few places that look like it are looked at whole.
+std::string_view where_it_stands(std::string_view text, std::string_view source);
+
 /// Throws LECTERN_INVALID with line and column for what is not UTF-8, LECTERN_TOO_LARGE past the limit.
 void check_bytes(std::string_view bytes, const lectern::sdk::FormatLimits& limits);
 /// Throws LECTERN_TOO_LARGE: a limit on cells or on the source of one.

@@ -234,6 +234,19 @@ TEST(FormatPercent, LongLinesAreReadOnce) {
               octave.substr(0, octave.size() - 1) + "y\n");
 }
 
+// Sources that stand nowhere in the file as they are, and nearly do at every place.
+TEST(FormatPercent, SourcesAreFoundInOneGo) {
+  const Text percent("format-percent");
+  constexpr std::size_t size = 1'000'000;
+  const std::string comment = "# %% [markdown]\n# " + std::string(size, 'a') + "\n# " + std::string(size, 'a') + "\n";
+  EXPECT_EQ(percent.cells(comment).at(0).second.size(), 2 * size + 1);
+  std::string lines = "# %% [markdown]\n", source;
+  for (std::size_t i = 0; i < size / 100; ++i) lines += i % 2 == 0 ? "# a\n" : "#\n";
+  EXPECT_EQ(percent.as_read(lines).size(), lines.size());
+  const std::string code = "# %%\n" + std::string(size / 100, '\n') + "x\n# !y\n" + std::string(size, ' ') + "\n# !z\n";
+  EXPECT_TRUE(percent.as_read(code) == code);
+}
+
 TEST(FormatPercent, ManyOptionsAreReadOnce) {
   const Text percent("format-percent");
   const std::string metadata = many_members();
@@ -428,6 +441,37 @@ TEST(FormatQuarto, AnotherKernelIsOneLine) {
   std::string expected = quarto;
   expected.replace(expected.find("jupyter: python3"), 16, "jupyter: mine");
   EXPECT_EQ(format.write(now), expected);
+}
+
+TEST(FormatQuarto, ABlockThatTheTextShowsIsNotTheDocumentsLanguage) {
+  const Text format("format-quarto");
+  const std::string text = "````\n```{sh}\n```\n";
+  const auto before = format.read(text);
+  ASSERT_EQ(before.cells.size(), 1u);
+  const std::string source(before.cells[0].source);
+  EXPECT_EQ(format.as_read(text), text);
+  // A second cell behind it: what stays open is set right, and what it held is seen.
+  auto now = Text::given(before);
+  now.cells.push_back(made("code", "1"));
+  const auto more = format.write(now);
+  EXPECT_THAT(format.cells(more), ElementsAre(Pair("markdown", source), Pair("code", "1"))) << more;
+  EXPECT_EQ(format.as_read(more), more);
+  const auto edited = format.edited(text, 0, source + "\nmore");
+  EXPECT_THAT(format.cells(edited), ElementsAre(Pair("markdown", source + "\nmore"))) << edited;
+}
+
+TEST(FormatMarkdown, SourcesAreFoundInOneGo) {
+  constexpr std::size_t size = 300'000;
+  for (const char* plugin : {"format-markdown", "format-quarto"}) {
+    const Text format(plugin);
+    const std::string like =
+        "```{python}\n" + std::string(size, 'a') + "b\n```\n\n\\+++ " + std::string(size, 'a') + "\n";
+    EXPECT_TRUE(format.as_read(like) == like) << plugin;
+    const std::string name = format.probe("/a/n.qmd", "x") > 0 ? "{python}" : "{code-cell}";
+    const std::string indented =
+        "  ```" + name + "\n  " + std::string(size, 'a') + "\n  " + std::string(size, 'a') + "\n  ```\n";
+    EXPECT_TRUE(format.as_read(indented) == indented) << plugin;
+  }
 }
 
 TEST(FormatQuarto, ANewDocument) {

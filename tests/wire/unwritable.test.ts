@@ -59,7 +59,7 @@ describe('who comes while the journal refuses', () => {
   });
 });
 
-describe.each(['ENOSPC', 'EIO', 'EROFS'] as const)('opening a notebook on a disk that answers %s', (state) => {
+describe.concurrent.each(['ENOSPC', 'EIO', 'EROFS'] as const)('opening a notebook on a disk that answers %s', (state) => {
   it('shows it for reading, says so, and gives it back when the disk works', async () => {
     await withDisk(async (disk, host) => {
       // One that the host knows, with an edit that its file has not, and one that it never saw.
