@@ -1,9 +1,10 @@
 // The HTTP API as protocol 1 and 2 have it.
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host } from '../support/host';
+import { Host, ROOT } from '../support/host';
 import { rawRequest } from '../support/raw';
 
 describe('HTTP', () => {
@@ -161,6 +162,10 @@ describe('HTTP', () => {
     for (const name of ['kernel-ready', 'consumer-capabilities', 'room-state', 'cell-op', 'model-lifecycle', 'transaction', 'execute']) {
       expect(text).toContain(name);
     }
+    // The page's types are held to what was written from these two; see the script for how to write it anew.
+    const script = path.join(ROOT, 'host/web/scripts/spec_types.mjs');
+    const gone = execFileSync('node', [script, host.url, host.token, path.join(ROOT, 'host/web/src/wire/spec.ts')], { encoding: 'utf8' });
+    expect(gone).toBe('');
   });
 
   it('says 404 for unknown routes and 405 with Allow for wrong methods, in the one error body', async () => {
