@@ -50,18 +50,18 @@ export class WidgetHub {
   }
 
   /**
-   * Models without a view are named by no output. Links come along with what they tie together; those of a package of its own (ipycanvas has one that
-   * draws for all its canvases) with any model of that package.
+   * Models without a view are named by no output. They come along with what they refer to (links, listeners), and those of a package of its own with
+   * any model of that package.
    */
   goesWith(one: Model, other: Model): boolean {
     const name = one.entries.get("_model_name")?.value;
-    if (typeof name === "string" && LINKS.has(name)) {
-      const ends = JSON.stringify([one.entries.get("source")?.value, one.entries.get("target")?.value]);
-      return [...ends.matchAll(REFERENCE)].some((match) => match[1] === other.id);
-    }
     const module = one.entries.get("_model_module")?.value;
-    if (typeof module !== "string" || module.startsWith("@jupyter-widgets/") || module === "anywidget") return false;
-    return !one.entries.get("_view_name")?.value && other.entries.get("_model_module")?.value === module;
+    if (typeof module !== "string" || one.entries.get("_view_name")?.value) return false;
+    const core = module.startsWith("@jupyter-widgets/");
+    if (core && !(typeof name === "string" && LINKS.has(name))) return false;
+    if (!core && other.entries.get("_model_module")?.value === module) return true;
+    const refers = JSON.stringify([...one.entries.values()].map((entry) => entry.value));
+    return [...refers.matchAll(REFERENCE)].some((match) => match[1] === other.id);
   }
 
   asset(path: string): Promise<Asset> {
