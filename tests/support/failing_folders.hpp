@@ -1,5 +1,5 @@
-// A folder that cannot be read on, as on a disk that breaks or a mount that goes: the next reads of any folder in this
-// program fail. It puts functions of the C library's names in their place.
+// A folder that cannot be read on, as on a disk that breaks or a mount that goes: one read of a folder in this
+// program fails. It puts functions of the C library's names in their place.
 #pragma once
 
 #include <dirent.h>
@@ -13,7 +13,7 @@ namespace lectern::test {
 inline std::atomic<int> folder_entries_left{-1};  // -1: reading works
 inline std::atomic<bool> folder_failed{false};
 
-/// As long as it lives, reading fails with EIO after so many entries ("." and ".." count), and goes on failing.
+/// As long as it lives: after so many entries ("." and ".." count) one read fails with EIO.
 class FolderFails {
  public:
   explicit FolderFails(int entries) {
@@ -33,6 +33,7 @@ inline bool folder_read_fails() {
     return false;
   }
   folder_failed = true;
+  folder_entries_left = -1;
   errno = EIO;
   return true;
 }
