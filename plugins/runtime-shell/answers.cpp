@@ -170,7 +170,7 @@ std::optional<std::string> described(const Place& place, const Facts& facts) {
   const auto& word = place.word;
   if (place.variable) {
     for (const auto& [name, value] : variables_of(facts.variables)) {
-      if (name == word) return name + "=" + value;
+      if (name == word) return std::string(name).append("=").append(value);
     }
     return std::nullopt;
   }
@@ -182,10 +182,10 @@ std::optional<std::string> described(const Place& place, const Facts& facts) {
   }
   if (word.find('/') == std::string::npos) {
     for (const auto& folder : path_of(facts)) {
-      const auto candidate = folder + "/" + word;
+      const auto candidate = std::string(folder).append("/").append(word);
       struct stat about {};
       if (::stat(candidate.c_str(), &about) == 0 && S_ISREG(about.st_mode) && ::access(candidate.c_str(), X_OK) == 0) {
-        return word + " is " + candidate;
+        return std::string(word).append(" is ").append(candidate);
       }
     }
   }

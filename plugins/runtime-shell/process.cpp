@@ -55,7 +55,7 @@ std::vector<std::string> make_environment(const Command& command) {
   merged.emplace("PYTHONUNBUFFERED", "1");  // a pipe is no terminal, yet what cells print shall be seen at once
   std::vector<std::string> out;
   out.reserve(merged.size());
-  for (const auto& [name, value] : merged) out.push_back(name + "=" + value);
+  for (const auto& [name, value] : merged) out.emplace_back(name).append("=").append(value);
   return out;
 }
 
@@ -135,6 +135,7 @@ Process::Process(const Command& command) {
 
   auto env = make_environment(command);
   std::vector<char*> env_pointers;
+  env_pointers.reserve(env.size() + 1);
   for (auto& entry : env) env_pointers.push_back(entry.data());
   env_pointers.push_back(nullptr);
   // Interactive, so that an error or an interrupt ends a cell and not the shell; without job control, so that all it

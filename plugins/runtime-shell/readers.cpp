@@ -55,7 +55,9 @@ bool somebody_reads(pid_t root, const struct stat& pipe) {
     const auto number = std::to_string(processes[i]);
     const auto process = "/proc/" + number;
     if (reads(process, pipe)) return true;
-    const auto children = read_small(process + "/task/" + number + "/children");
+    auto list = process;
+    list.append("/task/").append(number).append("/children");
+    const auto children = read_small(list);
     const char* at = children.c_str();
     for (char* end = nullptr;; at = end) {
       const long child = std::strtol(at, &end, 10);
