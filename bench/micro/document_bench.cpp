@@ -15,7 +15,7 @@ namespace {
 using namespace lectern;
 using document::NotebookDocument;
 
-constexpr const char* kTyping = "aa000000000000000000000000000001";
+constexpr std::string_view kTyping = "aa000000000000000000000000000001";
 
 NotebookDocument document_of(std::int64_t letters) {
   document::NotebookInput input;
