@@ -80,8 +80,8 @@ def slot_of(slot, comment):
 
 
 def constants_of(text):
-    for body in ENUM.findall(text):
-        for item in COMMENT.sub(" ", body).split(","):
+    for body in ENUM.findall(COMMENT.sub(" ", text)):  # a comment may hold a brace
+        for item in body.split(","):
             if not item.strip():
                 continue
             match = re.fullmatch(r"\s*(LECTERN_\w+) = (-?\d+)\s*", item)
