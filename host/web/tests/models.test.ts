@@ -111,6 +111,31 @@ describe("the models of a tab", () => {
     expect(value()).toBe(50);
   });
 
+  it("take back what cannot be sent, and go on", async () => {
+    const changes: ModelChange[] = [];
+    const sent: WireWrite[] = [];
+    const models = new Models((_id, message) => {
+      JSON.stringify(message); // what a frame hands over may be more than JSON
+      sent.push(message);
+      return Promise.resolve({ id: "x", ok: true, revision: 2 });
+    });
+    models.subscribe((change) => changes.push(change));
+    models.event({ model_id: "m", revision: 1, message: { method: "open", state: { value: 0 } } }, []);
+    for (let at = 0; at < 5; at += 1) models.write("m", toPatch({ value: 1n as unknown as Json }, [], []), {});
+    await new Promise((done) => setTimeout(done));
+    expect(models.get("m")!.entries.get("value")!.value).toBe(0);
+    expect(changes.at(-1)).toMatchObject({ kind: "update", keys: ["value"], from: null });
+    models.write("m", toPatch({ value: 7 }, [], []), {});
+    expect(sent).toMatchObject([{ state: { value: 7 } }]);
+  });
+
+  it("keep what was said before a frame is there, within 16 MiB", () => {
+    const { models, event, open } = setUp();
+    open();
+    for (let at = 0; at < 3; at += 1) event(1, { method: "custom", content: at }, {}, [new Uint8Array(7 << 20)]);
+    expect(models.takeEarly("m").map((one) => one.content)).toEqual([0, 1]);
+  });
+
   it("merge what is written faster than the host answers, but no custom message, and keep the order", async () => {
     const { models, open, write, sent } = setUp();
     open();
@@ -189,6 +214,8 @@ describe("widgets kept in the notebook", () => {
   it("say which code they bring", () => {
     const state = { m: { model_name: "AnyModel", model_module: "anywidget", state: { _esm: "export default {}" } }, n: { model_name: "N", model_module: "M", state: {} } };
     expect(savedCode({ widgets: { "application/vnd.jupyter.widget-state+json": { version_major: 2, version_minor: 0, state } } })).toEqual(["export default {}"]);
+    const list = { m: { model_name: "AnyModel", model_module: "anywidget", state: { _esm: ["export default {}"] } } };
+    expect(savedCode({ widgets: { "application/vnd.jupyter.widget-state+json": { version_major: 2, version_minor: 0, state: list } } })).toEqual(['["export default {}"]']);
     expect(savedCode(undefined)).toEqual([]);
     expect(savedCode({ widgets: "nonsense" })).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { storeUnsent, takeUnsent } from "../document/unsent";
 import { differences, loadDrafts, mergeDrafts, storeDrafts, withoutArrived } from "../document/drafts";
 import { createStore, type Store } from "../store/store";
 import { fromSnapshot, reduce } from "../store/reducer";
-import { Models } from "../widgets/models";
+import { Models, type WireWrite } from "../widgets/models";
 import type { ModelsDocument } from "../widgets/models_document";
 import { initialState, type Draft, type Notice, type SessionState } from "../store/session_state";
 import { claimClient, clientIdOf, dropKey, readKey, writeKey } from "../wire/client_key";
@@ -34,6 +34,8 @@ export class Session {
   private readonly connection: Connection;
   private stream = "";
   private lastSeq = -1;
+  /** A snapshot is under way: what is half here cannot be resumed. */
+  private snapshotting = false;
   private lastEpoch: number | null = null;
   private started = false;
   /** The current line has had its first frame. */
@@ -67,7 +69,7 @@ export class Session {
       ready: () => this.store.update((state) => ({ ...state, documentReady: true })),
       failed: (error) => this.documentFailed(error),
     });
-    this.models = new Models((model_id, message, buffers) => this.connection.command("model", { model_id, message, buffers: [] }, undefined, buffers));
+    this.models = new Models((id, message, buffers) => this.writeModel(id, message, buffers));
     this.connection = new Connection(() => this.target(), {
       phase: (phase) => this.store.update((state) => ({ ...state, phase })),
       event: (op, seq, data) => this.onEvent({ op, seq, data } as WireEvent),
@@ -167,7 +169,7 @@ export class Session {
     const key = readKey(this.info.notebook_id);
     if (!key) return { url: url.toString(), firstFrame: null };
     url.searchParams.set("client_id", clientIdOf(key));
-    if (this.stream && this.lastSeq >= 0) url.searchParams.set("resume", `${this.stream}.${this.lastSeq}`);
+    if (this.stream && this.lastSeq >= 0 && !this.snapshotting) url.searchParams.set("resume", `${this.stream}.${this.lastSeq}`);
     if (this.document.isReady) {
       url.searchParams.set("heads", this.document.knownHeads().join(","));
       url.searchParams.set("history_id", this.document.history);
@@ -193,7 +195,10 @@ export class Session {
     this.store.hold();
     if (typeof event.seq === "number") this.lastSeq = event.seq;
     const before = this.store.get();
-    if (event.op === "replay-complete") this.lastSeq = Math.max(this.lastSeq, event.data.seq ?? -1);
+    if (event.op === "replay-complete") {
+      this.snapshotting = false;
+      this.lastSeq = Math.max(this.lastSeq, event.data.seq ?? -1);
+    }
     this.store.update((state) => reduce(state, event));
     if (event.op === "model-lifecycle") this.models.event(event.data, this.buffers.splice(0));
     if (event.op === "kernel-ready" && event.data.replay === "snapshot" && this.modelsFace === "events") this.models.replayBegins();
@@ -220,7 +225,8 @@ export class Session {
     if (client.secret) writeKey(this.info.notebook_id, client.id, client.secret);
     void claimClient(client.id);
     if (before.clientId && before.clientId !== client.id) this.document.newIdentity();
-    if (this.stream !== ready.stream || ready.replay === "snapshot") this.lastSeq = ready.seq ?? -1;
+    this.snapshotting = ready.replay === "snapshot";
+    if (this.stream !== ready.stream || this.snapshotting) this.lastSeq = -1;
     this.stream = ready.stream;
     this.wasReady = true;
     this.connection.markReady();
@@ -260,7 +266,10 @@ export class Session {
   /** Its code loads with its first frame; nobody who gets models as events ever loads it. */
   private withModelsDocument(then: (models: ModelsDocument) => void): void {
     this.modelsDocument ??= import("../widgets/models_document").then((module) => new module.ModelsDocument(this.models));
-    void this.modelsDocument.then(then);
+    this.modelsDocument.then(then).catch((error: unknown) => {
+      this.modelsDocument = null;
+      this.notice("bar", { code: "widgets", message: String(error) });
+    });
   }
 
   private onClosed(info: CloseInfo): "retry" | "stop" {
@@ -282,6 +291,14 @@ export class Session {
     dropKey(this.info.notebook_id);
     this.stream = "";
     return "retry";
+  }
+
+  /** Told only where it says something: a model that is gone, or a line that is cut, shows by itself. */
+  private async writeModel(model_id: string, message: WireWrite, buffers: Uint8Array[]): Promise<Reply> {
+    const reply = await this.connection.command("model", { model_id, message, buffers: [] }, undefined, buffers);
+    const code = reply.error?.code;
+    if (reply.error && code !== "offline" && code !== "model_not_found") this.notice("bar", reply.error);
+    return reply;
   }
 
   private submit(chunks: readonly Uint8Array[], flush: { epoch: number } | null): Promise<Reply> {

@@ -53,6 +53,7 @@ export interface DocumentModel {
 /** Writes of one model that may be under way at once; what is written meanwhile goes as one. */
 const IN_FLIGHT = 4;
 const MOST_EARLY = 5_000;
+const MOST_EARLY_BYTES = 16 << 20;
 
 interface Known {
   revision: number;
@@ -75,14 +76,24 @@ interface Kept {
   writer: Writer;
   /** What the kernel said to the model before any frame of this tab had it; null from then on. */
   early: { content: Json; buffers: Uint8Array[] }[] | null;
+  earlyBytes: number;
   /** Last seen in the models document. */
   document: { order: number; entries: Patch } | null;
+}
+
+/** Frames can hand over what JSON cannot say (a cycle, a BigInt): it is like nothing else. */
+function sameValue(a: Json | undefined, b: Json | undefined): boolean {
+  try {
+    return a === b || JSON.stringify(a) === JSON.stringify(b);
+  } catch {
+    return false;
+  }
 }
 
 export function sameEntry(a: Entry | undefined, b: Entry | undefined): boolean {
   if (a === b) return true;
   if (!a || !b || a.buffers.length !== b.buffers.length) return false;
-  if (JSON.stringify(a.value) !== JSON.stringify(b.value)) return false;
+  if (!sameValue(a.value, b.value)) return false;
   return a.buffers.every((held, at) => {
     const other = b.buffers[at]!;
     return JSON.stringify(held.path) === JSON.stringify(other.path) && held.bytes.length === other.bytes.length && held.bytes.every((byte, index) => byte === other.bytes[index]);
@@ -146,6 +157,7 @@ export class Models {
 
   /** A snapshot begins: what it does not name is gone at its end. */
   replayBegins(): void {
+    this.unseen.clear();
     for (const id of this.all.keys()) this.unseen.add(id);
   }
 
@@ -170,7 +182,7 @@ export class Models {
     } else if (message.method === "custom") {
       // What another client said was for the kernel, not for the widgets here.
       if (event.origin) return;
-      if (known.early && known.early.length < MOST_EARLY) known.early.push({ content: message.content ?? null, buffers });
+      this.keepEarly(known, message.content ?? null, buffers);
       this.tell({ kind: "custom", model: known.model, content: message.content ?? null, buffers, from: null });
     } else if (message.method === "close") {
       this.close(id);
@@ -194,6 +206,12 @@ export class Models {
     for (const [id, kept] of this.all) {
       if (kept.document && !comms.has(id)) this.close(id);
     }
+  }
+
+  private keepEarly(kept: Kept, content: Json, buffers: Uint8Array[]): void {
+    if (!kept.early || kept.early.length >= MOST_EARLY || kept.earlyBytes >= MOST_EARLY_BYTES) return;
+    kept.earlyBytes += buffers.reduce((sum, one) => sum + one.byteLength, JSON.stringify(content).length);
+    if (kept.earlyBytes <= MOST_EARLY_BYTES) kept.early.push({ content, buffers });
   }
 
   // -- from the frames of this tab
@@ -224,7 +242,7 @@ export class Models {
     const kept = this.all.get(id);
     if (!kept) return;
     if (kept.writer.waiting.size > 0) this.flush(kept);
-    void this.send(id, { method: "custom", content }, buffers);
+    void this.deliver(id, { method: "custom", content }, buffers);
   }
 
   private pump(kept: Kept): void {
@@ -238,7 +256,16 @@ export class Models {
     writer.flying += 1;
     for (const key of patch.keys()) writer.keys.set(key, (writer.keys.get(key) ?? 0) + 1);
     const { state, buffer_paths, buffers } = fromPatch(patch);
-    void this.send(model.id, { method: "update", state, buffer_paths }, buffers).then((reply) => this.answered(kept, patch, reply));
+    void this.deliver(model.id, { method: "update", state, buffer_paths }, buffers).then((reply) => this.answered(kept, patch, reply));
+  }
+
+  /** What cannot be sent is answered like what the host refuses, so that it is taken back. */
+  private async deliver(id: string, message: WireWrite, buffers: Uint8Array[]): Promise<Reply> {
+    try {
+      return await this.send(id, message, buffers);
+    } catch (error) {
+      return { id: "", ok: false, error: { code: "unsent", message: String(error) } };
+    }
   }
 
   private answered(kept: Kept, patch: Patch, reply: Reply): void {
@@ -279,7 +306,7 @@ export class Models {
     this.generations += 1;
     const model: Model = { id, target, cellId, generation: this.generations, revision, entries: new Map(entries) };
     const writer: Writer = { flying: 0, keys: new Map(), theirs: new Map(), waiting: new Map() };
-    this.all.set(id, { model, revisions: new Map([...entries.keys()].map((key) => [key, revision])), writer, early: [], document: null });
+    this.all.set(id, { model, revisions: new Map([...entries.keys()].map((key) => [key, revision])), writer, early: [], earlyBytes: 0, document: null });
     this.tell({ kind: "open", model, from: null });
   }
 

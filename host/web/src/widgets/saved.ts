@@ -38,9 +38,12 @@ export function savedModel(metadata: Record<string, Json> | undefined, id: strin
   }
 }
 
-/** Saved widgets that bring code of their own along: it runs only once a person has said so on this machine. */
+/** Saved widgets that bring code of their own along: it runs only once a person has said so on this machine. Whatever shape it has, it counts. */
 export function savedCode(metadata: Record<string, Json> | undefined): string[] {
-  return Object.values(all(metadata)).flatMap((model) => (typeof model.state?._esm === "string" ? [model.state._esm] : []));
+  return Object.values(all(metadata)).flatMap((model) => {
+    const code = model?.state?._esm ?? null;
+    return code === null ? [] : [typeof code === "string" ? code : JSON.stringify(code)];
+  });
 }
 
 function base64(bytes: Uint8Array): string {

@@ -38,6 +38,9 @@ interface Pending {
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 /** The host's pings stay below the page, so a dead path shows only in a question that nobody answers. */
 const PROBE_MS = 5000;
+/** What the host takes as one message: beyond it, it closes the socket. */
+const LARGEST = 16 << 20;
+const CLOSE_TOO_LARGE = 1009;
 
 /** One session's socket: reconnects by itself, resends what was not answered (same ids, so nothing runs twice). */
 export class Connection {
@@ -142,6 +145,11 @@ export class Connection {
   private ask(id: string, text: string | null, bytes: Uint8Array<ArrayBuffer> | null, buffers: Uint8Array[] = []): Promise<Reply> {
     return new Promise((resolve) => {
       const first = buffers.length > 0 ? encodeFrame(FRAME.buffers, { sizes: buffers.map((one) => one.byteLength) }, buffers) : null;
+      // A message the host cannot take would cost the socket, and again with each reconnect.
+      if (Math.max(first?.byteLength ?? 0, bytes?.byteLength ?? 0, text === null ? 0 : wireBytes(text)) > LARGEST) {
+        resolve({ id, ok: false, error: tooLarge() });
+        return;
+      }
       const waiting: Pending = { text, bytes, buffers: first, resolve };
       this.pending.set(id, waiting);
       this.transmit(waiting);
@@ -195,10 +203,11 @@ export class Connection {
     this.refused = !this.ready;
     this.ready = false;
     this.socket = null;
+    const large = info.code === CLOSE_TOO_LARGE;
     for (const [id, waiting] of this.pending) {
-      if (waiting.bytes === null) continue;
+      if (waiting.bytes === null && !large) continue;
       this.pending.delete(id);
-      waiting.resolve({ id, ok: false, error: offline() });
+      waiting.resolve({ id, ok: false, error: large ? tooLarge() : offline() });
     }
     if (this.stopped || this.events.closed(info) === "stop") {
       this.failPending();
@@ -241,6 +250,15 @@ export class Connection {
     for (const [id, waiting] of this.pending) waiting.resolve({ id, ok: false, error: offline() });
     this.pending.clear();
   }
+}
+
+/** Exact where it may be too large, else no less than it is. */
+function wireBytes(text: string): number {
+  return text.length > LARGEST / 3 ? new TextEncoder().encode(text).byteLength : text.length * 3;
+}
+
+function tooLarge(): WireError {
+  return { code: "too_large", status: 413, message: say("trouble.too_large", { mib: LARGEST >> 20 }) };
 }
 
 function offline(): WireError {
