@@ -8,8 +8,8 @@ import type { Session } from "../session/session";
 import type { Output } from "../wire/types";
 import type { Look } from "./frame_messages";
 import { WidgetHub, type FrameLink } from "./hub";
-import { savedCode } from "./saved";
-import { approvedHere, approveHere } from "./saved_approval";
+import { savedCode, savedModel } from "./saved";
+import { approvedHere, approveHere, mayRun } from "./saved_approval";
 
 const FRAME_URL = "/widget-frame.html";
 const MAX_HEIGHT = 20_000;
@@ -36,7 +36,6 @@ type Found = "live" | "saved" | "code" | "none";
 /** Where the widgets of these outputs come from. A saved one with code of its own waits for a person's word. */
 function useFound(outputs: Output[]): Found {
   const { session } = useOpen();
-  const hub = hubOf(session);
   const ids = useMemo(() => widgetIds(outputs), [outputs]);
   const metadata = useSession((state) => state.notebook?.metadata);
   const untrusted = useSession((state) => state.untrusted !== null);
@@ -47,10 +46,9 @@ function useFound(outputs: Output[]): Found {
   );
   return useMemo(() => {
     if (live) return "live";
-    if (!ids.some((id) => hub.model(id) !== null)) return "none";
-    const code = savedCode(metadata);
-    return code.length === 0 || (!untrusted && approval.has(code.join("\0"))) ? "saved" : "code";
-  }, [live, ids, hub, metadata, untrusted, approval]);
+    if (!ids.some((id) => savedModel(metadata, id) !== null)) return "none";
+    return mayRun(savedCode(metadata), untrusted, approval) ? "saved" : "code";
+  }, [live, ids, metadata, untrusted, approval]);
 }
 
 /** The outputs of a cell from its first widget to its last, in one frame. */

@@ -1,9 +1,10 @@
 import type { Session } from "../session/session";
-import type { Json, Output } from "../wire/types";
+import type { BlobRef, Json, Output } from "../wire/types";
 import { blobUrl, isBlobRef } from "../notebook/outputs/values";
 import type { FromFrame, Look, ToFrame } from "./frame_messages";
 import { fromPatch, toPatch, type Model, type ModelChange, type Patch } from "./models";
-import { savedModel } from "./saved";
+import { savedCode, savedModel } from "./saved";
+import { mayRun } from "./saved_approval";
 
 /** As long as an output may be ahead of the models document, or of a replay that is under way. */
 const OPENS_WITHIN_MS = 10_000;
@@ -45,8 +46,11 @@ export class WidgetHub {
   model(id: string): { model: Model; live: boolean } | null {
     const live = this.session.models.get(id);
     if (live) return { model: live, live: true };
-    const saved = savedModel(this.session.store.get().notebook?.metadata, id);
-    return saved ? { model: saved, live: false } : null;
+    const { notebook, untrusted } = this.session.store.get();
+    const saved = savedModel(notebook?.metadata, id);
+    // A live widget's frame may name it as well, and nobody was asked for that one.
+    if (!saved || (saved.entries.has("_esm") && !mayRun(savedCode(notebook?.metadata), untrusted !== null))) return null;
+    return { model: saved, live: false };
   }
 
   /**
@@ -170,10 +174,11 @@ export class FrameLink {
   /** Large values are by reference; the frame cannot fetch them. */
   private tellOutputs(): void {
     const outputs = this.outputs;
-    this.turn = this.turn.then(async () => {
+    const tell = async () => {
       const whole = await inlined(outputs as unknown as Json);
       if (this.outputs === outputs) this.say({ lectern: "outputs", outputs: whole as unknown as Output[] });
-    });
+    };
+    this.turn = this.turn.then(tell).catch((error: unknown) => this.hub.session.notice("bar", { code: "widgets", message: String(error) }));
   }
 
   private mayWrite(id: string): boolean {
@@ -244,17 +249,19 @@ export class FrameLink {
   }
 }
 
-/** Outputs with their blobs in place: text as text, all else as base64, as in a notebook file. */
+/** Text as text, all else as base64, as in a notebook file. */
+async function blobText(ref: BlobRef): Promise<string> {
+  const response = await fetch(blobUrl(ref), { credentials: "same-origin" });
+  if (!response.ok) return "";
+  if (/^text\/|[+/](json|xml|javascript)$/.test(ref.media_type ?? "")) return response.text();
+  let binary = "";
+  for (const byte of new Uint8Array(await response.arrayBuffer())) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** Outputs with their blobs in place. One that does not come leaves the others as they are. */
 async function inlined(value: Json): Promise<Json> {
-  if (isBlobRef(value)) {
-    const response = await fetch(blobUrl(value), { credentials: "same-origin" });
-    if (!response.ok) return "";
-    const type = value.media_type ?? "";
-    if (/^text\/|[+/](json|xml|javascript)$/.test(type)) return response.text();
-    let binary = "";
-    for (const byte of new Uint8Array(await response.arrayBuffer())) binary += String.fromCharCode(byte);
-    return btoa(binary);
-  }
+  if (isBlobRef(value)) return blobText(value).catch(() => "");
   if (Array.isArray(value)) return Promise.all(value.map(inlined));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(await Promise.all(Object.entries(value).map(async ([key, one]) => [key, await inlined(one)] as const)));

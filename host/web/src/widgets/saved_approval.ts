@@ -22,6 +22,11 @@ export const approvedHere = {
   },
 };
 
+/** Whether saved widgets may run: they have no code of their own, or a person has let this very code run here. */
+export function mayRun(code: string[], untrusted: boolean, approved = approvedHere.get()): boolean {
+  return code.length === 0 || (!untrusted && approved.has(code.join("\0")));
+}
+
 export function approveHere(code: string): void {
   known = new Set([...approvedHere.get(), code].slice(-MOST));
   try {

@@ -147,7 +147,8 @@ export class AnyModel extends base.DOMWidgetModel {
 
   private begin(): void {
     const old = this.generation;
-    const next = new Generation(this, String(this.get("_esm") ?? "export default {}"));
+    const code = this.get("_esm") as unknown;
+    const next = new Generation(this, typeof code === "string" ? code : "export default {}");
     this.generation = next;
     if (!old) return;
     this.trigger("lectern:code", next);
