@@ -17,7 +17,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccach
   libzmq3-dev cppzmq-dev libyaml-cpp-dev libseccomp-dev liblua5.4-dev)
 # What only the tests need.
 TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck chromium
-  python3-venv python3-yaml abigail-tools curl openssl binutils make)
+  fonts-dejavu-core python3-venv python3-yaml abigail-tools curl openssl binutils make)
 
 # What only the nightly run needs: a kernel of another language.
 NIGHTLY_PACKAGES=(r-cran-irkernel)
@@ -99,8 +99,10 @@ build_page() {
   local web="$ROOT/host/web"
   need_node
   npm_install "$web"
-  if [ -f "$web/dist/index.html" ] && [ -z "$(find "$web/src" "$web/public" "$web/index.html" "$web/package.json" \
-    "$web/vite.config.ts" "$web/vite.frame.config.ts" -newer "$web/dist/index.html" -print -quit)" ]; then
+  # The last file that the build writes: where it is, the others are whole.
+  local last="$web/dist/widget-frame.js.gz"
+  if [ -f "$last" ] && [ -z "$(find "$web/src" "$web/public" "$web/index.html" "$web/package.json" "$web/package-lock.json" \
+    "$web/vite.config.ts" "$web/vite.frame.config.ts" "$web/vite.precompress.ts" -newer "$last" -print -quit)" ]; then
     return 0
   fi
   say "Building the page"

@@ -47,6 +47,10 @@ describe.runIf(existsSync(join(DIST, "index.html")))("the build", () => {
     }
   });
 
+  it("has the widgets' frame in less than 600 kB, compressed", () => {
+    expect(gzipSync(readFileSync(join(DIST, "widget-frame.js")), { level: 9 }).length).toBeLessThan(600_000);
+  });
+
   it("names nobody else's address to fetch from", () => {
     const html = readFileSync(join(DIST, "index.html"), "utf8");
     expect(html).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
