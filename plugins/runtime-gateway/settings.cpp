@@ -1,5 +1,8 @@
 #include "settings.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <fstream>
 
@@ -13,8 +16,13 @@ namespace {
 constexpr std::size_t most_gateways = 16;
 constexpr std::size_t longest_token = 8'192;
 
+/// By its number: a name that looks like one ("127.0.0.1.example") is somebody else's.
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  in_addr four{};
+  in6_addr six{};
+  if (::inet_pton(AF_INET, host.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+  if (::inet_pton(AF_INET6, host.c_str(), &six) == 1) return IN6_IS_ADDR_LOOPBACK(&six) != 0;
+  return host == "localhost";
 }
 
 [[noreturn]] void wrong(const std::string& what, const std::string& hint = {}) {
