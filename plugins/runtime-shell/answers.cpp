@@ -77,14 +77,38 @@ Place place_of(std::string_view content, bool whole_word) {
   return place;
 }
 
-/// Of `set`: names only where a line begins one; a value may go on over lines.
+/// How far one value goes: to the end of a line that is in no quotes.
+std::size_t value_size(std::string_view text) {
+  char quote = '\0';
+  bool escapes = true;  // '…' has none, $'…' has
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\\' && escapes) {
+      ++at;
+    } else if (quote != '\0') {
+      if (c != quote) continue;
+      quote = '\0';
+      escapes = true;
+    } else if (c == '\n') {
+      return at;
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+      escapes = c == '"' || (at > 0 && text[at - 1] == '$');
+    }
+  }
+  return text.size();
+}
+
+/// Of `set`. A value in quotes goes on over lines, and what looks like a name in there is none.
 std::vector<std::pair<std::string, std::string>> variables_of(std::string_view text) {
   std::vector<std::pair<std::string, std::string>> out;
   while (!text.empty()) {
-    const auto line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    auto line = text.substr(0, text.find('\n'));
     const auto equals = line.find('=');
-    if (equals == std::string_view::npos || !is_name(line.substr(0, equals))) continue;
+    const bool named = equals != std::string_view::npos && is_name(line.substr(0, equals));
+    if (named) line = text.substr(0, equals + 1 + value_size(text.substr(equals + 1)));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (!named) continue;
     auto value = line.substr(equals + 1);
     if (value.size() >= 2 && value.front() == '\'' && value.back() == '\'') value = value.substr(1, value.size() - 2);
     out.emplace_back(std::string(line.substr(0, equals)), std::string(value));
@@ -170,7 +194,10 @@ std::optional<std::string> described(const Place& place, const Facts& facts) {
   const auto& word = place.word;
   if (place.variable) {
     for (const auto& [name, value] : variables_of(facts.variables)) {
-      if (name == word) return std::string(name).append("=").append(value);
+      if (name != word) continue;
+      // Who may only read asks this too, and what the host was started with holds secrets.
+      if (std::getenv(name.c_str()) != nullptr) return name + " is a variable of the environment";
+      return std::string(name).append("=").append(value);
     }
     return std::nullopt;
   }

@@ -1,0 +1,65 @@
+// Parts of the runtimes that come along, which need no kernel: what is asked of a shell, settings of a gateway.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "../../plugins/runtime-gateway/settings.hpp"
+#include "../../plugins/runtime-shell/answers.hpp"
+#include "lectern/sdk/failure.hpp"
+
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class ShellAnswers : public ::testing::Test {
+ protected:
+  std::string inspect(const std::string& code) const {
+    return shell::inspect("{\"code\":\"" + code + "\"}", {0, "/", variables_, functions_});
+  }
+  std::string complete(const std::string& code) const {
+    return shell::complete("{\"code\":\"" + code + "\"}", {0, "/", variables_, functions_});
+  }
+  std::string variables_;
+  std::map<std::string, std::string, std::less<>> functions_;
+};
+
+TEST_F(ShellAnswers, WhatTheHostWasStartedWithIsNotShown) {
+  ASSERT_NE(std::getenv("PATH"), nullptr);
+  variables_ = "PATH='/secret'\nMINE='seen'\n";
+  EXPECT_THAT(inspect("$PATH"), HasSubstr("PATH is a variable of the environment"));
+  EXPECT_THAT(inspect("$PATH"), Not(HasSubstr("secret")));
+  EXPECT_THAT(inspect("$MINE"), HasSubstr("MINE=seen"));
+  EXPECT_THAT(complete("$PA"), HasSubstr("\"PATH\""));
+}
+
+TEST_F(ShellAnswers, PiecesOfAValueAreNoNames) {
+  variables_ =
+      "KEY='-----BEGIN\nZZ_PIECE=secret\nit'\"'\"'s\nZZ_TOO=secret'\n"
+      "TEXT=$'it\\'s\\nZZ_QUOTED=x'\nPLAIN=a\\'b\nLIST=([0]=\"x\ny\" [1]=\"\\\"\")\nAFTER='seen'\n";
+  EXPECT_THAT(complete("$ZZ_"), HasSubstr(R"("matches":[])"));
+  EXPECT_THAT(inspect("$ZZ_PIECE"), HasSubstr(R"("found":false)"));
+  EXPECT_THAT(inspect("$KEY"), HasSubstr("-----BEGIN"));
+  EXPECT_THAT(inspect("$AFTER"), HasSubstr("AFTER=seen"));
+}
+
+TEST(GatewaySettings, PlaintextIsForThisMachineOnlyByItsNumber) {
+  const auto taken = [](const std::string& url) {
+    try {
+      (void)gateway::read_options("{\"urls\":[\"" + url + "\"]}");
+      return true;
+    } catch (const lectern::sdk::Failure&) {
+      return false;
+    }
+  };
+  for (const std::string url : {"http://127.0.0.1:1", "http://127.8.9.1", "http://[::1]:2/x", "http://localhost"})
+    EXPECT_TRUE(taken(url)) << url;
+  for (const std::string url :
+       {"http://127.evil.example", "http://127.0.0.1.example", "http://10.0.0.1", "http://[::2]"})
+    EXPECT_FALSE(taken(url)) << url;
+}
+
+}  // namespace
