@@ -57,7 +57,7 @@ std::int64_t now_ms() {
 }
 
 Kernel::Kernel(std::uint64_t number, Command command, lectern::sdk::RuntimeEvents events)
-    : number_(number), command_(std::move(command)), events_(events), sees_readers_(can_see_readers()) {
+    : number_(number), command_(std::move(command)), events_(events) {
   wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_ < 0) throw Failure(LECTERN_UNAVAILABLE, std::string("no event descriptor: ") + std::strerror(errno));
   auto done = std::make_shared<std::promise<void>>();  // shared: the thread may still be in it when the answer is here
@@ -110,7 +110,12 @@ void Kernel::run_jobs() {
     jobs.swap(jobs_);
   }
   for (auto& job : jobs) {
-    if (!gone_) job();
+    if (gone_) return;
+    try {
+      job();
+    } catch (const std::exception& problem) {  // the others are still to be done
+      lectern::sdk::log_error("shell " + std::to_string(number_) + ": " + problem.what());
+    }
   }
 }
 
@@ -172,6 +177,7 @@ void Kernel::state(std::int64_t value, std::string_view why, std::string_view in
 // -- a shell's life
 
 void Kernel::begin(bool restore) {
+  scripts_.make_sure();
   const auto line = scripts_.begin(
       restore, functions_.text([this](const std::string& text) { return scripts_.completeness(text) == "complete"; }));
   process_ = std::make_unique<Process>(command_);
@@ -191,6 +197,7 @@ void Kernel::begin(bool restore) {
     state(LECTERN_KERNEL_STARTING);
   }
   process_->say(line);
+  sees_readers_ = can_see(process_->pid());
 }
 
 void Kernel::become_ready() {
@@ -369,7 +376,12 @@ void Kernel::request(std::uint64_t request, std::string kind, std::string conten
 void Kernel::answer(std::uint64_t request, const std::string& kind, const std::string& content) {
   std::string reply;
   if (kind == "is_complete") {
-    const auto said = scripts_.completeness(json::text(json::member(content, "code")));
+    std::string said = "unknown";
+    try {
+      said = scripts_.completeness(json::text(json::member(content, "code")));
+    } catch (const std::exception& problem) {
+      lectern::sdk::log_error("shell " + std::to_string(number_) + ": " + problem.what());
+    }
     reply = R"({"status":)" + json::quoted(said) + (said == "incomplete" ? R"(,"indent":""})" : "}");
   } else if (kind == "history") {
     reply = history_reply(history_);

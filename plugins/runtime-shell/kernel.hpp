@@ -84,11 +84,11 @@ class Kernel {
   const std::uint64_t number_;
   const Command command_;
   const lectern::sdk::RuntimeEvents events_;
-  const bool sees_readers_;
   Scripts scripts_;
   Functions functions_;
   std::unique_ptr<Process> process_;
   Phase phase_ = Phase::starting;
+  bool sees_readers_ = false;  // asked anew of each process
   bool restart_after_stop_ = false, shut_down_ = false, interrupted_ = false, killed_ = false;
   std::uint64_t run_ = 0;  // rises with every line whose end is asked for
   std::int64_t stop_ms_ = 0, looked_ms_ = 0, count_ = 0;

@@ -35,7 +35,7 @@ void Kernel::read_control() {
   for (auto end = control_.find('\n'); end != std::string::npos; end = control_.find('\n', at)) {
     const auto line = std::string_view(control_).substr(at, end - at);
     if (const auto said = answered(line, run_)) {
-      status = said;
+      if (!status) status = said;  // a question asked twice is answered twice: the second time of what we ran after it
     } else if (!line.empty()) {
       prompted = true;
     }

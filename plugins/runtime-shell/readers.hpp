@@ -7,8 +7,9 @@
 
 namespace shell {
 
-/// [any] Whether this system tells what a process waits in.
-bool can_see_readers();
+/// [any] Whether this system tells us what this process, a child of ours, waits in. It may tell of a child and not of
+/// ourselves: a process that must not be looked into is closed to itself too.
+bool can_see(pid_t process);
 /// [any] True when `root` or something it started reads from the pipe `pipe` describes.
 bool somebody_reads(pid_t root, const struct stat& pipe);
 

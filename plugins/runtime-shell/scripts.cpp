@@ -45,6 +45,15 @@ std::string as_word(std::string_view text) {
 }
 
 Scripts::Scripts() {
+  make();
+}
+
+void Scripts::make_sure() {
+  std::error_code problem;
+  if (!fs::is_directory(folder_, problem)) make();
+}
+
+void Scripts::make() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   std::error_code problem;
   const bool usable = runtime != nullptr && *runtime == '/' && ::access(runtime, W_OK) == 0;

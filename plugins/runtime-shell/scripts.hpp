@@ -25,6 +25,9 @@ class Scripts {
   Scripts(const Scripts&) = delete;
   Scripts& operator=(const Scripts&) = delete;
 
+  /// Makes the folder again when somebody took it away: what was written down is lost then. Throws as the constructor.
+  void make_sure();
+
   /// The line that makes a new shell ready. With `restore`, it goes on where the last one was: folder, umask,
   /// variables, and these functions.
   std::string begin(bool restore, std::string_view functions) const;
@@ -39,6 +42,7 @@ class Scripts {
   [[nodiscard]] std::string completeness(std::string_view code) const;
 
  private:
+  void make();
   [[nodiscard]] std::string file(const char* name) const { return as_word((folder_ / name).string()); }
   void write(const char* name, std::string_view text) const;
   [[nodiscard]] std::string read(const char* name) const;
