@@ -8,8 +8,8 @@ import { until, type Host } from '../support/host';
 
 const CHROMIUM = process.env.LECTERN_CHROMIUM ?? '/usr/bin/chromium';
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+export function launch(env: Record<string, string> = {}): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'], env: { ...(process.env as Record<string, string>), ...env } });
 }
 
 /** Between a browser context and the host: an HTTP proxy whose every connection can be cut, and which then refuses new ones. */

@@ -72,10 +72,13 @@ describe('together', () => {
     await two.page.getByTestId('panel-people').click();
     await two.page.getByTestId('point').click();
     const box = (await two.cell('c0').boundingBox())!;
-    await two.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-    await two.page.mouse.move(box.x + box.width / 2 + 3, box.y + box.height / 2);
+    let moves = 0;
+    await until('the pointer is seen', async () => {
+      moves += 1;
+      await two.page.mouse.move(box.x + box.width / 2 + (moves % 5), box.y + box.height / 2);
+      return (await one.cell('c0').locator('.pointer-dot').count()) > 0;
+    });
     await one.page.bringToFront();
-    await one.cell('c0').locator('.pointer-dot').first().waitFor();
     await one.select('c0');
     await one.page.keyboard.press('End');
     await one.page.getByTestId('panel-people').click();

@@ -153,16 +153,16 @@ describe('widgets', () => {
   });
 
   it('keep their place under a hand: takeover while dragging, two people at one slider over a slow line, viewers', async () => {
-    const name = host.notebook('hands.ipynb', [{ id: 'make', source: 'import ipywidgets as w\nfrom IPython.display import display\nslider = w.IntSlider(value=50)\ndisplay(slider)' }, { id: 'state', source: 'print("kernel", slider.value)' }]);
+    const name = host.notebook('hands.ipynb', [{ id: 'make', source: 'import ipywidgets as w\nfrom IPython.display import display\nslider = w.IntSlider(value=200, max=400)\ndisplay(slider)' }, { id: 'state', source: 'print("kernel", slider.value)' }]);
     const lines = [await Line.create(200), await Line.create(200)];
     const contexts = await Promise.all(lines.map((line) => browser.newContext({ proxy: line.proxy })));
     const first = await Tab.open(contexts[0]!, host, name);
     await run(first, 'make');
     const a = await widgets(first, 'make');
-    await reads('the slider', readout(a), '50');
+    await reads('the slider', readout(a), '200');
     const second = await Tab.open(contexts[1]!, host, name);
     const b = await widgets(second, 'make');
-    await reads('the slider in the second tab', readout(b), '50');
+    await reads('the slider in the second tab', readout(b), '200');
 
     // The pen goes from the first tab to the second in the middle of a drag.
     const grip = (await handle(a).boundingBox())!;
@@ -174,7 +174,7 @@ describe('widgets', () => {
     await first.becomesReader();
     await first.page.mouse.move(grip.x + 80, grip.y + 5, { steps: 4 });
     const held = await readout(a).innerText();
-    expect(Number(held)).toBeGreaterThan(50);
+    expect(Number(held)).toBeGreaterThan(200);
     await first.page.mouse.up();
     await reads('the other tab after the drag', readout(b), held);
     expect(await readout(a).innerText()).toBe(held);
@@ -190,26 +190,40 @@ describe('widgets', () => {
     const drag = (frame: Frame, by: number) =>
       frame.evaluate(async (step) => {
         const target = document.querySelector('.noUi-handle')!;
+        let gap = 0;
+        let last = performance.now();
         for (let at = 0; at < 30; at += 1) {
           target.dispatchEvent(new KeyboardEvent('keydown', { key: step > 0 ? 'ArrowRight' : 'ArrowLeft', bubbles: true }));
           await new Promise((done) => setTimeout(done, 20));
+          gap = Math.max(gap, performance.now() - last);
+          last = performance.now();
         }
-        return [...(globalThis as any).seen] as number[];
+        return { seen: [...(globalThis as any).seen] as number[], gap };
       }, by);
-    await Promise.all([watch(a), watch(b)]);
-    const [up, down] = await Promise.all([drag(a, 1), drag(b, -1)]);
+    const both = async () => Promise.all([readout(a).innerText(), readout(b).innerText()]);
+    const settled = async () => {
+      const before = await both();
+      await new Promise((done) => setTimeout(done, 700)); // longer than a way there and back
+      const after = await both();
+      return before.join() === after.join() && after[0] === after[1] ? after[0]! : null;
+    };
+    const rest = () => until('both to have the same value, and to rest', settled, 15_000);
+    const together = async () => {
+      await Promise.all([watch(a), watch(b)]);
+      return Promise.all([drag(a, 1), drag(b, -1)]);
+    };
+    let hands = await together();
+    // A hand that pauses, on a busy machine, sees what the other did meanwhile, and should: only one that moves on says something.
+    for (let again = 0; again < 2 && hands.some(({ gap }) => gap > 300); again += 1) {
+      await rest();
+      hands = await together();
+    }
+    const [up, down] = hands.map(({ seen }) => seen);
     const steady = (values: number[], sign: number) => values.every((value, at) => at === 0 || Math.sign(value - values[at - 1]!) === sign);
     expect(up!.length).toBeGreaterThan(10);
     expect([up, steady(up!, 1)]).toEqual([up, true]);
     expect([down, steady(down!, -1)]).toEqual([down, true]);
-    const both = async () => Promise.all([readout(a).innerText(), readout(b).innerText()]);
-    const settled = async () => {
-      const before = await both();
-      await new Promise((done) => setTimeout(done, 900)); // longer than a way there and back
-      const after = await both();
-      return before.join() === after.join() && after[0] === after[1] ? after[0]! : null;
-    };
-    const last = await until('both to have the same value, and to rest', settled, 15_000);
+    const last = await rest();
     await run(second, 'state');
     await second.showsOutput('state', `kernel ${last}`);
 
@@ -222,7 +236,7 @@ describe('widgets', () => {
     const c = await widgets(guest, 'make');
     await reads('the slider of a viewer', readout(c), last);
     expect(await c.locator('#output').evaluate((output: HTMLElement) => output.inert)).toBe(true);
-    await handle(b).press(Number(last) > 50 ? 'ArrowLeft' : 'ArrowRight');
+    await handle(b).press(Number(last) > 200 ? 'ArrowLeft' : 'ArrowRight');
     const moved = await readout(b).innerText();
     expect(moved).not.toBe(last);
     for (const frame of [a, c]) await reads('the move', readout(frame), moved);
