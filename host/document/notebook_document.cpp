@@ -1,6 +1,8 @@
 #include "document/notebook_document.hpp"
 
+#include <map>
 #include <set>
+#include <utility>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -124,9 +126,45 @@ Result<std::string> actor_bytes(std::string_view actor) {
   return std::move(*bytes);
 }
 
+namespace {
+
+struct HeldChange {
+  std::string bytes;
+  ChangeInfo info;
+};
+
+// Takes those out of `held` whose past is `here` or among them, each behind what it builds on. Linear in what they say.
+template <class Here>
+std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& here) {
+  std::map<ChangeHash, std::vector<std::size_t>> wanted_by;
+  std::vector<std::size_t> missing(held.size()), ready;
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    for (const auto& dep : held[i].info.deps) {
+      if (here(dep)) continue;
+      wanted_by[dep].push_back(i);
+      ++missing[i];
+    }
+    if (missing[i] == 0) ready.push_back(i);
+  }
+  std::vector<std::string> out;
+  for (std::size_t n = 0; n < ready.size(); ++n) {
+    auto& change = held[ready[n]];
+    out.push_back(std::exchange(change.bytes, {}));
+    const auto waiting = wanted_by.extract(change.info.hash);
+    if (waiting.empty()) continue;
+    for (const auto i : waiting.mapped()) {
+      if (--missing[i] == 0) ready.push_back(i);
+    }
+  }
+  std::erase_if(held, [](const HeldChange& change) { return change.bytes.empty(); });
+  return out;
+}
+
+}  // namespace
+
 struct SyncSession::State {
   Engine::SyncHandle handle{lam_sync_new()};
-  std::vector<std::string> held;  // came before what they build on
+  std::vector<HeldChange> held;  // came before what they build on
 };
 SyncSession::SyncSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SyncSession::SyncSession(SyncSession&&) noexcept = default;
@@ -295,28 +333,25 @@ Result<AppliedChanges> NotebookDocument::sync_receive(SyncSession& session, std:
   };
   if (!outcome) return refused(outcome);
   // The protocol may send what builds on changes still to come: its filters are wrong about one in a hundred. A peer
-  // sends each change once, so what cannot be applied yet is held until the rest is here.
+  // sends each change once, so what cannot be applied yet is held until the rest is here. Nothing is held for those who
+  // may not make it.
   auto& held = session.state_->held;
-  chunks.insert(chunks.end(), std::make_move_iterator(held.begin()), std::make_move_iterator(held.end()));
-  held.clear();
-  LECTERN_TRY(const auto infos, inspect_changes(chunks, state_->limits));
-  std::set<ChangeHash> ready;
-  std::vector<bool> take(chunks.size());
-  for (bool more = true; more;) {
-    more = false;
-    for (std::size_t i = 0; i < chunks.size(); ++i) {
-      if (take[i]) continue;
-      take[i] = std::all_of(infos[i].deps.begin(), infos[i].deps.end(),
-                            [&](const ChangeHash& dep) { return ready.contains(dep) || contains(dep); });
-      if (take[i]) more = ready.insert(infos[i].hash).second || more;
+  if (chunks.size() + held.size() > state_->limits.max_chunks_per_batch) {
+    return fail(413, "too_large",
+                "more than " + std::to_string(state_->limits.max_chunks_per_batch) + " changes come or wait for others",
+                "open the connection anew, and send changes after those they build on");
+  }
+  LECTERN_TRY(auto infos, inspect_changes(chunks, state_->limits));
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (!authors.include(infos[i].actor) && !contains(infos[i].hash)) {
+      return fail(403, "foreign_actor", "changes by an actor that was not issued to this client",
+                  "return to the host's heads");
     }
   }
-  std::vector<std::string> now;
+  for (std::size_t i = 0; i < chunks.size(); ++i) held.push_back({std::move(chunks[i]), std::move(infos[i])});
+  const auto now = take_ready(held, [this](const ChangeHash& dep) { return contains(dep); });
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    if (!take[i]) bytes += chunks[i].size();
-    (take[i] ? now : held).push_back(std::move(chunks[i]));
-  }
+  for (const auto& change : held) bytes += change.bytes.size();
   if (bytes > kHeldBytes) {
     return fail(413, "too_large", "more than " + std::to_string(kHeldBytes) + " bytes of changes wait for others",
                 "open the connection anew, and send changes after those they build on");

@@ -191,6 +191,17 @@ describe('Automerge of JavaScript', () => {
     expect((await snapshot()).get('b').source).toMatch(/^third second first /);
   });
 
+  it('is told at once that nothing waits for changes of an actor that is not its own', async () => {
+    const client = await join('events');
+    const peer = sync(client, A.init({ actor: 'ab'.repeat(16) }));
+    await client.until('the notebook', () => peer.talk().cells?.b && peer.acknowledged());
+    for (const word of ['first ', 'second ']) peer.change((draft) => A.splice(draft, ['cells', 'b', 'source'], 0, 0, word));
+    const said = A.decodeSyncMessage(peer.next()!);
+    const from = client.frames.length;
+    client.socket.send(encodeBinary(1, {}, A.encodeSyncMessage({ ...said, changes: [said.changes[1]!] })));
+    await client.event('notice', (data) => /not issued to this client/.test(data.text), from);
+  });
+
   it('comes back by sync with what it did under the actor it had before, and goes on under the new one', async () => {
     const client = await join('events');
     const before = sync(client);
