@@ -328,12 +328,16 @@ void Editing::start_rewrite() {
   session_.prepared().journal->rewrite(std::move(*snapshot), document_->sidecar(), {}, std::move(done));
 }
 
-// Until a rewrite succeeds nobody sees the edits; their authors are told that they are not safe.
+// Until a rewrite succeeds nobody sees the edits; their authors are told that they are not safe. That is decided: the
+// same id again must not make the edit twice.
 void Editing::rewritten(Status status, std::size_t covered) {
   if (!status) {
+    auto kept = status.error();
+    kept.status = 507;
+    kept.hint = "It is kept and appears when the disk works; do not send it again.";
     for (auto& batch : unwritten_) {
       for (auto& staged : batch) {
-        if (staged.told) std::exchange(staged.told, {})(fail(status.error()));
+        if (staged.told) std::exchange(staged.told, {})(fail(kept));
       }
     }
     return refuse_edits(status.error());
@@ -367,17 +371,17 @@ void Editing::show_what_is_safe() {
   take(staged_);
   session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
                                        &loop = session_.loop(), bytes = std::move(bytes), unsafe = std::move(unsafe),
-                                       sidecar = document_->sidecar()] {
+                                       sidecar = document_->sidecar(), written = batches_written_] {
     auto safe = bytes ? document_without(*bytes, sidecar, unsafe) : fail(bytes.error());
-    loop.post([weak, safe = std::move(safe)]() mutable {
-      if (const auto session = weak.lock()) session->editing().made_safe(std::move(safe));
+    loop.post([weak, written, safe = std::move(safe)]() mutable {
+      if (const auto session = weak.lock()) session->editing().made_safe(std::move(safe), written);
     });
   });
 }
 
-void Editing::made_safe(Result<document::NotebookDocument> safe) {
+void Editing::made_safe(Result<document::NotebookDocument> safe, std::uint64_t written) {
   making_safe_ = false;
-  if (!refusing_) return run_quiet();
+  if (!refusing_ || written != batches_written_) return run_quiet();  // which begins anew when it must
   if (!safe)
     return log::error("session", "what is safe of " + session_.path() + " cannot be shown: " + safe.error().message);
   safe_ = std::move(*safe);

@@ -118,7 +118,8 @@ class Editing {
   void refuse_edits(Error why);
   /// Makes `safe_` for those who wait for quiet while there is none to come.
   void show_what_is_safe();
-  void made_safe(Result<document::NotebookDocument> safe);
+  /// `written`: batches_written_ when it was begun; the disk may have worked for a moment since.
+  void made_safe(Result<document::NotebookDocument> safe, std::uint64_t written);
   void publish(Staged& staged);
   void compact();
   void run_waiting(const Status& status);

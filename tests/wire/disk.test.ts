@@ -28,13 +28,14 @@ async function survives(a: Client, b: Client, host: Host, breaks: () => void, he
   }
   const [seen, told] = [b.frames.length, a.frames.length];
   breaks();
-  const first = await a.command('transaction', set('a', 'not safe'));
-  expect([first.ok, first.error?.code, first.error?.status]).toEqual([false, 'journal_failed', 503]);
+  const id = randomBytes(8).toString('hex');
+  const first = await a.command('transaction', set('a', 'not safe'), { id });
+  expect([first.ok, first.error?.code, first.error?.status]).toEqual([false, 'journal_failed', 507]);
   const failed = await b.event('save-state', (data) => data.state === 'failed', seen);
   expect(failed.data.error).toMatchObject({ code: 'journal_failed', message: expect.stringContaining('journal') });
   // From now on nothing is taken that memory alone would hold.
   const second = await a.command('transaction', set('b', 'refused'));
-  expect([second.ok, second.error?.code]).toEqual([false, 'journal_failed']);
+  expect([second.ok, second.error?.code, second.error?.status]).toEqual([false, 'journal_failed', 503]);
   expect((await a.command('undo', {})).ok).toBe(false);
   const save = await a.command('save', {});
   expect(save.ok).toBe(false);
@@ -48,6 +49,8 @@ async function survives(a: Client, b: Client, host: Host, breaks: () => void, he
   const healed = b.frames.length;
   heals();
   await b.event('save-state', (data) => data.state === 'saved' && data.error === undefined, healed, 30_000);
+  const again = await a.command('transaction', set('a', 'not safe'), { id });
+  expect(again.error, 'it is made already').toEqual(first.error);
   expect((await a.command('transaction', set('b', 'after'))).ok).toBe(true);
   expect((await a.command('save', {})).ok).toBe(true);
   expect(host.file('n.ipynb')).toContain('after');
