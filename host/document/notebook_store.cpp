@@ -244,13 +244,15 @@ NotebookRegistry* NotebookStore::State::registry() {
 namespace {
 
 // False for a lease whose holder's file was replaced or deleted, so that another file has its number now; the holder
-// finds out soon.
-bool still_has(const Error& taken, std::uint64_t device, std::uint64_t inode) {
+// finds out soon. Also for one of the path that is `asked` for: who asks holds the lease of that path, so the one
+// before is on its way out.
+bool still_has(const Error& taken, std::uint64_t device, std::uint64_t inode, const std::string& asked) {
   const auto details = json::parse(taken.details);
   const auto* holder = details ? details->find("holder") : nullptr;
   const auto* path = holder != nullptr && holder->is_object() ? holder->find("path") : nullptr;
   struct stat info {};
   if (path == nullptr || !path->is_string()) return true;
+  if (*path->as_string() == asked) return false;
   if (::lstat(path->as_string()->c_str(), &info) != 0) return errno != ENOENT && errno != ENOTDIR;
   return info.st_dev == device && info.st_ino == inode;
 }
@@ -266,7 +268,7 @@ Result<FileLease> NotebookStore::State::lease_file(std::uint64_t device, std::ui
     out.lease = std::move(*lease);
   } else if (lease.error().code != "open_elsewhere") {
     log::warning("document", "Other paths of " + path + " are not guarded. " + lease.error().message);
-  } else if (still_has(lease.error(), device, inode)) {
+  } else if (still_has(lease.error(), device, inode, path)) {
     return fail(std::move(lease).error());
   } else {
     out.device = out.inode = 0;  // to be taken once the holder has noticed

@@ -269,6 +269,15 @@ TEST_F(FileLeaseTest, ALeaseOfAFileThatWasReplacedKeepsNobodyOut) {
   EXPECT_TRUE(two_->open(at("same.ipynb"), formats_).has_value());
 }
 
+TEST_F(FileLeaseTest, ALeaseOfTheSamePathThatIsOnItsWayOutKeepsNobodyOut) {
+  auto ended = one_->open(at("a.ipynb"), formats_);
+  ASSERT_TRUE(ended.has_value());
+  ended->lease = {};  // as a session's end does: the lock of the file itself goes a little later
+  ended->state_lock = {};
+  const auto again = one_->open(at("a.ipynb"), formats_);
+  EXPECT_TRUE(again.has_value()) << again.error().message;
+}
+
 TEST_F(NotebookStoreTest, AFileThatCameAfterItWasLookedForIsOpenedAndNotMadeAnew) {
   const auto where = at("late.ipynb");
   ASSERT_EQ(where.kind, PathKind::missing);
