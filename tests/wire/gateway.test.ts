@@ -165,8 +165,8 @@ describe('a gateway', () => {
     let from = a.frames.length;
     await a.command('execute', { cell_ids: ['slow'] });
     await a.event('cell-op', (data) => data.cell_id === 'slow' && data.outputs?.length > 0, from);
-    const cut = Date.now();
     await jupyter.down();
+    const cut = Date.now();
     const lost = await a.event('kernel-status', (data) => data.state === 'unreachable', from);
     expect(Date.now() - cut).toBeLessThan(5_000);
     expect(lost.data.error).toMatch(/gateway at http:\/\/localhost:\d+ cannot be reached/);

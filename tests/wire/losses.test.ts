@@ -52,7 +52,7 @@ describe('when nobody is there any more', () => {
   let host: Host;
   beforeAll(async () => {
     // Nothing is kept alive, and nothing would be saved by itself for a minute.
-    const now = ['--session-ttl-ms', '300', '--reservation-lost-ms', '50', '--reservation-closed-ms', '50'];
+    const now = ['--session-ttl-ms', '2000', '--reservation-lost-ms', '50', '--reservation-closed-ms', '50'];
     host = await Host.start({ args: [...now, '--autosave-after-ms', '60000', '--autosave-at-most-ms', '60000'] });
   });
   afterAll(() => host.stop());
