@@ -1,5 +1,6 @@
 #include "isolation/remote_runtime.hpp"
 
+#include <future>
 #include <utility>
 #include <vector>
 
@@ -44,7 +45,10 @@ void RemoteRuntime::take(std::string_view payload, Credit credit) {
   if (!from.ok()) return on_failure_("told an event that makes no sense");
   const std::scoped_lock lock(mutex_);
   const auto at = kernels_.find(kernel);
-  if (at == kernels_.end() || at->second.gone) return;  // of a kernel nobody started, or that has ended
+  if (at == kernels_.end()) return;  // of a kernel nobody started
+  // Of a kernel that ended with its process only the next process tells, once it was asked to start it again.
+  if (at->second.gone && at->second.starting == 0) return;
+  at->second.gone = false;
   const bool last = event.kind == LECTERN_RUN_STATE && event.value == LECTERN_KERNEL_DEAD &&
                     std::string_view(event.text.p, event.text.n) == "shutdown";
   if (last) kernels_.erase(at);
@@ -67,6 +71,7 @@ void RemoteRuntime::ended(const std::string& blame) {
   const std::string why = "the process of its runtime has ended: " + text::label(blame, 400);
   const std::scoped_lock lock(mutex_);
   for (auto& [kernel, known] : kernels_) {
+    known.there = false;
     if (std::exchange(known.gone, true)) continue;
     tell_state(kernel, LECTERN_KERNEL_DEAD, why);
   }
@@ -119,14 +124,26 @@ lectern_status RemoteRuntime::start(std::uint64_t kernel, std::string_view name,
                                     lectern_error& error) {
   {
     const std::scoped_lock lock(mutex_);
-    if (!kernels_.try_emplace(kernel, Known{std::string(name), std::string(options)}).second) return LECTERN_CONFLICT;
+    const auto [at, added] = kernels_.try_emplace(kernel, Known{std::string(name), std::string(options)});
+    if (!added) return LECTERN_CONFLICT;
+    ++at->second.starting;
   }
-  const auto reply = line_->call(to_start(kernel, name, options), Lane::slow, true);
+  std::promise<Result<std::string>> promise;
+  auto answer = promise.get_future();
+  const auto handed = line_->hand_over(
+      to_start(kernel, name, options),
+      [this, kernel, promise = std::move(promise)](Line::Reply&& reply) mutable {
+        // Here, before what it tells next: a death may have come while this call waited for its turn.
+        if (words(reply).empty()) start_answered(kernel, 0, {});
+        promise.set_value(std::move(reply.said));
+      },
+      Lane::slow, true);
+  const auto said = handed ? answer.get() : Result<std::string>(fail(handed.error()));
   lectern_status status = LECTERN_OK;
-  if (!reply.said) {
-    status = blame(reply.said.error(), error);
+  if (!said) {
+    status = blame(said.error(), error);
   } else {
-    Unpacker from(*reply.said);
+    Unpacker from(*said);
     status = unpack_end(from, error);
   }
   if (status == LECTERN_OK) return status;
@@ -135,20 +152,36 @@ lectern_status RemoteRuntime::start(std::uint64_t kernel, std::string_view name,
   return status;
 }
 
-void RemoteRuntime::start_again(std::uint64_t kernel, const Known& known) {
-  const auto failed = [this, kernel, attempt = known.attempt](const std::string& why) {
-    const std::scoped_lock lock(mutex_);
-    const auto at = kernels_.find(kernel);
-    if (at == kernels_.end() || at->second.attempt != attempt || std::exchange(at->second.gone, true)) return;
-    tell_state(kernel, LECTERN_KERNEL_DEAD, "it could not be started again: " + why);
-  };
+void RemoteRuntime::start_answered(std::uint64_t kernel, std::uint64_t attempt, const std::string& why) {
+  const std::scoped_lock lock(mutex_);
+  const auto at = kernels_.find(kernel);
+  if (at == kernels_.end()) {
+    if (!why.empty()) return;
+    // It was let go while its start waited: nobody else would end it.
+    Packer to = call_frame(Op::runtime_shutdown);
+    to.number(kernel);
+    (void)line_->hand_over(std::move(to), [](Line::Reply&&) {});
+    return;
+  }
+  auto& known = at->second;
+  --known.starting;
+  if (why.empty()) known.there = true;
+  if (known.there) {  // by this attempt, or by one before it that the process refuses another for
+    if (std::exchange(known.gone, false)) tell_state(kernel, LECTERN_KERNEL_STARTING, {});
+    return;
+  }
+  if (known.attempt != attempt || std::exchange(known.gone, true)) return;
+  tell_state(kernel, LECTERN_KERNEL_DEAD, "it could not be started again: " + why);
+}
+
+void RemoteRuntime::start_again(std::uint64_t kernel, Known& known) {
+  ++known.starting;
+  const auto attempt = ++known.attempt;
   const auto handed = line_->hand_over(
       to_start(kernel, known.name, known.options),
-      [failed](Line::Reply&& reply) {
-        if (const auto why = words(reply); !why.empty()) failed(why);
-      },
-      Lane::slow, true);
-  if (!handed) failed(handed.error().message);
+      [this, kernel, attempt](Line::Reply&& reply) { start_answered(kernel, attempt, words(reply)); }, Lane::slow,
+      true);
+  if (!handed) start_answered(kernel, attempt, handed.error().message);
 }
 
 lectern_status RemoteRuntime::to_kernel(std::uint64_t kernel, Packer call,
@@ -190,7 +223,6 @@ lectern_status RemoteRuntime::restart(std::uint64_t kernel) {
     const auto at = kernels_.find(kernel);
     if (at == kernels_.end()) return LECTERN_NOT_FOUND;
     if (std::exchange(at->second.gone, false)) {
-      ++at->second.attempt;
       tell_state(kernel, LECTERN_KERNEL_RESTARTING, {});
       start_again(kernel, at->second);
       return LECTERN_OK;

@@ -50,6 +50,8 @@ class RemoteRuntime {
   struct Known {
     std::string name, options;
     bool gone = false;          // its process is: restart() starts it in the next one
+    bool there = false;         // the process that runs now has started it
+    int starting = 0;           // starts that are not answered yet
     std::uint64_t attempt = 0;  // of starting it again: what becomes of an older one is old news
   };
   enum class Here { no, gone, yes };
@@ -57,7 +59,9 @@ class RemoteRuntime {
   void tell(std::uint64_t kernel, lectern_runtime_event event);
   void tell_state(std::uint64_t kernel, std::uint32_t state, std::string_view why);
   lectern_status to_kernel(std::uint64_t kernel, Packer call, std::function<void(const std::string& why)> refused);
-  void start_again(std::uint64_t kernel, const Known& known);
+  void start_again(std::uint64_t kernel, Known& known);
+  /// On the line's thread. `why` it was not started; empty = it was.
+  void start_answered(std::uint64_t kernel, std::uint64_t attempt, const std::string& why);
   static std::string words(const Line::Reply& reply);
 
   const OnEvent on_event_;

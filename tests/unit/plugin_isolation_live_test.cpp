@@ -206,9 +206,13 @@ TEST_F(LiveTransport, WhatThePluginSaysComesThrough) {
 
 class LiveRuntime : public Live {
  protected:
-  Inbox<RuntimeEvent> inbox_;  // outlives the runtime
-  std::shared_ptr<Runtime> runtime_ = *Runtime::create(load(Kind::runtime, "crashing-runtime"), "{}",
-                                                       [this](RuntimeEvent&& event) { inbox_.put(std::move(event)); });
+  Inbox<RuntimeEvent> inbox_;                        // outlives the runtime
+  std::function<void(const RuntimeEvent&)> during_;  // while one is told
+  std::shared_ptr<Runtime> runtime_ =
+      *Runtime::create(load(Kind::runtime, "crashing-runtime"), "{}", [this](RuntimeEvent&& event) {
+        if (const auto during = during_) during(event);
+        inbox_.put(std::move(event));
+      });
   void TearDown() override { runtime_.reset(); }
 
   void expect_state(KernelState state, std::string_view why = "") {
@@ -243,7 +247,7 @@ TEST_F(LiveRuntime, ADeathIsToldAsDeadAndTheKernelCanBeRestarted) {
   ASSERT_TRUE(listed) << listed.error().message;
   EXPECT_THAT(*listed, HasSubstr("crash"));
   start();
-  for (const std::string how : {"segv"}) {
+  for (const std::string how : {"segv", "exit"}) {
     EXPECT_EQ(run("hello"), "hello");
     ASSERT_TRUE(runtime_->execute(1, ++last_, how));
     EXPECT_EQ(inbox_.next()->kind, RuntimeEventKind::started);
@@ -260,6 +264,37 @@ TEST_F(LiveRuntime, ADeathIsToldAsDeadAndTheKernelCanBeRestarted) {
   ASSERT_TRUE(runtime_->shutdown(1));
   expect_state(KernelState::dead, "shutdown");
   EXPECT_EQ(runtime_->execute(1, ++last_, "hello").error().code, "unknown_kernel");
+}
+
+TEST_F(LiveRuntime, AKernelThatIsRestartedDuringAnotherDeathLives) {
+  const auto kill = [this] { ::kill(static_cast<pid_t>(runtime_->generation()->report().pid), SIGKILL); };
+  start(1);
+  start(2);
+  kill();
+  expect_state(KernelState::dead);
+  expect_state(KernelState::dead);
+  ASSERT_TRUE(runtime_->restart(1));
+  expect_state(KernelState::restarting);
+  expect_state(KernelState::starting);
+  expect_state(KernelState::idle);
+  // Between the two of whom the next death is told: the second is started already when its turn comes.
+  bool restarted = false;
+  during_ = [&](const RuntimeEvent& event) {
+    if (event.kernel != 1 || event.value != static_cast<std::int64_t>(KernelState::dead)) return;
+    restarted = runtime_->restart(2).has_value();
+    during_ = nullptr;
+  };
+  kill();
+  expect_state(KernelState::restarting);
+  expect_state(KernelState::dead);
+  expect_state(KernelState::dead);
+  expect_state(KernelState::starting);
+  expect_state(KernelState::idle);
+  EXPECT_TRUE(restarted);
+  ASSERT_TRUE(runtime_->execute(2, 77, "hello"));
+  EXPECT_EQ(inbox_.next()->kind, RuntimeEventKind::started);
+  EXPECT_EQ(inbox_.next()->text, "hello");
+  EXPECT_EQ(inbox_.next()->kind, RuntimeEventKind::finished);
 }
 
 TEST_F(LiveRuntime, AKilledOneIsToldWithinASecondAndTakesItsProgramsAlong) {
