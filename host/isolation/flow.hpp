@@ -40,6 +40,8 @@ class Credit {
     bytes_ = std::exchange(other.bytes_, 0);
     return *this;
   }
+  /// Whoever told it is held up in its own process when too much waits: nobody here needs to be.
+  [[nodiscard]] bool counts() const { return flow_ != nullptr; }
   /// Two events became one.
   void join(Credit&& other) {
     if (flow_ == nullptr || other.flow_ != flow_) return;

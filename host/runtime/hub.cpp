@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds held_up_for{50};
 void Mailbox::put(plugin::RuntimeEvent&& event) {
   std::unique_lock lock(mutex);
   const bool stream = event.kind == plugin::RuntimeEventKind::stream;
-  if (stream && text_waiting > held_up_past) {
+  if (stream && !event.credit.counts() && text_waiting > held_up_past) {
     room.wait_for(lock, held_up_for, [&] { return closed || text_waiting <= held_up_past; });
   }
   if (closed) return;

@@ -30,7 +30,8 @@ namespace lectern::runtime {
 
 /// Where the events of one kernel wait for its session's loop. Pieces of one stream that wait together become one.
 /// A program that prints faster than its session reads is held up: past 16 MiB that wait, each further piece comes
-/// 50 ms late, unless there is room before; its thread stops reading, and the program's own pipe fills.
+/// 50 ms late, unless there is room before; its thread stops reading, and the program's own pipe fills. Pieces with a
+/// credit come at once: they are held up in the process they come from.
 struct Mailbox {
   Mailbox(Loop& loop_, std::function<void()> drain_) : loop(loop_), drain(std::move(drain_)) {}
   /// [any]
