@@ -27,6 +27,8 @@ class Capture {
   [[nodiscard]] std::string_view widget(std::uint64_t execution) const;
   [[nodiscard]] OutputStore& outputs() { return outputs_; }
 
+  /// True when changed() has something to tell.
+  [[nodiscard]] bool waits() const { return !outputs_.changed_cells().empty(); }
   struct Changed {
     std::string model_id;
     json::Value outputs;  // an array of nbformat's outputs

@@ -1,5 +1,7 @@
 #include "runtime/session_runtime.hpp"
 
+#include <chrono>
+
 #include "base/log.hpp"
 #include "lectern/sdk/json_slice.hpp"
 #include "runtime/hub.hpp"
@@ -8,6 +10,9 @@ namespace lectern::runtime {
 namespace {
 
 using Kind = plugin::RuntimeEventKind;
+
+// Viewers get a widget's outputs whole each time: told with every event, a long print would be told in square.
+constexpr std::chrono::milliseconds captured_after{100};
 
 std::string error_output(std::string_view name, std::string_view value) {
   std::string out;
@@ -45,6 +50,7 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
       outputs_(service.blobs()),
       captured_(service.blobs(), models_),
       care_(loop, service.hub(), service.processes(), care_hooks()),
+      captured_soon_(loop),
       alive_(std::make_shared<bool>(true)) {
   Executions::Hooks hooks;
   hooks.send = [this](const Execution& execution) {
@@ -205,7 +211,7 @@ void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
     on_event(event);
     if (!*alive) return;
   }
-  flush_captured();
+  if (!captured_soon_.armed() && captured_.waits()) captured_soon_.start(captured_after, [this] { flush_captured(); });
   flush_outputs();
   tell_state();
 }

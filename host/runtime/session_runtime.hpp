@@ -177,6 +177,7 @@ class SessionRuntime {
   std::uint64_t next_input_ = 1;
   std::string input_id_, input_data_;
   std::string last_cell_;
+  Timer captured_soon_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone
 };
 
