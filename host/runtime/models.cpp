@@ -325,6 +325,12 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
     }
     auto paths = paths_or_empty(message.find("buffer_paths"));
     LECTERN_CHECK(check_paths(patched, message.find("buffer_paths"), buffers.size()));
+    for (const auto& path : *paths.as_array()) {
+      if (const auto& key = *path.as_array()->front().as_string(); key == "_esm" || key == "_css") {
+        return fail(400, "bad_request", "message.buffer_paths leads to " + key + ", which comes from the kernel only",
+                    "code and styles of a widget cannot be written by a viewer");
+      }
+    }
     auto held = shared(std::move(buffers));
     patch(*model, patched, paths, held);
     ++model->revision;

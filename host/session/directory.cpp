@@ -454,6 +454,10 @@ Counters Directory::ended_counters() const {
   return state_->ended_counters;
 }
 
+Result<std::shared_ptr<void>> Directory::claim(const std::string& path) {
+  return state_->claim(path);
+}
+
 void Directory::end(std::string_view session_id, std::string reason, Reply<bool> reply) {
   const auto session = state_->find(session_id);
   if (!session) {

@@ -71,6 +71,9 @@ class Directory {
   [[nodiscard]] std::vector<SessionPtr> sessions() const;
   /// [any] What the sessions that have ended had counted.
   [[nodiscard]] Counters ended_counters() const;
+  /// [any] For who writes a file that is no session's: while it is held, nobody opens or writes that path. 409
+  /// `path_open`.
+  [[nodiscard]] Result<std::shared_ptr<void>> claim(const std::string& path);
   /// [any] 404 session_not_found.
   void end(std::string_view session_id, std::string reason, Reply<bool> reply);
   /// [any] Draining: opens answer 503 from now on; `closing {reason, in_ms}` goes to everyone; every session is saved

@@ -161,6 +161,7 @@ TEST_F(ModelsTest, WrongWritesAreNamed) {
       {R"({"state":{}})", {}},
       {R"({"method":"custom"})", {}},
       {R"({"method":"update","state":{"_esm":"alert"}})", {}},
+      {R"({"method":"update","state":{},"buffer_paths":[["_esm"]]})", {"alert"}},
       {R"({"method":"update","state":{"_css":"x"}})", {}}};
   for (const auto& [message, buffers] : bad) {
     const auto refused = write(message, buffers);
