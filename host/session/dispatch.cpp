@@ -20,6 +20,12 @@ Error unknown_command(const std::string& name) {
           near.empty() ? std::string() : "did you mean '" + near + "'?", ""};
 }
 
+// A restart alone is for a kernel; all cells are the document's.
+bool runs_all(Command command, const json::Value& body) {
+  const auto* all = command == Command::restart ? body.find("run_all") : nullptr;
+  return all != nullptr && all->as_bool().value_or(false);
+}
+
 }  // namespace
 
 bool needs_document(Command command) {
@@ -77,11 +83,13 @@ void Dispatch::run(const Sender& sender, const std::string& name, std::string id
   session_.counters().commands += 1;
   const auto* spec = find_command(name);
   if (spec == nullptr) return reply(fail(unknown_command(name)));
-  if (!sender.client->replies.begin(id, reply)) return;
-  Pending pending{spec, sender.client->number, sender.connection,  {sender.scope, sender.epoch},
-                  id,   std::move(body),       std::move(buffers), {}};
+  // A cursor that is set twice is where it was. Its many moves would push out the ids of what must not run twice.
+  std::string kept = spec->command == Command::cursor ? std::string() : id;
+  if (!sender.client->replies.begin(kept, reply)) return;
+  Pending pending{spec,          sender.client->number, sender.connection,  {sender.scope, sender.epoch},
+                  std::move(id), std::move(body),       std::move(buffers), {}};
   if (pending.body.is_null()) pending.body = json::Value(json::Object{});
-  pending.reply = [weak = session_.weak_from_this(), number = sender.client->number, id = std::move(id),
+  pending.reply = [weak = session_.weak_from_this(), number = sender.client->number, id = std::move(kept),
                    reply = std::move(reply)](Result<CommandReply> answer) mutable {
     const auto session = weak.lock();
     auto* client = session ? session->clients().by_number(number) : nullptr;
@@ -89,7 +97,7 @@ void Dispatch::run(const Sender& sender, const std::string& name, std::string id
     if (client != nullptr && !id.empty()) client->replies.settle(id, answer);
     reply(std::move(answer));
   };
-  if (!needs_document(spec->command)) return execute(std::move(pending));
+  if (!needs_document(spec->command) && !runs_all(spec->command, pending.body)) return execute(std::move(pending));
   session_.editing().when_built([this, pending = std::move(pending)](Status status) mutable {
     if (!status) return pending.reply(fail(status.error()));
     execute(std::move(pending));

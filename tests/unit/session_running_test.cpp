@@ -41,6 +41,35 @@ TEST_F(SessionRunningTest, ARunWhosePenWentWhileItsEditWasWrittenIsRefused) {
   EXPECT_TRUE(flag_of(first->command("room"), "ok"));
 }
 
+TEST_F(SessionRunningTest, CursorsPushNoCommandOutOfWhatIsRemembered) {
+  start();
+  auto editor = tab();
+  editor->await("kernel-ready");
+  const std::string edit =
+      R"({"id":"edit","command":"transaction","epoch":1,"body":{"changes":[{"type":"create_cell","cell_id":"n",)"
+      R"("cell_type":"code","source":""}]}})";
+  editor->send(edit);
+  const auto first = editor->reply("edit");
+  ASSERT_TRUE(flag_of(first, "ok"));
+  for (int i = 0; i < 300; ++i) {
+    editor->send(R"({"id":"c)" + std::to_string(i) + R"(","command":"cursor","body":{"cell_id":"a"}})");
+  }
+  EXPECT_EQ(text_of(editor->reply("c299"), "id"), "c299");
+  const auto count = [&] {
+    const auto all = editor->all();
+    return std::count_if(all.begin(), all.end(),
+                         [](const auto& one) { return one.op == "reply" && text_of(one.data, "id") == "edit"; });
+  };
+  const auto before = count();
+  editor->send(edit);
+  editor->settle();
+  EXPECT_EQ(count(), before + 1);
+  const auto all = editor->all();
+  const auto last = std::find_if(
+      all.rbegin(), all.rend(), [](const auto& one) { return one.op == "reply" && text_of(one.data, "id") == "edit"; });
+  EXPECT_EQ(json::write(last->data), json::write(first)) << "nothing ran twice";
+}
+
 TEST_F(SessionRunningTest, AModelsDocumentThatRefusesTwiceIsGivenUp) {
   start();
   const Tab::How how(R"({"models":"document"})");
