@@ -41,6 +41,17 @@ TEST_F(SessionRunningTest, ARunWhosePenWentWhileItsEditWasWrittenIsRefused) {
   EXPECT_TRUE(flag_of(first->command("room"), "ok"));
 }
 
+TEST_F(SessionRunningTest, ARestartThatRunsAllWaitsForTheDocument) {
+  start_unbuilt();
+  auto editor = tab();
+  editor->await("kernel-ready");
+  editor->send(R"({"id":"all","command":"restart","epoch":1,"body":{"run_all":true}})");
+  EXPECT_TRUE(flag_of(editor->command("release", "{}", 1), "ok"));
+  host_->build();
+  EXPECT_FALSE(flag_of(editor->reply("all"), "ok")) << "the pen was given back before there were cells to run";
+  EXPECT_TRUE(flag_of(editor->command("room"), "ok"));
+}
+
 TEST_F(SessionRunningTest, CursorsPushNoCommandOutOfWhatIsRemembered) {
   start();
   auto editor = tab();
