@@ -145,6 +145,7 @@ class Unpacker {
   }
   /// Zeros when there are not as many.
   void bytes(void* to, std::size_t size) {
+    if (size == 0) return;  // `to` may be null then, which memset and memcpy are never given
     std::memset(to, 0, size);
     if (left_.size() < size) return lie();
     std::memcpy(to, left_.data(), size);
