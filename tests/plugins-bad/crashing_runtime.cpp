@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -50,7 +51,10 @@ class Crashing final : public Runtime {
       return;
     }
     if (name != "crash") throw Failure(LECTERN_NOT_FOUND, "there is only crash");
-    kernels_.insert(kernel);
+    {
+      const std::scoped_lock lock(mutex_);
+      kernels_.insert(kernel);
+    }
     state(kernel, LECTERN_KERNEL_STARTING);
     state(kernel, LECTERN_KERNEL_IDLE);
   }
@@ -88,7 +92,10 @@ class Crashing final : public Runtime {
   }
   void shutdown(std::uint64_t kernel) override {
     known(kernel);
-    kernels_.erase(kernel);
+    {
+      const std::scoped_lock lock(mutex_);
+      kernels_.erase(kernel);
+    }
     state(kernel, LECTERN_KERNEL_DEAD, "shutdown");
   }
   void input(std::uint64_t kernel, std::string_view) override { known(kernel); }
@@ -103,6 +110,7 @@ class Crashing final : public Runtime {
     crash::try_it(how, said != nullptr ? *said : ignored);
   }
   void known(std::uint64_t kernel) const {
+    const std::scoped_lock lock(mutex_);
     if (!kernels_.contains(kernel)) throw Failure(LECTERN_NOT_FOUND, "no such kernel");
   }
   void state(std::uint64_t kernel, std::int64_t now, std::string_view why = {}) const {
@@ -113,6 +121,7 @@ class Crashing final : public Runtime {
   }
   RuntimeEvents events_;
   std::atomic<bool> go_{false};
+  mutable std::mutex mutex_;  // a start may come while other calls do
   std::set<std::uint64_t> kernels_;
 };
 
