@@ -363,6 +363,18 @@ function exact(made: Effect, before: View, after: View): void {
   made.removes = before.filter((cell) => after.some((other) => other.id === cell.id)).flatMap((cell) => points(cell.source)).filter((token) => !left.has(token));
 }
 
+/** `edit` made in `was` by `by`, who sees `before`. No chunk: it changed nothing. */
+function changed(by: string, edit: Edit, before: View, was: Doc, round: number) {
+  const made = effectOf(by, edit, before, round);
+  let wrote = false;
+  const doc = A.change(was, (draft) => {
+    wrote = write(draft, edit);
+  });
+  const chunk = wrote && doc !== was ? A.getLastLocalChange(doc) : undefined;
+  if (chunk && edit.type === 'replace') exact(made, before, fromDocument(doc));
+  return { doc, chunk, made };
+}
+
 /** Holds the document and sends the raw changes it makes, as the page does. */
 export class ChangesPeer extends Peer {
   private doc: Doc | undefined;
@@ -440,16 +452,9 @@ export class ChangesPeer extends Peer {
   }
 
   edit(edit: Edit, round: number, effects: Effect[]): void {
-    const before = this.view();
-    const made = effectOf(this.name, edit, before, round);
-    let wrote = false;
-    const was = this.doc!;
-    this.doc = A.change(was, (draft) => {
-      wrote = write(draft, edit);
-    });
-    const chunk = A.getLastLocalChange(this.doc);
-    if (!wrote || this.doc === was || !chunk) return;
-    if (edit.type === 'replace') exact(made, before, fromDocument(this.doc));
+    const { doc, chunk, made } = changed(this.name, edit, this.view(), this.doc!, round);
+    this.doc = doc;
+    if (!chunk) return;
     effects.push(made);
     this.unsent.push({ chunk, effect: made });
     if (this.online) this.push();
@@ -524,16 +529,9 @@ export class SyncPeer extends Peer {
     }
   }
   edit(edit: Edit, round: number, effects: Effect[]): void {
-    const before = this.view();
-    const made = effectOf(this.name, edit, before, round);
-    let wrote = false;
-    const was = this.doc!;
-    this.doc = A.change(was, (draft) => {
-      wrote = write(draft, edit);
-    });
-    const chunk = A.getLastLocalChange(this.doc);
-    if (!wrote || this.doc === was || !chunk) return;
-    if (edit.type === 'replace') exact(made, before, fromDocument(this.doc));
+    const { doc, chunk, made } = changed(this.name, edit, this.view(), this.doc!, round);
+    this.doc = doc;
+    if (!chunk) return;
     effects.push(made);
     this.open.push({ hash: A.decodeChange(chunk).hash, effect: made });
     if (this.online) this.talk();
