@@ -5,7 +5,18 @@ PASSED=0
 FAILED=0
 SKIPPED=0
 
+# What failed, with the end of what it said: told again before the closing line, since whoever reads the end of a long run
+# must not have to look for it.
+FAILURES=$(mktemp)
+trap 'rm -f "$FAILURES"' EXIT
+
 heading() { printf '\n== %s ==\n' "$1"; }
+
+# remember_failure NAME: what it printed is on stdin.
+remember_failure() {
+  printf -- '--- %s\n' "$1" >>"$FAILURES"
+  tail -40 | cut -c1-400 >>"$FAILURES"
+}
 
 # check NAME COMMAND...: one test; its output is shown when it fails.
 check() {
@@ -19,37 +30,26 @@ check() {
     FAILED=$((FAILED + 1))
     tail -60 "$log"
     say "FAIL $name"
+    remember_failure "$name" <"$log"
   fi
   rm -f "$log"
 }
 
-# add_junit FILE STATUS: adds the counts of a JUnit report; a missing one is a failure, and so is a runner that failed
-# without a failed test in its report (an error outside any test).
+# add_junit FILE STATUS LOG: adds the counts of a JUnit report; a missing one is a failure, and so is a runner that failed
+# without a failed test in its report (an error outside any test). LOG is what the runner printed.
 add_junit() {
-  local counts
   if [ ! -s "$1" ]; then
     FAILED=$((FAILED + 1))
     say "FAIL no report at $1: the runner did not finish"
+    remember_failure "no report at $1: the runner did not finish" <"$3"
     return
   fi
-  counts=$(python3 - "$1" <<'PY'
-import sys
-import xml.etree.ElementTree as tree
-failed = skipped = total = 0
-for case in tree.parse(sys.argv[1]).iter("testcase"):
-    total += 1
-    if case.find("failure") is not None or case.find("error") is not None:
-        failed += 1
-    elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
-        skipped += 1
-print(total - failed - skipped, failed, skipped)
-PY
-  )
   local p f s
-  read -r p f s <<<"$counts"
+  read -r p f s < <("$ROOT/scripts/junit.py" "$1" "$FAILURES")
   if [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then
     f=1
     say "FAIL the runner ended with $2 although no test failed"
+    remember_failure "the runner of $1 ended with $2 although no test failed" <"$3"
   fi
   PASSED=$((PASSED + p)) FAILED=$((FAILED + f)) SKIPPED=$((SKIPPED + s))
   say "$p passed, $f failed, $s skipped here"
@@ -57,17 +57,19 @@ PY
 
 # run_ctest PRESET [ctest options...]
 run_ctest() {
-  local preset=$1 report
+  local preset=$1 report log status=0
   shift
   report="$ROOT/build/$preset/ctest.xml"
   rm -f "$report"
-  local status=0
+  log=$(mktemp)
   (cd "$ROOT/build/$preset" &&
     ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0 \
       TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1" \
       UBSAN_OPTIONS=print_stacktrace=1 \
-      ctest -j "$JOBS" --output-on-failure --output-junit "$report" --progress "$@" 2>&1 | tail -80) || status=$?
-  add_junit "$report" "$status"
+      ctest -j "$JOBS" --output-on-failure --output-junit "$report" "$@" >"$log" 2>&1) || status=$?
+  sed -n '/% tests passed/,$p' "$log" | head -40
+  add_junit "$report" "$status" "$log"
+  rm -f "$log"
 }
 
 run_cargo_tests() {
@@ -78,10 +80,10 @@ run_cargo_tests() {
   CARGO="$CARGO_BIN" "$ROOT/host/document/automerge/build.sh" patched "$ROOT/build/engine" test --release --quiet \
     >"$log" 2>&1 || true
   if ! grep -q '^test result' "$log"; then
-    tail -40 "$log"
     FAILED=$((FAILED + 1))
+    remember_failure "the tests of the document bridge did not finish" <"$log"
   fi
-  grep -A20 '^failures:' "$log" || true
+  if grep -q '^failures:' "$log"; then remember_failure "the document bridge" < <(grep -A40 '^failures:' "$log"); fi
   local p f s
   while read -r p f s; do
     PASSED=$((PASSED + p)) FAILED=$((FAILED + f)) SKIPPED=$((SKIPPED + s))
@@ -91,20 +93,26 @@ run_cargo_tests() {
 
 # run_vitest DIR NAME [filter...]
 run_vitest() {
-  local dir=$1 name=$2 report status=0
+  local dir=$1 name=$2 report log status=0
   shift 2
   report="$ROOT/build/vitest-$name.xml"
   rm -f "$report"
-  (cd "$dir" && npx vitest run --reporter=default --reporter=junit --outputFile.junit="$report" "$@" 2>&1 | tail -80) || status=$?
-  add_junit "$report" "$status"
+  log=$(mktemp)
+  (cd "$dir" && npx vitest run --reporter=default --reporter=junit --outputFile.junit="$report" "$@" >"$log" 2>&1) || status=$?
+  tail -60 "$log"
+  add_junit "$report" "$status" "$log"
+  rm -f "$log"
 }
 
 # run_pytest PYTHON DIR NAME
 run_pytest() {
-  local python=$1 dir=$2 report="$ROOT/build/pytest-$3.xml" status=0
+  local python=$1 dir=$2 report="$ROOT/build/pytest-$3.xml" log status=0
   rm -f "$report"
-  (cd "$dir" && "$python" -m pytest -q -p no:cacheprovider --junitxml="$report" 2>&1 | tail -60) || status=$?
-  add_junit "$report" "$status"
+  log=$(mktemp)
+  (cd "$dir" && "$python" -m pytest -q -p no:cacheprovider --junitxml="$report" >"$log" 2>&1) || status=$?
+  tail -60 "$log"
+  add_junit "$report" "$status" "$log"
+  rm -f "$log"
 }
 
 # clang-tidy reads GCC's command lines; what only GCC knows is taken out of a copy of them.
@@ -116,6 +124,11 @@ run_tidy() {
 }
 
 closing_line() {
+  if [ -s "$FAILURES" ]; then
+    heading "what failed"
+    # Bounded, so that it ends where the end of a run is read.
+    tail -c 9000 "$FAILURES"
+  fi
   printf '\n%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
   [ "$FAILED" -eq 0 ]
 }
