@@ -227,6 +227,16 @@ def probe(path, as_of, out):
     for name in structs:
         lines.append(f"const {name} *probe_{name}(const {name} *given);\n")
         lines.append(f"const {name} *probe_{name}(const {name} *given) {{ return given; }}\n")
+    # Constants, and the ids of kinds and extensions, as a type too: an array is one longer than its constant's value, so a
+    # value that changes, or a name that goes, moves what follows. (abidiff 2.2 says nothing of changed enumerators.)
+    values = {name: one["value"] for name, one in listed["constants"].items() if version(one["since"]) <= version(as_of)}
+    for one in [*listed["kinds"], *listed["extensions"]]:
+        if version(one["since"]) <= version(as_of):
+            values[f"{one['macro']}__{re.sub(r'[^a-z0-9]', '_', one.get('id', one.get('name')))}"] = 0
+    members = " ".join(f"char {name}[{value + 1}];" for name, value in values.items())
+    lines.append(f"typedef struct constants {{ {members} }} constants;\n")
+    lines.append("const constants *probe_constants(const constants *given);\n")
+    lines.append("const constants *probe_constants(const constants *given) { return given; }\n")
     Path(out).write_text("".join(lines))
 
 

@@ -64,5 +64,8 @@ expect breaks "a field at the end that claims to be old" "/^  lectern_request:/i
 expect breaks "a field of another type" 's/name: line, type: "uint64_t"/name: line, type: "uint32_t"/'
 expect breaks "an argument more" 's/uint32_t n_fields\)/uint32_t n_fields, uint32_t flags)/'
 expect breaks "a field that is gone" '/name: grant, type/d'
+expect breaks "a constant of another value" 's/LECTERN_CONFLICT: \{value: 6/LECTERN_CONFLICT: {value: 9/'
+expect breaks "an extension that is gone" '/id: "log\/1"/d'
+expect passes "a newer constant" '/^  LECTERN_CONFLICT:/i\  LECTERN_LATER: {value: 99, header: lectern/abi/base.h, since: "99.0"}'
 expect breaks "two fields that swap names" 's/name: joined_ms/name: TMP/; s/name: seen_ms/name: joined_ms/; s/name: TMP/name: seen_ms/'
 exit $failed
