@@ -87,12 +87,14 @@ part_sdk() {
 
 # Sanitizers run the fast suites: no kernels, no fault injection, nothing of great size, no processes of their own (TSan
 # cannot follow a fork).
-SLOW_SUITES='KernelTest|ClientHostTest|CliTest|EveryFault|AKilledHostLetsGo|SessionLargeRoom|ReadOnce|WrittenOnce'
+SLOW_SUITES='KernelTest|ClientHostTest|CliTest|EveryFault|AKilledHostLetsGo|SessionLargeRoom|ReadOnce|WrittenOnce|^abi\.'
+# What has one thread tells TSan nothing: readers and writers of formats, fuzzers, the reducers of policies.
+ONE_THREAD='Fuzz|^[A-Za-z.]*/?Format|PolicyWalk|PolicyScenario|^Scenarios|LateSplice|LateEdit|TwentyFourMegabytes|HistoryDifference|SourceDifference|NotebookChanges|NotebookTransaction|ClientState|ElfTest|Terminal'
 part_sanitizers() {
   build asan-ubsan
   run_ctest asan-ubsan -E "$SLOW_SUITES"
   build tsan
-  run_ctest tsan -E "$SLOW_SUITES"
+  run_ctest tsan -E "$SLOW_SUITES|$ONE_THREAD"
 }
 
 # Only what changed since the main branch, or in the last commit when this is the main branch.

@@ -16,6 +16,7 @@ endif()
 # Poco's CMake targets pull in libraries nothing of ours calls; each costs start time and resident memory.
 add_link_options(-Wl,--as-needed)
 
+option(LECTERN_UNITY "compile several files of a target as one" OFF)
 add_library(lectern_warnings INTERFACE)
 target_compile_options(lectern_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
@@ -31,6 +32,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                   dangling-pointer null-dereference nonnull)
       target_compile_options(lectern_warnings INTERFACE -Wno-error=${guess})
     endforeach()
+  endif()
+  if(LECTERN_UNITY)  # true of one file, not of several
+    target_compile_options(lectern_warnings INTERFACE -Wno-shadow -Wno-subobject-linkage)
   endif()
   if(LECTERN_SANITIZE MATCHES "thread")
     target_compile_options(lectern_warnings INTERFACE -Wno-tsan)
@@ -50,6 +54,15 @@ add_library(lectern_boost INTERFACE)
 target_include_directories(lectern_boost SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
 target_compile_definitions(lectern_boost INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_BIND_GLOBAL_PLACEHOLDERS)
 
+# The sanitizer builds compile several files as one: most of their time goes into reading the same headers again. Who names
+# two things in two anonymous namespaces of one folder alike is told by them. host/app and host/isolation are left out: each
+# file there is a command or one end of a line, with names of its own that are rightly alike.
+function(lectern_unity target)
+  if(LECTERN_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
+endfunction()
+
 # lectern_host_library(<folder> [DEPENDS lib...]): host/<folder>/*.cpp become lectern_<folder>.
 function(lectern_host_library folder)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
@@ -63,4 +76,5 @@ function(lectern_host_library folder)
   add_library(lectern_${folder} STATIC ${sources})
   target_include_directories(lectern_${folder} PUBLIC ${PROJECT_SOURCE_DIR}/host)
   target_link_libraries(lectern_${folder} PUBLIC ${ARG_DEPENDS} Threads::Threads PRIVATE lectern_warnings ${ARG_PRIVATE})
+  lectern_unity(lectern_${folder})
 endfunction()

@@ -14,19 +14,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Kept {
+struct Copy {
   std::int64_t at_ms = 0;
   std::uint64_t bytes = 0;
   fs::path path;
 };
 
 // The newest first. Files with other names are not ours to count or remove.
-std::vector<Kept> list(const std::string& copies) {
-  std::vector<Kept> found;
+std::vector<Copy> list(const std::string& copies) {
+  std::vector<Copy> found;
   std::error_code error;
   for (fs::directory_iterator item(copies, error), end; !error && item != end; item.increment(error)) {
     const auto name = item->path().filename().string();
-    Kept kept;
+    Copy kept;
     const auto [stop, bad] = std::from_chars(name.data(), name.data() + name.size(), kept.at_ms);
     if (bad != std::errc() || stop == name.data() + name.size() || *stop != '-') continue;
     kept.path = item->path();
@@ -34,7 +34,7 @@ std::vector<Kept> list(const std::string& copies) {
     kept.bytes = item->file_size(unknown);
     if (!unknown) found.push_back(std::move(kept));
   }
-  std::sort(found.begin(), found.end(), [](const Kept& a, const Kept& b) { return a.at_ms > b.at_ms; });
+  std::sort(found.begin(), found.end(), [](const Copy& a, const Copy& b) { return a.at_ms > b.at_ms; });
   return found;
 }
 
@@ -47,7 +47,7 @@ Result<std::string> keep_copy(const std::string& copies, std::string_view file_n
   // Two within one millisecond are two copies.
   const auto taken = list(copies);
   const auto is_taken = [&](std::int64_t ms) {
-    return std::any_of(taken.begin(), taken.end(), [&](const Kept& kept) { return kept.at_ms == ms; });
+    return std::any_of(taken.begin(), taken.end(), [&](const Copy& kept) { return kept.at_ms == ms; });
   };
   while (is_taken(at_ms)) ++at_ms;
   std::string path = copies + "/" + std::to_string(at_ms) + "-" + std::string(file_name.substr(0, 180));

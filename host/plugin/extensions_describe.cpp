@@ -18,7 +18,7 @@ namespace lectern::plugin {
 namespace {
 
 constexpr std::int64_t patience_ms = 10'000;
-constexpr std::size_t most_bytes = 1u << 20;
+constexpr std::size_t most_described = 1u << 20;
 
 /// In the child: one JSON object about the plugin, or about why there is none.
 std::string child_says(const RegistryOptions& options, Kind kind, const std::string& id) {
@@ -79,7 +79,7 @@ Result<Description> understood(const std::string& said, const std::string& id) {
 bool read_all(int fd, std::string& to) {
   const auto until = clock::now_ms() + patience_ms;
   std::array<char, 4096> buffer;
-  while (to.size() < most_bytes) {
+  while (to.size() < most_described) {
     pollfd waiting{fd, POLLIN, 0};
     const auto left = until - clock::now_ms();
     if (left <= 0) return false;

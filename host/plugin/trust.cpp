@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t hash_digits = 64;
-constexpr std::size_t most_bytes = 1u << 20;
+constexpr std::size_t most_of_list = 1u << 20;
 
 /// Whoever may write the list may run code in the host: only its owner may be able to.
 bool written_by_us_alone(const fs::path& list) {
@@ -39,7 +39,7 @@ std::vector<std::string> lines_of(const fs::path& list) {
   std::vector<std::string> lines;
   std::error_code error;
   if (!fs::exists(list, error) || !written_by_us_alone(list)) return lines;
-  if (fs::file_size(list, error) > most_bytes || error) return lines;
+  if (fs::file_size(list, error) > most_of_list || error) return lines;
   std::ifstream file(list);
   for (std::string line; std::getline(file, line);) lines.push_back(std::move(line));
   return lines;

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = FileWatch::Event::Kind;
 
-class WatchTest : public testing::TestWithParam<bool> {
+class WatchTest : public ::testing::TestWithParam<bool> {
  protected:
   WatchTest() {
     settings_.notify = GetParam();
