@@ -216,6 +216,9 @@ describe("widgets kept in the notebook", () => {
     expect(savedCode({ widgets: { "application/vnd.jupyter.widget-state+json": { version_major: 2, version_minor: 0, state } } })).toEqual(["export default {}"]);
     const list = { m: { model_name: "AnyModel", model_module: "anywidget", state: { _esm: ["export default {}"] } } };
     expect(savedCode({ widgets: { "application/vnd.jupyter.widget-state+json": { version_major: 2, version_minor: 0, state: list } } })).toEqual(['["export default {}"]']);
+    const buffer = { encoding: "base64", path: ["_esm"], data: "eA==" };
+    const packed = { m: { model_name: "AnyModel", model_module: "anywidget", state: {}, buffers: [buffer] } };
+    expect(savedCode({ widgets: { "application/vnd.jupyter.widget-state+json": { version_major: 2, version_minor: 0, state: packed } } })).toEqual([JSON.stringify(buffer)]);
     expect(savedCode(undefined)).toEqual([]);
     expect(savedCode({ widgets: "nonsense" })).toEqual([]);
   });

@@ -1,5 +1,8 @@
 import type { Json, Output } from "../wire/types";
 
+/** Keys that are code: the kernel's, or saved ones that somebody approved; nobody else writes them. */
+export const CODE_KEYS: readonly string[] = ["_esm", "_css"];
+
 /** State of a model, or some keys of it, as it crosses between the page and a frame. */
 export interface Bundle {
   state: Record<string, Json>;

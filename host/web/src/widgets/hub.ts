@@ -1,7 +1,7 @@
 import type { Session } from "../session/session";
 import type { BlobRef, Json, Output } from "../wire/types";
 import { blobUrl, isBlobRef } from "../notebook/outputs/values";
-import type { FromFrame, Look, ToFrame } from "./frame_messages";
+import { CODE_KEYS, type FromFrame, type Look, type ToFrame } from "./frame_messages";
 import { fromPatch, toPatch, type Model, type ModelChange, type Patch } from "./models";
 import { savedCode, savedModel } from "./saved";
 import { mayRun } from "./saved_approval";
@@ -188,7 +188,10 @@ export class FrameLink {
   private write(message: Extract<FromFrame, { lectern: "write" }>): void {
     if (Number.isInteger(message.n)) this.seen = Math.max(this.seen, message.n);
     if (!isBundle(message) || !this.mayWrite(message.id)) return;
-    this.hub.session.models.write(message.id, toPatch(message.state, message.buffer_paths, message.buffers), this);
+    const patch = toPatch(message.state, message.buffer_paths, message.buffers);
+    // The host refuses them too, but what is written here is in the other frames of this tab before it has answered.
+    for (const key of CODE_KEYS) patch.delete(key);
+    this.hub.session.models.write(message.id, patch, this);
   }
 
   private need(id: string): void {

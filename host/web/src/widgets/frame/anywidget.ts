@@ -3,6 +3,7 @@
  * with them; what they return to clean up runs however late it comes; new code replaces the old one in place, and the state stays.
  */
 import * as base from "@jupyter-widgets/base";
+import { CODE_KEYS } from "../frame_messages";
 import { addStyle } from "./amd";
 
 type Cleanup = () => unknown;
@@ -77,8 +78,12 @@ export class AnyModel extends base.DOMWidgetModel {
   // Without initializers: Backbone calls initialize() before those would run.
   declare generation: Generation | undefined;
   private declare style: HTMLStyleElement | undefined;
+  private declare made: boolean | undefined;
+  /** What the page says, while it is being taken. */
+  private declare told: unknown;
 
   override initialize(attributes: Backbone.ObjectHash, options: base.IBackboneModelOptions): void {
+    this.made = true;
     super.initialize(attributes, options);
     this.on("change:_esm", () => this.begin());
     this.on("change:_css", () => this.dress());
@@ -88,6 +93,22 @@ export class AnyModel extends base.DOMWidgetModel {
     });
     this.dress();
     this.begin();
+  }
+
+  override set_state(state: Parameters<base.DOMWidgetModel["set_state"]>[0]): void {
+    this.told = state;
+    super.set_state(state);
+    this.told = undefined;
+  }
+
+  /**
+   * Code comes with the model or from the page, whose whole message is set at once. A link between widgets, or a widget, sets keys: what somebody
+   * typed into a field would become code.
+   */
+  override set(key: unknown, value?: unknown, options?: unknown): unknown {
+    if (!this.made || key == null || key === this.told) return super.set(key, value, options);
+    const [attributes, how] = typeof key === "object" ? [key, value] : [{ [String(key)]: value }, options];
+    return super.set(Object.fromEntries(Object.entries(attributes).filter(([name]) => !CODE_KEYS.includes(name))), how);
   }
 
   /** The values as they are, buffers and all: the base class knows only JSON. */
