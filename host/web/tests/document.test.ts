@@ -2,6 +2,7 @@ import * as Automerge from "@automerge/automerge";
 import { describe, expect, it } from "vitest";
 import type { Automerge as AutomergeModule } from "../src/document/automerge";
 import { NotebookDocument } from "../src/document/notebook_document";
+import type { Overtaken } from "../src/document/replica";
 import type { NotebookDoc } from "../src/document/schema";
 import { fromSnapshot } from "../src/store/reducer";
 import type { NotebookState } from "../src/store/session_state";
@@ -44,13 +45,24 @@ class HostSide {
   }
 
   type(id: string, index: number, text: string): Uint8Array {
-    this.doc = Automerge.change(this.doc, (draft) => Automerge.splice(draft, ["cells", id, "source"], index, 0, text));
+    return this.change((draft) => Automerge.splice(draft, ["cells", id, "source"], index, 0, text));
+  }
+
+  change(how: (draft: NotebookDoc) => void): Uint8Array {
+    this.doc = Automerge.change(this.doc, how);
     return Automerge.getLastLocalChange(this.doc)!;
+  }
+
+  /** Deletes a cell and puts it back, as a restored version does: the same id, another object. */
+  putBack(id: string, source: string): Uint8Array[] {
+    const scalar = (text: string) => new Automerge.ImmutableString(text);
+    const cell = { id: scalar(id), cell_type: scalar("code"), position: scalar("8180"), source, metadata: {} };
+    return [this.change((draft) => void delete draft.cells[id]), this.change((draft) => void (draft.cells[id] = cell))];
   }
 }
 
 function tab(host: HostSide, options: { loaded?: Promise<AutomergeModule> } = {}) {
-  const state = { notebook: null as NotebookState | null, canEdit: true, refused: [] as [NotebookState, NotebookState][], unsent: false };
+  const state = { notebook: null as NotebookState | null, canEdit: true, refused: [] as [NotebookState, NotebookState][], overtaken: [] as Overtaken[], unsent: false };
   const document = new NotebookDocument(
     {
       notebook: () => state.notebook,
@@ -58,6 +70,7 @@ function tab(host: HostSide, options: { loaded?: Promise<AutomergeModule> } = {}
       submit: (chunks, flush) => new Promise((resolve) => host.submissions.push({ chunks, flush, answer: (reply) => resolve({ id: "1", ok: false, ...reply }) })),
       canEdit: () => state.canEdit,
       refused: (mine, theirs) => void state.refused.push([mine, theirs]),
+      overtaken: (typing) => void state.overtaken.push(...typing),
       unsent: (unsent) => (state.unsent = unsent),
       ready: () => undefined,
       failed: (error) => {
@@ -246,6 +259,38 @@ describe("the tab's document", () => {
     expect(state.notebook?.cells.a?.source).toBe("new file");
     expect(state.refused.map(([mine]) => mine.cells.a?.source)).toEqual(["old unsent"]);
     expect(state.unsent).toBe(false);
+  });
+
+  it("hands out what was typed into a cell that others took away, or took away and put back", async () => {
+    const host = new HostSide([["a", "code", "x"], ["b", "code", "y"]]);
+    const { document, state } = await connected(host);
+    document.edit([type("a", 1, " = 1")]);
+    document.edit([type("b", 1, "!")]);
+    document.takeChanges(host.putBack("a", "x"));
+    expect(state.overtaken).toEqual([{ cell_id: "a", base: "x", text: "x = 1" }]);
+    document.takeChanges([host.change((draft) => void delete draft.cells.b)]);
+    expect(state.overtaken.slice(1)).toEqual([{ cell_id: "b", base: "y", text: "y!" }]);
+    while (host.submissions.length > 0) {
+      host.accept();
+      await settled();
+    }
+    expect([state.unsent, state.notebook?.cells.a?.source, host.source("a"), state.notebook?.cells.b]).toEqual([false, "x", "x", undefined]);
+    // Typed anew, and merged with what others type: that loses nothing.
+    document.edit([type("a", 1, "2")]);
+    document.takeChanges([host.type("a", 0, "# ")]);
+    host.accept();
+    await settled();
+    expect([state.overtaken.length, state.notebook?.cells.a?.source]).toEqual([2, "# x2"]);
+    // The same with a whole document, as it comes to a tab that was away for long; and one's own deletion is none.
+    document.edit([type("a", 4, "3")]);
+    host.putBack("a", "# x2");
+    document.lost();
+    document.takeDocument(host.bytes, "h1");
+    expect(state.overtaken.slice(2)).toEqual([{ cell_id: "a", base: "# x2", text: "# x23" }]);
+    document.edit([type("a", 0, "own")]);
+    document.edit([{ type: "delete_cell", cell_id: "a" }]);
+    document.takeChanges([host.type("a", 0, "-")]);
+    expect(state.overtaken).toHaveLength(3);
   });
 
   it("names places in a text that stay where they are while others type", async () => {

@@ -2,7 +2,7 @@ import type { NotebookState } from "../store/session_state";
 import type { Reply } from "../wire/types";
 import { loadAutomerge, type Automerge } from "./automerge";
 import { applyEdit, type Edit } from "./edits";
-import { Replica, type TextChanges } from "./replica";
+import { Replica, type Overtaken, type TextChanges } from "./replica";
 import type { Splice } from "./text";
 
 export interface TextListener {
@@ -19,6 +19,8 @@ export interface DocumentHost {
   canEdit(): boolean;
   /** Typing that could not be merged: `mine` is what the person saw, `theirs` what the host has. */
   refused(mine: NotebookState, theirs: NotebookState, reply: Reply | null): void;
+  /** Typing that went with a cell that others took away. */
+  overtaken(typing: Overtaken[]): void;
   unsent(unsent: boolean): void;
   ready(): void;
   /** Automerge could not be loaded. */
@@ -104,10 +106,11 @@ export class NotebookDocument {
       return;
     }
     const mine = this.host.notebook();
-    const kept = this.replica.replace(bytes, this.actor);
+    const overtaken = this.replica.replace(bytes, this.actor);
     this.republish();
     const theirs = this.host.notebook();
-    if (!kept && mine && theirs) this.host.refused(mine, theirs, null);
+    if (overtaken === null && mine && theirs) this.host.refused(mine, theirs, null);
+    if (overtaken && overtaken.length > 0) this.host.overtaken(overtaken);
     this.reportUnsent();
     this.pump();
   }
@@ -117,8 +120,9 @@ export class NotebookDocument {
       this.early.push(chunks);
       return;
     }
-    this.replica.applyRemote(chunks);
+    const overtaken = this.replica.applyRemote(chunks);
     this.publishTouched(undefined);
+    if (overtaken.length > 0) this.host.overtaken(overtaken);
   }
 
   /** Applies edits at once and sends them when it may. */

@@ -7,6 +7,14 @@ import type { Splice } from "./text";
 /** What a change did to the texts: the exact splices in order, or null where the whole text is new. */
 export type TextChanges = Map<string, Splice[] | null>;
 
+/** Typing on its way into a cell that somebody else took away meanwhile, perhaps to put it back: it went with the old cell. */
+export interface Overtaken {
+  cell_id: string;
+  /** The cell's text as the host had it, and with the typing. */
+  base: string;
+  text: string;
+}
+
 /** Confirmed chunks are folded into one saved document past this many, to bound memory. */
 const FOLD_AT = 2000;
 
@@ -20,6 +28,8 @@ export class Replica {
   private confirmed: Uint8Array[] = [];
   private unconfirmed: Uint8Array[] = [];
   private patches: Patch[] = [];
+  /** Cells that the own changes on their way type in. */
+  private readonly typedIn = new Set<string>();
 
   constructor(
     private readonly automerge: Automerge,
@@ -77,12 +87,16 @@ export class Replica {
     const chunk = this.automerge.getLastLocalChange(this.doc);
     if (!chunk) return false;
     this.unconfirmed.push(chunk);
+    for (const edit of edits) if (edit.type === "splice") this.typedIn.add(edit.cell_id);
     return true;
   }
 
-  applyRemote(chunks: Uint8Array[]): void {
+  applyRemote(chunks: Uint8Array[]): Overtaken[] {
+    const overtaken = this.watchTyping();
     [this.doc] = this.automerge.applyChanges(this.doc, chunks, { patchCallback: this.collect });
+    const lost = overtaken();
     this.confirmed.push(...chunks);
+    return lost;
   }
 
   /** The host has these own changes. */
@@ -90,27 +104,30 @@ export class Replica {
     const known = new Set(chunks);
     this.confirmed.push(...this.unconfirmed.filter((chunk) => known.has(chunk)));
     this.unconfirmed = this.unconfirmed.filter((chunk) => !known.has(chunk));
+    if (this.unconfirmed.length === 0) this.typedIn.clear();
     if (this.confirmed.length > FOLD_AT && this.unconfirmed.length === 0) {
       this.base = this.automerge.save(this.doc);
       this.confirmed = [];
     }
   }
 
-  /** Takes the host's whole document, keeping what is still on its way. False when those changes no longer fit and were left out. */
-  replace(bytes: Uint8Array, actor: string): boolean {
+  /** Takes the host's whole document, keeping what is still on its way. Null when those changes no longer fit and were left out. */
+  replace(bytes: Uint8Array, actor: string): Overtaken[] | null {
+    const overtaken = this.watchTyping();
+    this.doc = this.load(bytes, actor);
+    if (this.unconfirmed.length > 0) [this.doc] = this.automerge.applyChanges(this.doc, this.unconfirmed);
+    const fits = this.unconfirmed.length === 0 || this.automerge.getMissingDeps(this.doc, []).length === 0;
+    const lost = fits ? overtaken() : null;
     this.base = bytes;
     this.confirmed = [];
-    this.doc = this.load(bytes, actor);
-    if (this.unconfirmed.length === 0) return true;
-    [this.doc] = this.automerge.applyChanges(this.doc, this.unconfirmed);
-    if (this.automerge.getMissingDeps(this.doc, []).length === 0) return true;
-    this.rollback(actor);
-    return false;
+    if (!fits) this.rollback(actor);
+    return lost;
   }
 
   /** Back to what the host has. A fresh actor is needed: the old one's next sequence numbers are spent on the dropped changes. */
   rollback(actor: string): void {
     this.unconfirmed = [];
+    this.typedIn.clear();
     this.doc = this.load(this.base, actor);
     if (this.confirmed.length > 0) [this.doc] = this.automerge.applyChanges(this.doc, this.confirmed);
   }
@@ -138,6 +155,25 @@ export class Replica {
     if (touched.order) order = readOrder(this.doc);
     if (touched.metadata) metadata = readNotebook(this.doc).metadata;
     return { notebook: { order, cells, metadata }, texts: touched.texts };
+  }
+
+  /**
+   * Call it before others' changes are merged, and what it returns after that, while `base` and `confirmed` are still the old ones. A cell that was
+   * put back has its id and is another object: what is typed into the old one is taken by the host and shown by nobody.
+   */
+  private watchTyping(): () => Overtaken[] {
+    const object = (id: string) => (this.doc.cells[id] ? this.automerge.getObjectId(this.doc.cells[id]) : null);
+    const before = [...this.typedIn].flatMap((id) => (this.doc.cells[id] ? [{ id, object: object(id), text: this.doc.cells[id].source }] : []));
+    return () => {
+      const gone = before.filter((one) => object(one.id) !== one.object);
+      if (gone.length === 0) return [];
+      const known = this.confirmedDoc();
+      return gone.flatMap(({ id, text }): Overtaken[] => {
+        this.typedIn.delete(id);
+        const base = known.cells[id]?.source ?? "";
+        return text === base || text === this.doc.cells[id]?.source ? [] : [{ cell_id: id, base, text }];
+      });
+    };
   }
 
   private readonly collect = (patches: Patch[]) => {

@@ -65,6 +65,7 @@ export class Session {
       submit: (chunks, flush) => this.submit(chunks, flush),
       canEdit: () => this.store.get().capabilities.edit && this.connection.isReady,
       refused: (mine, theirs, reply) => this.refused(differences(mine, theirs, new Date().toISOString()), reply),
+      overtaken: (typing) => this.refused(typing.map((one) => ({ ...one, at: new Date().toISOString() })), null),
       unsent: (unsent) => this.onUnsent(unsent),
       ready: () => this.store.update((state) => ({ ...state, documentReady: true })),
       failed: (error) => this.documentFailed(error),
