@@ -15,6 +15,7 @@ describe("command mode keys", () => {
     expect(read("Enter", { alt: true })).toBe("run-insert");
     expect(read("s", { ctrl: true })).toBe("save");
     expect(read("S", { meta: true })).toBe("save");
+    expect([read("z", { ctrl: true }), read("Z", { meta: true, shift: true }), read("y", { ctrl: true }), read("a", { ctrl: true })]).toEqual(["undo", "redo", "redo", "select-all"]);
   });
 
   it("take two presses in time for what cannot be taken lightly", () => {

@@ -11,6 +11,7 @@ const KEYS: [string, Key][] = [
   ["Alt+Enter", "keys.run_insert"],
   ["a / b", "keys.insert"],
   ["d d / z", "keys.delete"],
+  ["Ctrl+Z / Ctrl+Shift+Z", "keys.undo"],
   ["m / y / r", "keys.type"],
   ["↑ k / ↓ j", "keys.step"],
   ["Alt+↑ / Alt+↓", "keys.move"],

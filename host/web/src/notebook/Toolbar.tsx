@@ -75,6 +75,8 @@ export function Toolbar() {
         label={t("edit.label")}
         testId="edit-menu"
         items={[
+          { label: t("edit.undo"), keys: "Ctrl+Z", onSelect: () => ui.run("undo"), disabled: !canEdit, testId: "undo" },
+          { label: t("edit.redo"), keys: "Ctrl+Shift+Z", onSelect: () => ui.run("redo"), disabled: !canEdit, testId: "redo" },
           { label: t("edit.cut"), keys: "x", onSelect: () => ui.cut(), disabled: !canEdit },
           { label: t("edit.copy"), keys: "c", onSelect: () => ui.copy() },
           { label: t("edit.paste"), keys: "v", onSelect: () => ui.paste(), disabled: !canEdit },

@@ -391,6 +391,7 @@ export class NotebookUi {
     if (!this.canEdit) return true;
     const chosen = this.selection();
     if (shortcut === "undo-delete") this.undoDelete();
+    else if (shortcut === "undo" || shortcut === "redo") void this.actions.undo(shortcut);
     else if (shortcut === "restart") void this.actions.restart();
     else if (shortcut === "interrupt") void this.actions.interrupt();
     else if (shortcut === "insert-below") this.insertCommand(chosen.at(-1) ?? active);

@@ -8,6 +8,8 @@ export type Shortcut =
   | "insert-below"
   | "delete"
   | "undo-delete"
+  | "undo"
+  | "redo"
   | "to-code"
   | "to-markdown"
   | "to-raw"
@@ -92,7 +94,12 @@ export class ShortcutReader {
     this.first = null;
     if (global) return global;
     if (press.alt && !press.ctrl && !press.meta) return press.key === "ArrowUp" ? "move-up" : press.key === "ArrowDown" ? "move-down" : null;
-    if ((press.ctrl || press.meta) && !press.alt && !press.shift && press.key === "a") return "select-all";
+    if ((press.ctrl || press.meta) && !press.alt) {
+      const key = press.key.toLowerCase();
+      if (key === "z") return press.shift ? "redo" : "undo";
+      if (press.shift) return null;
+      return key === "y" ? "redo" : press.key === "a" ? "select-all" : null;
+    }
     if (press.shift && !press.ctrl && !press.meta && !press.alt) return SHIFTED[press.key] ?? null;
     if (press.ctrl || press.meta || press.alt) return null;
     const double = DOUBLE[press.key];

@@ -55,6 +55,15 @@ export class Actions {
     return reply.ok ? null : (reply.error ?? { code: "failed", message: say("history.failed") });
   }
 
+  /** Takes back this person's newest edit, or puts back what that took: nobody else's, whoever has edited since. */
+  async undo(which: "undo" | "redo"): Promise<void> {
+    if (!(await this.session.document.settle())) return;
+    this.session.clearNotices("bar");
+    const reply = await this.session.command(which, {});
+    if (reply.ok && reply.changes === 0) this.session.notice("bar", { code: "notice", message: say(which === "undo" ? "edit.nothing_to_undo" : "edit.nothing_to_redo") });
+    this.report("bar", reply);
+  }
+
   /** Approves what the notebook asks for as it stands on this screen. */
   async trust(): Promise<void> {
     if (!(await this.session.document.settle())) return;
