@@ -1,7 +1,6 @@
 import { memo, useRef } from "react";
-import { useTranslation } from "react-i18next";
 import { createStore, useStore } from "../store/store";
-import { useOpen, useUi } from "./context";
+import { useOpen, useUi, useWords } from "./context";
 import { CellView, labelOf } from "./CellView";
 import { useNearViewport } from "./near_viewport";
 
@@ -21,7 +20,7 @@ const whole = (value: boolean) => value;
  * cells cost no more than the few that are seen.
  */
 export const CellSlot = memo(function CellSlot({ id, index }: { id: string; index: number }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const { session } = useOpen();
   const slot = useRef<HTMLDivElement>(null);
   const height = useRef(0);

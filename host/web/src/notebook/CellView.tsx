@@ -1,6 +1,5 @@
 import type { TFunction } from "i18next";
 import { memo, useEffect, useRef, useState } from "react";
-import { useTranslation } from "react-i18next";
 import { timeOfDay, type Key } from "../i18n";
 import { Button, IconButton } from "../ui/Button";
 import { copyText } from "../ui/clipboard";
@@ -9,7 +8,7 @@ import { DownIcon, FoldIcon, FormatIcon, GripIcon, PlayIcon, TrashIcon, UpIcon }
 import { EMPTY_RUN, type Cell, type CellRun, type Draft, type Notice } from "../store/session_state";
 import type { CellType, InputRequest } from "../wire/types";
 import { CellSource } from "./CellSource";
-import { useOpen, useSession, useUi } from "./context";
+import { useOpen, useSession, useUi, useWords } from "./context";
 import { InputPrompt } from "./InputPrompt";
 import { isFolded } from "./notebook_ui";
 import { MarkdownView } from "./outputs/MarkdownView";
@@ -24,7 +23,7 @@ const NO_DRAFTS: Draft[] = [];
 
 /** One cell. It renders again only when its own source, run, drafts or place change. */
 export const CellView = memo(function CellView({ id, index }: { id: string; index: number }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const { ui } = useOpen();
   const holder = useRef<HTMLElement>(null);
   const cell = useSession((state) => state.notebook?.cells[id]);
@@ -84,7 +83,7 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
 });
 
 function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   const grip = canEdit && (
@@ -111,7 +110,7 @@ function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
 }
 
 function CellContent({ cell, label, holder }: { cell: Cell; label: string; holder: React.RefObject<HTMLElement | null> }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   const open = useUi((state) => state.open.has(cell.id));
@@ -142,7 +141,7 @@ function Folded({ words, onShow, can, testId }: { words: string; onShow(): void;
 }
 
 function CellOutputs({ cell, run, label }: { cell: Cell; run: CellRun; label: string }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   if (run.outputs.length > 0 && isFolded(cell, "outputs_hidden")) {
@@ -153,7 +152,7 @@ function CellOutputs({ cell, run, label }: { cell: Cell; run: CellRun; label: st
 
 /** Where the cell stands in the queue, how long it has been running, how long it took. */
 function CellTiming({ id, run }: { id: string; run: CellRun }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const position = useSession((state) => (run.status === "queued" ? state.queue.indexOf(id) + 1 : 0));
   const now = useNow(run.startedAt !== undefined);
   if (position > 0) return <div className="timing" data-testid="timing">{t("cell.queued", { position })}</div>;
@@ -187,7 +186,7 @@ function CellDrafts({ id }: { id: string }) {
 
 /** Typing that reached nobody: visible until the person decides. */
 export function DraftView({ draft }: { draft: Draft }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const { actions } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   const [copied, setCopied] = useState(false);
@@ -228,7 +227,7 @@ function CellInput({ id, status }: { id: string; status: CellRun["status"] }) {
 }
 
 function CellTools({ cell }: { cell: Cell }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const { ui } = useOpen();
   const canEdit = useSession((state) => state.capabilities.edit);
   if (!canEdit) return null;

@@ -10,7 +10,7 @@ import { kernelCompletion } from "./completion";
 import { highlightMatches, searched } from "./highlight_matches";
 import { kernelInspection } from "./inspect";
 import { placeCursors, remoteCursors, type PlacedCursor } from "./remote_cursors";
-import { behaviour, common, editable, keysOf, language, languageFor, readOnly, type EditorKeys } from "./editor_setup";
+import { behaviour, common, editable, keysOf, language, languageFor, languageNow, readOnly, type EditorKeys } from "./editor_setup";
 
 /** Marks what came from the document, so that it is not sent back. */
 const FromDocument = Annotation.define<boolean>();
@@ -108,6 +108,8 @@ export default function CodeEditor(props: CodeEditorProps) {
   const viewRef = useRef<EditorView | null>(null);
   const latest = useRef(props);
   latest.current = props;
+  /** What the editor has been told: each telling makes its whole configuration anew. */
+  const told = useRef<{ language: string | null; search: RegExp | null; reader: boolean }>({ language: null, search: null, reader: false });
 
   useEffect(() => {
     const extensions = [
@@ -116,7 +118,7 @@ export default function CodeEditor(props: CodeEditorProps) {
       behaviour.of(keysOf({ onKey: (binding) => latest.current.keys.onKey(binding) })),
       common,
       remoteCursors,
-      language.of([]),
+      language.of(languageNow(latest.current.languageName) ?? []),
       searched.of(highlightMatches(latest.current.search)),
       editable.of(readOnly(latest.current.reader)),
       EditorView.contentAttributes.of({ "aria-label": latest.current.label, spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
@@ -141,6 +143,8 @@ export default function CodeEditor(props: CodeEditorProps) {
       : EditorState.create({ doc: text, extensions });
     const view = new EditorView({ state, parent: parent.current! });
     viewRef.current = view;
+    const { languageName: name, search, reader: reads } = latest.current;
+    told.current = { language: languageNow(name) === null ? null : name, search, reader: reads };
     takeText(view, null, text);
     const stop = session.document.onText(cellId, (splices, next, origin) => {
       if (origin !== view) takeText(view, splices, next);
@@ -157,18 +161,27 @@ export default function CodeEditor(props: CodeEditorProps) {
   }, [session, cellId, props.completes]);
 
   useEffect(() => {
+    if (told.current.language === languageName) return;
     let current = true;
-    void languageFor(languageName).then((extension) => current && viewRef.current?.dispatch({ effects: language.reconfigure(extension) }));
+    void languageFor(languageName).then((extension) => {
+      if (!current) return;
+      told.current.language = languageName;
+      viewRef.current?.dispatch({ effects: language.reconfigure(extension) });
+    });
     return () => {
       current = false;
     };
   }, [languageName]);
 
   useEffect(() => {
+    if (told.current.search === props.search) return;
+    told.current.search = props.search;
     viewRef.current?.dispatch({ effects: searched.reconfigure(highlightMatches(props.search)) });
   }, [props.search]);
 
   useEffect(() => {
+    if (told.current.reader === reader) return;
+    told.current.reader = reader;
     viewRef.current?.dispatch({ effects: editable.reconfigure(readOnly(reader)) });
   }, [reader]);
 

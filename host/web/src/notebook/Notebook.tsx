@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useState, type DragEvent, type PointerEvent } from "react";
+import { startTransition, useEffect, useLayoutEffect, useState, type DragEvent, type PointerEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { useStore } from "../store/store";
 import { PlusIcon } from "../ui/icons";
@@ -6,7 +6,7 @@ import { route } from "../ui/navigation";
 import type { Route } from "../ui/route";
 import { CellSlot } from "./CellSlot";
 import { DraftView } from "./CellView";
-import { useOpen, useSession, useUi } from "./context";
+import { useOpen, useSession, useUi, useWords, WordsContext } from "./context";
 import { Grid } from "./Grid";
 import { currentStep, useSteps } from "./Presentation";
 import { ShortcutReader } from "./shortcuts";
@@ -100,9 +100,41 @@ function usePointing() {
 
 const viewOf = (state: Route) => state.view;
 
-/** The cells, in order, and what belongs to none of them any more. */
+/** More than fit on a screen. */
+const FIRST_CELLS = 40;
+/** A tab that is not seen has no frames to wait for. */
+const UNSEEN_MS = 200;
+
+/** Whether all cells have their place. The first screen is painted before thousands of boxes are made. */
+function useAllCells(count: number): boolean {
+  const [all, setAll] = useState(false);
+  const few = count <= FIRST_CELLS;
+  const none = count === 0;
+  useEffect(() => {
+    if (all || none) return;
+    const go = () => startTransition(() => setAll(true));
+    let frame = requestAnimationFrame(() => (frame = requestAnimationFrame(go)));
+    const timer = setTimeout(go, UNSEEN_MS);
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
+  }, [all, none]);
+  return all || few;
+}
+
 export function Notebook() {
   const { t } = useTranslation();
+  return (
+    <WordsContext value={t}>
+      <Cells />
+    </WordsContext>
+  );
+}
+
+/** The cells, in order, and what belongs to none of them any more. */
+function Cells() {
+  const t = useWords();
   const { ui } = useOpen();
   const view = useStore(route, viewOf);
   const order = useSession((state) => state.notebook?.order);
@@ -111,6 +143,7 @@ export function Notebook() {
   const steps = useSteps(view);
   const { handlers, line } = useDragging();
   const pointing = usePointing();
+  const all = useAllCells(order?.length ?? 0);
   useShortcuts();
   useEffect(() => {
     const first = order?.[0];
@@ -130,8 +163,8 @@ export function Notebook() {
   }
   const slide = view === "slides" ? new Set(steps[currentStep(steps, active)]) : null;
   return (
-    <div className="cells" data-testid="cells" data-count={order.length} {...handlers} {...pointing}>
-      {order.map((id, index) => (
+    <div className="cells" data-testid="cells" data-count={order.length} aria-busy={!all || undefined} {...handlers} {...pointing}>
+      {(all ? order : order.slice(0, FIRST_CELLS)).map((id, index) => (
         // What is on another slide is hidden and not taken out: its outputs keep what they hold.
         <div key={id} hidden={slide !== null && !slide.has(id)}>
           <CellSlot id={id} index={index} />

@@ -8,6 +8,7 @@ import { ReaderBanner } from "../room/ReaderBanner";
 import { ShareDialog } from "../room/ShareDialog";
 import { TakeoverAsks } from "../room/TakeoverAsks";
 import { Actions } from "../session/actions";
+import { openNotebook } from "../session/early";
 import { Session } from "../session/session";
 import { IconButton } from "../ui/Button";
 import { ShareIcon } from "../ui/icons";
@@ -16,7 +17,7 @@ import { useStore } from "../store/store";
 import { route } from "../ui/navigation";
 import { isKiosk, type Route } from "../ui/route";
 import { Header } from "../ui/Header";
-import { api, toWireError } from "../wire/http";
+import { toWireError } from "../wire/http";
 import type { ConnectionInfo, WireError } from "../wire/types";
 import { OpenContext, useSession, type Open } from "./context";
 import { HelpDialog } from "./HelpDialog";
@@ -61,9 +62,7 @@ export function NotebookPage({ path }: { path: string }) {
     let mine: Open | null = null;
     setOpen(null);
     setError(null);
-    // The editor's code travels while the host opens the file.
-    void import("./CodeEditor");
-    api.open(path).then(
+    openNotebook(path).then(
       (info) => {
         if (!current) return;
         mine = startSession(info, path);

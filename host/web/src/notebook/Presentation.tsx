@@ -12,9 +12,10 @@ const BACK = new Set(["ArrowLeft", "ArrowUp", "PageUp", "k"]);
 
 /** The steps of a presentation: its cells one by one, or its slides. Each begins with one cell, by which it is known. */
 export function useSteps(view: View): string[][] {
-  const notebook = useSession((state) => state.notebook);
+  // Other views have none, and whoever shows them need not follow what is typed.
+  const notebook = useSession((state) => (view === "present" || view === "slides" ? state.notebook : null));
   return useMemo(() => {
-    if (!notebook || (view !== "present" && view !== "slides")) return [];
+    if (!notebook) return [];
     return view === "slides" ? slidesOf(notebook) : notebook.order.map((id) => [id]);
   }, [notebook, view]);
 }

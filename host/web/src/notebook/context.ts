@@ -1,4 +1,6 @@
+import type { TFunction } from "i18next";
 import { createContext, useContext } from "react";
+import { i18n } from "../i18n";
 import { useStore } from "../store/store";
 import type { SessionState } from "../store/session_state";
 import type { Actions } from "../session/actions";
@@ -18,6 +20,13 @@ export function useOpen(): Open {
   const open = useContext(OpenContext);
   if (!open) throw new Error("used outside an open notebook");
   return open;
+}
+
+/** The words for the cells, asked for once for all of them: a subscription to the language in each part of each cell costs more than the cell. */
+export const WordsContext = createContext<TFunction>(i18n.t);
+
+export function useWords(): TFunction {
+  return useContext(WordsContext);
 }
 
 export function useSession<R>(select: (state: SessionState) => R): R {

@@ -104,8 +104,19 @@ export function keysOf(keys: EditorKeys): Extension {
   return Prec.highest(keymap.of(notebookKeys(keys)));
 }
 
+/** A language that is here already; null while it has to be fetched. */
+export function languageNow(name: string): Extension | null {
+  if (name === "markdown") return fetched.get(name) ?? null;
+  return /^(i?python\d?)$/i.test(name) ? PYTHON : [];
+}
+
+const PYTHON = python();
+const fetched = new Map<string, Extension>();
+
 export async function languageFor(name: string): Promise<Extension> {
-  if (name === "markdown") return (await import("@codemirror/lang-markdown")).markdown();
-  if (/^(i?python\d?)$/i.test(name)) return python();
-  return [];
+  const known = languageNow(name);
+  if (known !== null) return known;
+  const markdown = (await import("@codemirror/lang-markdown")).markdown();
+  fetched.set(name, markdown);
+  return markdown;
 }

@@ -1,11 +1,10 @@
-import { useTranslation } from "react-i18next";
 import type { Member } from "../wire/types";
-import { useSession } from "../notebook/context";
+import { useSession, useWords } from "../notebook/context";
 import { hueOf, initialsOf, nameOf } from "./names";
 
 /** The others who are at this cell. */
 export function CellPeople({ id }: { id: string }) {
-  const { t } = useTranslation();
+  const t = useWords();
   const members = useSession((state) => state.room.members);
   const me = useSession((state) => state.clientId);
   const here = members.filter((member: Member) => member.cell_id === id && member.client_id !== me);
