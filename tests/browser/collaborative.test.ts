@@ -1,20 +1,14 @@
 // Everybody edits: two tabs in one cell at once.
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
 import { Host, until } from '../support/host';
-import { launch, Line, Tab } from './support';
+import { Line, Tab, withHost } from './support';
 
 describe('two tabs typing in one cell', () => {
   let host: Host;
   let browser: Browser;
-  beforeAll(async () => {
-    host = await Host.start({ args: ['--policy', 'collaborative'] });
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
+  withHost((...made) => ([host, browser] = made), { args: ['--policy', 'collaborative'] });
 
   const converged = async (one: Tab, two: Tab, holds: (text: string) => boolean) => {
     await one.allSent();
@@ -46,20 +40,32 @@ describe('two tabs typing in one cell', () => {
     const line = await Line.create();
     const far = await browser.newContext({ proxy: line.proxy });
     const near = await browser.newContext();
-    const name = host.notebook('apart.ipynb', [{ id: 'a', source: 'start' }]);
+    const name = host.notebook('apart.ipynb', [{ id: 'a', source: 'start' }, { id: 'b', source: 'other' }]);
     const [one, two] = [await Tab.open(far, host, name), await Tab.open(near, host, name)];
     await one.type('a', '.');
     await two.shows('a', 'start.');
     line.cut();
     await one.page.getByTestId('offline').waitFor();
+    await one.type('b', ' unseen');
     await one.type('a', ' far');
     await two.type('a', ' near');
+    // A cell that is deleted and put back is another one: what was typed into the old one went with it, and is kept here.
+    const program = await Client.join(host, await host.open(name));
+    await program.command('transaction', { changes: [{ type: 'delete_cell', cell_id: 'b' }] });
+    await program.command('transaction', { changes: [{ type: 'create_cell', cell_id: 'b', cell_type: 'code', source: 'other', after: 'a' }] });
+    await two.shows('b', 'other');
     expect(await one.source('a')).toBe('start. far');
     expect(await two.source('a')).toBe('start. near');
     line.mend();
     await converged(one, two, (text) => text.includes(' far') && text.includes(' near'));
     expect(await one.source('a')).toMatch(/^start\.( far near| near far)$/);
+    expect(await one.cell('a').getByTestId('draft').count()).toBe(0);
+    expect(await one.cell('b').getByTestId('draft').innerText()).toContain('other unseen');
+    await one.shows('b', 'other');
+    await one.page.getByTestId('draft-apply').click();
+    await two.shows('b', 'other unseen');
     expect(await one.page.getByTestId('draft').count()).toBe(0);
+    await program.close();
     await far.close();
     await near.close();
     line.close();

@@ -1,20 +1,13 @@
 // Nothing that was typed is lost: flushes, drafts, cut lines, reloads.
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { launch, Line, Tab } from './support';
+import { Line, Tab, withHost } from './support';
 
 describe('typing that could not be sent', () => {
   let host: Host;
   let browser: Browser;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
+  withHost((...made) => ([host, browser] = made));
 
   /** A tab whose line is cut while it holds the pen, types on, and loses the pen meanwhile. */
   async function demotedWhileCut(name: string) {

@@ -1,27 +1,18 @@
 // Cells as things: many at once, from notebook to notebook, dragged, folded, found; and the same notebook in other views.
 import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
 import { Host, until } from '../support/host';
-import { launch, Tab } from './support';
+import { Tab, withHost, withContext } from './support';
 
 describe('cells', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
   let count = 0;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-    count += 1;
-  });
-  afterEach(() => context.close());
+  withHost((...made) => ([host, browser] = made));
+  withContext(() => browser, (made) => (context = made));
+  beforeEach(() => void (count += 1));
 
   const notebook = (...sources: string[]) => host.notebook(`cells-${count}.ipynb`, sources.map((source, at) => ({ id: 'abcdef'[at]!, source })));
   const sources = async (tab: Tab) => Promise.all((await tab.order()).map((id) => tab.source(id)));
@@ -34,6 +25,32 @@ describe('cells', () => {
     expect(await tab.page.locator('.cell-chosen').count()).toBe(2);
     await tab.page.keyboard.press('Alt+ArrowUp');
     expect(await tab.order()).toEqual(['b', 'c', 'a', 'd']);
+    // Back and forth, also where somebody else has edited since.
+    const reader = await Tab.open(context, host, `cells-${count}.ipynb`);
+    const program = await Client.join(host, await host.open(`cells-${count}.ipynb`));
+    expect((await program.command('takeover', {})).ok).toBe(true);
+    await program.command('transaction', { changes: [{ type: 'set_source', cell_id: 'd', source: '4 of another' }] });
+    await reader.shows('d', '4 of another');
+    await tab.takeOver();
+    await tab.select('b');
+    await tab.page.keyboard.press('Shift+J');
+    await tab.page.keyboard.press('Control+z');
+    await until('the move is taken back', async () => (await reader.order()).join() === 'a,b,c,d');
+    await tab.select('b');
+    await tab.page.keyboard.press('Alt+ArrowUp');
+    await tab.page.keyboard.press('Control+z');
+    await tab.page.keyboard.press('Control+Shift+z');
+    await until('it is put back', async () => (await reader.order()).join() === 'b,a,c,d');
+    await tab.page.keyboard.press('Control+Shift+z');
+    await tab.page.getByText('There is no edit of yours that could be put back.').waitFor();
+    await reader.shows('d', '4 of another');
+    await program.close();
+    await reader.page.close();
+    await tab.select('c');
+    await tab.page.keyboard.press('Alt+ArrowUp');
+    await tab.select('b');
+    await tab.page.keyboard.press('Shift+J');
+    expect(await tab.order()).toEqual(['b', 'c', 'a', 'd']);
     await tab.page.keyboard.press('c');
     host.notebook('other.ipynb', [{ id: 'z', source: 'there' }]);
     const other = await Tab.open(context, host, 'other.ipynb');
@@ -45,7 +62,7 @@ describe('cells', () => {
     await tab.page.keyboard.press('x');
     expect(await tab.order()).toEqual(['a', 'd']);
     await tab.page.keyboard.press('z');
-    expect(await sources(tab)).toEqual(['2', '3', '1', '4']);
+    expect(await sources(tab)).toEqual(['2', '3', '1', '4 of another']);
     tab.expectNoProblems();
     other.expectNoProblems();
   });
@@ -121,7 +138,7 @@ describe('cells', () => {
     expect(await tab.cell('a').getByTestId('count').innerText()).toBe('[1]');
   });
 
-  it('tell what the kernel knows: on Shift+Tab and after an opening parenthesis', async () => {
+  it('tell what the kernel knows: on Shift+Tab, after an opening parenthesis and under the mouse', async () => {
     const tab = await Tab.open(context, host, notebook('def area(width, height=2):\n    """Width times height."""\n    return width * height', 'area'));
     await tab.enter('a');
     await tab.page.keyboard.press('Control+Enter');
@@ -136,17 +153,23 @@ describe('cells', () => {
     await tab.page.getByTestId('inspect').getByText('Width times height.').waitFor();
     await tab.page.keyboard.type('3)');
     await tab.page.getByTestId('inspect').waitFor({ state: 'detached' });
+    const line = (await tab.cell('b').locator('.cm-line').boundingBox())!;
+    for (const by of [18, 21]) await tab.page.mouse.move(line.x + by, line.y + line.height / 2);
+    await tab.page.getByTestId('inspect').getByText('Width times height.').waitFor();
     tab.expectNoProblems();
   });
 
-  it('keep place, drafts and outputs when the view changes', async () => {
+  it('keep place, drafts and what is in their outputs when the view changes', async () => {
     const many = [
       { id: 'h', cell_type: 'markdown' as const, source: '# One' },
-      ...Array.from({ length: 30 }, (_, at) => ({ id: `c${at}`, source: `line_${at}\n\n\n` })),
+      ...Array.from({ length: 30 }, (_, at) => ({ id: `c${at}`, source: `line_${at}\n\n\n`, ...(at === 20 ? { outputs: [{ output_type: 'display_data', metadata: {}, data: { 'text/html': '<p>here</p>' } }] } : {}) })),
       { id: 'h2', cell_type: 'markdown' as const, source: '## Two' },
       { id: 'z', source: 'end' },
     ];
     const name = host.notebook('views.ipynb', many);
+    const { notebook_id } = await host.open(name);
+    await context.addInitScript(([key, draft]) => window.origin !== 'null' && localStorage.setItem(key!, draft!), [`lectern.drafts.${notebook_id}`, JSON.stringify([{ cell_id: 'c20', base: '', text: 'was typed', at: new Date().toISOString() }])]);
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     const tab = await Tab.open(context, host, name);
     await tab.page.evaluate(() => ((window as any).loadedOnce = true));
     await tab.page.evaluate(() => document.querySelector('[data-cell-id=c20]')!.scrollIntoView({ block: 'start' }));
@@ -154,6 +177,13 @@ describe('cells', () => {
       const under = Math.max(0, document.querySelector('.sticky')!.getBoundingClientRect().bottom);
       return [...document.querySelectorAll<HTMLElement>('[data-cell-id]')].find((cell) => cell.getBoundingClientRect().height > 0 && cell.getBoundingClientRect().bottom > under + 4)!.dataset.cellId;
     });
+    await tab.cell('c20').getByTestId('output-frame').waitFor();
+    const frame = await tab.outputFrame('c20');
+    await frame.locator('p').waitFor();
+    await frame.evaluate(() => ((window as any).kept = true));
+    await tab.page.getByTestId('draft-copy').click();
+    expect(await tab.page.evaluate(() => navigator.clipboard.readText())).toBe('was typed');
+    await tab.page.evaluate(() => document.querySelector('[data-cell-id=c20]')!.scrollIntoView({ block: 'start' }));
     let before: string | undefined;
     await until('it stands still', async () => {
       const was = before;
@@ -165,6 +195,8 @@ describe('cells', () => {
     await tab.page.getByTestId('view-read').click();
     expect(await tab.page.getByTestId('save').count()).toBe(0);
     await until('the same cell is on top', async () => (await top()) === before);
+    expect(await frame.evaluate(() => (window as any).kept)).toBe(true);
+    expect(await tab.cell('c20').getByTestId('draft').innerText()).toContain('was typed');
     await tab.page.getByTestId('view-menu').click();
     await tab.page.getByTestId('view-slides').click();
     await tab.page.getByTestId('presentation').waitFor();
@@ -175,6 +207,8 @@ describe('cells', () => {
     await tab.page.getByTestId('save').waitFor();
     expect(new URL(tab.page.url()).searchParams.get('view')).toBeNull();
     expect(await tab.page.evaluate(() => (window as any).loadedOnce)).toBe(true);
+    expect(await frame.evaluate(() => (window as any).kept)).toBe(true);
+    expect(await tab.page.getByTestId('draft').count()).toBe(1);
     await tab.page.goBack();
     await tab.page.getByTestId('presentation').waitFor();
     tab.expectNoProblems();

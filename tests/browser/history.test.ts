@@ -1,11 +1,11 @@
 // The history panel: what was done, what differs, and the way back, in a real browser.
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
 import { Host, until } from '../support/host';
 import { violations } from './accessibility';
-import { launch, Tab } from './support';
+import { Tab, withHost } from './support';
 
 /** Where to put pictures for people; none are taken without. */
 const PICTURES = process.env.LECTERN_HISTORY_PICTURES;
@@ -13,14 +13,7 @@ const PICTURES = process.env.LECTERN_HISTORY_PICTURES;
 describe('the history panel', () => {
   let host: Host;
   let browser: Browser;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
+  withHost((...made) => ([host, browser] = made));
 
   const set = (client: Client, cell_id: string, source: string) => client.command('transaction', { changes: [{ type: 'set_source', cell_id, source }] });
 

@@ -2,26 +2,16 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { launch, Tab } from './support';
+import { Tab, withHost, withContext } from './support';
 
 describe('the notebook page', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-  });
-  afterEach(() => context.close());
+  withHost((...made) => ([host, browser] = made));
+  withContext(() => browser, (made) => (context = made));
 
   const saved = (name: string) => JSON.parse(host.file(name)) as { cells: { id: string; cell_type: string; source: string[] | string }[] };
   const text = (source: string[] | string) => (typeof source === 'string' ? source : source.join(''));
@@ -36,6 +26,10 @@ describe('the notebook page', () => {
     await tab.ready();
     expect(new URL(tab.page.url()).searchParams.get('path')).toBe('listed.ipynb');
     await tab.page.goBack();
+    await tab.page.getByTestId('search').fill('LIST');
+    await tab.page.getByRole('link', { name: 'deeper' }).waitFor({ state: 'detached' });
+    expect(await tab.page.getByTestId('files').getByRole('link', { name: 'listed.ipynb' }).count()).toBe(1);
+    await tab.page.getByTestId('search').fill('');
     await tab.page.getByRole('link', { name: 'deeper' }).click();
     await tab.page.getByRole('link', { name: 'inner.ipynb' }).click();
     await tab.ready();
@@ -43,7 +37,7 @@ describe('the notebook page', () => {
     tab.expectNoProblems();
   });
 
-  it('creates a notebook, which is then there', async () => {
+  it('creates a notebook, which is then there, runs, and is ended', async () => {
     const tab = await Tab.blank(context);
     await tab.page.goto(`${host.url}/?token=${host.token}`);
     await tab.page.getByTestId('new-notebook').click();
@@ -57,6 +51,13 @@ describe('the notebook page', () => {
     await tab.showsOutput(id!, 'made');
     await tab.page.keyboard.press('Control+s');
     await until('the file', () => fs.existsSync(path.join(host.root, 'made here.ipynb')) && host.file('made here.ipynb').includes('made'));
+    // It is among the running sessions, with what its kernel uses, until somebody ends it.
+    await tab.page.goto(host.url);
+    const row = tab.page.getByTestId('running-sessions').getByRole('listitem').filter({ hasText: 'made here' });
+    await until('its memory', async () => /\d MB/.test(await row.getByTestId('session-memory').innerText({ timeout: 1000 }).catch(() => '')), 20_000);
+    await row.getByTestId('end-session').click();
+    await row.getByTestId('end-session-sure').click();
+    await row.waitFor({ state: 'detached' });
   });
 
   it('says where a broken file is broken, in place of the notebook', async () => {

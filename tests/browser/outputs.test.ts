@@ -1,8 +1,8 @@
 // What code leaves on the screen, and that none of it can reach the host.
 import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { launch, Tab } from './support';
+import { Tab, withHost, withContext } from './support';
 
 const RED_DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg==';
 
@@ -10,18 +10,8 @@ describe('outputs', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-  });
-  afterEach(() => context.close());
+  withHost((...made) => ([host, browser] = made));
+  withContext(() => browser, (made) => (context = made));
 
   let count = 0;
   const run = async (...sources: string[]) => {
@@ -179,14 +169,7 @@ const THIEF = `<p id="report">nothing yet</p><script>
 describe('an output that wants more than to be shown', () => {
   let host: Host;
   let browser: Browser;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
+  withHost((...made) => ([host, browser] = made));
 
   it('reaches no cookie, token, storage, page or host', async () => {
     const context = await browser.newContext();

@@ -1,9 +1,9 @@
 // Asking for the pen where the policy asks, a policy that changes, and the words of other languages.
 import path from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { Host, LECTERN, until } from '../support/host';
-import { launch, Tab } from './support';
+import { Tab, withHost, withContext } from './support';
 
 const ASKING = path.resolve(path.dirname(LECTERN), '../plugins-asking');
 
@@ -12,19 +12,9 @@ describe('the pen', () => {
   let browser: Browser;
   let context: BrowserContext;
   let count = 0;
-  beforeAll(async () => {
-    host = await Host.start({ args: ['--plugin-path', ASKING] });
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-    count += 1;
-  });
-  afterEach(() => context.close());
+  withHost((...made) => ([host, browser] = made), { args: ['--plugin-path', ASKING] });
+  withContext(() => browser, (made) => (context = made));
+  beforeEach(() => void (count += 1));
 
   const notebook = () => host.notebook(`asked-${count}.ipynb`, [{ id: 'a', source: 'x' }]);
   const setPolicy = async (name: string, policy: string) => {

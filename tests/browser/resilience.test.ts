@@ -1,16 +1,14 @@
 // What goes wrong around the page, and what it says and does then.
 import { execFileSync } from 'node:child_process';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { launch, Tab } from './support';
+import { Tab, withHost } from './support';
 
 describe('the page in trouble', () => {
+  let host: Host;
   let browser: Browser;
-  beforeAll(async () => {
-    browser = await launch();
-  });
-  afterAll(() => browser.close());
+  withHost((...made) => ([host, browser] = made));
 
   it('finds its session again when the host was killed and started anew, with every acknowledged edit', async () => {
     const first = await Host.start({ args: ['--token', 'the-same-token-for-both-starts-of-it'] });
@@ -35,7 +33,6 @@ describe('the page in trouble', () => {
   });
 
   it('shows a kernel that died and starts another, on the same line', async () => {
-    const host = await Host.start();
     const name = host.notebook('dies.ipynb', [{ id: 'a', source: 'import os\nprint("pid", os.getpid())' }]);
     const context = await browser.newContext();
     const tab = await Tab.open(context, host, name);
@@ -53,17 +50,16 @@ describe('the page in trouble', () => {
     await until('another kernel', async () => /pid \d+/.test(await tab.output('a')) && !(await tab.output('a')).includes(pid));
     tab.expectNoProblems();
     await context.close();
-    await host.stop();
   });
 
   it('says that a session was ended, and opens it again', async () => {
-    const host = await Host.start();
     const name = host.notebook('ended.ipynb', [{ id: 'a', source: 'x' }]);
     const context = await browser.newContext();
     const tab = await Tab.open(context, host, name);
     const sessions = await host.get('/api/v1/sessions');
-    const list = (sessions.body.sessions ?? sessions.body) as { session_id: string }[];
-    expect((await host.request('DELETE', `/api/v1/sessions/${list[0]!.session_id}`)).status).toBe(204);
+    const list = (sessions.body.sessions ?? sessions.body) as { session_id: string; path: string }[];
+    const { session_id } = list.find((row) => row.path.endsWith(name))!;
+    expect((await host.request('DELETE', `/api/v1/sessions/${session_id}`)).status).toBe(204);
     await tab.page.getByTestId('ended').waitFor();
     expect(await tab.page.getByTestId('ended').innerText()).toMatch(/ended/);
     await tab.page.getByRole('button', { name: 'Open again' }).click();
@@ -72,27 +68,9 @@ describe('the page in trouble', () => {
     await tab.shows('a', 'x1');
     await tab.allSent();
     await context.close();
-    await host.stop();
-  });
-
-  it('turns everybody into editors when the policy is swapped, without a reload', async () => {
-    const host = await Host.start();
-    const name = host.notebook('swap.ipynb', [{ id: 'a', source: 'x' }]);
-    const context = await browser.newContext();
-    const [one, two] = [await Tab.open(context, host, name), await Tab.open(context, host, name)];
-    expect(await two.isReader()).toBe(true);
-    expect((await host.put('/api/v1/policy', { policy: 'collaborative' })).status).toBe(200);
-    await two.becomesEditor();
-    await two.type('a', '2');
-    await one.shows('a', 'x2');
-    await one.type('a', '1');
-    await two.shows('a', 'x21');
-    await context.close();
-    await host.stop();
   });
 
   it('lets one of two who press Take over at once win, and tells the other', async () => {
-    const host = await Host.start();
     const name = host.notebook('race.ipynb', [{ id: 'a', source: 'x' }]);
     const context = await browser.newContext();
     const one = await Tab.open(context, host, name);
@@ -102,11 +80,9 @@ describe('the page in trouble', () => {
     await one.becomesReader();
     await until('one of them edits', async () => (await racers[0].isReader()) !== (await racers[1].isReader()));
     await context.close();
-    await host.stop();
   });
 
   it('completes from the kernel with Tab', async () => {
-    const host = await Host.start();
     const name = host.notebook('complete.ipynb', [{ id: 'a', source: 'import os' }, { id: 'b', source: 'os.getp' }]);
     const context = await browser.newContext();
     const tab = await Tab.open(context, host, name);
@@ -120,6 +96,20 @@ describe('the page in trouble', () => {
     await tab.page.keyboard.press('Enter');
     await tab.shows('b', 'os.getpid');
     await context.close();
-    await host.stop();
+  });
+
+  // The last: it changes the policy of the host.
+  it('turns everybody into editors when the policy is swapped, without a reload', async () => {
+    const name = host.notebook('swap.ipynb', [{ id: 'a', source: 'x' }]);
+    const context = await browser.newContext();
+    const [one, two] = [await Tab.open(context, host, name), await Tab.open(context, host, name)];
+    expect(await two.isReader()).toBe(true);
+    expect((await host.put('/api/v1/policy', { policy: 'collaborative' })).status).toBe(200);
+    await two.becomesEditor();
+    await two.type('a', '2');
+    await one.shows('a', 'x2');
+    await one.type('a', '1');
+    await two.shows('a', 'x21');
+    await context.close();
   });
 });

@@ -1,10 +1,10 @@
 // What holds on every screen: WCAG by axe, everything by keyboard, a strict policy, nothing from anybody else, no motion where none is wanted.
 import fs from 'node:fs';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
 import { violations } from './accessibility';
-import { launch, Tab } from './support';
+import { Tab, withHost, withContext } from './support';
 
 const RICH = [
   { id: 'm', cell_type: 'markdown' as const, source: '# Heading\n\nText, `code`, $x^2$ and a [link](https://example.org).\n\n```mermaid\nflowchart LR\n  A --> B\n```\n\n![far](https://example.org/x.png)' },
@@ -17,19 +17,11 @@ describe('every screen', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
+  withHost((...made) => ([host, browser] = made));
+  beforeAll(() => {
     host.notebook('rich.ipynb', RICH);
   });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-  });
-  afterEach(() => context.close());
+  withContext(() => browser, (made) => (context = made));
 
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`passes WCAG 2.2 AA in ${colorScheme}`, async () => {

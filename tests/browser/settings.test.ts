@@ -1,21 +1,14 @@
 // Plugins and policy: what the host has loaded, and other rules while people work.
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
 import { violations } from './accessibility';
-import { launch, Tab } from './support';
+import { Tab, withHost } from './support';
 
 describe('plugins and policy', () => {
   let host: Host;
   let browser: Browser;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
+  withHost((...made) => ([host, browser] = made));
 
   const state = (page: Page, plugin: string) => page.locator(`[data-plugin="${plugin}"]`).getAttribute('data-state');
 
@@ -54,6 +47,8 @@ describe('plugins and policy', () => {
     await two.becomesEditor();
     expect(sockets, 'one connection all along').toBe(1);
     await until('the list says so by itself', async () => (await state(page, 'collaborative')) === 'active');
+    const figures = await page.locator('[data-plugin="collaborative"]').getByTestId('figures').first().textContent();
+    for (const name of ['Generation', 'Loaded in', 'Calls', 'p99', 'Failures']) expect(figures).toContain(name);
     await page.keyboard.press('Escape');
     await two.type('a', '2');
     await one.shows('a', 'x2');

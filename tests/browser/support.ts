@@ -1,15 +1,40 @@
 // A real Chromium on a real host: tabs, what a person does in them, and a line that can be cut.
-import { chromium, type Browser, type BrowserContext, type Frame, type Locator, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Frame, type Locator, type Page } from 'playwright-core';
 import http from 'node:http';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { expect } from 'vitest';
-import { until, type Host } from '../support/host';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { Host, until, type HostOptions } from '../support/host';
 
 const CHROMIUM = process.env.LECTERN_CHROMIUM ?? '/usr/bin/chromium';
 
 export function launch(env: Record<string, string> = {}): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'], env: { ...(process.env as Record<string, string>), ...env } });
+}
+
+/** One host and one browser for a suite: told once they are there, ended with it. */
+export function withHost(set: (host: Host, browser: Browser) => void, options: HostOptions = {}): void {
+  let host: Host | undefined;
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    host = await Host.start(options);
+    browser = await launch();
+    set(host, browser);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await host?.stop();
+  });
+}
+
+/** A browser context of its own for each test of a suite. */
+export function withContext(browser: () => Browser, set: (context: BrowserContext) => void, options: BrowserContextOptions = {}): void {
+  let context: BrowserContext | undefined;
+  beforeEach(async () => {
+    context = await browser().newContext(options);
+    set(context);
+  });
+  afterEach(() => context?.close());
 }
 
 /** Between a browser context and the host: an HTTP proxy whose every connection can be cut, and which then refuses new ones. */
@@ -125,7 +150,8 @@ export class Tab {
 
   /** The cells are shown and the first events are in. */
   async ready(): Promise<void> {
-    await this.page.getByTestId('cells').waitFor();
+    // Busy until each cell of a long notebook has its place.
+    await this.page.locator('[data-testid=cells]:not([aria-busy])').waitFor();
     await until('the tab is connected', () => this.page.evaluate(() => !document.querySelector('[data-testid=offline]') && document.querySelector('[data-testid=members]') !== null));
   }
 

@@ -1,27 +1,17 @@
 // The pen between tabs, as people see it.
 import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { launch, Tab } from './support';
+import { Tab, withHost, withContext } from './support';
 
 describe('passing the pen', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
   let count = 0;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-    count += 1;
-  });
-  afterEach(() => context.close());
+  withHost((...made) => ([host, browser] = made));
+  withContext(() => browser, (made) => (context = made));
+  beforeEach(() => void (count += 1));
 
   const notebook = (...sources: string[]) => host.notebook(`pen-${count}.ipynb`, sources.map((source, at) => ({ id: 'abc'[at]!, source })));
   const tabs = async (name: string, number: number) => {

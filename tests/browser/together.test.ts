@@ -2,27 +2,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
 import { violations } from './accessibility';
-import { launch, Tab } from './support';
+import { Tab, withHost, withContext } from './support';
 
 describe('together', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext({ acceptDownloads: true });
-  });
-  afterEach(() => context.close());
+  withHost((...made) => ([host, browser] = made));
+  withContext(() => browser, (made) => (context = made), { acceptDownloads: true });
 
   /** What stands before the caret of somebody else in a cell, and what they have selected. */
   const caret = (tab: Tab, id: string) =>
@@ -144,10 +134,10 @@ describe('together', () => {
     expect(tab.problems.filter((problem) => !problem.includes('409 (Conflict)'))).toEqual([]);
   });
 
-  it('variables are listed when the kernel rests; the grid keeps its layout in the notebook and shows no banner', async () => {
+  it('variables are listed when the kernel rests, and its formatter formats; the grid keeps its layout in the notebook and shows no banner', async () => {
     const name = host.notebook('grid.ipynb', [
       { id: 'm', cell_type: 'markdown', source: '# Title' },
-      { id: 'a', source: 'answer = [4, 2]\nprint("hello")' },
+      { id: 'a', source: 'answer = [4,2]\nprint( "hello" )' },
     ]);
     const one = await Tab.open(context, host, name);
     await one.page.getByTestId('panel-variables').click();
@@ -156,6 +146,8 @@ describe('together', () => {
     const row = one.page.getByTestId('variable').filter({ hasText: 'answer' });
     await row.waitFor({ timeout: 30_000 });
     expect(await row.innerText()).toMatch(/list · 2[\s\S]*\[4, 2\]/);
+    await one.page.keyboard.press('Shift+F');
+    await one.shows('a', 'answer = [4, 2]\nprint("hello")');
     await one.page.getByTestId('panel-variables').click();
     const two = await Tab.open(context, host, name, { view: 'grid' });
     await two.page.bringToFront();

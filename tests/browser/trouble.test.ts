@@ -2,27 +2,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { launch, Line, Tab } from './support';
+import { Line, Tab, withHost, withContext } from './support';
 
 describe('trouble', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
-  beforeAll(async () => {
-    // Nothing is saved by itself: what was typed and what another program wrote meet in these tests.
-    host = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-  });
-  afterEach(() => context.close());
+  // Nothing is saved by itself: what was typed and what another program wrote meet in these tests.
+  withHost((...made) => ([host, browser] = made), { args: ['--autosave-at-most-ms', '0'] });
+  withContext(() => browser, (made) => (context = made));
 
   const cellsOf = (name: string) => (JSON.parse(host.file(name)) as { cells: { source: string | string[] }[] }).cells.map(({ source }) => (typeof source === 'string' ? source : source.join('')));
 
@@ -134,14 +124,7 @@ describe('trouble', () => {
 describe('who is let in', () => {
   let host: Host;
   let browser: Browser;
-  beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await host.stop();
-  });
+  withHost((...made) => ([host, browser] = made));
 
   it('packages nobody approved are named, and the editor approves them', async () => {
     const name = host.notebook('wants.ipynb', [{ id: 'a', source: '1' }], { uv: { dependencies: ['some-package'] } });

@@ -1,8 +1,8 @@
 // Widgets that live: ipywidgets, anywidget and some that nobody here wrote, in their frames, in several tabs at once.
 import type { Browser, BrowserContext, Frame, Locator } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { launch, Line, Tab } from './support';
+import { Line, Tab, withHost } from './support';
 
 const CORE = `import ipywidgets as w
 from IPython.display import display
@@ -15,7 +15,7 @@ count = w.IntText(description='count')
 upload = w.FileUpload(description='up')
 out = w.Output()
 w.jslink((slider, 'value'), (twin, 'value'))
-w.jslink((play, 'value'), (count, 'value'))
+w.jsdlink((play, 'value'), (count, 'value'))
 button = w.Button(description='go', icon='check')
 clicks = []
 def pressed(_):
@@ -63,30 +63,53 @@ export default { initialize() { globalThis.begun = (globalThis.begun ?? 0) + 1; 
 } };
 """`;
 
-const OTHERS = `from IPython.display import display
+const OTHERS = `import pandas as pd
+from IPython.display import display
 import bqplot.pyplot as plt
+from ipycanvas import Canvas
 from ipytree import Tree, Node
+from itables.widget import ITable
 figure = plt.figure(title='squares', animation_duration=0)
 plt.plot([0, 1, 2, 3], [0, 1, 4, 9])
 tree = Tree()
 root = Node('trunk')
 tree.add_node(root)
 root.add_node(Node('leaf'))
+table = ITable(pd.DataFrame({'city': ['Uppsala', 'Kyoto'], 'people': [1, 2]}))
+canvas = Canvas(width=60, height=40)
+def pressed(x, y):
+    canvas.fill_style = '#0a141e'
+    canvas.fill_rect(0, 0, 60, 40)
+    root.name = 'stem'
+    figure.title = 'cubes'
+    table.df = pd.DataFrame({'city': ['Lima'], 'people': [3]})
+canvas.on_mouse_down(pressed)
+display(canvas)
 display(tree)
+display(table)
 display(figure)`;
+
+/** Saved widgets: a text that a link gives to a field, and to what would be the code of a widget that was saved without any. */
+const CORE_MODEL = { model_module: '@jupyter-widgets/controls', model_module_version: '2.0.0' };
+const ANY_MODEL = { model_module: 'anywidget', model_module_version: '~0.11.0' };
+const STOLEN = 'globalThis.stolen = true; export default {}';
+const link = (target: [string, string]) => ({ model_name: 'DirectionalLinkModel', ...CORE_MODEL, state: { source: ['IPY_MODEL_text', 'value'], target: [`IPY_MODEL_${target[0]}`, target[1]] } });
+const LINKED = {
+  text: { model_name: 'TextModel', ...CORE_MODEL, state: { _view_name: 'TextView', _view_module: CORE_MODEL.model_module, _view_module_version: '2.0.0', value: STOLEN } },
+  other: { model_name: 'TextModel', ...CORE_MODEL, state: { _view_name: 'TextView', _view_module: CORE_MODEL.model_module, _view_module_version: '2.0.0', value: '' } },
+  any: { model_name: 'AnyModel', ...ANY_MODEL, state: { _view_name: 'AnyView', _view_module: 'anywidget', _view_module_version: '~0.11.0' } },
+  steals: link(['any', '_esm']),
+  paints: link(['any', '_css']),
+  tells: link(['other', 'value']),
+};
 
 describe('widgets', () => {
   let host: Host;
   let browser: Browser;
   let context: BrowserContext;
+  withHost((...made) => ([host, browser] = made));
   beforeAll(async () => {
-    host = await Host.start();
-    browser = await launch();
     context = await browser.newContext();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await host?.stop();
   });
 
   /** The frame of a cell's widgets, once it is there. */
@@ -144,8 +167,16 @@ describe('widgets', () => {
     for (const frame of [a, b]) await reads('what the callback printed', frame.locator('.widget-output'), /pressed 1/);
     await a.locator('.widget-play button').first().click();
     for (const frame of [a, b]) await until('the end of the play', async () => (await frame.locator('input[type=number]').inputValue()) === '12');
-    await run(first, 'state');
-    await first.showsOutput('state', "state [8, 8, 'written', 'three', 12, 12, 1, ['f.txt:file'], ['stream', 'display_data', 'stream']]");
+    // Each tab has the link and writes what it gives: what the slower one wrote on the way is followed by its last.
+    const whole = "state [8, 8, 'written', 'three', 12, 12, 1, ['f.txt:file'], ['stream', 'display_data', 'stream']]";
+    await until('the kernel to have it all', async () => {
+      await run(first, 'state');
+      await until('the answer', async () => (await first.output('state')).includes('state ['));
+      await first.kernel('idle');
+      return (await first.output('state')).includes(whole);
+    }).catch(async (error: Error) => {
+      throw new Error(`${error.message}; it has ${await first.output('state')}`);
+    });
     first.expectNoProblems();
     second.expectNoProblems();
     await second.page.close();
@@ -294,16 +325,46 @@ describe('widgets', () => {
     for (const tab of [first, second]) await tab.page.close();
   });
 
-  it('that nobody here wrote: bqplot and ipytree, from the kernel\'s own environment', async () => {
+  it('that nobody here wrote: ipycanvas, ipytree, itables and bqplot, from the kernel\'s own environment, in step in two tabs', async () => {
     const name = host.notebook('others.ipynb', [{ id: 'make', source: OTHERS }]);
-    const tab = await Tab.open(context, host, name);
+    const first = await Tab.open(context, host, name);
     const asked: string[] = [];
-    tab.page.on('request', (request) => asked.push(request.url()));
-    await run(tab, 'make');
-    const frame = await widgets(tab, 'make');
-    await reads('the figure', frame.locator('.bqplot'), /squares/);
-    await frame.locator('.bqplot path.line').first().waitFor({ state: 'attached' });
-    await reads('the tree', frame.locator('.jstree'), /trunk/);
+    first.page.on('request', (request) => asked.push(request.url()));
+    await run(first, 'make');
+    const a = await widgets(first, 'make');
+    const begins = async (frame: Frame) => {
+      await reads('the figure', frame.locator('.bqplot'), /squares/);
+      await frame.locator('.bqplot path.line').first().waitFor({ state: 'attached' });
+      await reads('the tree', frame.locator('.jstree'), /trunk/);
+      await reads('the table', frame.locator('table').first(), /Uppsala[\s\S]*Kyoto/);
+    };
+    await begins(a);
+    const second = await Tab.open(context, host, name);
+    const b = await widgets(second, 'make');
+    await begins(b);
+    // What is done on the canvas of one is drawn, and answered by the others, in both.
+    await b.locator('canvas').first().click();
+    for (const frame of [a, b]) {
+      await until('the canvas to be painted', () => frame.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => [...(canvas.getContext('2d')?.getImageData(10, 10, 1, 1).data ?? [])].join() === '10,20,30,255'), 15_000);
+      await reads('the other title', frame.locator('.bqplot'), /cubes/);
+      await reads('the other name', frame.locator('.jstree'), /stem/);
+      await reads('the other rows', frame.locator('table').first(), /Lima/);
+    }
     expect(asked.filter((url) => /^https?:/.test(url) && !url.startsWith(host.url))).toEqual([]);
+    for (const tab of [first, second]) await tab.page.close();
+  });
+
+  it('that are saved give nobody\'s text to a widget as its code', async () => {
+    const view = (id: string) => ({ output_type: 'display_data', metadata: {}, data: { 'application/vnd.jupyter.widget-view+json': { model_id: id, version_major: 2, version_minor: 0 } } });
+    const state = { version_major: 2, version_minor: 0, state: LINKED };
+    const outputs = ['any', 'text', 'other', 'steals', 'paints', 'tells'].map(view);
+    const name = host.notebook('linked.ipynb', [{ id: 'a', source: '1', outputs }], { widgets: { 'application/vnd.jupyter.widget-state+json': state } });
+    const tab = await Tab.open(context, host, name);
+    const frame = await widgets(tab, 'a');
+    // The links are at work, and the code that one of them would have made has had its time.
+    await until('the linked text', async () => (await frame.locator('input[type=text]').nth(1).inputValue()) === STOLEN, 15_000);
+    await frame.evaluate("import(URL.createObjectURL(new Blob(['export default 1'], { type: 'text/javascript' }))).then(() => true)");
+    expect(await frame.evaluate(() => [(globalThis as any).stolen, [...document.querySelectorAll('style')].some((style) => style.textContent!.includes('stolen'))])).toEqual([undefined, false]);
+    await tab.page.close();
   });
 });
