@@ -125,6 +125,16 @@ TEST_F(ModelsTest, JoinersGetOneOpenEachInOrder) {
             R"("buffers":["SU1H","QVJS"]})");
 }
 
+TEST_F(ModelsTest, NumbersOfAnySizeStayAndWhatIsNoJsonIsNotTaken) {
+  const std::string state =
+      R"({"int64":-9223372036854775808,"uint64":18446744073709551615,"past_2_53":9007199254740993,"small":1e-300})";
+  ASSERT_TRUE(store_.open("m2", "jupyter.widget", R"({"state":)" + state + "}", {}, "cell-1"));
+  EXPECT_NE(store_.snapshot().back().data().find(state), std::string::npos) << store_.snapshot().back().data();
+  for (const char* odd : {R"({"state":{"x":NaN}})", R"({"state":{"x":Infinity}})", "{\"state\":{\"x\":\"\xff\"}}"})
+    EXPECT_FALSE(store_.open("m3", "jupyter.widget", odd, {}, "cell-1")) << odd;
+  EXPECT_EQ(store_.snapshot().size(), 2u);
+}
+
 TEST_F(ModelsTest, AWriteIsRevisedMarkedAndPassedOn) {
   const auto written = write(R"({"method":"update","state":{"value":2.50},"buffer_paths":[]})");
   ASSERT_TRUE(written.has_value()) << written.error().message;
