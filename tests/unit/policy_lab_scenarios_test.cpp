@@ -1,6 +1,7 @@
 // Runs tests/scenarios/*.yaml against the policies that ship, and checks what the runner says of files that are wrong.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "plugin/policy.hpp"
@@ -90,13 +91,24 @@ class Scenarios : public RegistryTest {
   std::unique_ptr<plugin::Registry> registry_;
 };
 
-TEST_F(Scenarios, EveryShippedPolicyHasAFile) {
-  for (const auto& entry : fs::directory_iterator(plugin::testing::shipped)) {
-    const auto manifest = plugin::testing::read_file(entry.path() / (entry.path().stem().string() + ".plugin.json"));
-    const bool ours = fs::exists(fs::path(LECTERN_TEST_DATA) / "../../policies" / entry.path().stem());
-    if (!ours || manifest.find("\"policy\"") == std::string::npos || entry.path().stem() == "script") continue;
-    EXPECT_TRUE(fs::exists(scenarios / (entry.path().stem().string() + ".yaml"))) << entry.path();
+TEST_F(Scenarios, EveryShippedPolicyHasScenariosAPageAndAtMost150Lines) {
+  const auto root = fs::path(LECTERN_TEST_DATA) / "../..";
+  std::size_t policies = 0;
+  for (const auto& entry : fs::directory_iterator(root / "policies")) {
+    const auto id = entry.path().filename().string();
+    if (!fs::exists(entry.path() / "CMakeLists.txt")) continue;  // what they share
+    ++policies;
+    EXPECT_TRUE(fs::exists(plugin::testing::shipped / id)) << id;
+    EXPECT_TRUE(fs::exists(scenarios / (id + ".yaml"))) << id;
+    EXPECT_TRUE(fs::exists(root / "docs/policies" / (id + ".md"))) << id;
+    if (id == "script") continue;  // not a policy but what runs them
+    std::string source = id + ".cpp";
+    std::replace(source.begin(), source.end(), '-', '_');
+    const auto text = plugin::testing::read_file(entry.path() / source);
+    EXPECT_GT(text.size(), 0u) << id;
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 150) << id;
   }
+  EXPECT_GE(policies, 9u);
 }
 
 TEST_F(Scenarios, WhatDoesNotHappenAndWhatHappensUnexpectedBothFail) {
