@@ -24,4 +24,4 @@ file(GENERATE OUTPUT ${bad}/leaky/leaky.plugin.json CONTENT
   "{\"id\": \"leaky\", \"kind\": \"policy\", \"version\": \"1.0.0\", \"abi\": {\"major\": 0, \"minor\": 1}, \"library\": \"leaky.so\", \"unloadable\": true}\n")
 list(APPEND validate_bad bad-leaky)
 add_dependencies(validate_tests lectern-validate ${validate_bad} bad-sticky bad-garbage bad-wrong-id bad-no-symbol
-  bad-throwing-policy bad-throwing-runtime bad-init-fails plugin-local-takeover plugin-collaborative)
+  bad-throwing-policy bad-hanging bad-throwing-runtime bad-init-fails plugin-local-takeover plugin-collaborative)

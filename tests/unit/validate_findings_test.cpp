@@ -148,6 +148,14 @@ TEST(Validate, ARandomFailureIsShortenedToo) {
   EXPECT_THAT(found.what, Not(HasSubstr("  6. ")));
 }
 
+TEST(Validate, WhatHangsCostsItsTestTheDeadlineAndIsTold) {
+  const Said found = said("hanging", "policy.declares", "--deadline 60");
+  EXPECT_EQ(found.outcome, "success") << found.what;
+  const Said hung = said("hanging", "policy.strange-events", "--deadline 1");
+  EXPECT_EQ(hung.outcome, "timed out");
+  EXPECT_THAT(hung.what, HasSubstr("no answer within 1 s, while it had to take event 1"));
+}
+
 TEST(Validate, FuzzNamesTheSeedThatFailed) {
   const auto out = run((bad / "rule-ignores-answer").string() + " --fuzz --minutes 0.2 --seed 7");
   EXPECT_EQ(out.code, 1) << out.text;

@@ -29,6 +29,7 @@ po::options_description described(Options& to, std::string& plugin, std::string&
   add("fuzz", po::bool_switch(&to.fuzz), "random input until the time is over, instead of the tests");
   add("seed", po::value(&to.seed)->value_name("N"), "where randomness starts (default 1)");
   add("minutes", po::value(&to.minutes)->value_name("M"), "how long --fuzz runs (default 1); 0: that one seed");
+  add("deadline", po::value(&to.deadline_s)->value_name("S"), "seconds that each test has, instead of its own");
   add("in-process", po::bool_switch(&to.in_process), "all tests in this process: for a debugger");
   if (with_hidden) {
     add("plugin", po::value(&plugin));
@@ -91,6 +92,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     return fail(400, "usage", "--corpus " + corpus + " is no folder");
   if (made.minutes < 0 || made.minutes > 60 * 24 * 7)
     return fail(400, "usage", "--minutes must be between 0 and a week");
+  if (made.deadline_s < 0 || made.deadline_s > 86'400)
+    return fail(400, "usage", "--deadline must be between 1 and 86400; 0: that of each test");
   return made;
 }
 

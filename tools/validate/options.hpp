@@ -18,6 +18,7 @@ struct Options {
   std::string kernel;            // which kernel a runtime is tried with; empty = the first
   std::uint64_t seed = 1;
   double minutes = 1;
+  int deadline_s = 0;  // of each test; 0 = its own
   bool json = false, list = false, in_process = false, quick = false, fuzz = false;
   bool proxy = false;  // the plugin in a process of its own, each call serialized
   bool help = false, version = false;

@@ -213,6 +213,7 @@ Verdict cut_short(Outcome outcome, const std::string& what, const std::string& w
 
 /// --fuzz says itself how long it goes on.
 int deadline_of(const Test& test, const Options& options) {
+  if (options.deadline_s != 0) return options.deadline_s;
   return test.deadline_s != 0 ? test.deadline_s : static_cast<int>(options.minutes * 60) + 120;
 }
 
