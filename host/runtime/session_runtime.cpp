@@ -30,6 +30,17 @@ std::int64_t process_in(std::string_view metadata) {
   return process != nullptr ? process->as_int().value_or(0) : 0;
 }
 
+Error no_kernel(KernelState state) {
+  switch (state) {
+    case KernelState::dead:
+      return {409, "no_kernel", "the kernel is dead", "restart it", {}};
+    case KernelState::restarting:
+      return {409, "no_kernel", "the kernel is being restarted", "ask again when it is idle", {}};
+    default:
+      return {409, "no_kernel", "this notebook has no running kernel", "start one", {}};
+  }
+}
+
 std::vector<std::string> folders_in(std::string_view metadata) {
   std::vector<std::string> out;
   const auto value = json::parse(metadata);
@@ -384,6 +395,7 @@ void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {
   if (it == requests_.end()) return;
   auto waiting = std::move(it->second);
   requests_.erase(it);
+  if (event.refused) return waiting.done(fail(std::move(*event.refused)));
   if (sdk::json::valid(event.json)) return waiting.done(std::move(event.json));
   waiting.done(fail(502, "kernel_garbled", "the kernel's answer is not JSON"));
 }
@@ -391,11 +403,7 @@ void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {
 // -- runs
 
 Result<std::vector<Execution>> SessionRuntime::execute(std::vector<CellRun> runs, std::string by, bool stop_on_error) {
-  if (state_ == KernelState::none || state_ == KernelState::dead) {
-    return fail(409, "no_kernel",
-                state_ == KernelState::dead ? "the kernel is dead" : "this notebook has no running kernel",
-                state_ == KernelState::dead ? "restart it" : "start one");
-  }
+  if (state_ == KernelState::none || state_ == KernelState::dead) return fail(no_kernel(state_));
   care_.active();
   auto result = executions_->enqueue(std::move(runs), std::move(by), stop_on_error);
   flush_outputs();
@@ -462,7 +470,9 @@ Status SessionRuntime::input(std::string_view request_id, std::string_view value
 
 void SessionRuntime::request(std::string_view kind, std::string_view content, int deadline_ms,
                              Callback<std::string> done) {
-  if (!kernel_) return done(fail(409, "no_kernel", "this notebook has no running kernel"));
+  // One that is about to end would take the question along.
+  const bool ending = state_ == KernelState::dead || state_ == KernelState::restarting;
+  if (!kernel_ || ending) return done(fail(no_kernel(state_)));
   care_.active();
   const auto number = next_request_++;
   if (const auto sent = kernel_->request(number, kind, content); !sent) return done(fail(sent.error()));

@@ -135,7 +135,16 @@ TEST_F(KernelTest, RestartForgetsVariablesAndEndsTheOldProcess) {
       run("a", "import os, subprocess\nchild = subprocess.Popen(['sleep', '600'])\nos.getpid()").mime(0, "text/plain"));
   const auto child = std::stoi(run("b", "child.pid").mime(0, "text/plain"));
   execute("late", "import time\ntime.sleep(60)");
-  ASSERT_TRUE(on_loop([&] { return runtime_->restart(); }).has_value());
+  std::promise<Result<std::string>> asked;
+  ASSERT_TRUE(on_loop([&] {
+                const auto restarted = runtime_->restart();
+                runtime_->request("complete", R"({"code":"o","cursor_pos":1})", 5'000,
+                                  [&](Result<std::string> answer) { asked.set_value(std::move(answer)); });
+                return restarted;
+              }).has_value());
+  const auto unanswered = asked.get_future().get();
+  ASSERT_FALSE(unanswered.has_value());
+  EXPECT_EQ(unanswered.error().code, "no_kernel") << "what is asked of a kernel that ends is refused at once";
   EXPECT_EQ(viewer_.cell("late").text(0, "ename"), "KernelRestarted");
   EXPECT_EQ(run("c", "child").text(0, "ename"), "NameError");
   EXPECT_EQ(viewer_.cell("c").count, 1);
