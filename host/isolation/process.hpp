@@ -21,7 +21,9 @@ struct Limits {
   std::uint64_t memory_bytes = 1ull << 30;  // address space
   std::uint64_t cpu_seconds = 3600;         // of its whole life; a new process begins anew
   std::uint64_t open_files = 32;
+  int transport_ms = 1000;     // a call of a transport, before it counts as hanging
   int presence_ms = 10'000;    // a call of a presence backend, which may have to wait for a disk
+  int beat_ms = 5000;          // an idle process's sign of life
   int quick_settings_ms = 50;  // a policy's object whose settings take longer to be taken gets a process of its own
 };
 

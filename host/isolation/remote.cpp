@@ -12,7 +12,6 @@ namespace lectern::isolation {
 namespace {
 
 constexpr std::int64_t idle_ms = 60'000;
-constexpr Deadline to_answer_idle{5000, 20'000};
 constexpr Deadline to_create{5000, 20'000};
 constexpr Deadline to_check_health{1000, 10'000};
 
@@ -269,16 +268,15 @@ std::unique_ptr<RemoteTransport> Remote::transport(std::string_view config,
                                                    std::function<void(const std::string& blame)> on_end,
                                                    lectern_status& status, lectern_error& error) {
   Line::Plan plan;
-  plan.quick = {1000, 5000};
+  plan.quick = {launch_.limits.transport_ms, launch_.limits.transport_ms * 5};
   plan.on_end = std::move(on_end);
   auto made = line(Op::transport_create, Op::transport_destroy, config, std::move(plan), status, error);
   return made == nullptr ? nullptr : std::make_unique<RemoteTransport>(std::move(made));
 }
 
-std::unique_ptr<RemoteRuntime> Remote::runtime(std::string_view config, RemoteRuntime::OnEvent on_event,
-                                               std::function<void(const std::string&)> on_failure,
+std::unique_ptr<RemoteRuntime> Remote::runtime(std::string_view config, RemoteRuntime::Listener listener,
                                                lectern_status& status, lectern_error& error) {
-  auto made = std::make_unique<RemoteRuntime>(std::move(on_event), std::move(on_failure));
+  auto made = std::make_unique<RemoteRuntime>(std::move(listener));
   Line::Plan plan;
   plan.most_bytes = most_event + (1u << 20);
   plan.patience_ms = 2000;  // somebody asked for a kernel: there is nothing else for its process to do
@@ -314,7 +312,7 @@ std::string Remote::beat() {
       turn->put_to_sleep();
       continue;
     }
-    const auto alive = turn->ask_news(to_answer_idle);
+    const auto alive = turn->ask_news({launch_.limits.beat_ms, launch_.limits.beat_ms * 4});
     if (!alive) blame = alive.error().message;
   }
   return blame;

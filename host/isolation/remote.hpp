@@ -90,9 +90,8 @@ class Remote {
   std::unique_ptr<RemoteTransport> transport(std::string_view config,
                                              std::function<void(const std::string& blame)> on_end,
                                              lectern_status& status, lectern_error& error);
-  std::unique_ptr<RemoteRuntime> runtime(std::string_view config, RemoteRuntime::OnEvent on_event,
-                                         std::function<void(const std::string&)> on_failure, lectern_status& status,
-                                         lectern_error& error);
+  std::unique_ptr<RemoteRuntime> runtime(std::string_view config, RemoteRuntime::Listener listener,
+                                         lectern_status& status, lectern_error& error);
 
   /// [worker] What health/1 says; of processes that are all busy, what it said last. Absent: it has none.
   std::optional<HealthSaid> health();

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.hpp"
 #include "base/text.hpp"
 
 namespace lectern::isolation {
@@ -42,7 +41,7 @@ void RemoteRuntime::take(std::string_view payload, Credit credit) {
   for (std::uint32_t i = 0; i < event.n_buffers && i < most_buffers && from.ok(); ++i)
     buffers.push_back(from.abi_text());
   event.buffers = buffers.data();
-  if (!from.ok()) return on_failure_("told an event that makes no sense");
+  if (!from.ok()) return listener_.on_failure("told an event that makes no sense");
   const std::scoped_lock lock(mutex_);
   const auto at = kernels_.find(kernel);
   if (at == kernels_.end()) return;  // of a kernel nobody started
@@ -52,12 +51,12 @@ void RemoteRuntime::take(std::string_view payload, Credit credit) {
   const bool last = event.kind == LECTERN_RUN_STATE && event.value == LECTERN_KERNEL_DEAD &&
                     std::string_view(event.text.p, event.text.n) == "shutdown";
   if (last) kernels_.erase(at);
-  on_event_(kernel, event, std::move(credit));
+  listener_.on_event(kernel, event, std::move(credit));
 }
 
 void RemoteRuntime::tell(std::uint64_t kernel, lectern_runtime_event event) {
   const std::scoped_lock lock(mutex_);
-  on_event_(kernel, event, Credit());
+  listener_.on_event(kernel, event, Credit());
 }
 
 void RemoteRuntime::tell_state(std::uint64_t kernel, std::uint32_t state, std::string_view why) {
@@ -67,7 +66,7 @@ void RemoteRuntime::tell_state(std::uint64_t kernel, std::uint32_t state, std::s
 }
 
 void RemoteRuntime::ended(const std::string& blame) {
-  on_failure_("stay alive: " + blame);
+  listener_.on_failure("stay alive: " + blame);
   const std::string why = "the process of its runtime has ended: " + text::label(blame, 400);
   const std::scoped_lock lock(mutex_);
   for (auto& [kernel, known] : kernels_) {
@@ -84,14 +83,20 @@ RemoteRuntime::Here RemoteRuntime::here(std::uint64_t kernel) const {
   return at->second.gone ? Here::gone : Here::yes;
 }
 
-std::string RemoteRuntime::words(const Line::Reply& reply) {
-  if (!reply.said) return text::label(reply.said.error().message, 400);
+RemoteRuntime::Ending RemoteRuntime::ending(const Line::Reply& reply) {
+  Ending out;
+  if (!reply.said) {
+    out.status = LECTERN_INTERNAL;
+    out.why = text::label(reply.said.error().message, 400);
+    return out;
+  }
   Unpacker from(*reply.said);
-  lectern_error error{};
-  const auto status = unpack_end(from, error);
-  if (status == LECTERN_OK && from.ok()) return {};
-  const std::string_view said(error.message, ::strnlen(error.message, sizeof error.message));
-  return said.empty() ? "the runtime refused it" : text::label(said, 400);
+  out.status = unpack_end(from, out.error);
+  if (!from.ok()) out.status = LECTERN_INTERNAL;
+  if (out.status == LECTERN_OK) return out;
+  const std::string_view said(out.error.message, ::strnlen(out.error.message, sizeof out.error.message));
+  out.why = said.empty() ? "the runtime refused it" : text::label(said, 400);
+  return out;
 }
 
 lectern_status RemoteRuntime::kernels(const lectern_sink& out, lectern_error& error) {
@@ -134,7 +139,7 @@ lectern_status RemoteRuntime::start(std::uint64_t kernel, std::string_view name,
       to_start(kernel, name, options),
       [this, kernel, promise = std::move(promise)](Line::Reply&& reply) mutable {
         // Here, before what it tells next: a death may have come while this call waited for its turn.
-        if (words(reply).empty()) start_answered(kernel, 0, {});
+        if (ending(reply).status == LECTERN_OK) start_answered(kernel, 0, {});
         promise.set_value(std::move(reply.said));
       },
       Lane::slow, true);
@@ -179,19 +184,19 @@ void RemoteRuntime::start_again(std::uint64_t kernel, Known& known) {
   const auto attempt = ++known.attempt;
   const auto handed = line_->hand_over(
       to_start(kernel, known.name, known.options),
-      [this, kernel, attempt](Line::Reply&& reply) { start_answered(kernel, attempt, words(reply)); }, Lane::slow,
+      [this, kernel, attempt](Line::Reply&& reply) { start_answered(kernel, attempt, ending(reply).why); }, Lane::slow,
       true);
   if (!handed) start_answered(kernel, attempt, handed.error().message);
 }
 
 lectern_status RemoteRuntime::to_kernel(std::uint64_t kernel, Packer call,
-                                        std::function<void(const std::string& why)> refused) {
+                                        std::function<void(const Ending& ending)> refused) {
   const auto where = here(kernel);
   if (where == Here::no) return LECTERN_NOT_FOUND;
   if (where == Here::gone) return LECTERN_UNAVAILABLE;
   const auto handed = line_->hand_over(std::move(call), [refused = std::move(refused)](Line::Reply&& reply) {
     if (!reply.said) return;  // its kernels are told dead
-    if (const auto why = words(reply); !why.empty() && refused) refused(why);
+    if (const auto how = ending(reply); how.status != LECTERN_OK) refused(how);
   });
   return handed ? LECTERN_OK : LECTERN_UNAVAILABLE;
 }
@@ -203,8 +208,8 @@ lectern_status RemoteRuntime::execute(std::uint64_t kernel, std::uint64_t execut
   to.number(execution);
   to.number(flags);
   to.text(code);
-  return to_kernel(kernel, std::move(to), [this, kernel, execution](const std::string& why) {
-    on_failure_("run code: " + why);
+  return to_kernel(kernel, std::move(to), [this, kernel, execution](const Ending& ending) {
+    listener_.on_failure("run code: " + ending.why);
     auto event = event_of(LECTERN_RUN_FINISHED, LECTERN_FINISHED_ABORTED);
     event.execution = execution;
     tell(kernel, event);
@@ -214,7 +219,8 @@ lectern_status RemoteRuntime::execute(std::uint64_t kernel, std::uint64_t execut
 lectern_status RemoteRuntime::interrupt(std::uint64_t kernel) {
   Packer to = call_frame(Op::runtime_interrupt);
   to.number(kernel);
-  return to_kernel(kernel, std::move(to), [this](const std::string& why) { on_failure_("interrupt: " + why); });
+  return to_kernel(kernel, std::move(to),
+                   [this](const Ending& ending) { listener_.on_failure("interrupt: " + ending.why); });
 }
 
 lectern_status RemoteRuntime::restart(std::uint64_t kernel) {
@@ -230,9 +236,9 @@ lectern_status RemoteRuntime::restart(std::uint64_t kernel) {
   }
   Packer to = call_frame(Op::runtime_restart);
   to.number(kernel);
-  return to_kernel(kernel, std::move(to), [this, kernel](const std::string& why) {
+  return to_kernel(kernel, std::move(to), [this, kernel](const Ending& ending) {
     tell_state(kernel, LECTERN_KERNEL_RESTARTING, {});
-    tell_state(kernel, LECTERN_KERNEL_DEAD, "it did not restart: " + why);
+    tell_state(kernel, LECTERN_KERNEL_DEAD, "it did not restart: " + ending.why);
   });
 }
 
@@ -249,7 +255,7 @@ lectern_status RemoteRuntime::shutdown(std::uint64_t kernel) {
   }
   Packer to = call_frame(Op::runtime_shutdown);
   to.number(kernel);
-  return to_kernel(kernel, std::move(to), [this, kernel](const std::string&) {
+  return to_kernel(kernel, std::move(to), [this, kernel](const Ending&) {
     const std::scoped_lock lock(mutex_);
     if (kernels_.erase(kernel) != 0) tell_state(kernel, LECTERN_KERNEL_DEAD, "shutdown");
   });
@@ -259,7 +265,8 @@ lectern_status RemoteRuntime::input(std::uint64_t kernel, std::string_view value
   Packer to = call_frame(Op::runtime_input);
   to.number(kernel);
   to.text(value);
-  return to_kernel(kernel, std::move(to), [this](const std::string& why) { on_failure_("pass a line on: " + why); });
+  return to_kernel(kernel, std::move(to),
+                   [this](const Ending& ending) { listener_.on_failure("pass a line on: " + ending.why); });
 }
 
 lectern_status RemoteRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
@@ -269,18 +276,9 @@ lectern_status RemoteRuntime::request(std::uint64_t kernel, std::uint64_t reques
   to.number(request);
   to.text(kind);
   to.text(content);
-  return to_kernel(kernel, std::move(to), [this, kernel, request](const std::string& why) {
-    std::string json;
-    json::Writer(json)
-        .begin_object()
-        .member("status", "error")
-        .member("ename", "Refused")
-        .member("evalue", why)
-        .end_object();
-    auto event = event_of(LECTERN_RUN_REPLY, 0);
-    event.request = request;
-    event.json = abi(json);
-    tell(kernel, event);
+  return to_kernel(kernel, std::move(to), [this, kernel, request](const Ending& ending) {
+    const std::scoped_lock lock(mutex_);
+    listener_.on_refused(kernel, request, ending.status, ending.error);
   });
 }
 
@@ -292,7 +290,7 @@ lectern_status RemoteRuntime::comm(std::uint64_t kernel, const lectern_comm& mes
   to.number(message.n_buffers);
   for (std::uint32_t i = 0; i < message.n_buffers; ++i) to.text(message.buffers[i]);
   return to_kernel(kernel, std::move(to),
-                   [this](const std::string& why) { on_failure_("pass a comm message on: " + why); });
+                   [this](const Ending& ending) { listener_.on_failure("pass a comm message on: " + ending.why); });
 }
 
 }  // namespace lectern::isolation

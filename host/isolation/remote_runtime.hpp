@@ -19,9 +19,16 @@ class RemoteRuntime {
  public:
   /// As lectern_runtime_out.event, with what the event counts for. One at a time.
   using OnEvent = std::function<void(std::uint64_t kernel, const lectern_runtime_event& event, Credit credit)>;
+  /// A request that was handed over was refused: no reply comes. One at a time with the events.
+  using OnRefused = std::function<void(std::uint64_t kernel, std::uint64_t request, lectern_status status,
+                                       const lectern_error& error)>;
+  struct Listener {
+    OnEvent on_event;
+    OnRefused on_refused;
+    std::function<void(const std::string&)> on_failure;
+  };
   /// [control] The line is begun by whoever makes this.
-  RemoteRuntime(OnEvent on_event, std::function<void(const std::string&)> on_failure)
-      : on_event_(std::move(on_event)), on_failure_(std::move(on_failure)) {}
+  explicit RemoteRuntime(Listener listener) : listener_(std::move(listener)) {}
   RemoteRuntime(const RemoteRuntime&) = delete;
   RemoteRuntime& operator=(const RemoteRuntime&) = delete;
 
@@ -35,7 +42,8 @@ class RemoteRuntime {
   void ended(const std::string& blame);
 
   /// As the functions of lectern_runtime. Those without `error` never wait: what the plugin refuses later becomes an
-  /// event: an execution ends aborted, a request gets an error for its reply, a kernel that does not restart is dead.
+  /// event: an execution ends aborted, a request is refused with what the plugin returned, a kernel that does not
+  /// restart is dead.
   lectern_status kernels(const lectern_sink& out, lectern_error& error);
   lectern_status start(std::uint64_t kernel, std::string_view name, std::string_view options, lectern_error& error);
   lectern_status execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags);
@@ -58,14 +66,19 @@ class RemoteRuntime {
   [[nodiscard]] Here here(std::uint64_t kernel) const;
   void tell(std::uint64_t kernel, lectern_runtime_event event);
   void tell_state(std::uint64_t kernel, std::uint32_t state, std::string_view why);
-  lectern_status to_kernel(std::uint64_t kernel, Packer call, std::function<void(const std::string& why)> refused);
+  /// How a call ended that was handed over; OK: well.
+  struct Ending {
+    lectern_status status = LECTERN_OK;
+    lectern_error error{};
+    std::string why;  // empty only when it ended well
+  };
+  static Ending ending(const Line::Reply& reply);
+  lectern_status to_kernel(std::uint64_t kernel, Packer call, std::function<void(const Ending& ending)> refused);
   void start_again(std::uint64_t kernel, Known& known);
   /// On the line's thread. `why` it was not started; empty = it was.
   void start_answered(std::uint64_t kernel, std::uint64_t attempt, const std::string& why);
-  static std::string words(const Line::Reply& reply);
 
-  const OnEvent on_event_;
-  const std::function<void(const std::string&)> on_failure_;
+  const Listener listener_;
   std::shared_ptr<Line> line_;          // shared with the Remote, which reports on it
   mutable std::recursive_mutex mutex_;  // of what follows, and held while an event is told: they keep their order
   std::map<std::uint64_t, Known> kernels_;

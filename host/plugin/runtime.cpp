@@ -142,15 +142,36 @@ struct Runtime::Inner {
     }
   }
 
+  /// As an event, for whoever waits for the reply.
+  static void convey_refusal(Inner& inner, std::uint64_t kernel, std::uint64_t request, lectern_status status,
+                             const lectern_error& error) noexcept {
+    try {
+      RuntimeEvent made;
+      made.kind = RuntimeEventKind::reply;
+      made.kernel = kernel;
+      made.request = request;
+      made.refused = inner.failed("ask the kernel", "kernel_unavailable", status, error);
+      inner.on_event(std::move(made));
+    } catch (const std::exception& problem) {
+      inner.dropped(std::string("have a refusal taken: ") + problem.what());
+    } catch (...) {
+      inner.dropped("have a refusal taken: unknown exception");
+    }
+  }
+
+  [[nodiscard]] Error failed(std::string_view doing, std::string_view unavailable, lectern_status status,
+                             const lectern_error& error) const {
+    Error made = call_error(*generation, doing, status, error, 400, "bad_request");
+    if (made.code == "not_found") made.code = "unknown_kernel";
+    if (made.code == "unavailable") made.code = std::string(unavailable);
+    return made;
+  }
   template <class Body>
   Status call(std::string_view doing, std::string_view unavailable, Body&& body) {
     lectern_error error = empty_error();
     const auto status = guarded(*generation, doing, error, [&] { return body(error); });
     if (status == LECTERN_OK) return {};
-    Error failed = call_error(*generation, doing, status, error, 400, "bad_request");
-    if (failed.code == "not_found") failed.code = "unknown_kernel";
-    if (failed.code == "unavailable") failed.code = std::string(unavailable);
-    return fail(std::move(failed));
+    return fail(failed(doing, unavailable, status, error));
   }
   template <class Body>
   Status hand_over(std::string_view doing, Body&& body) {
@@ -184,10 +205,13 @@ Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::
     lectern_status made = LECTERN_OK;
     inner->remote = remote->runtime(
         config_json,
-        [to = inner.get()](std::uint64_t kernel, const lectern_runtime_event& event, isolation::Credit credit) {
-          Inner::convey(*to, kernel, &event, std::move(credit));
-        },
-        [to = inner.get()](const std::string& what) { to->dropped(what); }, made, error);
+        {[to = inner.get()](std::uint64_t kernel, const lectern_runtime_event& event, isolation::Credit credit) {
+           Inner::convey(*to, kernel, &event, std::move(credit));
+         },
+         [to = inner.get()](std::uint64_t kernel, std::uint64_t request, lectern_status refused,
+                            const lectern_error& why) { Inner::convey_refusal(*to, kernel, request, refused, why); },
+         [to = inner.get()](const std::string& what) { to->dropped(what); }},
+        made, error);
     return made;
   });
   if (status != LECTERN_OK) {

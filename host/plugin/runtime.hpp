@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,7 +42,8 @@ struct RuntimeEvent {
   std::uint64_t request = 0;
   std::string name, text, json, metadata;
   std::vector<std::string> buffers;
-  isolation::Credit credit;  // what it counts for while it waits, of a runtime in a process of its own
+  std::optional<Error> refused;  // reply: there is none, for the runtime refused the request after it was handed over
+  isolation::Credit credit;      // what it counts for while it waits, of a runtime in a process of its own
 };
 
 /// A comm message on its way to a kernel. Views are needed during the call only.
@@ -85,7 +87,9 @@ class Runtime {
   Status restart(std::uint64_t kernel);
   Status shutdown(std::uint64_t kernel);
   Status input(std::uint64_t kernel, std::string_view value);
-  /// `kind`: "complete", "inspect", "is_complete", "history"; answered by a `reply` event with `request`.
+  /// `kind`: "complete", "inspect", "is_complete", "history", "variables", "format"; answered by a `reply` event with
+  /// `request`. 415 `unsupported`: this kernel does not answer that; a runtime in a process of its own says so, and
+  /// whatever else it refuses, in that event's `refused`.
   Status request(std::uint64_t kernel, std::uint64_t request, std::string_view kind, std::string_view content_json);
   Status comm(std::uint64_t kernel, const CommMessage& message);
 
