@@ -126,9 +126,6 @@ TEST_F(IsolatedPresence, TheKernelSignalsNobodyForIt) {
 }
 
 TEST_F(IsolatedPresence, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
-  const auto opened = open(crashing);
-  ASSERT_TRUE(opened) << opened.error().message;
-  ASSERT_TRUE((*opened)->publish("d", "i", R"({"kept":1})"));
   const std::pair<const char*, const char*> ways[] = {
       {"segv", sanitized ? "its process" : "SIGSEGV"},
       {"exit", "by itself with code 7"},
@@ -138,6 +135,9 @@ TEST_F(IsolatedPresence, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
   };
   for (const auto& [how, blame] : ways) {
     told_to("");
+    const auto opened = open(crashing);  // anew: nobody rests after the first death
+    ASSERT_TRUE(opened) << opened.error().message;
+    ASSERT_TRUE((*opened)->publish("d", "i", R"({"kept":1})")) << how;
     ASSERT_EQ(said_when_rested(*opened), "nothing") << how;
     told_to(how);
     const auto dead = (*opened)->snapshot();
@@ -145,11 +145,11 @@ TEST_F(IsolatedPresence, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
     EXPECT_THAT(dead.error().message, HasSubstr(blame)) << how;
     told_to("");
     EXPECT_EQ(said_when_rested(*opened), "nothing") << how;
+    const auto found = (*opened)->snapshot();
+    ASSERT_TRUE(found) << how;
+    ASSERT_EQ(found->records.size(), 1u) << how;
+    EXPECT_EQ(found->records[0].record, R"({"kept":1})") << how << ": what was published is in the folder, not in it";
   }
-  const auto found = (*opened)->snapshot();
-  ASSERT_TRUE(found);
-  ASSERT_EQ(found->records.size(), 1u);
-  EXPECT_EQ(found->records[0].record, R"({"kept":1})") << "what was published is in the folder, not in the process";
 }
 
 TEST_F(IsolatedPresence, OneThatLoopsIsEnded) {

@@ -81,8 +81,6 @@ TEST_F(Isolation, AFormatAndAPolicyWorkThroughTheProxy) {
 }
 
 TEST_F(Isolation, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
-  const auto format = this->format("crashing-format");
-  ASSERT_TRUE(format);
   const std::pair<const char*, const char*> ways[] = {
       {"segv", sanitized ? "its process" : "SIGSEGV"},
       {"abort", "SIGABRT"},
@@ -91,18 +89,20 @@ TEST_F(Isolation, EveryWayToDieCostsOneCallAndIsBlamedInWords) {
       {"fork", "SIGSYS"},
       {"socket", "SIGSYS"},
   };
-  std::uint64_t failures = 0;
   for (const auto& [how, blame] : ways) {
-    const auto dead = read_when_rested(format, how);
+    registry_ = std::make_unique<Registry>(options());  // nobody rests after the first death
+    const auto format = this->format("crashing-format");
+    ASSERT_TRUE(format);
+    const auto dead = read(format, how);
     ASSERT_FALSE(dead) << how;
     EXPECT_EQ(dead.error().code, "format_failed") << how;
     EXPECT_THAT(dead.error().message, HasSubstr(blame)) << how;
-    EXPECT_EQ(format->generation()->report().failures, ++failures) << how;
-    const auto alive = read_when_rested(format, "hello");
+    EXPECT_EQ(format->generation()->report().failures, 1u) << how;
+    const auto alive = read(format, "hello");
     ASSERT_TRUE(alive) << how << ": " << alive.error().message;
     EXPECT_EQ(alive->cells[0].source, "hello");
+    EXPECT_EQ(format->generation()->report().restarts, 1u) << how;
   }
-  EXPECT_EQ(format->generation()->report().restarts, std::size(ways));
 }
 
 /// The processes this one has, but for those that have ended.
@@ -184,6 +184,42 @@ TEST_F(Isolation, AChildThatWasKilledFromOutsideIsStartedAgain) {
   }
   EXPECT_TRUE(read_when_rested(format, "hello"));
   EXPECT_NE(format->generation()->report().pid, pid);
+}
+
+TEST_F(Isolation, OneThatHangsWhileNobodyAsksIsFoundByItsHeartbeat) {
+  auto quick = options();
+  quick.limits.beat_ms = 200;
+  registry_ = std::make_unique<Registry>(quick);
+  const auto format = this->format("crashing-format");
+  ASSERT_TRUE(read(format, "hello"));
+  const auto& generation = format->generation();
+  const auto pid = static_cast<pid_t>(generation->report().pid);
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+  // The registry's own heartbeat may have its turn just then.
+  for (const auto end = clock::now_ms() + 60'000; generation->report().pid != 0 && clock::now_ms() < end;)
+    (void)generation->remote()->beat();
+  EXPECT_EQ(generation->report().pid, 0);
+  EXPECT_NE(::kill(pid, 0), 0) << "it was ended";
+  const auto next = read_when_rested(format, "hello");
+  ASSERT_TRUE(next) << next.error().message;
+  EXPECT_GE(generation->report().restarts, 1u);
+}
+
+TEST_F(Isolation, TheSystemHoldsItsProcess) {
+  const auto format = this->format("crashing-format");
+  ASSERT_TRUE(read(format, "hello"));
+  const testing::fs::path process = "/proc/" + std::to_string(format->generation()->report().pid);
+  const auto status = testing::read_file(process / "status"), limits = testing::read_file(process / "limits");
+  EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1\n"));
+  EXPECT_THAT(status, HasSubstr("Seccomp:\t2\n")) << "a filter";
+  EXPECT_THAT(limits, ::testing::ContainsRegex("Max cpu time +3600 "));
+  EXPECT_THAT(limits, ::testing::ContainsRegex("Max core file size +0 "));
+  EXPECT_THAT(limits, ::testing::ContainsRegex("Max open files +32 "));
+  EXPECT_THAT(limits, ::testing::ContainsRegex("Max file size +0 "));
+  if (!sanitized) {
+    EXPECT_THAT(limits, ::testing::ContainsRegex("Max address space +1073741824 "));
+  }
 }
 
 TEST_F(Isolation, ItSeesNeitherFilesNorTheHostsEnvironment) {
