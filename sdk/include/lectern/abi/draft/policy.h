@@ -18,6 +18,8 @@ extern "C" {
 
 enum { LECTERN_CAP_EDIT = 1, LECTERN_CAP_INTERACT = 2 };                       /* bits of `caps` and `scope` */
 enum { LECTERN_PRESENT = 0, LECTERN_PROBING = 1, LECTERN_LOST = 2 };           /* `presence` */
+/* `flags`: asked to watch only, or the notebook is read-only; a client without a screen of its own; an agent; holds edits
+ * that the host does not have (which no host of 0.1 tells). */
 enum { LECTERN_MEMBER_VIEW_ONLY = 1, LECTERN_MEMBER_HEADLESS = 2, LECTERN_MEMBER_AGENT = 4, LECTERN_MEMBER_DIRTY = 8 };
 
 /* One consumer of the room. Times are milliseconds on the host's monotonic clock, 0 = none. */

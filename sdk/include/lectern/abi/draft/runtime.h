@@ -1,5 +1,9 @@
 /* Runtime: what runs the code. A plugin starts kernels and speaks for them; queueing, storing outputs and replay are the
  * host's. DRAFT. Calls only hand work over: they never wait for the kernel. What happens is told through events.
+ *
+ * Which calls meet: those about one kernel come one after the other. Those about different kernels, kernels() and start()
+ * may come side by side, so what a plugin knows of all its kernels needs a lock. A kernel that died by itself is still
+ * there: restart and shutdown may come for it, and nothing else need work.
  */
 #ifndef LECTERN_ABI_RUNTIME_H
 #define LECTERN_ABI_RUNTIME_H
@@ -67,6 +71,7 @@ typedef struct lectern_comm {
   const lectern_str *buffers;
 } lectern_comm;
 
+/* `flags` of execute, as Jupyter has them: `silent`; `store_history` false; `allow_stdin` false. */
 enum { LECTERN_EXECUTE_SILENT = 1, LECTERN_EXECUTE_NO_HISTORY = 2, LECTERN_EXECUTE_NO_STDIN = 4 };
 
 /* OWNERSHIP: the plugin's, constant, valid until deinit returns. */
@@ -78,29 +83,36 @@ typedef struct lectern_runtime {
   lectern_status (*create)(lectern_str config, const lectern_runtime_out *out, void **self, lectern_error *error) LECTERN_NOEXCEPT;
   /* [control] (object) Shuts every kernel down, joins every thread and frees the object; no event comes after it. */
   void (*destroy)(void *self) LECTERN_NOEXCEPT;
-  /* [worker] (object) Writes a JSON array of {"name","display_name","language","interrupt_mode","path"}: what can be
-   * started. FAILURE: nothing can; the words say why. */
+  /* [worker] (object) Writes a JSON array of {"name","display_name","language"} and, where known, "interrupt_mode", "path"
+   * (the program) and "by_name_only" (true: never chosen for its language alone): what can be started. OWNERSHIP: `out` is
+   * the host's and valid during the call. FAILURE: nothing can; the words say why. */
   lectern_status (*kernels)(void *self, const lectern_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [worker] (object) Starts kernel `kernel` (a number the host chose) by name. `options` = JSON
-   * {"cwd","env":{},"connection_dir"}. FAILURE: there is no such kernel, and no event of it comes. */
+  /* [worker] (object) Starts kernel `kernel` (a number the host chose, and never chooses again) by name; returns when it is
+   * on its way, not when it is up. Its events may come before this returns. `options` = JSON {"cwd","env":{}} and, where
+   * the operator set one, "connection_dir". FAILURE: there is no such kernel and nothing of it runs; what events of it came
+   * are forgotten. LECTERN_NOT_FOUND for a name that cannot be started. */
   lectern_status (*start)(void *self, uint64_t kernel, lectern_str name, lectern_str options, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [any] (kernel) Runs `code` as `execution`. The host sends the next one only after FINISHED. FAILURE: it does not run and
-   * no FINISHED comes. */
+  /* [any] (kernel) Runs `code` as `execution`, a number of the host's that is never 0. The host sends the next one only after
+   * FINISHED. OWNERSHIP: `code` is the host's; copy it before returning. FAILURE: it does not run and no FINISHED comes. */
   lectern_status (*execute)(void *self, uint64_t kernel, uint64_t execution, lectern_str code, uint32_t flags) LECTERN_NOEXCEPT;
-  /* [any] (kernel) Interrupts what runs; FINISHED tells how it ended. FAILURE: it runs on. */
+  /* [any] (kernel) Interrupts what runs; FINISHED tells how it ended. Nothing running is no failure. FAILURE: it runs on. */
   lectern_status (*interrupt)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
-  /* [any] (kernel) Ends and starts it again under the same number: STATE restarting, then starting, then idle. FAILURE: it
-   * goes on as it was. */
+  /* [any] (kernel) Ends and starts it again under the same number: what ran is over with it, FINISHED or
+   * not; STATE restarting, then starting, then idle, or dead with the reason when it could not be started. FAILURE: it goes
+   * on as it was. */
   lectern_status (*restart)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
   /* [any] (kernel) Ends it; the last event is STATE dead with `text` "shutdown". FAILURE: there is no such kernel. */
   lectern_status (*shutdown)(void *self, uint64_t kernel) LECTERN_NOEXCEPT;
-  /* [any] (kernel) Answers LECTERN_RUN_INPUT. FAILURE: nothing was asked, or the line did not get through. */
+  /* [any] (kernel) Answers LECTERN_RUN_INPUT with one line, without its end. OWNERSHIP: as of execute. FAILURE: nothing was
+   * asked, or the line did not get through. */
   lectern_status (*input)(void *self, uint64_t kernel, lectern_str value) LECTERN_NOEXCEPT;
   /* [any] (kernel) Asks `kind` ("complete", "inspect", "is_complete", "history"; "variables" and "format" where the
-   * kernel can be asked) with JSON content; answered by REPLY. FAILURE: no REPLY comes; LECTERN_UNSUPPORTED for a kind
-   * that this kernel does not answer. */
+   * kernel can be asked) with JSON content; answered by REPLY with the number `request`, or by nothing when the kernel
+   * dies. OWNERSHIP: as of execute. FAILURE: no REPLY comes; LECTERN_UNSUPPORTED for a kind that this kernel does not
+   * answer, which the client is told (415). */
   lectern_status (*request)(void *self, uint64_t kernel, uint64_t request, lectern_str kind, lectern_str content) LECTERN_NOEXCEPT;
-  /* [any] (kernel) Sends a comm message from a client. FAILURE: it did not get through. */
+  /* [any] (kernel) Sends a comm message from a client. OWNERSHIP: `message` and what it points to are the host's; copy before
+   * returning. FAILURE: it did not get through. LECTERN_UNSUPPORTED where kernels have no comms. */
   lectern_status (*comm)(void *self, uint64_t kernel, const lectern_comm *message) LECTERN_NOEXCEPT;
 } lectern_runtime;
 

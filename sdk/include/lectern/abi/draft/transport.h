@@ -13,7 +13,7 @@ extern "C" {
 enum {
   LECTERN_CARRIER_WS_MESSAGE = 1,  /* whole WebSocket messages, text or binary */
   LECTERN_CARRIER_BYTE_STREAM = 2, /* a stream of bytes, to the client only: the body of an HTTP answer of type `name` */
-  LECTERN_CARRIER_HTTP_EXCHANGE = 3
+  LECTERN_CARRIER_HTTP_EXCHANGE = 3 /* a request and its answer; a number kept for it, which no host of 0.1 serves */
 };
 
 /* Where a transport is reached. */
