@@ -25,3 +25,6 @@ JSON
 include=$1
 build first-come policy first_come.c
 build lines format lines.c
+build whispers transport whispers.c
+build shelf presence shelf.c
+build parrot runtime parrot.c
