@@ -395,6 +395,7 @@ void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {
   if (it == requests_.end()) return;
   auto waiting = std::move(it->second);
   requests_.erase(it);
+  if (event.refused) return waiting.done(fail(std::move(*event.refused)));
   if (sdk::json::valid(event.json)) return waiting.done(std::move(event.json));
   waiting.done(fail(502, "kernel_garbled", "the kernel's answer is not JSON"));
 }
