@@ -6,9 +6,11 @@
 
 #include <chrono>
 #include <filesystem>
+#include <random>
 
 #include "document/journal.hpp"
 #include "document/notebook_document.hpp"
+#include "document/undo_stack.hpp"
 
 namespace {
 
@@ -51,6 +53,79 @@ void remote_keystroke(benchmark::State& state) {
   }
 }
 BENCHMARK(remote_keystroke)->Arg(1'000)->Arg(20'000)->Arg(100'000)->Unit(benchmark::kMicrosecond)->Iterations(2000);
+
+// One change for each character that somebody typed, here and there: what the engine has to find its way in.
+void remote_keystroke_on_edits(benchmark::State& state) {
+  auto author = document_of(0);
+  std::mt19937 random(1);
+  std::uint64_t length = 0, cursor = 0;
+  const auto type = [&] {
+    if (random() % 40 == 0) cursor = random() % (length + 1);
+    const bool erases = cursor > 0 && random() % 10 < 3;
+    const document::SpliceSource typed =
+        erases ? document::SpliceSource{"c", --cursor, 1, ""} : document::SpliceSource{"c", cursor++, 0, "k"};
+    length += erases ? -1 : 1;
+    return author.apply_transaction(kTyping, {typed}, author.version());
+  };
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    if (!type()) return state.SkipWithError("an edit was refused");
+  }
+  auto reader = NotebookDocument::load(*author.save());
+  if (!reader) return state.SkipWithError("the document does not load");
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto applied = type();
+    if (!applied) return state.SkipWithError(applied.error().message.c_str());
+    state.ResumeTiming();
+    if (auto merged = reader->apply_changes(applied->chunks, kTyping); !merged)
+      return state.SkipWithError(merged.error().message.c_str());
+  }
+}
+BENCHMARK(remote_keystroke_on_edits)
+    ->Arg(1'000)
+    ->Arg(100'000)
+    ->Arg(260'000)
+    ->Unit(benchmark::kMicrosecond)
+    ->Iterations(2000);
+
+// In a notebook of so many cells.
+void remote_keystroke_among_cells(benchmark::State& state) {
+  document::NotebookInput input;
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    auto& cell = input.cells.emplace_back();
+    cell.id = "c" + std::to_string(i);
+    cell.cell_type = "code";
+    cell.source = "x = 1";
+  }
+  auto author = *NotebookDocument::import(input, "0b");
+  auto reader = *NotebookDocument::import(input, "0b");
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto applied = author.apply_transaction(kTyping, {document::SpliceSource{"c7", 0, 0, "k"}}, author.version());
+    if (!applied) return state.SkipWithError(applied.error().message.c_str());
+    state.ResumeTiming();
+    auto merged = reader.apply_changes(applied->chunks, kTyping);
+    if (!merged) return state.SkipWithError(merged.error().message.c_str());
+  }
+}
+BENCHMARK(remote_keystroke_among_cells)->Arg(10)->Arg(500)->Arg(5'000)->Unit(benchmark::kMicrosecond)->Iterations(2000);
+
+// Everybody's stack hears of every keystroke: thirty people with a hundred entries each, all in one cell.
+void keystroke_told_to_undo(benchmark::State& state) {
+  std::vector<document::UndoStack> stacks(30);
+  std::int64_t now = 0;
+  for (auto& stack : stacks) {
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      stack.did({document::SpliceStep{"c", 20 * i, 4, ""}}, now += 10'000);
+    }
+  }
+  std::uint64_t at = 0;
+  for (auto _ : state) {
+    at = (at + 7'919) % 2'000;
+    for (auto& stack : stacks) stack.others_did({document::SpliceStep{"c", at, 1, ""}});
+  }
+}
+BENCHMARK(keystroke_told_to_undo)->Unit(benchmark::kMicrosecond)->Iterations(2000);
 
 // A source that is replaced by a wholly different one: what the reactor does of it, and what a worker does.
 void replaced_source(benchmark::State& state) {

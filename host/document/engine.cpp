@@ -119,16 +119,23 @@ void on_line(void* context, std::uint64_t group, lam_slice actor) noexcept {
   static_cast<std::vector<LineAuthor>*>(context)->push_back({group, hex(actor)});
 }
 
-void on_info(void* context, const lam_change_info* info) noexcept {
-  auto& out = *static_cast<ChangeInfo*>(context);
-  out.hash = hash(info->hash);
-  out.actor = hex(info->actor);
-  out.message = string(info->message);
+void fill(ChangeInfo& out, const lam_change_info& info) {
+  out.hash = hash(info.hash);
+  out.actor = hex(info.actor);
+  out.message = string(info.message);
   out.deps.clear();
-  for (std::uint64_t i = 0; i < info->dep_count; ++i) out.deps.push_back(hash(info->deps[i]));
-  out.seq = info->seq;
-  out.start_op = info->start_op;
-  out.op_count = info->op_count;
+  for (std::uint64_t i = 0; i < info.dep_count; ++i) out.deps.push_back(hash(info.deps[i]));
+  out.seq = info.seq;
+  out.start_op = info.start_op;
+  out.op_count = info.op_count;
+}
+
+void on_info(void* context, const lam_change_info* info) noexcept {
+  fill(*static_cast<ChangeInfo*>(context), *info);
+}
+
+void on_infos(void* context, const lam_change_info* info) noexcept {
+  fill(static_cast<std::vector<ChangeInfo>*>(context)->emplace_back(), *info);
 }
 
 Outcome ended(lam_status status, const Buffer& error) {
@@ -243,20 +250,43 @@ Outcome Engine::inspect(std::string_view chunk, const DocumentLimits& limits, Ch
   return ended(lam_inspect(slice(chunk), &raw, on_info, &out, error.get()), error);
 }
 
-Outcome Engine::apply(std::span<const std::string_view> chunks, const DocumentLimits& limits, bool verify,
-                      std::vector<Patch>* patches) {
+Outcome Engine::scan(std::string_view chunk, const DocumentLimits& limits, std::uint64_t& operations) {
   Buffer error;
-  Collected collected;
-  collected.patches = patches;
+  const auto raw = raw_limits(limits);
+  return ended(lam_scan(slice(chunk), &raw, &operations, error.get()), error);
+}
+
+Outcome Engine::read(std::span<const std::string_view> chunks, const DocumentLimits& limits,
+                     std::vector<ChangeInfo>& infos, Changes& out) {
+  Buffer error;
   std::vector<lam_slice> raw;
   raw.reserve(chunks.size());
   for (const auto chunk : chunks) raw.push_back(slice(chunk));
+  infos.clear();
+  infos.reserve(chunks.size());
   const auto bounds = raw_limits(limits);
-  auto outcome = ended(lam_apply(doc_.get(), raw.data(), raw.size(), &bounds, verify ? 1 : 0, on_missing,
+  lam_changes* read = nullptr;
+  const auto status = lam_changes_read(raw.data(), raw.size(), &bounds, on_infos, &infos, &read, error.get());
+  out.reset(read);
+  return ended(status, error);
+}
+
+Outcome Engine::apply(Changes changes, bool verify, std::vector<Patch>* patches) {
+  Buffer error;
+  Collected collected;
+  collected.patches = patches;
+  auto outcome = ended(lam_apply(doc_.get(), changes.get(), verify ? 1 : 0, on_missing,
                                  patches != nullptr ? on_patch : nullptr, &collected, error.get()),
                        error);
   outcome.missing = std::move(collected.missing);
   return outcome;
+}
+
+Outcome Engine::apply(std::span<const std::string_view> chunks, const DocumentLimits& limits) {
+  std::vector<ChangeInfo> infos;
+  Changes changes;
+  if (auto outcome = read(chunks, limits, infos, changes); !outcome) return outcome;
+  return apply(std::move(changes), false, nullptr);
 }
 
 Outcome Engine::begin(std::string_view actor_bytes, std::span<const ChangeHash> heads) {

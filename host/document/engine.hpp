@@ -74,10 +74,22 @@ class Engine {
 
   static Outcome normalize_json(std::string_view json, std::string& out);
   static Outcome inspect(std::string_view chunk, const DocumentLimits& limits, ChangeInfo& out);
-  /// `verify` for strangers: changes the document would not give back as they came are refused. `patches` may be null
-  /// for a caller that needs none.
-  Outcome apply(std::span<const std::string_view> chunks, const DocumentLimits& limits, bool verify,
-                std::vector<Patch>* patches);
+  /// How many operations a chunk would make, found without decoding it; LAM_TOO_LARGE past `limits`.
+  static Outcome scan(std::string_view chunk, const DocumentLimits& limits, std::uint64_t& operations);
+
+  struct ChangesFree {
+    void operator()(lam_changes* changes) const { lam_changes_free(changes); }
+  };
+  /// Raw changes that were decoded, for apply(). No document owns them; they may go to another thread.
+  using Changes = std::unique_ptr<lam_changes, ChangesFree>;
+  /// inspect() for each of `chunks`. On an error `infos` holds those before the one it is about.
+  static Outcome read(std::span<const std::string_view> chunks, const DocumentLimits& limits,
+                      std::vector<ChangeInfo>& infos, Changes& out);
+  /// Applies what was read, which is gone then. `verify` for strangers: changes the document would not give back as
+  /// they came are refused. `patches` may be null for a caller that needs none, and is sooner done then.
+  Outcome apply(Changes changes, bool verify, std::vector<Patch>* patches);
+  /// The same for chunks of the host's own, without patches.
+  Outcome apply(std::span<const std::string_view> chunks, const DocumentLimits& limits);
 
   Outcome begin(std::string_view actor_bytes, std::span<const ChangeHash> heads);
   Outcome create_cell(const Cell& cell);

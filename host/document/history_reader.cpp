@@ -76,7 +76,7 @@ Result<Engine> build(const Found& found) {
   if (!found.has_snapshot) return fail(500, "document_failed", "the journal holds no document");
   auto engine = Engine::load(found.snapshot, error);
   if (!engine) return fail(500, "document_failed", "the journal's document does not load: " + error);
-  if (const auto outcome = engine->apply(found.changes, unbounded(), false, nullptr); !outcome) {
+  if (const auto outcome = engine->apply(found.changes, unbounded()); !outcome) {
     return fail(500, "document_failed", "the journal's changes do not apply: " + outcome.message);
   }
   return std::move(*engine);
@@ -102,6 +102,11 @@ void HistoryReader::drop() {
   copy_.reset();
 }
 
+void HistoryReader::get_ready() {
+  const std::scoped_lock lock(mutex_);
+  (void)fresh();
+}
+
 Result<HistoryReader::Copy*> HistoryReader::fresh() {
   LECTERN_TRY(const auto bytes, read_journal(state_dir_ + std::string(current_name)));
   const auto salt = journal_format::read_header(bytes);
@@ -123,7 +128,7 @@ Result<HistoryReader::Copy*> HistoryReader::fresh() {
       whole = at;
     }
     if (!other_snapshot) {
-      if (changes.empty() || copy_->engine.apply(changes, unbounded(), false, nullptr)) {
+      if (changes.empty() || copy_->engine.apply(changes, unbounded())) {
         copy_->end = whole;
         return &*copy_;
       }

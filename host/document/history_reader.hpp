@@ -31,6 +31,9 @@ class HistoryReader {
   /// Line by line who wrote a cell of the present document, see Engine::blame. 404 `unknown_cell`.
   Result<std::vector<LineAuthor>> blame(std::string_view cell_id, std::span<const std::vector<ChangeHash>> groups);
 
+  /// Makes the copy, for those who will ask. What is wrong with it they are told then.
+  void get_ready();
+
   /// [any] Lets go of the copy.
   void drop();
 

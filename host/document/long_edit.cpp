@@ -6,9 +6,6 @@
 namespace lectern::document {
 namespace {
 
-// Characters that come or go in what a reactor does itself: the engine takes a microsecond or two for each.
-constexpr std::uint64_t kFewCharacters = 10'000;
-
 std::uint64_t characters(const SpliceSource& splice) {
   return splice.delete_count + splice.insert.size();
 }
@@ -23,7 +20,19 @@ std::uint64_t characters(const TransactionPlan& plan) {
   return sum;
 }
 
+Error busy() {
+  return {503, "busy", "another edit of this notebook is still being made", "try again in a moment", ""};
+}
+
 }  // namespace
+
+DocumentLimits quick_limits() {
+  DocumentLimits limits;
+  limits.max_chunk_bytes = kQuickBytes;
+  limits.max_inflated_bytes = 16 * kQuickBytes;
+  limits.max_ops_per_change = kFewCharacters;
+  return limits;
+}
 
 LongEdit::LongEdit(std::unique_ptr<Work> work) : work_(std::move(work)) {}
 LongEdit::~LongEdit() = default;
@@ -49,9 +58,9 @@ void NotebookDocument::State::settle() {
   if (begun) begun->run();
 }
 
-Result<std::shared_ptr<LongEdit>> NotebookDocument::State::begin(std::variant<Transacting, Applying> edit,
+Result<std::shared_ptr<LongEdit>> NotebookDocument::State::begin(std::variant<Transacting, Applying, Syncing> edit,
                                                                  std::uint64_t operations) {
-  if (begun) return fail(503, "busy", "another edit of this notebook is still being made", "try again in a moment");
+  if (begun) return fail(busy());
   auto made = std::make_unique<LongEdit::Work>();
   made->state = this;
   made->large = operations > kFewCharacters;
@@ -90,12 +99,27 @@ Result<AppliedTransaction> NotebookDocument::apply_transaction(std::string_view 
   return finish_transaction(*edit);
 }
 
+bool NotebookDocument::quick_to_read(std::span<const std::string> chunks) {
+  std::size_t bytes = 0;
+  for (const auto& chunk : chunks) bytes += chunk.size();
+  if (bytes > kQuickBytes) return false;
+  std::uint64_t sum = 0;
+  for (const auto& chunk : chunks) {
+    std::uint64_t operations = 0;
+    if (Engine::scan(chunk, quick_limits(), operations).status == LAM_TOO_LARGE) return false;
+    sum += operations;
+  }
+  return sum <= kFewCharacters;
+}
+
 Result<std::shared_ptr<LongEdit>> NotebookDocument::begin_changes(std::span<const std::string> chunks,
                                                                   const Authors& authors) {
-  LECTERN_TRY(auto edit, state_->inspect(chunks, authors));
-  std::uint64_t operations = 0;
-  for (const auto& info : edit.infos) operations += info.op_count;
-  return state_->begin(std::move(edit), operations);
+  Applying edit;
+  edit.submitted.assign(chunks.begin(), chunks.end());
+  edit.authors = authors;
+  const bool quick = quick_to_read(chunks);
+  if (quick) LECTERN_CHECK(state_->read(edit));
+  return state_->begin(std::move(edit), quick ? 0 : UINT64_MAX);
 }
 
 Result<AppliedChanges> NotebookDocument::finish_changes(LongEdit& edit) {

@@ -15,15 +15,13 @@ namespace {
 
 // What the host kept for itself has no bound but memory.
 constexpr json::Limits kSidecarLimits{std::size_t{1} << 31U, 8, 10'000'000, true};
-// Of one sync conversation, until what they build on is here.
-constexpr std::size_t kHeldBytes = 16U << 20U;
 
 tl::unexpected<Error> malformed(std::string what) {
   return fail(422, "malformed", std::move(what));
 }
 
-Status check_object(std::string_view json, const std::string& where, const DocumentLimits& limits) {
-  if (json.size() > limits.max_metadata_bytes) return fail(413, "too_large", where + " is too large");
+// Of any size: the file's own limit was kept when it was read, and widgets save megabytes.
+Status check_object(std::string_view json, const std::string& where) {
   std::string normal;
   if (const auto outcome = Engine::normalize_json(json, normal); !outcome)
     return malformed(where + ": " + outcome.message);
@@ -38,13 +36,13 @@ Status check_cell(const CellInput& cell, const std::string& where, const Documen
   }
   if (cell.source.size() > limits.max_source_bytes) return fail(413, "too_large", where + " has too much source");
   if (!text::valid_utf8(cell.source) || !text::valid_utf8(cell.id)) return malformed(where + " is not UTF-8");
-  LECTERN_CHECK(check_object(cell.metadata_json, where + ".metadata", limits));
-  return check_object(cell.attachments_json, where + ".attachments", limits);
+  LECTERN_CHECK(check_object(cell.metadata_json, where + ".metadata"));
+  return check_object(cell.attachments_json, where + ".attachments");
 }
 
 Status check_input(const NotebookInput& input, const DocumentLimits& limits) {
   if (input.cells.size() > limits.max_cells) return fail(413, "too_large", "the notebook has too many cells");
-  LECTERN_CHECK(check_object(input.metadata_json, "the notebook's metadata", limits));
+  LECTERN_CHECK(check_object(input.metadata_json, "the notebook's metadata"));
   std::set<std::string_view> ids;
   for (std::size_t i = 0; i < input.cells.size(); ++i) {
     const auto where = "cells[" + std::to_string(i) + "]";
@@ -126,51 +124,6 @@ Result<std::string> actor_bytes(std::string_view actor) {
   return std::move(*bytes);
 }
 
-namespace {
-
-struct HeldChange {
-  std::string bytes;
-  ChangeInfo info;
-};
-
-// Takes those out of `held` whose past is `here` or among them, each behind what it builds on. Linear in what they say.
-template <class Here>
-std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& here) {
-  std::map<ChangeHash, std::vector<std::size_t>> wanted_by;
-  std::vector<std::size_t> missing(held.size()), ready;
-  for (std::size_t i = 0; i < held.size(); ++i) {
-    for (const auto& dep : held[i].info.deps) {
-      if (here(dep)) continue;
-      wanted_by[dep].push_back(i);
-      ++missing[i];
-    }
-    if (missing[i] == 0) ready.push_back(i);
-  }
-  std::vector<std::string> out;
-  for (std::size_t n = 0; n < ready.size(); ++n) {
-    auto& change = held[ready[n]];
-    out.push_back(std::exchange(change.bytes, {}));
-    const auto waiting = wanted_by.extract(change.info.hash);
-    if (waiting.empty()) continue;
-    for (const auto i : waiting.mapped()) {
-      if (--missing[i] == 0) ready.push_back(i);
-    }
-  }
-  std::erase_if(held, [](const HeldChange& change) { return change.bytes.empty(); });
-  return out;
-}
-
-}  // namespace
-
-struct SyncSession::State {
-  Engine::SyncHandle handle{lam_sync_new()};
-  std::vector<HeldChange> held;  // came before what they build on
-};
-SyncSession::SyncSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
-SyncSession::SyncSession(SyncSession&&) noexcept = default;
-SyncSession& SyncSession::operator=(SyncSession&&) noexcept = default;
-SyncSession::~SyncSession() = default;
-
 NotebookDocument::NotebookDocument(std::unique_ptr<State> state) : state_(std::move(state)) {}
 NotebookDocument::NotebookDocument(NotebookDocument&&) noexcept = default;
 NotebookDocument& NotebookDocument::operator=(NotebookDocument&&) noexcept = default;
@@ -245,6 +198,9 @@ std::uint64_t NotebookDocument::operations() const {
   state_->settle();
   return state_->engine.operations();
 }
+const DocumentLimits& NotebookDocument::limits() const {
+  return state_->limits;
+}
 const DocumentWork& NotebookDocument::work() const {
   return state_->work;
 }
@@ -294,73 +250,13 @@ Result<std::vector<std::string>> NotebookDocument::changes_since(std::span<const
 
 Result<std::vector<ChangeInfo>> NotebookDocument::inspect_changes(std::span<const std::string> chunks,
                                                                   const DocumentLimits& limits) {
-  if (chunks.size() > limits.max_chunks_per_batch) {
-    return fail(413, "too_large",
-                std::to_string(chunks.size()) + " changes in one batch; " +
-                    std::to_string(limits.max_chunks_per_batch) + " are allowed");
-  }
+  LECTERN_CHECK(check_count(chunks.size(), limits));
   std::vector<ChangeInfo> infos(chunks.size());
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const auto outcome = Engine::inspect(chunks[i], limits, infos[i]);
-    if (outcome) continue;
-    const bool large = outcome.status == LAM_TOO_LARGE;
-    return fail(large ? 413 : 422, large ? "too_large" : "malformed_change",
-                "chunk " + std::to_string(i) + ": " + outcome.message, large ? "split the edit" : "",
-                R"({"index":)" + std::to_string(i) + "}");
+    if (!outcome) return fail(unreadable(outcome, i));
   }
   return infos;
-}
-
-SyncSession NotebookDocument::open_sync() {
-  return SyncSession(std::make_unique<SyncSession::State>());
-}
-
-Result<std::string> NotebookDocument::sync_generate(SyncSession& session) {
-  state_->settle();
-  std::string message;
-  const auto outcome = state_->engine.sync_generate(session.state_->handle.get(), message);
-  if (!outcome) return state_->recovered(outcome, "the sync message");
-  return message;
-}
-
-Result<AppliedChanges> NotebookDocument::sync_receive(SyncSession& session, std::string_view message,
-                                                      const Authors& authors) {
-  std::vector<std::string> chunks;
-  auto outcome = Engine::sync_changes(message, state_->limits, chunks);
-  const auto refused = [](const Outcome& why) {
-    const bool large = why.status == LAM_TOO_LARGE;
-    return fail(large ? 413 : 422, large ? "too_large" : "malformed_sync", why.message, "open the connection anew");
-  };
-  if (!outcome) return refused(outcome);
-  // The protocol may send what builds on changes still to come: its filters are wrong about one in a hundred. A peer
-  // sends each change once, so what cannot be applied yet is held until the rest is here. Nothing is held for those who
-  // may not make it.
-  auto& held = session.state_->held;
-  if (chunks.size() + held.size() > state_->limits.max_chunks_per_batch) {
-    return fail(413, "too_large",
-                "more than " + std::to_string(state_->limits.max_chunks_per_batch) + " changes come or wait for others",
-                "open the connection anew, and send changes after those they build on");
-  }
-  LECTERN_TRY(auto infos, inspect_changes(chunks, state_->limits));
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    if (!authors.include(infos[i].actor) && !contains(infos[i].hash)) {
-      return fail(403, "foreign_actor", "changes by an actor that was not issued to this client",
-                  "return to the host's heads");
-    }
-  }
-  for (std::size_t i = 0; i < chunks.size(); ++i) held.push_back({std::move(chunks[i]), std::move(infos[i])});
-  const auto now = take_ready(held, [this](const ChangeHash& dep) { return contains(dep); });
-  std::size_t bytes = 0;
-  for (const auto& change : held) bytes += change.bytes.size();
-  if (bytes > kHeldBytes) {
-    return fail(413, "too_large", "more than " + std::to_string(kHeldBytes) + " bytes of changes wait for others",
-                "open the connection anew, and send changes after those they build on");
-  }
-  LECTERN_TRY(auto applied, apply_changes(now, authors));
-  outcome = state_->engine.sync_receive(session.state_->handle.get(), message, state_->limits);
-  if (outcome.broken()) LECTERN_CHECK(state_->rebuild());
-  if (!outcome) return refused(outcome);
-  return applied;
 }
 
 }  // namespace lectern::document

@@ -112,11 +112,12 @@ class SyncSession {
   SyncSession& operator=(SyncSession&&) noexcept;
   ~SyncSession();
 
+  struct State;  // internal
+
  private:
   friend class NotebookDocument;
-  struct State;
-  explicit SyncSession(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit SyncSession(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
 };
 
 /// An edit that was begun. What it has to do inside the engine can be done by a worker, while the cells stay readable.
@@ -186,6 +187,7 @@ class NotebookDocument {
   /// How many operations the history has: what loading it costs time and memory for.
   std::uint64_t operations() const;
   const DocumentWork& work() const;
+  const DocumentLimits& limits() const;
 
   /// [reactor] Whole document, Automerge save format. Some milliseconds at 100,000 edits.
   Result<std::string> save();
@@ -206,6 +208,10 @@ class NotebookDocument {
   Result<AppliedTransaction> apply_transaction(std::string_view actor, const std::vector<Change>& changes,
                                                std::optional<std::uint64_t> base_version = std::nullopt);
 
+  /// [any] Whether these chunks are read and applied within a reactor's turn, by what they say of themselves. Finding
+  /// out is quick itself.
+  static bool quick_to_read(std::span<const std::string> chunks);
+
   /// [any] Reads raw change chunks without applying them. Errors: 422 malformed_change (details:
   /// index), 413 too_large.
   static Result<std::vector<ChangeInfo>> inspect_changes(std::span<const std::string> chunks,
@@ -219,12 +225,16 @@ class NotebookDocument {
 
   /// Either of the two in three steps: begin, LongEdit::run(), finish. Between the first and the last no other edit may
   /// be begun, and whatever else needs the engine (saving, changes, syncing) waits for the work, or does it. A document
-  /// may go meanwhile; the edit is then of no use. Begin tells what is wrong with the submission, finish the rest.
+  /// may go meanwhile; the edit is then of no use. Begin tells what is wrong with the submission, finish the rest. Of
+  /// changes that take long to read, and of sync messages, finish tells all.
   Result<std::shared_ptr<LongEdit>> begin_transaction(std::string_view actor, const std::vector<Change>& changes,
                                                       std::optional<std::uint64_t> base_version = std::nullopt);
   Result<AppliedTransaction> finish_transaction(LongEdit& edit);
   Result<std::shared_ptr<LongEdit>> begin_changes(std::span<const std::string> chunks, const Authors& authors);
   Result<AppliedChanges> finish_changes(LongEdit& edit);
+  /// sync_receive() in the same steps. `session` may go meanwhile.
+  Result<std::shared_ptr<LongEdit>> begin_sync(SyncSession& session, std::string_view message, const Authors& authors);
+  Result<AppliedChanges> finish_sync(LongEdit& edit);
 
   // ---- sync sessions, for clients whose heads the host does not know [reactor] --------------------
 

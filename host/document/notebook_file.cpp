@@ -89,9 +89,57 @@ Result<Fingerprint> fingerprint(const std::string& path) {
   return fingerprint_of(file->bytes, file->state.mtime_ns);
 }
 
+namespace {
+
+// Formats and the host name a limit by the word of the interface; people set it by ours.
+Error naming_the_setting(Error error) {
+  static constexpr std::pair<std::string_view, std::string_view> names[] = {{"max_bytes", "max-notebook-bytes"},
+                                                                            {"max_cells", "max-notebook-cells"},
+                                                                            {"max_depth", "max-notebook-depth"},
+                                                                            {"max_source_bytes", "max-cell-bytes"}};
+  for (const auto& [limit, setting] : names) {
+    if (error.details.find(limit) == std::string::npos && error.message.find(limit) == std::string::npos) continue;
+    error.hint = "Raise the setting " + std::string(setting) + ", or make the notebook smaller.";
+  }
+  return error;
+}
+
+}  // namespace
+
+Status check_nesting(const LoadedNotebook& notebook, std::uint32_t most) {
+  const auto check = [&](std::string_view json, const std::string& where) -> Status {
+    std::uint32_t depth = 0;
+    bool text = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      const char c = json[i];
+      if (text) {
+        if (c == '\\') ++i;
+        text = c != '"';
+      } else if (c == '"') {
+        text = true;
+      } else if (c == ']' || c == '}') {
+        --depth;
+      } else if ((c == '[' || c == '{') && ++depth > most) {
+        return fail(422, "malformed", where + " is nested deeper than " + std::to_string(most) + " levels",
+                    "A document keeps metadata no deeper than that.");
+      }
+    }
+    return {};
+  };
+  LECTERN_CHECK(check(notebook.metadata, "the notebook's metadata"));
+  for (std::size_t i = 0; i < notebook.cells.size(); ++i) {
+    const auto where = "cells[" + std::to_string(i) + "]";
+    LECTERN_CHECK(check(notebook.cells[i].metadata, where + ".metadata"));
+    LECTERN_CHECK(check(notebook.cells[i].attachments, where + ".attachments"));
+  }
+  return {};
+}
+
 Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, const Formats& formats,
                                                    const FileLimits& limits) {
-  LECTERN_TRY(ReadFile file, read_whole(path, limits.max_bytes));
+  auto whole = read_whole(path, limits.max_bytes);
+  if (!whole) return fail(naming_the_setting(std::move(whole).error()));
+  auto& file = *whole;
   const plugin::FormatPtr format = surest(path, file.bytes, formats);
   if (format == nullptr) return unknown_format(path, formats);
   const auto bytes = std::make_shared<const std::string>(std::move(file.bytes));
@@ -106,7 +154,7 @@ Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, cons
   auto read = format->read(bytes, format_limits);
   hashing.join();
   if (!read) {
-    Error error = std::move(read).error();
+    Error error = naming_the_setting(std::move(read).error());
     error.message = path + ": " + error.message;
     return fail(std::move(error));
   }

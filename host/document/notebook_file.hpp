@@ -24,6 +24,11 @@ struct FileLimits {
   std::uint32_t max_depth = 128;
 };
 
+struct LoadedNotebook;
+/// [any] Whether metadata and attachments nest no deeper than a document does (DocumentLimits::max_json_depth). Errors:
+/// 422 malformed, naming the place.
+Status check_nesting(const LoadedNotebook& notebook, std::uint32_t most);
+
 /// Tells one content of a file from another. Equality is by content: clocks lie.
 struct Fingerprint {
   std::string sha256;  ///< hex; empty for a file that does not exist

@@ -40,6 +40,20 @@ std::string hash_list(const std::vector<ChangeHash>& hashes) {
 
 }  // namespace
 
+Status check_count(std::size_t chunks, const DocumentLimits& limits) {
+  if (chunks <= limits.max_chunks_per_batch) return {};
+  return fail(413, "too_large",
+              std::to_string(chunks) + " changes in one batch; " + std::to_string(limits.max_chunks_per_batch) +
+                  " are allowed");
+}
+
+Error unreadable(const Outcome& outcome, std::size_t index) {
+  const bool large = outcome.status == LAM_TOO_LARGE;
+  return {large ? 413 : 422, large ? "too_large" : "malformed_change",
+          "chunk " + std::to_string(index) + ": " + outcome.message, large ? "split the edit" : "",
+          R"({"index":)" + std::to_string(index) + "}"};
+}
+
 bool Authors::include(std::string_view actor) const {
   if (!actors_) return true;
   return std::any_of(actors_->begin(), actors_->end(), [&](std::string_view author) {
@@ -80,7 +94,7 @@ Status NotebookDocument::State::rebuild() {
   auto fresh = base.empty() ? Engine::create(error) : Engine::load(base, error);
   if (!fresh) return fail(500, "document_failed", "the document could not be rebuilt: " + error);
   const std::vector<std::string_view> chunks(recent.begin(), recent.end());
-  if (const auto outcome = fresh->apply(chunks, unbounded(), false, nullptr); !outcome) {
+  if (const auto outcome = fresh->apply(chunks, unbounded()); !outcome) {
     return fail(500, "document_failed", "the document could not be rebuilt: " + outcome.message);
   }
   engine = std::move(*fresh);
@@ -183,17 +197,20 @@ Result<AppliedTransaction> NotebookDocument::State::finish(Transacting& edit) {
 
 // ---- changes of others ----------------------------------------------------------------------------------------------
 
-Result<Applying> NotebookDocument::State::inspect(std::span<const std::string> chunks, const Authors& authors) const {
-  Applying edit;
-  LECTERN_TRY(edit.infos, inspect_changes(chunks, authors.anybody() ? unbounded() : limits));
-  edit.submitted.assign(chunks.begin(), chunks.end());
-  edit.authors = authors;
-  return edit;
+Status NotebookDocument::State::read(Applying& edit) const {
+  if (std::exchange(edit.is_read, true)) return {};
+  const auto bounds = edit.authors.anybody() ? unbounded() : limits;
+  LECTERN_CHECK(check_count(edit.submitted.size(), bounds));
+  const std::vector<std::string_view> chunks(edit.submitted.begin(), edit.submitted.end());
+  if (const auto outcome = Engine::read(chunks, bounds, edit.infos, edit.read); !outcome) {
+    return fail(unreadable(outcome, edit.infos.size()));
+  }
+  return {};
 }
 
 Status NotebookDocument::State::apply(Applying& edit) {
-  auto& [submitted, authors, infos, fresh, done, patches, status] = edit;
-  const auto bounds = authors.anybody() ? unbounded() : limits;
+  LECTERN_CHECK(read(edit));
+  auto& [submitted, authors, is_read, infos, changes, fresh, done, patches, status] = edit;
   std::vector<ChangeHash> foreign;
   std::unordered_set<std::string_view> seen;
   for (std::size_t i = 0; i < submitted.size(); ++i) {
@@ -213,7 +230,7 @@ Status NotebookDocument::State::apply(Applying& edit) {
   }
   if (fresh.empty()) return {};
 
-  const auto outcome = engine.apply(fresh, bounds, !authors.anybody(), &patches);
+  const auto outcome = engine.apply(std::move(changes), !authors.anybody(), &patches);
   if (outcome.status == LAM_MISSING_DEPENDENCY) {
     return fail(409, "unknown_dependency", "changes build on some that are not here: " + hash_list(outcome.missing),
                 "send the changes they build on too, or start a sync session", hash_details(outcome.missing));

@@ -18,6 +18,17 @@ namespace lectern::document {
 /// The bytes an actor's hex text stands for. Errors: 400 invalid_actor.
 Result<std::string> actor_bytes(std::string_view actor);
 
+/// What a reactor reads itself: the engine takes a microsecond or two for each character that comes or goes, and a
+/// change that says so little of itself may be made of millions.
+inline constexpr std::uint64_t kFewCharacters = 10'000;
+inline constexpr std::size_t kQuickBytes = 32U << 10U;
+DocumentLimits quick_limits();
+
+/// Of one submission. Errors: 413 too_large.
+Status check_count(std::size_t chunks, const DocumentLimits& limits);
+/// What is wrong with chunk `index`, which could not be read.
+Error unreadable(const Outcome& outcome, std::size_t index);
+
 /// How many versions back a transaction may be based on.
 inline constexpr std::size_t kVersionsKept = 4096;
 
@@ -35,11 +46,31 @@ struct Transacting {
 struct Applying {
   std::vector<std::string> submitted;
   Authors authors = std::nullopt;
+  bool is_read = false;  // of what takes long to read, the worker does it
   std::vector<ChangeInfo> infos;
+  Engine::Changes read;
   std::vector<std::string_view> fresh;  // of `submitted`
   AppliedChanges done;
   std::vector<Patch> patches;
   Status status;
+};
+
+/// A change of a sync conversation that came before what it builds on.
+struct HeldChange {
+  std::string bytes;
+  ChangeInfo info;
+};
+
+struct SyncSession::State {
+  Engine::SyncHandle handle{lam_sync_new()};
+  std::vector<HeldChange> held;
+};
+
+/// A sync message on its way through the engine.
+struct Syncing {
+  std::shared_ptr<SyncSession::State> session;
+  std::string message;
+  Applying applying;
 };
 
 struct NotebookDocument::State {
@@ -51,7 +82,7 @@ struct NotebookDocument::State {
   /// The edit that was begun last and is not finished. While it runs, `engine`, `base` and `recent` are the worker's.
   std::shared_ptr<LongEdit> begun;
   /// `operations`: how many the engine will make. Errors: 503 busy.
-  Result<std::shared_ptr<LongEdit>> begin(std::variant<Transacting, Applying> edit, std::uint64_t operations);
+  Result<std::shared_ptr<LongEdit>> begin(std::variant<Transacting, Applying, Syncing> edit, std::uint64_t operations);
   /// The engine is ours again: waits for the edit that was begun, or does its work.
   void settle();
 
@@ -83,9 +114,12 @@ struct NotebookDocument::State {
   // What an edit does inside the engine, on whatever thread; then what it does to the cells.
   void make(Transacting& edit);
   Result<AppliedTransaction> finish(Transacting& edit);
-  Result<Applying> inspect(std::span<const std::string> chunks, const Authors& authors) const;
+  /// Decodes what was submitted, unless that was done.
+  Status read(Applying& edit) const;
   void make(Applying& edit);
   Result<AppliedChanges> finish(Applying& edit);
+  void make(Syncing& edit);
+  Result<AppliedChanges> finish(Syncing& edit) { return finish(edit.applying); }
 
  private:
   Outcome run(const EngineOp& op);
@@ -93,13 +127,14 @@ struct NotebookDocument::State {
   Status splice_late(Transacting& edit);
   Status transact(Transacting& edit);
   Status apply(Applying& edit);
+  Status sync(Syncing& edit);
 };
 
 struct LongEdit::Work {
   std::mutex mutex;
   NotebookDocument::State* state = nullptr;  // null once the work is done, or nobody wants it any more
   bool large = false;
-  std::variant<Transacting, Applying> edit;
+  std::variant<Transacting, Applying, Syncing> edit;
 };
 
 }  // namespace lectern::document

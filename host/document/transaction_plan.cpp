@@ -136,7 +136,8 @@ class Planner {
   }
   Status check_source(std::string_view source) const {
     if (source.size() > limits_.max_source_bytes) {
-      return too_large("a source of more than " + std::to_string(limits_.max_source_bytes) + " bytes");
+      return too_large("a source of more than " + std::to_string(limits_.max_source_bytes) +
+                       " bytes (the setting max-cell-bytes)");
     }
     if (!text::valid_utf8(source)) return invalid("the text is not UTF-8");
     return {};
@@ -163,7 +164,9 @@ class Planner {
     if (const auto* slot = find(change.cell_id); slot != nullptr) {
       return drop(slot->deleted ? "the cell id was deleted in this transaction" : "the cell exists already");
     }
-    if (order().size() >= limits_.max_cells) return too_large("the notebook has as many cells as are allowed");
+    if (order().size() >= limits_.max_cells)
+      return too_large("the notebook has as many cells as are allowed, " + std::to_string(limits_.max_cells) +
+                       " (the setting max-notebook-cells)");
     const auto at = place(change.before, change.after, nullptr).value_or(order().size());
     auto slot = std::make_unique<Slot>();
     slot->id = change.cell_id;
@@ -366,7 +369,9 @@ class Planner {
     }
     slot.length += text::code_points(change.insert) - change.delete_count;
     slot.bytes += change.insert.size();
-    if (slot.bytes > limits_.max_source_bytes) return too_large("the source grows past what is allowed");
+    if (slot.bytes > limits_.max_source_bytes)
+      return too_large("the source grows past " + std::to_string(limits_.max_source_bytes) +
+                       " bytes (the setting max-cell-bytes)");
     if (change.delete_count == 0 && change.insert.empty()) return {};
     plan_.ops.emplace_back(change);
     plan_.applied.emplace_back(change);

@@ -57,7 +57,7 @@ Status trim_past(OpenedNotebook& notebook, Journal& journal, NotebookDocument& d
   const auto operations = document.operations();
   if (operations <= limit || content_operations(document) > operations / 2) return {};
   auto history_id = crypto::uuid();
-  LECTERN_TRY(auto fresh, NotebookDocument::import(content_of(document), import_actor(history_id)));
+  LECTERN_TRY(auto fresh, NotebookDocument::import(content_of(document), import_actor(history_id), document.limits()));
   LECTERN_TRY(auto snapshot, fresh.save());
   if (const auto kept = keep_aside(notebook.state_dir); !kept) {
     log::warning("document", "The history of " + notebook.path + " stays whole. " + kept.error().message);

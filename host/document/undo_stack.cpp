@@ -34,7 +34,7 @@ UndoStack::Entry UndoStack::entry_of(const std::vector<EditStep>& steps, std::in
   entry.at_ms = now_ms;
   const auto text_of = [](const std::string& cell_id, std::uint64_t index, std::uint64_t inserted,
                           const std::string& removed) {
-    Text text{cell_id, index, {}, removed};
+    Text text{cell_id, index, {}, removed, text::code_points(removed)};
     if (inserted > 0) text.ranges.push_back({index, index + inserted});
     return text;
   };
@@ -87,7 +87,7 @@ bool UndoStack::joins(const Entry& entry) const {
   const auto* now = std::get_if<Text>(&entry.steps.front());
   if (was == nullptr || now == nullptr || was->cell_id != now->cell_id) return false;
   if (entry.at_ms - last.at_ms > kPauseMs || was->ranges.size() > 1) return false;
-  const auto gone = text::code_points(now->removed);
+  const auto gone = now->removed_length;
   const bool types = !now->ranges.empty();
   if (types && gone > 0) return false;
   if (was->ranges.empty()) return types ? now->at == was->at : now->at == was->at || now->at + gone == was->at;
@@ -110,17 +110,38 @@ void UndoStack::join(Entry entry) {
   } else {
     last.bytes += now.removed.size();
     was.removed = now.at == was.at ? was.removed + now.removed : now.removed + was.removed;
+    was.removed_length += now.removed_length;
     was.at = now.at;
   }
 }
 
 // ---- the edits of others --------------------------------------------------------------------------------------------
 
+// What pass() does where the edit lies wholly before or behind the text, which most do: everybody's stack hears of
+// every keystroke. False: it does not.
+bool UndoStack::beside(Text& text, Splice& splice) {
+  if (splice.index + splice.deleted <= text.at) {
+    const auto shift = [&](std::uint64_t& place) { place = place - splice.deleted + splice.inserted; };
+    for (auto& range : text.ranges) {
+      shift(range.begin);
+      shift(range.end);
+    }
+    shift(text.at);
+  } else if (splice.index > text.at && (text.ranges.empty() || splice.index >= text.ranges.back().end)) {
+    for (const auto& range : text.ranges) splice.index -= range.end - range.begin;
+    splice.index += text.removed_length;
+  } else {
+    return false;
+  }
+  text.touched = text.touched || splice.inserted > 0;
+  return true;
+}
+
 // Moves `text` by an edit made after it, and says the same edit for the source as it was before `text`: what lies under
 // it in the stack counts there.
 std::vector<UndoStack::Splice> UndoStack::pass(Text& text, const Splice& splice) {
   const auto begin = splice.index, end = splice.index + splice.deleted;
-  const auto removed = text::code_points(text.removed);
+  const auto removed = text.removed_length;
   const auto ours_in = [&](std::uint64_t from, std::uint64_t to) {
     std::uint64_t sum = 0;
     for (const auto& range : text.ranges) {
@@ -160,6 +181,7 @@ void UndoStack::move(Entries& entries, Splice splice) {
       auto* text = std::get_if<Text>(&*step);
       if (auto* made = std::get_if<Made>(&*step)) text = &made->text;
       if (text == nullptr || text->cell_id != moving.front().cell_id) continue;
+      if (moving.size() == 1 && beside(*text, moving.front())) continue;
       std::vector<Splice> next;
       for (const auto& one : moving) {
         auto under = pass(*text, one);

@@ -46,7 +46,8 @@ class UndoStack {
     std::uint64_t at = 0;       // where `removed` goes back to
     std::vector<Range> ranges;  // what is left of the author's text, in order, never before `at`
     std::string removed;
-    bool touched = false;  // others wrote in the cell
+    std::uint64_t removed_length = 0;  // in code points
+    bool touched = false;              // others wrote in the cell
   };
   struct Made {  // a cell; `text` is its first source
     Text text;
@@ -66,6 +67,7 @@ class UndoStack {
 
   static Entry entry_of(const std::vector<EditStep>& steps, std::int64_t now_ms);
   static void move(Entries& entries, Splice splice);
+  static bool beside(Text& text, Splice& splice);
   static std::vector<Splice> pass(Text& text, const Splice& splice);
   static void rename(Entries& entries, const std::string& cell_id, const std::string& from, const std::string& to);
   void renamed(const Entry& back, const Entry& done);

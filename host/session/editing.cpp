@@ -20,8 +20,10 @@
 namespace lectern::session {
 namespace {
 
-constexpr std::uint64_t compact_after = 4u << 20;
+// Opening, and looking back, apply what is behind the snapshot change by change: some 15 us for each 100 bytes.
+constexpr std::uint64_t compact_after = 1u << 20;
 constexpr auto rewrite_retry = std::chrono::seconds(1);
+constexpr auto cache_kept = std::chrono::seconds(5);  // for many who join at once
 
 bool of_the_notebook(const document::Change& change) {
   const auto* metadata = std::get_if<document::SetMetadata>(&change);
@@ -30,10 +32,12 @@ bool of_the_notebook(const document::Change& change) {
 
 }  // namespace
 
-Editing::Editing(LiveSession& session) : session_(session), patience_(session.loop()), retry_(session.loop()) {}
+Editing::Editing(LiveSession& session)
+    : session_(session), patience_(session.loop()), retry_(session.loop()), cache_kept_(session.loop()) {}
 
 void Editing::begin() {
   auto& prepared = session_.prepared();
+  snapshot_bytes_ = prepared.snapshot_bytes;
   if (prepared.document) {
     document_ = std::move(prepared.document);
     prepared.document.reset();
@@ -42,17 +46,21 @@ void Editing::begin() {
   }
   session_.services().workers->submit([weak = session_.weak_from_this(), file = prepared.notebook.file,
                                        created = prepared.created, history = prepared.notebook.history_id,
-                                       journal = prepared.journal, token = session_.at_work(),
-                                       &loop = session_.loop()]() mutable {
-    auto document = build_notebook(file.get(), created, history);
+                                       limits = document_limits(session_.settings()), journal = prepared.journal,
+                                       token = session_.at_work(), &loop = session_.loop()]() mutable {
+    auto document = build_notebook(file.get(), created, history, limits);
     Status journaled;
+    std::uint64_t bytes = 0;
     if (document) {
       auto snapshot = document->save();
-      journaled = snapshot ? journal->rewrite_and_wait(std::move(*snapshot), document->sidecar())
+      auto sidecar = document->sidecar();
+      bytes = sidecar.size() + (snapshot ? snapshot->size() : 0);
+      journaled = snapshot ? journal->rewrite_and_wait(std::move(*snapshot), std::move(sidecar))
                            : Status(fail(snapshot.error()));
     }
-    loop.post([weak, document = std::move(document), journaled = std::move(journaled)]() mutable {
+    loop.post([weak, bytes, document = std::move(document), journaled = std::move(journaled)]() mutable {
       if (const auto session = weak.lock()) {
+        session->editing().snapshot_bytes_ = bytes;
         session->editing().built_with(std::move(document), std::move(journaled));
       }
     });
@@ -371,8 +379,9 @@ void Editing::show_what_is_safe() {
   take(staged_);
   session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
                                        &loop = session_.loop(), bytes = std::move(bytes), unsafe = std::move(unsafe),
-                                       sidecar = document_->sidecar(), written = batches_written_] {
-    auto safe = bytes ? document_without(*bytes, sidecar, unsafe) : fail(bytes.error());
+                                       sidecar = document_->sidecar(), written = batches_written_,
+                                       limits = document_limits(session_.settings())] {
+    auto safe = bytes ? document_without(*bytes, sidecar, unsafe, limits) : fail(bytes.error());
     loop.post([weak, written, safe = std::move(safe)]() mutable {
       if (const auto session = weak.lock()) session->editing().made_safe(std::move(safe), written);
     });
@@ -422,8 +431,9 @@ void Editing::compact() {
     return;
   auto snapshot = document_->save();
   if (!snapshot) return;
-  snapshot_bytes_ = snapshot->size();
-  journal.rewrite(std::move(*snapshot), document_->sidecar(), {}, [](Status status) {
+  auto sidecar = document_->sidecar();
+  snapshot_bytes_ = snapshot->size() + sidecar.size();
+  journal.rewrite(std::move(*snapshot), std::move(sidecar), {}, [](Status status) {
     if (!status) log::warning("session", "a journal could not be compacted: " + status.error().message);
   });
 }
@@ -496,12 +506,14 @@ std::string Editing::notebook_json() {
   writer.end_array().member_raw("heads", heads_json()).member("version", document_ ? version : 1).end_object();
   notebook_cache_ = safe_ ? std::string() : out;
   cached_version_ = version;
+  cache_kept_.start(cache_kept, [this] { notebook_cache_ = {}; });
   return out;
 }
 
 void Editing::close() {
   patience_.cancel();
   retry_.cancel();
+  cache_kept_.cancel();
 }
 
 }  // namespace lectern::session

@@ -36,6 +36,8 @@ class Editing {
   void when_built(UniqueFunction<void(Status)> work);
   /// Runs `work` when everything applied so far is on disk, now if it is.
   void when_durable(Task work);
+  /// The disk takes nothing: edits are refused, and when_durable() waits for it.
+  [[nodiscard]] bool refusing() const { return refusing_.has_value(); }
   /// The same for who wants to see the whole document: what is on disk is then all there is, or all that shown() has.
   /// Edits that come meanwhile wait, one fsync at most, so that a busy room cannot keep a joiner out; neither can a
   /// disk that takes nothing.
@@ -131,6 +133,7 @@ class Editing {
   void apply_chunks(Connection& connection, const std::string& id, std::vector<std::string> chunks);
   void changes_applied(const std::string& client_id, std::uint64_t connection, const std::string& id,
                        document::AppliedChanges applied);
+  void sync_refused(Connection& connection, const Error& why);
   /// Tells every sync conversation what is new, when all of it is on disk.
   void pump_syncs();
   void pump_sync(Connection& connection);
@@ -143,7 +146,7 @@ class Editing {
     UniqueFunction<void(Status)> work;
   };
   std::deque<Waiting> waiting_;
-  Timer patience_, retry_;
+  Timer patience_, retry_, cache_kept_;
   std::vector<Staged> staged_;
   std::deque<std::pair<std::uint64_t, Task>> durable_waiters_;  // run when the batch with this number is written
   std::vector<Task> quiet_waiters_;
@@ -155,9 +158,9 @@ class Editing {
   std::optional<Error> refusing_;              // why edits are refused: the disk takes nothing, memory must not fill
   std::optional<document::NotebookDocument> safe_;  // with refusing_: without what is staged or unwritten
   bool making_safe_ = false;
-  std::uint64_t published_ = 1;  // the version that everybody was told of last
-  std::uint64_t snapshot_bytes_ = 0;
-  std::string notebook_cache_;  // notebook_json() of cached_version_
+  std::uint64_t published_ = 1;       // the version that everybody was told of last
+  std::uint64_t snapshot_bytes_ = 0;  // of the journal's snapshot and sidecar
+  std::string notebook_cache_;        // notebook_json() of cached_version_
   std::uint64_t cached_version_ = 0;
 };
 

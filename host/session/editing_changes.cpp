@@ -32,10 +32,11 @@ std::string hashes_json(const std::vector<document::ChangeHash>& hashes) {
   return out;
 }
 
-/// Of those that can be read: a refusal names its changes even where one of them is broken.
+/// Of those that can be read: a refusal names its changes even where one of them is broken. Nobody's refusal is worth
+/// the time that many or large ones take.
 std::vector<document::ChangeHash> readable_hashes(std::span<const std::string> chunks) {
   std::vector<document::ChangeHash> hashes;
-  if (chunks.size() > document::DocumentLimits{}.max_chunks_per_batch) return hashes;
+  if (!document::NotebookDocument::quick_to_read(chunks)) return hashes;
   for (const auto& chunk : chunks) {
     const auto info = document::NotebookDocument::inspect_changes({&chunk, 1});
     if (info) hashes.push_back(info->front().hash);
@@ -175,18 +176,30 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
     // an author's is accepted, and a message that only asks passes.
     const bool may_edit = member->grant != 0 && (here->request().scope & cap_edit) != 0 && !refusing_;
     const auto authors = may_edit ? client.actors : std::vector<std::string>{};
-    auto applied = document_->sync_receive(*here->sync, payload, authors);
-    if (!applied) {
-      session_.counters().refused += 1;
-      here->sync.reset();
-      std::string data;
-      json::Writer(data).begin_object().member("text", applied.error().message).end_object();
-      return session_.connections().tell(*here, Op::notice, std::move(data));
-    }
-    here->document_ready = false;  // it learns by sync what others edit
-    if (!applied->chunks.empty()) stage(staged_of(client, here->id(), std::move(*applied)));
-    pump_syncs();
+    auto edit = document_->begin_sync(*here->sync, payload, authors);
+    if (!edit) return sync_refused(*here, edit.error());
+    make(*edit, [this, edit = *edit, connection_id, client_id = client.id] {
+      auto applied = document_->finish_sync(*edit);
+      auto* from = session_.connections().find(connection_id);
+      if (!applied) {
+        if (from != nullptr) sync_refused(*from, applied.error());
+        return;
+      }
+      if (from != nullptr) from->document_ready = false;  // it learns by sync what others edit
+      if (!applied->chunks.empty()) {
+        stage(staged_of(*session_.clients().find(client_id), connection_id, std::move(*applied)));
+      }
+      pump_syncs();
+    });
   });
+}
+
+void Editing::sync_refused(Connection& connection, const Error& why) {
+  session_.counters().refused += 1;
+  connection.sync.reset();
+  std::string data;
+  json::Writer(data).begin_object().member("text", why.message).end_object();
+  session_.connections().tell(connection, Op::notice, std::move(data));
 }
 
 // A sync message says all that the document has, so none is made while some of it is not on disk. The next message of a

@@ -29,6 +29,7 @@ namespace {
 
 constexpr int clients_kept_days = 7;
 constexpr std::size_t clients_kept = 1'000;
+constexpr std::chrono::seconds end_retry{1};
 constexpr int first_try_ms = 1'000, longest_try_ms = 30'000;  // of a notebook that the disk does not let be edited
 
 std::uint64_t next_connection() {
@@ -447,12 +448,29 @@ void LiveSession::end(std::string reason, Reply<bool> reply) {
       session->editing().when_durable([weak, reason] {
         if (const auto still = weak.lock()) still->finish_end(reason);
       });
+      session->end_when_safe(reason);
+    });
+  });
+}
+
+// A journal that takes nothing keeps nobody here as long as the file has it all. What neither has waits for the disk:
+// its authors were told that it is kept.
+void LiveSession::end_when_safe(const std::string& reason) {
+  if (ended_) return;
+  if (editing().refusing() && saver().holds_all()) {
+    log::warning("session", path() + " ends with edits that its file has and its journal has not");
+    return finish_end(reason);
+  }
+  idle_.start(end_retry, [this, reason] {
+    saver().flush([weak = weak_from_this(), reason](const Status&) {
+      if (const auto session = weak.lock()) session->end_when_safe(reason);
     });
   });
 }
 
 void LiveSession::finish_end(const std::string& reason) {
   if (std::exchange(ended_, true)) return;
+  idle_.cancel();
   const auto self = shared_from_this();
   auto all = connections().all();  // a copy: closing may change it
   for (const auto& [id, connection] : all) connection->close(1000, reason);

@@ -49,6 +49,7 @@ struct Prepared {
   document::OpenedNotebook notebook;                   // its journal was moved out to:
   std::shared_ptr<document::Journal> journal;          // shared with the workers that import and save
   std::optional<document::NotebookDocument> document;  // built already, for a restored one
+  std::uint64_t snapshot_bytes = 0;                    // what the journal begins with, of that one
   std::unique_ptr<document::HistoryLog> history;       // who did what, and when
   HeldFile held;                                       // the notebook's file, until it is watched
   struct Behind {
@@ -160,6 +161,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
  private:
   template <class T, class F>
   void on_reactor(Reply<T> reply, F work);
+  void end_when_safe(const std::string& reason);
   void finish_end(const std::string& reason);
   void try_again_in(int ms);
   void publish_summary();

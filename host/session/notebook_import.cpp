@@ -28,9 +28,10 @@ document::NotebookInput input_of(const document::LoadedNotebook& file) {
 }  // namespace
 
 Result<document::NotebookDocument> build_notebook(const document::LoadedNotebook* file,
-                                                  const document::NotebookInput& created, std::string_view history_id) {
+                                                  const document::NotebookInput& created, std::string_view history_id,
+                                                  const document::DocumentLimits& limits) {
   const auto actor = document::import_actor(history_id);
-  return document::NotebookDocument::import(file != nullptr ? input_of(*file) : created, actor);
+  return document::NotebookDocument::import(file != nullptr ? input_of(*file) : created, actor, limits);
 }
 
 Result<document::NotebookDocument> import_notebook(const document::LoadedNotebook* file,
@@ -43,8 +44,9 @@ Result<document::NotebookDocument> import_notebook(const document::LoadedNoteboo
 }
 
 Result<document::NotebookDocument> document_without(std::string_view bytes, std::string_view sidecar,
-                                                    const std::vector<std::string>& chunks) {
-  LECTERN_TRY(auto whole, document::NotebookDocument::load(bytes, sidecar));
+                                                    const std::vector<std::string>& chunks,
+                                                    const document::DocumentLimits& limits) {
+  LECTERN_TRY(auto whole, document::NotebookDocument::load(bytes, sidecar, limits));
   if (chunks.empty()) return whole;
   document::DocumentLimits all;  // the host has taken them all before
   all.max_chunk_bytes = all.max_inflated_bytes = all.max_ops_per_change = all.max_chunks_per_batch = UINT64_MAX / 2;
@@ -57,11 +59,19 @@ Result<document::NotebookDocument> document_without(std::string_view bytes, std:
   for (std::size_t i = 0; i < history.size(); ++i) {
     if (!left_out.contains(infos[i].hash.hex())) kept += history[i];
   }
-  return document::NotebookDocument::load(kept, sidecar);
+  return document::NotebookDocument::load(kept, sidecar, limits);
 }
 
-Result<document::NotebookDocument> restore_notebook(document::Recovered& recovered) {
-  LECTERN_TRY(auto document, document::NotebookDocument::load(recovered.snapshot, recovered.sidecar));
+document::DocumentLimits document_limits(const Settings& settings) {
+  document::DocumentLimits limits;
+  limits.max_cells = settings.max_notebook_cells;
+  limits.max_source_bytes = settings.max_cell_bytes;
+  return limits;
+}
+
+Result<document::NotebookDocument> restore_notebook(document::Recovered& recovered,
+                                                    const document::DocumentLimits& limits) {
+  LECTERN_TRY(auto document, document::NotebookDocument::load(recovered.snapshot, recovered.sidecar, limits));
   if (!recovered.changes.empty()) {
     LECTERN_CHECK(document.apply_changes(recovered.changes, std::nullopt));
   }

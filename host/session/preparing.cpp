@@ -45,6 +45,13 @@ Result<plugin::PolicyPtr> policy_to_open_with(plugin::Registry& registry, const 
 
 Status finish(Prepared& prepared, const Services& services, const Settings& settings, const PolicyChoice& policy) {
   auto& notebook = prepared.notebook;
+  // Whoever opens it is told now what building the document would find out later.
+  if (notebook.file && notebook.start != document::Start::restored) {
+    const auto fits = document::check_nesting(*notebook.file, document::DocumentLimits{}.max_json_depth);
+    if (!fits)
+      return fail(fits.error().status, fits.error().code, notebook.path + ": " + fits.error().message,
+                  fits.error().hint);
+  }
   prepared.held = hold_file(notebook.path);
   prepared.journal = std::move(notebook.journal);
   LECTERN_TRY(prepared.format, find_format(prepared.formats, notebook));
@@ -55,7 +62,8 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
     LECTERN_TRY(prepared.ledger, Ledger::open(*services.journals, notebook.state_dir, settings.epoch_block));
   }
   if (notebook.start == document::Start::restored) {
-    LECTERN_TRY(prepared.document, restore_notebook(notebook.restored));
+    prepared.snapshot_bytes = notebook.restored.snapshot.size() + notebook.restored.sidecar.size();
+    LECTERN_TRY(prepared.document, restore_notebook(notebook.restored, document_limits(settings)));
     if (!notebook.unwritable) {
       LECTERN_CHECK(document::trim_past(notebook, *prepared.journal, *prepared.document, settings.history_operations));
     }

@@ -204,6 +204,10 @@ void Saver::flush(UniqueFunction<void(Status)> done) {
   });
 }
 
+bool Saver::holds_all() const {
+  return !saving_ && first_touch_ms_ == 0 && saved_heads_ == session_.editing().heads();
+}
+
 void Saver::render(UniqueFunction<void(Result<std::string>)> done) {
   session_.services().workers->submit([weak = session_.weak_from_this(), job = make_job(false, std::nullopt),
                                        blobs = &session_.services().runtime->blobs(), token = session_.at_work(),

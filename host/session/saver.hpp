@@ -42,6 +42,8 @@ class Saver {
   /// Writes what is dirty, then calls `done`; at once when nothing is.
   void flush(UniqueFunction<void(Status)> done);
   [[nodiscard]] bool dirty() const { return state_ != State::saved; }
+  /// The file has every edit and output there is, also those that the journal has not.
+  [[nodiscard]] bool holds_all() const;
   [[nodiscard]] bool saving() const { return saving_; }
   /// Rises with every edit and output.
   [[nodiscard]] std::uint64_t touches() const { return touches_; }

@@ -240,6 +240,34 @@ TEST_F(NotebookFileTest, LargeFilesAreRefusedBeforeTheyAreRead) {
   EXPECT_EQ(load(path(), formats_, limits).error().code, "too_large");
 }
 
+TEST_F(NotebookFileTest, WhatIsTooLargeNamesTheSetting) {
+  const auto hint = [&](const FileLimits& limits) {
+    const auto refused = load(path(), formats_, limits);
+    return refused ? std::string("opened") : refused.error().hint;
+  };
+  write_file(path(), notebook_data("jupyter-4.5.ipynb"));
+  EXPECT_EQ(hint({}), "opened");
+  EXPECT_THAT(hint({100, 100'000, 64u << 20, 128}), HasSubstr("max-notebook-bytes"));
+  EXPECT_THAT(hint({128u << 20, 3, 64u << 20, 128}), HasSubstr("max-notebook-cells"));
+  EXPECT_THAT(hint({128u << 20, 100'000, 4, 128}), HasSubstr("max-cell-bytes"));
+  EXPECT_THAT(hint({128u << 20, 100'000, 64u << 20, 2}), HasSubstr("max-notebook-depth"));
+}
+
+TEST_F(NotebookFileTest, HowDeepMetadataMayBeIsKnownWhenItIsOpened) {
+  const auto with = [&](const std::string& metadata) {
+    write_file(path(), R"({"cells":[{"cell_type":"raw","id":"a","metadata":)" + metadata +
+                           R"(,"source":""}],"metadata":{},"nbformat":4,"nbformat_minor":5})");
+    const auto loaded = load(path(), formats_);
+    EXPECT_TRUE(loaded.has_value()) << loaded.error().message;
+    return check_nesting(**loaded, 4);
+  };
+  EXPECT_TRUE(with(R"({"a":[[[1]],"]]]]]]","[[[[[\"[[[["]})").has_value());
+  const auto refused = with(R"({"a":[1,{"b":[[]]}]})");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, "malformed");
+  EXPECT_THAT(refused.error().message, HasSubstr("cells[0].metadata"));
+}
+
 TEST_F(NotebookFileTest, WhatCannotBeReadSaysWhy) {
   write_file(path(), "{\n \"cells\": [\n  {\n");
   const auto malformed = load(path(), formats_);

@@ -51,6 +51,78 @@ TEST(LongEdit, ChangesOfOthersAreLargeByTheirOperations) {
   EXPECT_EQ(host.heads(), client.heads());
 }
 
+// A stranger's bytes cost the reactor nothing beyond a look at them, whatever they turn out to be.
+TEST(LongEdit, WhatTakesLongToReadIsReadByTheWorker) {
+  auto host = notebook({code("a", "one")});
+  auto client = copy_of(host);
+  const auto typed = must(client.apply_transaction(kAnn, {SpliceSource{"a", 0, 0, "few "}}, 1));
+  EXPECT_TRUE(NotebookDocument::quick_to_read(typed.chunks));
+  const auto one = host.begin_changes(typed.chunks, kAnn);
+  ASSERT_TRUE(one);
+  EXPECT_FALSE((*one)->large());
+  must(host.finish_changes(**one));
+
+  const std::vector<std::string> junk{std::string(40'000, 'x')};
+  EXPECT_FALSE(NotebookDocument::quick_to_read(junk));
+  const auto edit = host.begin_changes(junk, kAnn);
+  ASSERT_TRUE(edit) << "nothing of it is read yet";
+  EXPECT_TRUE((*edit)->large());
+  std::thread([&] { (*edit)->run(); }).join();
+  EXPECT_EQ(code_of(host.finish_changes(**edit)), "422 malformed_change");
+
+  // Each of them is small, and says so much of itself that together they are not.
+  std::vector<std::string> many;
+  for (int i = 0; i < 4; ++i) {
+    many.push_back(
+        must(client.apply_transaction(kAnn, {SpliceSource{"a", 0, 0, line_of(4'000, 'm')}}, client.version()))
+            .chunks.front());
+  }
+  EXPECT_TRUE(NotebookDocument::quick_to_read({many.data(), 2}));
+  EXPECT_FALSE(NotebookDocument::quick_to_read(many));
+  must(host.apply_changes(many, kAnn));
+  expect_same(host, client);
+  expect_true_to_engine(host);
+}
+
+TEST(LongEdit, ASyncMessageIsOneWhenItBringsMuch) {
+  auto host = notebook({code("a", "one")});
+  auto client = copy_of(host);
+  must(client.apply_transaction(kAnn, {SpliceSource{"a", 0, 0, line_of(20'000, 'n')}}, 1));
+  auto at_client = client.open_sync();
+  auto at_host = std::make_unique<SyncSession>(host.open_sync());
+  const auto asks = host.begin_sync(*at_host, *client.sync_generate(at_client), kAnn);
+  ASSERT_TRUE(asks);
+  EXPECT_FALSE((*asks)->large());
+  must(host.finish_sync(**asks));
+  must(client.sync_receive(at_client, *host.sync_generate(*at_host), std::nullopt));
+  const auto brings = host.begin_sync(*at_host, *client.sync_generate(at_client), kAnn);
+  ASSERT_TRUE(brings);
+  EXPECT_TRUE((*brings)->large());
+  at_host.reset();  // whose line was cut meanwhile
+  std::thread([&] { (*brings)->run(); }).join();
+  EXPECT_EQ(source(host, "a"), "one");
+  EXPECT_EQ(must(host.finish_sync(**brings)).chunks.size(), 1U);
+  expect_same(host, client);
+  expect_true_to_engine(host);
+}
+
+// Every place that is spliced moves all that is behind it: thousands of them are told as the source they lead to.
+TEST(LongEdit, AnEditOfThousandsOfPlacesIsToldAsTheNewSource) {
+  auto host = notebook({code("a", line_of(12'000, 'a')), code("b", "b")});
+  auto client = copy_of(host);
+  std::vector<Change> scattered{SpliceSource{"b", 0, 1, "B"}};
+  for (std::uint64_t i = 0; i < 5'000; ++i) scattered.emplace_back(SpliceSource{"a", 2 * i, 0, "-"});
+  const auto sent = must(client.apply_transaction(kAnn, scattered, 1));
+  const auto seen = must(host.apply_changes(sent.chunks, kAnn));
+  ASSERT_EQ(seen.changes.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<SpliceSource>(seen.changes[0]));
+  const auto* told = std::get_if<SetSource>(&seen.changes[1]);
+  ASSERT_NE(told, nullptr);
+  EXPECT_EQ(told->source, source(client, "a"));
+  expect_same(host, client);
+  expect_true_to_engine(host);
+}
+
 TEST(LongEdit, WhileAWorkerIsAtItTheCellsAreWhatTheyWere) {
   auto document = notebook({code("a", "before")});
   const auto version = document.version();

@@ -164,14 +164,25 @@ lam_status lam_normalize_json(lam_slice json, lam_buffer *out, lam_buffer *error
 /* Decodes one raw change chunk without any document, within `limits`, before anything grows by what it claims. */
 lam_status lam_inspect(lam_slice chunk, const lam_limits *limits, lam_info_sink sink, void *context,
                        lam_buffer *error);
-/* Applies chunks that lam_inspect() accepted under the same limits, all or none; known ones are skipped. `missing`
- * (may be NULL) receives the hashes that LAM_MISSING_DEPENDENCY is about. LAM_MALFORMED leaves the document as it
- * was: a sequence number that repeats or skips, operation ids that were used before or lie too far ahead. With
- * `verify` (for strangers) a change that the document would not give back as it came poisons it with LAM_ENGINE: a
- * document that holds such a change saves bytes that do not load. */
-lam_status lam_apply(lam_doc *doc, const lam_slice *chunks, uint64_t count, const lam_limits *limits,
-                     int32_t verify, lam_chunk_sink missing, lam_patch_sink patches, void *context,
-                     lam_buffer *error);
+/* How many operations a chunk would make, by what its columns say: found without making them, in time and memory that
+ * `limits` bound. LAM_TOO_LARGE past them. What passes may still not decode. */
+lam_status lam_scan(lam_slice chunk, const lam_limits *limits, uint64_t *operations, lam_buffer *error);
+
+/* Changes that were read and belong to no document yet. */
+typedef struct lam_changes lam_changes;
+/* lam_inspect() for each of `chunks` in order, and keeps what it read in `out`. On an error the sink has heard of those
+ * before the bad one, and `out` is not set. */
+lam_status lam_changes_read(const lam_slice *chunks, uint64_t count, const lam_limits *limits, lam_info_sink sink,
+                            void *context, lam_changes **out, lam_buffer *error);
+void lam_changes_free(lam_changes *changes);
+
+/* Applies what was read, all or none, and leaves `changes` empty; known ones are skipped. `missing` (may be NULL)
+ * receives the hashes that LAM_MISSING_DEPENDENCY is about. LAM_MALFORMED leaves the document as it was: a sequence
+ * number that repeats or skips, operation ids that were used before or lie too far ahead. With `verify` (for strangers)
+ * a change that the document would not give back as it came poisons it with LAM_ENGINE: a document that holds such a
+ * change saves bytes that do not load. Without `patches` it is faster. */
+lam_status lam_apply(lam_doc *doc, lam_changes *changes, int32_t verify, lam_chunk_sink missing,
+                     lam_patch_sink patches, void *context, lam_buffer *error);
 
 /* ---- own edits ----------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 //! The C shapes of `include/lectern_automerge.h`, and the one place where panics stop.
 
-use automerge::ChangeHash;
+use automerge::{Change, ChangeHash};
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -16,6 +16,11 @@ const POISONED: i32 = 9;
 /// `None`: poisoned.
 pub struct Doc {
     pub notebook: Option<Notebook>,
+}
+
+/// Changes that were read, until they are applied.
+pub struct Changes {
+    pub read: Vec<Change>,
 }
 
 #[repr(C)]

@@ -11,7 +11,7 @@ mod patches;
 mod scan;
 mod syncing;
 
-use automerge::ChangeHash;
+use automerge::{Change, ChangeHash};
 use ffi::*;
 use notebook::{Failure, Notebook};
 use std::ffi::c_void;
@@ -184,6 +184,20 @@ pub unsafe extern "C" fn lam_normalize_json(text: Slice, out: *mut Buffer, error
     }))
 }
 
+unsafe fn tell(change: &Change, sink: InfoSink, context: *mut c_void) {
+    let deps: Vec<Hash> = change.deps().iter().map(|d| Hash { bytes: d.0 }).collect();
+    sink(context, &InfoView {
+        hash: Hash { bytes: change.hash().0 },
+        actor: Slice::of(change.actor_id().to_bytes()),
+        message: Slice::of(change.message().unwrap_or("").as_bytes()),
+        deps: deps.as_ptr(),
+        dep_count: deps.len() as u64,
+        seq: change.seq(),
+        start_op: change.start_op().get(),
+        op_count: change.len() as u64,
+    });
+}
+
 /// # Safety
 /// Pointers are valid or, for `error`, NULL.
 #[no_mangle]
@@ -195,30 +209,66 @@ pub unsafe extern "C" fn lam_inspect(
     error: *mut Buffer,
 ) -> i32 {
     status(error, contain(|| {
-        let change = changes::decode(chunk.bytes(), &(*limits).limits())?;
-        let deps: Vec<Hash> = change.deps().iter().map(|d| Hash { bytes: d.0 }).collect();
-        sink(context, &InfoView {
-            hash: Hash { bytes: change.hash().0 },
-            actor: Slice::of(change.actor_id().to_bytes()),
-            message: Slice::of(change.message().unwrap_or("").as_bytes()),
-            deps: deps.as_ptr(),
-            dep_count: deps.len() as u64,
-            seq: change.seq(),
-            start_op: change.start_op().get(),
-            op_count: change.len() as u64,
-        });
+        tell(&changes::decode(chunk.bytes(), &(*limits).limits())?, sink, context);
         Ok(())
     }))
 }
 
 /// # Safety
-/// Pointers are valid or, for `error` and `missing`, NULL; `chunks` holds `count`.
+/// Pointers are valid or, for `error`, NULL.
 #[no_mangle]
-pub unsafe extern "C" fn lam_apply(
-    doc: *mut Doc,
+pub unsafe extern "C" fn lam_scan(
+    chunk: Slice,
+    limits: *const LimitsView,
+    operations: *mut u64,
+    error: *mut Buffer,
+) -> i32 {
+    status(error, contain(|| {
+        *operations = scan::check_change_chunk(chunk.bytes(), &(*limits).limits())?;
+        Ok(())
+    }))
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, NULL; `chunks` holds `count`.
+#[no_mangle]
+pub unsafe extern "C" fn lam_changes_read(
     chunks: *const Slice,
     count: u64,
     limits: *const LimitsView,
+    sink: InfoSink,
+    context: *mut c_void,
+    out: *mut *mut Changes,
+    error: *mut Buffer,
+) -> i32 {
+    status(error, contain(|| {
+        let limits = (*limits).limits();
+        let mut read = Vec::with_capacity(count as usize);
+        for chunk in slices(chunks, count) {
+            let change = changes::decode(chunk.bytes(), &limits)?;
+            tell(&change, sink, context);
+            read.push(change);
+        }
+        *out = Box::into_raw(Box::new(Changes { read }));
+        Ok(())
+    }))
+}
+
+/// # Safety
+/// `changes` is NULL or came from `lam_changes_read` and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn lam_changes_free(changes: *mut Changes) {
+    if !changes.is_null() {
+        drop(Box::from_raw(changes));
+    }
+}
+
+/// # Safety
+/// Pointers are valid or, for `error`, `missing` and `patches`, NULL.
+#[no_mangle]
+pub unsafe extern "C" fn lam_apply(
+    doc: *mut Doc,
+    changes: *mut Changes,
     verify: i32,
     missing: Option<ChunkSink>,
     patches: Option<PatchSink>,
@@ -226,17 +276,25 @@ pub unsafe extern "C" fn lam_apply(
     error: *mut Buffer,
 ) -> i32 {
     with(doc, error, |n| {
-        let limits = (*limits).limits();
-        let changes: Result<Vec<_>, _> =
-            slices(chunks, count).iter().map(|c| changes::decode(c.bytes(), &limits)).collect();
-        let outcome = n.apply(changes?, verify != 0);
+        let changes = std::mem::take(&mut (*changes).read);
+        // Nobody wants to know what it changed: then the engine need not write it down.
+        let untold = patches.is_none() && n.transaction.is_none();
+        if untold {
+            n.am.reset_diff_cursor();
+        }
+        let outcome = n.apply(changes, verify != 0);
+        if untold {
+            n.am.update_diff_cursor();
+        }
         if let (Err(Failure::MissingDependency(hashes)), Some(missing)) = (&outcome, missing) {
             for hash in hashes {
                 missing(context, &Hash { bytes: hash.0 }, Slice::of(&[]));
             }
         }
         outcome?;
-        deliver(n.take_events().0, patches, context);
+        if !untold {
+            deliver(n.take_events().0, patches, context);
+        }
         Ok(())
     })
 }

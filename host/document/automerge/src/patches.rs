@@ -18,6 +18,10 @@ pub enum Event {
     Resync,
 }
 
+/// An edit of more places in one source is told as the new source: each place that is spliced moves all that is behind
+/// it.
+const MAX_SPLICES: usize = 4096;
+
 /// What a run of patches touched. Splices are kept in order; of the rest only the final state matters.
 #[derive(Default)]
 struct Touched {
@@ -60,6 +64,7 @@ impl Notebook {
         if touched.resync {
             return vec![Event::Resync];
         }
+        touched.bound();
         self.describe(touched)
     }
 
@@ -113,6 +118,20 @@ impl Notebook {
 }
 
 impl Touched {
+    fn bound(&mut self) {
+        if self.splices.len() <= MAX_SPLICES {
+            return;
+        }
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        for event in &self.splices {
+            if let Event::Splice { cell, .. } = event {
+                *places.entry(cell.as_str()).or_default() += 1;
+            }
+        }
+        let many = places.into_iter().filter(|(_, count)| *count > MAX_SPLICES).map(|(cell, _)| cell.to_string());
+        self.sources.extend(many.collect::<Vec<_>>());
+    }
+
     fn note(&mut self, patch: Patch) {
         let keys: Vec<&str> = patch
             .path

@@ -98,8 +98,9 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Accepts exactly one change chunk, plain or deflated, whose columns stay within `limits`.
-pub fn check_change_chunk(chunk: &[u8], limits: &Limits) -> Scan<()> {
+/// Accepts exactly one change chunk, plain or deflated, whose columns stay within `limits`. Says how many rows the
+/// longest of them has: so many operations the change makes.
+pub fn check_change_chunk(chunk: &[u8], limits: &Limits) -> Scan<u64> {
     if chunk.len() as u64 > limits.max_chunk_bytes {
         return Err(ScanError::TooLarge(format!(
             "a change of {} bytes; {} are allowed",
@@ -139,7 +140,7 @@ fn inflate(data: &[u8], limits: &Limits) -> Scan<Vec<u8>> {
     Ok(body)
 }
 
-fn check_change_body(body: &[u8], limits: &Limits) -> Scan<()> {
+fn check_change_body(body: &[u8], limits: &Limits) -> Scan<u64> {
     let mut input = Input(body);
     input.hashes("the dependencies")?;
     check_actor(&mut input)?;
@@ -159,6 +160,7 @@ fn check_change_body(body: &[u8], limits: &Limits) -> Scan<()> {
         let length = input.uleb("a column")?;
         columns.push((spec, length));
     }
+    let mut most = 0;
     for (spec, length) in columns {
         let data = input.take(length, "a column")?;
         if spec & COLUMN_DEFLATED != 0 {
@@ -172,8 +174,9 @@ fn check_change_body(body: &[u8], limits: &Limits) -> Scan<()> {
             _ => 0, // raw values: as long as their bytes
         };
         check_rows(rows, limits)?;
+        most = most.max(rows);
     }
-    Ok(())
+    Ok(most)
 }
 
 fn check_actor(input: &mut Input<'_>) -> Scan<()> {
@@ -328,7 +331,7 @@ mod tests {
 
     #[test]
     fn real_changes_pass_plain_and_deflated() {
-        check_change_chunk(&change("short"), &LIMITS).unwrap();
+        assert_eq!(check_change_chunk(&change("short"), &LIMITS).unwrap(), 1);
         let deflated = change(&"long ".repeat(1000));
         assert_eq!(deflated[8], CHUNK_DEFLATED_CHANGE);
         check_change_chunk(&deflated, &LIMITS).unwrap();

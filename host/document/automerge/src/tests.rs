@@ -106,9 +106,15 @@ fn apply(doc: &Handle, chunks: &[Vec<u8>]) -> (i32, Seen, String) {
     let slices: Vec<Slice> = chunks.iter().map(|c| Slice::of(c)).collect();
     let (mut seen, mut error) = (Seen::default(), empty());
     let context = &mut seen as *mut Seen as *mut c_void;
+    unsafe extern "C" fn ignore(_: *mut c_void, _: *const InfoView) {}
+    let mut changes: *mut Changes = null_mut();
     let code = unsafe {
-        lam_apply(doc.0, slices.as_ptr(), slices.len() as u64, &LIMITS, 1, Some(on_chunk), Some(on_patch), context, &mut error)
+        match lam_changes_read(slices.as_ptr(), slices.len() as u64, &LIMITS, ignore, null_mut(), &mut changes, &mut error) {
+            0 => lam_apply(doc.0, changes, 1, Some(on_chunk), Some(on_patch), context, &mut error),
+            refused => refused,
+        }
     };
+    unsafe { lam_changes_free(changes) };
     (code, seen, String::from_utf8(take(error)).unwrap())
 }
 

@@ -1,0 +1,128 @@
+// Automerge's sync protocol, for those whose heads the host does not know.
+#include <map>
+#include <utility>
+
+#include "document/notebook_state.hpp"
+
+namespace lectern::document {
+namespace {
+
+// Of one sync conversation, until what they build on is here.
+constexpr std::size_t kHeldBytes = 16U << 20U;
+
+// Takes those out of `held` whose past is `here` or among them, each behind what it builds on. Linear in what they say.
+template <class Here>
+std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& here) {
+  std::map<ChangeHash, std::vector<std::size_t>> wanted_by;
+  std::vector<std::size_t> missing(held.size()), ready;
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    for (const auto& dep : held[i].info.deps) {
+      if (here(dep)) continue;
+      wanted_by[dep].push_back(i);
+      ++missing[i];
+    }
+    if (missing[i] == 0) ready.push_back(i);
+  }
+  std::vector<std::string> out;
+  for (std::size_t n = 0; n < ready.size(); ++n) {
+    auto& change = held[ready[n]];
+    out.push_back(std::exchange(change.bytes, {}));
+    const auto waiting = wanted_by.extract(change.info.hash);
+    if (waiting.empty()) continue;
+    for (const auto i : waiting.mapped()) {
+      if (--missing[i] == 0) ready.push_back(i);
+    }
+  }
+  std::erase_if(held, [](const HeldChange& change) { return change.bytes.empty(); });
+  return out;
+}
+
+tl::unexpected<Error> refused(const Outcome& why) {
+  const bool large = why.status == LAM_TOO_LARGE;
+  return fail(large ? 413 : 422, large ? "too_large" : "malformed_sync", why.message, "open the connection anew");
+}
+
+}  // namespace
+
+SyncSession::SyncSession(std::shared_ptr<State> state) : state_(std::move(state)) {}
+SyncSession::SyncSession(SyncSession&&) noexcept = default;
+SyncSession& SyncSession::operator=(SyncSession&&) noexcept = default;
+SyncSession::~SyncSession() = default;
+
+SyncSession NotebookDocument::open_sync() {
+  return SyncSession(std::make_shared<SyncSession::State>());
+}
+
+Result<std::string> NotebookDocument::sync_generate(SyncSession& session) {
+  state_->settle();
+  std::string message;
+  const auto outcome = state_->engine.sync_generate(session.state_->handle.get(), message);
+  if (!outcome) return state_->recovered(outcome, "the sync message");
+  return message;
+}
+
+// The protocol may send what builds on changes still to come: its filters are wrong about one in a hundred. A peer
+// sends each change once, so what cannot be applied yet is held until the rest is here. Nothing is held for those who
+// may not make it.
+Status NotebookDocument::State::sync(Syncing& edit) {
+  std::vector<std::string> chunks;
+  auto outcome = Engine::sync_changes(edit.message, limits, chunks);
+  if (!outcome) return refused(outcome);
+  auto& held = edit.session->held;
+  if (chunks.size() + held.size() > limits.max_chunks_per_batch) {
+    return fail(413, "too_large",
+                "more than " + std::to_string(limits.max_chunks_per_batch) + " changes come or wait for others",
+                "open the connection anew, and send changes after those they build on");
+  }
+  LECTERN_TRY(auto infos, inspect_changes(chunks, limits));
+  for (const auto& info : infos) {
+    if (!edit.applying.authors.include(info.actor) && !engine.contains(info.hash)) {
+      return fail(403, "foreign_actor", "changes by an actor that was not issued to this client",
+                  "return to the host's heads");
+    }
+  }
+  for (std::size_t i = 0; i < chunks.size(); ++i) held.push_back({std::move(chunks[i]), std::move(infos[i])});
+  edit.applying.submitted = take_ready(held, [this](const ChangeHash& dep) { return engine.contains(dep); });
+  std::size_t bytes = 0;
+  for (const auto& change : held) bytes += change.bytes.size();
+  if (bytes > kHeldBytes) {
+    return fail(413, "too_large", "more than " + std::to_string(kHeldBytes) + " bytes of changes wait for others",
+                "open the connection anew, and send changes after those they build on");
+  }
+  LECTERN_CHECK(apply(edit.applying));
+  outcome = engine.sync_receive(edit.session->handle.get(), edit.message, limits);
+  if (outcome) return {};
+  LECTERN_CHECK(rebuild());  // without what the message brought
+  return refused(outcome);
+}
+
+void NotebookDocument::State::make(Syncing& edit) {
+  edit.applying.status = sync(edit);
+}
+
+Result<std::shared_ptr<LongEdit>> NotebookDocument::begin_sync(SyncSession& session, std::string_view message,
+                                                               const Authors& authors) {
+  Syncing edit;
+  edit.session = session.state_;
+  edit.message = message;
+  edit.applying.authors = authors;
+  std::vector<std::string> chunks;
+  const bool quick = message.size() <= kQuickBytes &&
+                     Engine::sync_changes(message, quick_limits(), chunks).status != LAM_TOO_LARGE &&
+                     quick_to_read(chunks);
+  return state_->begin(std::move(edit), quick ? 0 : UINT64_MAX);
+}
+
+Result<AppliedChanges> NotebookDocument::finish_sync(LongEdit& edit) {
+  edit.run();
+  state_->begun.reset();
+  return state_->finish(std::get<Syncing>(edit.work_->edit));
+}
+
+Result<AppliedChanges> NotebookDocument::sync_receive(SyncSession& session, std::string_view message,
+                                                      const Authors& authors) {
+  LECTERN_TRY(const auto edit, begin_sync(session, message, authors));
+  return finish_sync(*edit);
+}
+
+}  // namespace lectern::document
