@@ -13,6 +13,7 @@
 #include <cstring>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "lectern/sdk/failure.hpp"
 #include "lectern/sdk/json_slice.hpp"
@@ -58,44 +59,53 @@ void write_private(const fs::path& file, const std::string& text) {
   if (::close(fd) != 0 || !whole) throw Failure(LECTERN_UNAVAILABLE, "cannot write " + file.string() + ": disk full?");
 }
 
-void prepare(zmq::socket_t& socket, const std::string& identity) {
+}  // namespace
+
+Connection::Connection(zmq::context_t& context, Watcher& watcher, std::uint64_t owner, const fs::path& folder,
+                       const std::string& kernel_name)
+    : wire(random_hex(32), random_hex(16)),
+      context_(context),
+      watcher_(watcher),
+      owner_(owner),
+      ports_(choose_ports()) {
+  const auto key = random_hex(32);
+  wire = Wire(key, wire.session());
+  constexpr std::array names{"iopub_port", "shell_port", "stdin_port", "control_port", "hb_port"};
+  std::string text = R"({"transport":"tcp","ip":"127.0.0.1","signature_scheme":"hmac-sha256","key":")" + key + "\"";
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    text += ",\"" + std::string(names.at(i)) + "\":" + std::to_string(ports_.at(i));
+  }
+  text += ",\"kernel_name\":" + lectern::sdk::json::quoted(kernel_name) + "}";
+  for (const auto which : {Line::iopub, Line::shell, Line::input}) line(which);
+  file_ = folder / ("kernel-" + wire.session() + ".json");
+  write_private(file_, text);
+}
+
+zmq::socket_t* Connection::opened(Line which) {
+  auto& open = lines_.at(static_cast<std::size_t>(which));
+  return open ? &open->socket : nullptr;
+}
+
+zmq::socket_t& Connection::line(Line which) {
+  const auto number = static_cast<unsigned>(which);
+  auto& open = lines_.at(number);
+  if (open) return open->socket;
+  zmq::socket_t socket(context_, which == Line::iopub ? zmq::socket_type::sub : zmq::socket_type::dealer);
   socket.set(zmq::sockopt::linger, 0);
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::rcvhwm, 0);          // a limit here would drop output silently; bounding is the host's
   socket.set(zmq::sockopt::reconnect_ivl, 10);  // the kernel binds half a second from now: do not sleep past it
-  // The same identity on shell and stdin: the kernel sends input requests to whom it took the code from.
-  if (!identity.empty()) socket.set(zmq::sockopt::routing_id, identity);
-}
-
-}  // namespace
-
-Connection::Connection(zmq::context_t& context, const fs::path& folder, const std::string& kernel_name)
-    : wire(random_hex(32), random_hex(16)),
-      shell(context, zmq::socket_type::dealer),
-      iopub(context, zmq::socket_type::sub),
-      input(context, zmq::socket_type::dealer),
-      control(context, zmq::socket_type::dealer),
-      heartbeat(context, zmq::socket_type::dealer) {
-  const auto key = random_hex(32);
-  wire = Wire(key, wire.session());
-  const auto ports = choose_ports();
-  constexpr std::array names{"shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"};
-  std::string text = R"({"transport":"tcp","ip":"127.0.0.1","signature_scheme":"hmac-sha256","key":")" + key + "\"";
-  for (std::size_t i = 0; i < ports.size(); ++i) {
-    text += ",\"" + std::string(names[i]) + "\":" + std::to_string(ports[i]);
+  if (which == Line::iopub) {
+    socket.set(zmq::sockopt::subscribe, "");
+  } else if (which != Line::heartbeat) {
+    // The same identity on shell and stdin: the kernel sends input requests to whom it took the code from.
+    socket.set(zmq::sockopt::routing_id, wire.session());
   }
-  text += ",\"kernel_name\":" + lectern::sdk::json::quoted(kernel_name) + "}";
-  file_ = folder / ("kernel-" + wire.session() + ".json");
-  write_private(file_, text);
-
-  prepare(shell, wire.session());
-  prepare(iopub, {});
-  prepare(input, wire.session());
-  prepare(control, wire.session());
-  prepare(heartbeat, {});
-  iopub.set(zmq::sockopt::subscribe, "");
-  zmq::socket_t* sockets[] = {&shell, &iopub, &input, &control, &heartbeat};
-  for (std::size_t i = 0; i < ports.size(); ++i) sockets[i]->connect("tcp://127.0.0.1:" + std::to_string(ports[i]));
+  socket.connect("tcp://127.0.0.1:" + std::to_string(ports_.at(number)));
+  Watched watched(watcher_, socket.get(zmq::sockopt::fd), owner_, number);
+  open.emplace(Open{std::move(socket), std::move(watched)});
+  watcher_.again(owner_, number);  // what it says while it connects may be signalled already
+  return open->socket;
 }
 
 Connection::~Connection() {

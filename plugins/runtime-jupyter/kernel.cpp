@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -24,7 +25,19 @@ constexpr std::int64_t terminate_ms = 500;       // SIGTERM, then SIGKILL
 constexpr std::int64_t ping_every_ms = 5'000;
 constexpr std::int64_t pong_within_ms = 15'000;
 constexpr std::int64_t lost_end_ms = 1'000;
-constexpr std::size_t batch = 256;  // messages of one socket per turn: others get theirs
+constexpr std::size_t batch = 256;  // messages of one line per turn: others get theirs
+constexpr auto never = std::numeric_limits<std::int64_t>::max();
+
+// What the watcher knows a kernel's descriptors by: its lines by their numbers, and these of its process.
+constexpr unsigned end_slot = line_count, words_slot = line_count + 1;
+static_assert(words_slot < Watcher::slots_each);
+
+constexpr unsigned bit(unsigned slot) {
+  return 1u << slot;
+}
+constexpr unsigned bit(Line line) {
+  return bit(static_cast<unsigned>(line));
+}
 
 constexpr std::string_view execute_options(bool history, bool silent) {
   if (silent) return R"(,"silent":true,"store_history":false)";
@@ -84,8 +97,15 @@ Command command_of(const StartPlan& plan, const std::string& connection_file) {
 
 }  // namespace
 
-Kernel::Kernel(std::uint64_t number, StartPlan plan, zmq::context_t& context, lectern::sdk::RuntimeEvents events)
-    : number_(number), plan_(std::move(plan)), context_(context), events_(events) {}
+Kernel::Kernel(std::uint64_t number, StartPlan plan, zmq::context_t& context, Watcher& watcher,
+               lectern::sdk::RuntimeEvents events)
+    : number_(number), plan_(std::move(plan)), context_(context), watcher_(watcher), events_(events) {}
+
+void Kernel::say(Line line, std::string_view type, const std::string& id, std::string_view content,
+                 std::string_view parent, std::string_view metadata, const std::vector<std::string>& buffers) {
+  connection_->wire.send(connection_->line(line), type, id, parent, content, metadata, buffers);
+  watcher_.again(number_, static_cast<unsigned>(line));
+}
 
 void Kernel::state(std::int64_t value, std::string_view why, std::string_view info) {
   lectern::sdk::RuntimeEvent event;
@@ -101,8 +121,15 @@ void Kernel::state(std::int64_t value, std::string_view why, std::string_view in
 }
 
 void Kernel::start() {
-  connection_ = std::make_unique<Connection>(context_, plan_.connection_folder, plan_.spec.name);
-  process_ = std::make_unique<Process>(command_of(plan_, connection_->file().string()));
+  try {
+    connection_ = std::make_unique<Connection>(context_, watcher_, number_, plan_.connection_folder, plan_.spec.name);
+    process_ = std::make_unique<Process>(command_of(plan_, connection_->file().string()));
+    if (process_->watch_fd() >= 0) end_watched_ = {watcher_, process_->watch_fd(), number_, end_slot};
+    words_watched_ = {watcher_, process_->output_fd(), number_, words_slot};
+  } catch (...) {
+    drop_process();  // here, on the thread that everything of it belongs to
+    throw;
+  }
   phase_ = Phase::starting;
   alive = true;
   iopub_seen_ = unreachable_ = busy_ = false;
@@ -123,7 +150,7 @@ std::string Kernel::id(char kind, std::string_view rest) {
 
 void Kernel::ask_info() {
   info_asked_ms_ = now_ms();
-  connection_->wire.send(connection_->shell, "kernel_info_request", id('i', std::to_string(next_id_++)), {}, "{}");
+  say(Line::shell, "kernel_info_request", id('i', std::to_string(next_id_++)), "{}");
 }
 
 void Kernel::become_ready() {
@@ -151,14 +178,14 @@ void Kernel::send_execute(const Queued& queued) {
       execute_options((queued.flags & LECTERN_EXECUTE_NO_HISTORY) == 0, (queued.flags & LECTERN_EXECUTE_SILENT) != 0);
   content += R"(,"user_expressions":{},"stop_on_error":true,"allow_stdin":)";
   content += (queued.flags & LECTERN_EXECUTE_NO_STDIN) != 0 ? "false}" : "true}";
-  connection_->wire.send(connection_->shell, "execute_request", id('x', std::to_string(queued.execution)), {}, content);
+  say(Line::shell, "execute_request", id('x', std::to_string(queued.execution)), content);
 }
 
 void Kernel::interrupt() {
   if (!process_ || !connection_) return;
   for (auto& [execution, run] : runs_) run.interrupted = true;
   if (plan_.spec.interrupt_mode == "message") {
-    connection_->wire.send(connection_->control, "interrupt_request", id('i', std::to_string(next_id_++)), {}, "{}");
+    say(Line::control, "interrupt_request", id('i', std::to_string(next_id_++)), "{}");
   } else {
     process_->signal_group(SIGINT);
   }
@@ -169,6 +196,7 @@ void Kernel::stop(bool restart) {
   if (phase_ == Phase::dead) {
     if (shut_down_) {
       alive = false;
+      watcher_.again(number_, end_slot);  // whoever keeps this object sees that it is gone()
       return state(LECTERN_KERNEL_DEAD, "shutdown");
     }
     state(LECTERN_KERNEL_RESTARTING);
@@ -179,10 +207,14 @@ void Kernel::stop(bool restart) {
   waiting_.clear();
   if (restart) state(LECTERN_KERNEL_RESTARTING);
   if (phase_ == Phase::stopping) return;
-  connection_->wire.send(connection_->control, "shutdown_request", id('i', std::to_string(next_id_++)), {},
-                         restart ? R"({"restart":true})" : R"({"restart":false})");
   // A kernel that is not up yet would answer only when it is: nothing of it is worth waiting for.
   stop_step_ = phase_ == Phase::starting ? 1 : 0;
+  try {
+    say(Line::control, "shutdown_request", id('i', std::to_string(next_id_++)),
+        restart ? R"({"restart":true})" : R"({"restart":false})");
+  } catch (const std::exception&) {  // no descriptor left for the control line
+    stop_step_ = 1;
+  }
   if (stop_step_ == 1) process_->signal_group(SIGTERM);
   phase_ = Phase::stopping;
   stop_ms_ = now_ms();
@@ -190,20 +222,19 @@ void Kernel::stop(bool restart) {
 
 void Kernel::input(std::string_view value) {
   if (input_parent_.empty() || !connection_) return;
-  connection_->wire.send(connection_->input, "input_reply", id('i', std::to_string(next_id_++)), input_parent_,
-                         "{\"status\":\"ok\",\"value\":" + json::quoted(value) + "}");
+  say(Line::input, "input_reply", id('i', std::to_string(next_id_++)),
+      "{\"status\":\"ok\",\"value\":" + json::quoted(value) + "}", input_parent_);
   input_parent_.clear();
 }
 
 void Kernel::request(std::uint64_t request, std::string_view kind, std::string_view content) {
   if (!connection_) return;
-  connection_->wire.send(connection_->shell, std::string(kind) + "_request", id('r', std::to_string(request)), {},
-                         content);
+  say(Line::shell, std::string(kind) + "_request", id('r', std::to_string(request)), content);
 }
 
 void Kernel::question(std::uint64_t request, const std::string& content) {
   if (!connection_) return;
-  connection_->wire.send(connection_->shell, "execute_request", id('q', std::to_string(request)), {}, content);
+  say(Line::shell, "execute_request", id('q', std::to_string(request)), content);
 }
 
 void Kernel::comm(const CommCopy& message) {
@@ -211,55 +242,61 @@ void Kernel::comm(const CommCopy& message) {
   std::string content = "{\"comm_id\":" + json::quoted(message.comm_id);
   if (message.kind == "open") content += ",\"target_name\":" + json::quoted(message.target);
   content += ",\"data\":" + (message.data.empty() ? "{}" : message.data) + "}";
-  connection_->wire.send(connection_->shell, "comm_" + message.kind, id('c', message.comm_id), {}, content,
-                         message.metadata, message.buffers);
+  say(Line::shell, "comm_" + message.kind, id('c', message.comm_id), content, {}, message.metadata, message.buffers);
 }
 
-void Kernel::poll_items(zmq_pollitem_t* items) {
-  for (std::size_t i = 0; i < poll_slots; ++i) items[i] = {nullptr, -1, 0, 0};
-  if (connection_) {
-    zmq::socket_t* sockets[] = {&connection_->shell, &connection_->iopub, &connection_->input, &connection_->control,
-                                &connection_->heartbeat};
-    for (std::size_t i = 0; i < 5; ++i) items[i] = {sockets[i]->handle(), 0, ZMQ_POLLIN, 0};
-  }
-  if (process_ && process_->watch_fd() >= 0) items[5] = {nullptr, process_->watch_fd(), ZMQ_POLLIN, 0};
-  if (process_ && process_->output_fd() >= 0) items[6] = {nullptr, process_->output_fd(), ZMQ_POLLIN, 0};
-}
-
-void Kernel::handle(const zmq_pollitem_t* items) {
-  const auto readable = [&](std::size_t i) { return items[i].revents != 0; };
+void Kernel::handle(unsigned slots) {
   // iopub before shell: what a reply refers to was published before it.
-  const auto drain = [&](zmq::socket_t& socket, void (Kernel::*take)(const Message&)) {
-    for (std::size_t i = 0; i < batch && connection_; ++i) {
-      const auto message = connection_->wire.receive(socket);
-      if (!message) return;
-      (this->*take)(*message);
-    }
-  };
-  if (connection_ && readable(1)) drain(connection_->iopub, &Kernel::on_iopub);
-  if (connection_ && readable(0)) drain(connection_->shell, &Kernel::on_shell);
-  if (connection_ && readable(2)) drain(connection_->input, &Kernel::on_input);
-  if (connection_ && readable(3)) {
-    while (connection_->wire.receive(connection_->control)) {
-    }
-  }
-  if (connection_ && readable(4)) {
-    zmq::message_t pong;
-    while (connection_->heartbeat.recv(pong, zmq::recv_flags::dontwait)) {
-    }
-    pong_ms_ = now_ms();
-    if (std::exchange(unreachable_, false)) state(busy_ ? LECTERN_KERNEL_BUSY : LECTERN_KERNEL_IDLE);
-  }
-  if (process_ && readable(6)) process_->read_output();
-  if (process_ && (readable(5) || process_->watch_fd() < 0)) {
+  if ((slots & (bit(Line::iopub) | bit(Line::shell))) != 0) take(Line::iopub, &Kernel::on_iopub);
+  if ((slots & bit(Line::shell)) != 0) take(Line::shell, &Kernel::on_shell);
+  if ((slots & bit(Line::input)) != 0) take(Line::input, &Kernel::on_input);
+  if ((slots & bit(Line::control)) != 0) take(Line::control, nullptr);
+  if ((slots & bit(Line::heartbeat)) != 0) take_pongs();
+  if ((slots & bit(words_slot)) != 0) read_words();
+  if (process_ && ((slots & bit(end_slot)) != 0 || process_->watch_fd() < 0)) {
     if (const auto how = process_->ended()) process_ended(*how);
   }
+  due_ms_ = tick(now_ms());
+}
+
+/// Until nothing is left: only then is the next message signalled.
+void Kernel::take(Line line, void (Kernel::*message)(const Message&)) {
+  for (std::size_t i = 0; i < batch; ++i) {
+    auto* socket = connection_ ? connection_->opened(line) : nullptr;
+    if (socket == nullptr) return;
+    const auto taken = connection_->wire.receive(*socket);
+    if (!taken) return;
+    if (message != nullptr) (this->*message)(*taken);
+  }
+  watcher_.again(number_, static_cast<unsigned>(line));
+}
+
+void Kernel::take_pongs() {
+  auto* socket = connection_ ? connection_->opened(Line::heartbeat) : nullptr;
+  bool came = false;
+  for (zmq::message_t pong; socket != nullptr && socket->recv(pong, zmq::recv_flags::dontwait);) came = true;
+  if (!came) return;
+  pong_ms_ = now_ms();
+  if (std::exchange(unreachable_, false)) state(busy_ ? LECTERN_KERNEL_BUSY : LECTERN_KERNEL_IDLE);
+}
+
+void Kernel::read_words() {
+  if (!process_ || process_->read_output()) return;
+  words_watched_ = {};
+  process_->close_output();
+}
+
+void Kernel::drop_process() {
+  end_watched_ = {};
+  words_watched_ = {};
+  process_.reset();
+  connection_.reset();
 }
 
 void Kernel::process_ended(const std::string& how) {
   // What it had still published is in our sockets already: the process wrote it before it ended.
   for (std::size_t i = 0; connection_ && i < 100'000; ++i) {
-    const auto message = connection_->wire.receive(connection_->iopub);
+    const auto message = connection_->wire.receive(connection_->line(Line::iopub));
     if (!message) break;
     on_iopub(*message);
   }
@@ -273,8 +310,7 @@ void Kernel::process_ended(const std::string& how) {
   }
   const bool was_stopping = phase_ == Phase::stopping;
   const bool was_starting = phase_ == Phase::starting;
-  process_.reset();
-  connection_.reset();
+  drop_process();
   if (shut_down_) {
     phase_ = Phase::dead;
     alive = false;
@@ -292,26 +328,26 @@ void Kernel::process_ended(const std::string& how) {
 void Kernel::dead(const std::string& why) {
   phase_ = Phase::dead;
   alive = false;
-  process_.reset();
-  connection_.reset();
+  drop_process();
   waiting_.clear();
   runs_.clear();
   state(LECTERN_KERNEL_DEAD, why);
 }
 
-int Kernel::tick(std::int64_t now) {
+/// When it is to be called again.
+std::int64_t Kernel::tick(std::int64_t now) {
   switch (phase_) {
     case Phase::starting:
       if (now - started_ms_ > start_limit_ms) {
         process_->read_output();
         const auto words = process_->last_words();
         dead("the kernel did not answer within 60 s" + (words.empty() ? "" : ":\n" + words));
-        return -1;
+        return never;
       }
       // Once it answers, until its echo is heard on iopub: only then does no output get lost.
       if (!info_.empty() ? now - info_asked_ms_ >= ask_again_ms / 4 : now - info_asked_ms_ >= ask_at_most_ms)
         ask_info();
-      return static_cast<int>(ask_again_ms / 4);
+      return now + ask_again_ms / 4;
     case Phase::stopping:
       if (stop_step_ == 0 && now - stop_ms_ >= (runs_.empty() ? ask_politely_ms : ask_busy_ms)) {
         process_->signal_group(SIGTERM);
@@ -321,12 +357,14 @@ int Kernel::tick(std::int64_t now) {
         process_->signal_group(SIGKILL);
         stop_step_ = 2;
       }
-      return 50;
+      return now + 50;
     case Phase::ready: {
       if (now - ping_ms_ >= ping_every_ms) {
         ping_ms_ = now;
-        connection_->heartbeat.send(zmq::message_t(), zmq::send_flags::sndmore | zmq::send_flags::dontwait);
-        connection_->heartbeat.send(zmq::str_buffer("ping"), zmq::send_flags::dontwait);
+        auto& heartbeat = connection_->line(Line::heartbeat);
+        heartbeat.send(zmq::message_t(), zmq::send_flags::sndmore | zmq::send_flags::dontwait);
+        heartbeat.send(zmq::str_buffer("ping"), zmq::send_flags::dontwait);
+        watcher_.again(number_, static_cast<unsigned>(Line::heartbeat));
         if (now - pong_ms_ > pong_within_ms && !std::exchange(unreachable_, true)) {
           state(LECTERN_KERNEL_UNREACHABLE, "the kernel's process lives but does not answer");
         }
@@ -337,16 +375,17 @@ int Kernel::tick(std::int64_t now) {
         // One of its two ends never came: a probe tells. Its own idle comes after everything that was published before,
         // and its reply on the shell after that of the run; an interrupt at the very beginning of a run makes ipykernel
         // end it without one.
-        connection_->wire.send(run.replied ? connection_->control : connection_->shell, "kernel_info_request",
-                               id(run.replied ? 'p' : 's', std::to_string(execution)), {}, "{}");
+        say(run.replied ? Line::control : Line::shell, "kernel_info_request",
+            id(run.replied ? 'p' : 's', std::to_string(execution)), "{}");
       }
-      const bool soon = process_->watch_fd() < 0;
-      return soon ? 200 : runs_.empty() ? static_cast<int>(ping_every_ms) : static_cast<int>(lost_end_ms);
+      const auto next = ping_ms_ + ping_every_ms;
+      if (process_->watch_fd() < 0) return std::min(next, now + 200);
+      return runs_.empty() ? next : std::min(next, now + lost_end_ms);
     }
     case Phase::dead:
       break;
   }
-  return -1;
+  return never;
 }
 
 }  // namespace jupyter

@@ -2,8 +2,6 @@
 // read elsewhere.
 #pragma once
 
-#include <zmq.h>
-
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -37,9 +35,9 @@ struct CommCopy {
 
 class Kernel {
  public:
-  static constexpr std::size_t poll_slots = 7;
-
-  Kernel(std::uint64_t number, StartPlan plan, zmq::context_t& context, lectern::sdk::RuntimeEvents events);
+  /// Watched by `watcher` under its number.
+  Kernel(std::uint64_t number, StartPlan plan, zmq::context_t& context, Watcher& watcher,
+         lectern::sdk::RuntimeEvents events);
 
   /// Starts the process. Throws lectern::sdk::Failure.
   void start();
@@ -55,11 +53,10 @@ class Kernel {
   [[nodiscard]] const std::string& language() const { return plan_.spec.language; }
   void comm(const CommCopy& message);
 
-  /// Fills poll_slots items; unused ones have no events.
-  void poll_items(zmq_pollitem_t* items);
-  void handle(const zmq_pollitem_t* items);
-  /// What is due by time; returns milliseconds until the next call, -1 for none.
-  int tick(std::int64_t now_ms);
+  /// Reads what the watcher says is there, and does what is due by time.
+  void handle(unsigned slots);
+  /// When handle() is to be called even if nothing comes, on the steady clock.
+  [[nodiscard]] std::int64_t due_ms() const { return due_ms_; }
 
   /// Ended because it was asked to: there is nothing left of it.
   [[nodiscard]] bool gone() const { return phase_ == Phase::dead && shut_down_; }
@@ -79,12 +76,18 @@ class Kernel {
     std::uint32_t flags;
   };
 
+  void say(Line line, std::string_view type, const std::string& id, std::string_view content,
+           std::string_view parent = {}, std::string_view metadata = {}, const std::vector<std::string>& buffers = {});
   void send_event(const lectern::sdk::RuntimeEvent& event) { events_.send(number_, event); }
   void state(std::int64_t value, std::string_view why = {}, std::string_view info = {});
   [[nodiscard]] std::string id(char kind, std::string_view rest);
   void ask_info();
   void become_ready();
   void send_execute(const Queued& queued);
+  void take(Line line, void (Kernel::*message)(const Message&));
+  void take_pongs();
+  void read_words();
+  [[nodiscard]] std::int64_t tick(std::int64_t now_ms);
   void on_shell(const Message& message);
   void on_iopub(const Message& message);
   void on_input(const Message& message);
@@ -94,6 +97,7 @@ class Kernel {
   void on_pages(std::string_view payload, std::uint64_t execution);
   void finish_if_done(std::uint64_t execution);
   void no_reply_comes(std::uint64_t execution);
+  void drop_process();
   void process_ended(const std::string& how);
   void dead(const std::string& why);
   [[nodiscard]] std::uint64_t execution_of(std::string_view parent_id) const;
@@ -102,14 +106,17 @@ class Kernel {
   std::uint64_t number_;
   StartPlan plan_;
   zmq::context_t& context_;
+  Watcher& watcher_;
   lectern::sdk::RuntimeEvents events_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<Process> process_;
+  Watched end_watched_, words_watched_;  // of the process, which they must not outlive
   Phase phase_ = Phase::starting;
   bool restart_after_stop_ = false, shut_down_ = false;
   bool iopub_seen_ = false, unreachable_ = false, busy_ = false;
   bool port_retry_left_ = true;
   std::string info_;
+  std::int64_t due_ms_ = 0;
   std::int64_t started_ms_ = 0, info_asked_ms_ = 0, stop_ms_ = 0, ping_ms_ = 0, pong_ms_ = 0;
   int stop_step_ = 0;
   std::uint64_t next_id_ = 1;

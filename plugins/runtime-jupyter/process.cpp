@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "lectern/sdk/plugin.hpp"
 
@@ -176,11 +177,13 @@ bool Process::read_output() {
       continue;
     }
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
-    ::close(output_);
-    output_ = -1;
+    return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   }
   return false;
+}
+
+void Process::close_output() {
+  if (output_ >= 0) ::close(std::exchange(output_, -1));
 }
 
 std::optional<std::string> Process::ended() {

@@ -31,8 +31,9 @@ class Process {
   /// To be polled for reading; -1 when the system has none (then call ended() now and then).
   [[nodiscard]] int watch_fd() const { return watch_; }
   [[nodiscard]] int output_fd() const { return output_; }
-  /// Reads what there is; false at the end of it (then output_fd is -1).
+  /// Reads what there is; false at the end of it: then nothing more comes.
   bool read_output();
+  void close_output();
   /// How it ended, "exit code 1" or "signal 9 (Killed)", once it has; reaps it.
   std::optional<std::string> ended();
   /// The last lines it wrote.

@@ -1,13 +1,11 @@
 #include "runtime.hpp"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <future>
+#include <limits>
 
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
@@ -19,6 +17,9 @@ namespace json = lectern::sdk::json;
 using lectern::sdk::Failure;
 namespace {
 
+constexpr auto never = std::numeric_limits<std::int64_t>::max();
+constexpr int most_sockets = 5'000;  // libzmq's own bound would be two hundred kernels
+
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
@@ -27,13 +28,11 @@ std::int64_t now_ms() {
 }  // namespace
 
 JupyterRuntime::JupyterRuntime(std::string_view config, lectern::sdk::RuntimeEvents events)
-    : events_(events), context_(1) {
+    : events_(events), context_(1, most_sockets) {
   lectern::sdk::Settings settings(config);
   connection_dir_ = settings.text("connection_dir", "");
   for (auto& folder : settings.texts("near")) near_.emplace_back(std::move(folder));
   settings.done();
-  wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_ < 0) throw Failure(LECTERN_UNAVAILABLE, std::string("no event descriptor: ") + std::strerror(errno));
   thread_ = std::thread([this] { run(); });
 }
 
@@ -44,7 +43,6 @@ JupyterRuntime::~JupyterRuntime() {
     for (auto& [number, kernel] : kernels_) kernel->stop(false);
   });
   thread_.join();
-  ::close(wake_);
 }
 
 void JupyterRuntime::post(Job job) {
@@ -52,8 +50,7 @@ void JupyterRuntime::post(Job job) {
     const std::scoped_lock lock(mutex_);
     jobs_.push_back(std::move(job));
   }
-  const std::uint64_t one = 1;
-  (void)!::write(wake_, &one, sizeof one);  // full means it is readable already
+  watcher_.wake();
 }
 
 JupyterRuntime::KernelPtr JupyterRuntime::find(std::uint64_t kernel, bool must_live) {
@@ -106,7 +103,7 @@ StartPlan JupyterRuntime::plan(std::string_view name, std::string_view options) 
 }
 
 void JupyterRuntime::start(std::uint64_t number, std::string_view name, std::string_view options) {
-  auto kernel = std::make_shared<Kernel>(number, plan(name, options), context_, events_);
+  auto kernel = std::make_shared<Kernel>(number, plan(name, options), context_, watcher_, events_);
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) throw Failure(LECTERN_UNAVAILABLE, "the runtime is ending");
@@ -184,8 +181,6 @@ void JupyterRuntime::comm(std::uint64_t kernel, const lectern::sdk::Comm& messag
 }
 
 void JupyterRuntime::run_jobs() {
-  std::uint64_t count = 0;
-  (void)!::read(wake_, &count, sizeof count);
   std::vector<Job> jobs;
   {
     const std::scoped_lock lock(mutex_);
@@ -200,37 +195,48 @@ void JupyterRuntime::run_jobs() {
   }
 }
 
-void JupyterRuntime::poll(std::vector<std::pair<std::uint64_t, KernelPtr>>& all) {
-  std::vector<zmq_pollitem_t> items(1 + all.size() * Kernel::poll_slots);
-  items[0] = {nullptr, wake_, ZMQ_POLLIN, 0};
-  int wait = -1;
-  const auto now = now_ms();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const int next = all[i].second->tick(now);
-    if (next >= 0 && (wait < 0 || next < wait)) wait = next;
-    all[i].second->poll_items(&items[1 + i * Kernel::poll_slots]);
+void JupyterRuntime::serve(std::uint64_t number, unsigned slots) {
+  const auto it = kernels_.find(number);
+  if (it == kernels_.end()) return;
+  const auto kernel = it->second;
+  try {
+    kernel->handle(slots);
+  } catch (const std::exception& problem) {
+    lectern::sdk::log_error(std::string("reading from a kernel failed: ") + problem.what());
   }
-  ::zmq_poll(items.data(), static_cast<int>(items.size()), wait);
-  for (std::size_t i = 0; i < all.size(); ++i) all[i].second->handle(&items[1 + i * Kernel::poll_slots]);
+  due_ms_ = std::min(due_ms_, kernel->due_ms());
+  if (!kernel->gone()) return;
+  const std::scoped_lock lock(mutex_);
+  kernels_.erase(it);
+}
+
+void JupyterRuntime::serve_due() {
+  const auto now = now_ms();
+  if (now < due_ms_) return;
+  std::vector<std::uint64_t> due;
+  for (const auto& [number, kernel] : kernels_) {
+    if (kernel->due_ms() <= now) due.push_back(number);
+  }
+  due_ms_ = never;
+  for (const auto number : due) serve(number, 0);
+  for (const auto& [number, kernel] : kernels_) due_ms_ = std::min(due_ms_, kernel->due_ms());
+}
+
+int JupyterRuntime::until_due() const {
+  if (due_ms_ == never) return -1;
+  return static_cast<int>(std::clamp<std::int64_t>(due_ms_ - now_ms(), 0, 60'000));
 }
 
 void JupyterRuntime::run() {
   ::pthread_setname_np(::pthread_self(), "jupyter-io");
-  std::vector<std::pair<std::uint64_t, KernelPtr>> all;
   while (true) {
     run_jobs();
+    serve_due();
     {
       const std::scoped_lock lock(mutex_);
-      std::erase_if(kernels_, [](const auto& entry) { return entry.second->gone(); });
-      all.assign(kernels_.begin(), kernels_.end());
-      if (stopping_ && all.empty()) return;
+      if (stopping_ && kernels_.empty()) return;
     }
-    try {
-      poll(all);
-    } catch (const std::exception& problem) {
-      lectern::sdk::log_error(std::string("reading from a kernel failed: ") + problem.what());
-    }
-    all.clear();
+    for (const auto& ready : watcher_.wait(until_due())) serve(ready.owner, ready.slots);
   }
 }
 

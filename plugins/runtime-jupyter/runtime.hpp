@@ -1,4 +1,4 @@
-// The plugin's object: all kernels of one host, one I/O thread that polls all their sockets.
+// The plugin's object: all kernels of one host, one I/O thread that reads all their sockets.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@
 
 #include "kernel.hpp"
 #include "lectern/sdk/runtime.hpp"
+#include "watcher.hpp"
 
 namespace jupyter {
 
@@ -39,17 +40,20 @@ class JupyterRuntime final : public lectern::sdk::Runtime {
   KernelPtr find(std::uint64_t kernel, bool must_live = true);
   void run();
   void run_jobs();
-  void poll(std::vector<std::pair<std::uint64_t, KernelPtr>>& all);
+  void serve(std::uint64_t number, unsigned slots);
+  void serve_due();
+  [[nodiscard]] int until_due() const;
   [[nodiscard]] StartPlan plan(std::string_view name, std::string_view options) const;
 
   lectern::sdk::RuntimeEvents events_;
   std::vector<std::filesystem::path> near_;
   std::string connection_dir_;
   zmq::context_t context_;
-  int wake_ = -1;
-  std::mutex mutex_;  // of what follows
+  Watcher watcher_;
+  std::int64_t due_ms_ = 0;  // of the I/O thread: no kernel is due before
+  std::mutex mutex_;         // of what follows
   std::vector<Job> jobs_;
-  std::map<std::uint64_t, KernelPtr> kernels_;
+  std::map<std::uint64_t, KernelPtr> kernels_;  // only the I/O thread changes it, so it alone may read without the lock
   bool stopping_ = false;
   std::thread thread_;  // last: it uses all the others
 };

@@ -1,12 +1,16 @@
-// Parts of the runtimes that come along, which need no kernel: what is asked of a shell, settings of a gateway.
+// Parts of the runtimes that come along, which need no kernel: what is asked of a shell, settings of a gateway, whose
+// descriptors can be read.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <map>
 #include <string>
 
 #include "../../plugins/runtime-gateway/settings.hpp"
+#include "../../plugins/runtime-jupyter/watcher.hpp"
 #include "../../plugins/runtime-shell/answers.hpp"
 #include "lectern/sdk/failure.hpp"
 
@@ -44,6 +48,32 @@ TEST_F(ShellAnswers, PiecesOfAValueAreNoNames) {
   EXPECT_THAT(inspect("$ZZ_PIECE"), HasSubstr(R"("found":false)"));
   EXPECT_THAT(inspect("$KEY"), HasSubstr("-----BEGIN"));
   EXPECT_THAT(inspect("$AFTER"), HasSubstr("AFTER=seen"));
+}
+
+TEST(JupyterWatcher, NamesWhoCanBeReadAndWhoIsToBeLookedAtAgainEachOnce) {
+  jupyter::Watcher watcher;
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  {
+    const jupyter::Watched watched(watcher, pipe[0], 7, 2);
+    EXPECT_TRUE(watcher.wait(0).empty());
+    ASSERT_EQ(::write(pipe[1], "x", 1), 1);
+    watcher.again(7, 0);
+    watcher.again(9, 1);
+    const auto both = watcher.wait(-1);
+    ASSERT_EQ(both.size(), 2u);
+    EXPECT_EQ(both[0].owner, 7u);
+    EXPECT_EQ(both[0].slots, 0b101u) << "what was asked for, and what can be read";
+    EXPECT_EQ(both[1].owner, 9u);
+    EXPECT_EQ(both[1].slots, 0b10u);
+    const auto unread = watcher.wait(-1);
+    ASSERT_EQ(unread.size(), 1u) << "asked for once, but still not read";
+    EXPECT_EQ(unread[0].slots, 0b100u);
+  }
+  watcher.wake();
+  EXPECT_TRUE(watcher.wait(-1).empty()) << "woken, and nobody is watched any more";
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }
 
 TEST(GatewaySettings, PlaintextIsForThisMachineOnlyByItsNumber) {
