@@ -19,6 +19,7 @@
 #include "base/json.hpp"
 #include "base/loop.hpp"
 #include "base/workers.hpp"
+#include "document/notebook_file.hpp"
 #include "document/path_policy.hpp"
 #include "plugin/registry.hpp"
 #include "plugin/transport.hpp"
@@ -35,6 +36,7 @@ struct Parts {
   Loop* loop = nullptr;  // of the host-wide event stream
   HostEvents* host_events = nullptr;
   Metrics* metrics = nullptr;
+  document::FileLimits file_limits;
   std::string device_name;
   std::string web_dir;
   std::vector<plugin::TransportPtr> transports;

@@ -116,6 +116,8 @@ json::Value limits_json(const document::FileLimits& file) {
   json::Value out;
   out.set("notebook_bytes", file.max_bytes);
   out.set("notebook_cells", file.max_cells);
+  out.set("notebook_depth", std::uint64_t{file.max_depth});
+  out.set("cell_bytes", file.max_source_bytes);
   const auto body_of = [](std::string_view path) { return match_route("POST", path).route->max_body; };
   out.set("command_bytes", body_of("/api/v1/sessions/s/commands/save"));
   out.set("upload_bytes", body_of("/api/v1/files/content"));
@@ -202,7 +204,7 @@ Outcome Endpoints::info(Call call) {
                       policy_out.set("config", json::Raw{policy.config});
                       out.set("policy", std::move(policy_out));
                       out.set("runtimes", parts_.runtimes ? parts_.runtimes() : json::Value(json::Array{}));
-                      out.set("limits", limits_json({}));
+                      out.set("limits", limits_json(parts_.file_limits));
                       answer(respond, 200, out);
                     });
                   },

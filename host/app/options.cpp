@@ -128,6 +128,14 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "(default 1000000)")  //
       ("verbose", po::bool_switch(&out.verbose), "log details");
 }
+      ("max-notebook-bytes", po::value(&session.max_notebook_bytes)->value_name("BYTES"),
+       "a larger file is not opened (default 134217728)")  //
+      ("max-notebook-cells", po::value(&session.max_notebook_cells)->value_name("N"),
+       "nor is one with more cells (default 100000)")  //
+      ("max-notebook-depth", po::value(&session.max_notebook_depth)->value_name("N"),
+       "nor one that is nested deeper (default 128)")  //
+      ("max-cell-bytes", po::value(&session.max_cell_bytes)->value_name("BYTES"),
+       "nor one with a larger source in it (default 67108864)")  //
 
 std::string environment_key(const std::string& variable) {
   if (variable.rfind("LECTERN_", 0) != 0) return {};
@@ -227,6 +235,19 @@ Status take_presence(ServeOptions& options) {
 
 Status check_values(ServeOptions& options) {
   const auto config = json::parse(options.session.policy_config);
+Status check_limits(const session::Settings& session) {
+  const auto between = [](std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+    if (value >= least && value <= most) return Status();
+    return Status(
+        fail(400, "usage",
+             "--" + std::string(name) + " must be between " + std::to_string(least) + " and " + std::to_string(most)));
+  };
+  LECTERN_CHECK(between("max-notebook-bytes", session.max_notebook_bytes, 1u << 10, 1ull << 32));
+  LECTERN_CHECK(between("max-notebook-cells", session.max_notebook_cells, 1, 10'000'000));
+  LECTERN_CHECK(between("max-notebook-depth", session.max_notebook_depth, 8, 1'000));
+  return between("max-cell-bytes", session.max_cell_bytes, 1u << 10, 1ull << 30);
+}
+
   if (!config || !config->is_object()) {
     return fail(400, "usage", "--policy-config is not a JSON object" + (config ? "" : ": " + config.error().message),
                 R"(for example --policy-config '{"secondary":"viewer"}')");
@@ -245,6 +266,7 @@ Status check_values(ServeOptions& options) {
   }
   constexpr double most_minutes = 525'600;  // a year
   if (!(options.cull_idle_minutes >= 0 && options.cull_idle_minutes <= most_minutes)) {
+  LECTERN_CHECK(check_limits(options.session));
     return fail(400, "usage", "--cull-idle must be between 0 and 525600 minutes");
   }
   options.session.cull_idle_ms = static_cast<std::int64_t>(options.cull_idle_minutes * 60'000.0);

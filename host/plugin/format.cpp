@@ -66,10 +66,10 @@ class Builder {
   lectern_status cell(const lectern_cell& from) {
     const std::string which = "cell " + std::to_string(to_.cells.size() + 1);
     if (to_.cells.size() >= limits_.max_cells)
-      return too_large("more than " + std::to_string(limits_.max_cells) + " cells");
+      return too_large("more than " + std::to_string(limits_.max_cells) + " cells (max_cells)");
     if (from.source.n > limits_.max_source_bytes)
       return too_large(which + " has a source of " + std::to_string(from.source.n) + " bytes, " +
-                       std::to_string(limits_.max_source_bytes) + " are allowed");
+                       std::to_string(limits_.max_source_bytes) + " are allowed (max_source_bytes)");
     FormatCell to;
     const bool ok = take(from.id, to.id) && take(from.cell_type, to.cell_type) && take(from.source, to.source) &&
                     take(from.metadata, to.metadata) && take(from.attachments, to.attachments) &&
@@ -106,14 +106,16 @@ class Builder {
     return !continues(at) && !continues(at + n);
   }
   std::string_view copy(std::string_view from) {
-    constexpr std::size_t block = 256u << 10;
+    constexpr std::size_t first_block = 4u << 10,
+                          largest_block = 256u << 10;  // most notebooks need a few hundred bytes
     char* to = nullptr;
-    if (from.size() > block / 4) {
+    if (from.size() > largest_block / 4) {
       to = keep(from.size());
     } else {
       if (from.size() > left_) {
-        next_ = keep(block);
-        left_ = block;
+        block_ = std::min(std::max({first_block, 2 * block_, from.size()}), largest_block);
+        next_ = keep(block_);
+        left_ = block_;
       }
       to = next_;
       next_ += from.size();
@@ -137,7 +139,7 @@ class Builder {
   std::string garbage_, over_;
   std::unordered_set<std::string_view> ids_;
   char* next_ = nullptr;
-  std::size_t left_ = 0;
+  std::size_t left_ = 0, block_ = 0;  // of the last block: what is free, and what it had
 };
 
 template <class Body>

@@ -53,7 +53,7 @@ void Scanner::skip_space() {
 }
 
 void Scanner::open(char closing) {
-  if (stack_.size() >= max_depth_) bad(at_, "nested deeper than " + std::to_string(max_depth_) + " levels");
+  if (stack_.size() >= max_depth_) bad(at_, "nested deeper than " + std::to_string(max_depth_) + " levels (max_depth)");
   stack_.push_back(closing);
   ++at_;
 }

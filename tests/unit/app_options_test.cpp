@@ -107,6 +107,22 @@ TEST_F(OptionsTest, PolicySettingsMustBeAJsonObject) {
   EXPECT_FALSE(parse({"--session-ttl-ms", "-1"}));
 }
 
+TEST_F(OptionsTest, LimitsOfNotebooksAreBoundedThemselves) {
+  const auto set = parse({"--max-notebook-bytes", "2048", "--max-notebook-cells", "7", "--max-notebook-depth", "9",
+                          "--max-cell-bytes", "1024"});
+  ASSERT_TRUE(set.has_value()) << set.error().message;
+  EXPECT_EQ(set->options.session.max_notebook_bytes, 2048u);
+  EXPECT_EQ(set->options.session.max_notebook_cells, 7u);
+  EXPECT_EQ(set->options.session.max_notebook_depth, 9u);
+  EXPECT_EQ(set->options.session.max_cell_bytes, 1024u);
+  for (const char* name :
+       {"--max-notebook-bytes", "--max-notebook-cells", "--max-notebook-depth", "--max-cell-bytes"}) {
+    const auto refused = parse({name, "0"});
+    ASSERT_FALSE(refused.has_value()) << name;
+    EXPECT_NE(refused.error().message.find(name), std::string::npos);
+  }
+}
+
 TEST_F(OptionsTest, EveryCommandHasHelp) {
   for (const auto& name : command_names()) {
     const auto help = name == "serve" ? parse_serve({"--help"})->help : parse_tool(name, {"--help"})->help;

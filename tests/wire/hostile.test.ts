@@ -151,3 +151,52 @@ describe('hostile input', () => {
     expect(status).toBe(403);
   });
 });
+
+it('limits are settings; what is over one is refused naming it, before there is a session', async () => {
+  const host = await Host.start({
+    args: ['--max-notebook-bytes', '4096', '--max-notebook-cells', '3', '--max-cell-bytes', '1024', '--max-notebook-depth', '12'],
+  });
+  try {
+    const none = (await host.get('/api/v1/sessions')).body;
+    expect((await host.get('/api/v1/info')).body.limits).toMatchObject({ notebook_bytes: 4096, notebook_cells: 3, cell_bytes: 1024, notebook_depth: 12 });
+    const cells = (count: number, source = '1') => Array.from({ length: count }, (_, i) => ({ id: `c${i}`, source }));
+    const deep = (levels: number) => ({ metadata: { x: JSON.parse('['.repeat(levels) + ']'.repeat(levels)) } });
+    const cases: [string, number, string][] = [
+      [host.notebook('bytes.ipynb', cells(3, 'x'.repeat(1000)), { metadata: { x: 'x'.repeat(3000) } }), 413, 'max-notebook-bytes'],
+      [host.notebook('cells.ipynb', cells(4)), 413, 'max-notebook-cells'],
+      [host.notebook('source.ipynb', cells(1, 'x'.repeat(1025))), 413, 'max-cell-bytes'],
+      [host.notebook('deep.ipynb', cells(1), deep(20)), 422, 'max-notebook-depth'],
+    ];
+    for (const [name, status, setting] of cases) {
+      const before = host.file(name);
+      const answer = await host.post('/api/v1/notebooks/open', { path: name });
+      expect([name, answer.status]).toEqual([name, status]);
+      expect(answer.body.error.hint).toContain(setting);
+      expect(host.file(name)).toBe(before);
+    }
+    expect((await host.get('/api/v1/sessions')).body).toEqual(none);
+    // Who edits is held to the same.
+    const client = await Client.join(host, await host.open(host.notebook('n.ipynb', cells(3))));
+    const source = await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'c0', source: 'x'.repeat(1025) }] });
+    expect([source.error?.code, source.error?.message]).toEqual(['too_large', expect.stringContaining('max-cell-bytes')]);
+    const cell = await client.command('transaction', { changes: [{ type: 'create_cell', cell_id: 'n', cell_type: 'code', source: '', after: 'c0' }] });
+    expect([cell.error?.code, cell.error?.message]).toEqual(['too_large', expect.stringContaining('max-notebook-cells')]);
+    await client.close();
+  } finally {
+    await host.stop();
+  }
+});
+
+it('metadata that nests deeper than a document holds is refused when it is opened, not when it is edited', async () => {
+  const host = await Host.start();
+  try {
+    const none = (await host.get('/api/v1/sessions')).body;
+    const name = host.notebook('deep.ipynb', [{ id: 'a', source: '1' }], { metadata: { x: JSON.parse('['.repeat(80) + ']'.repeat(80)) } });
+    const answer = await host.post('/api/v1/notebooks/open', { path: name });
+    expect([answer.status, answer.body.error.code]).toEqual([422, 'malformed']);
+    expect(answer.body.error.message).toContain('64 levels');
+    expect((await host.get('/api/v1/sessions')).body).toEqual(none);
+  } finally {
+    await host.stop();
+  }
+});
