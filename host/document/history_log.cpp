@@ -11,6 +11,7 @@ namespace lectern::document {
 namespace {
 
 constexpr std::string_view journal_name = "history";
+constexpr std::uint64_t rewrite_after = 4u << 20;
 // Changes of an unclean end that are looked at one by one for their authors.
 constexpr std::size_t most_recovered = 20'000;
 
@@ -167,14 +168,16 @@ void HistoryLog::thin() {
 void HistoryLog::rewrite() {
   std::vector<Record> records;
   records.reserve(versions_.size());
-  for (const auto& version : versions_) records.push_back(entry_of(version));
+  whole_bytes_ = 0;
+  for (const auto& version : versions_) whole_bytes_ += records.emplace_back(entry_of(version)).bytes.size();
   journal_->rewrite({}, {}, std::move(records), report);
   whole_ = false;
 }
 
 void HistoryLog::flush() {
   if (!dirty()) return;
-  if (whole_ || journal_->failed()) {
+  // The version that grows is written again and again.
+  if (whole_ || journal_->failed() || journal_->bytes_since_rewrite() > std::max(rewrite_after, 4 * whole_bytes_)) {
     rewrite();
   } else {
     std::vector<Record> records;

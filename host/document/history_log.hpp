@@ -74,9 +74,10 @@ class HistoryLog {
   HistoryLimits limits_;
   std::vector<Version> versions_;
   std::uint64_t next_ = 1;
-  std::size_t dirty_from_ = 0;  // versions from here on are not written as they are
-  bool whole_ = true;           // the file must be written anew as a whole
-  bool open_ = false;           // the last version may grow
+  std::size_t dirty_from_ = 0;     // versions from here on are not written as they are
+  bool whole_ = true;              // the file must be written anew as a whole
+  std::uint64_t whole_bytes_ = 0;  // what that took last
+  bool open_ = false;              // the last version may grow
 };
 
 }  // namespace lectern::document

@@ -143,7 +143,8 @@ class Journal {
   /// The last value given to append() for `key`, written or not; empty when there is none.
   [[nodiscard]] std::string meta(std::string_view key) const;
   [[nodiscard]] std::map<std::string, std::string> all_meta() const;
-  /// Bytes appended since the last rewrite: time to compact when this is past a few times the snapshot's size.
+  /// Bytes appended since the last rewrite, by whichever process: time to compact when this is past a few times the
+  /// snapshot's size.
   [[nodiscard]] std::uint64_t bytes_since_rewrite() const;
   [[nodiscard]] bool failed() const;
 

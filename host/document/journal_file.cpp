@@ -55,6 +55,7 @@ Status Journal::File::attach(const Recovered& recovered) {
     return fail(500, "journal_unreadable", system_error(errno, "cut the torn end of", path).message);
   }
   end = allocated = recovered.end;
+  since_rewrite = end - std::min<std::uint64_t>(end, recovered.snapshot.size() + recovered.sidecar.size());
   salt = recovered.salt;
   turn = recovered.turn + 1;
   return {};

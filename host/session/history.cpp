@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t most_waiting = 32;
 constexpr std::size_t most_rows = 200;
+constexpr std::uint64_t most_made_unasked = 1'000'000;  // operations: a second or two, and some hundred megabytes
 constexpr auto flush_after = 2s;
 constexpr auto copy_kept = 60s;  // somebody who leafs through versions should not wait for each
 
@@ -274,11 +275,22 @@ void History::list(const HistoryQuery& query, Reply<CommandReply> reply) {
   std::string out = "{\"versions\":[" + rows + "]";
   if (more) out += ",\"next_before\":\"" + std::to_string(last) + "\"";
   if (query.before) return reply(CommandReply{200, out + "}"});
-  later(
-      [out = std::move(out), dir = session_.prepared().notebook.state_dir](document::HistoryReader&) {
-        return Result<std::string>(out + ",\"kept\":" + kept_json(kept_copies(dir)) + "}");
-      },
-      std::move(reply));
+  session_.services().workers->submit([out = std::move(out), dir = session_.prepared().notebook.state_dir,
+                                       reply = std::move(reply), token = session_.at_work(),
+                                       &loop = session_.loop()]() mutable {
+    out += ",\"kept\":" + kept_json(kept_copies(dir)) + "}";
+    loop.post([out = std::move(out), reply = std::move(reply)]() mutable { reply(CommandReply{200, std::move(out)}); });
+  });
+  get_ready();
+}
+
+// Who asks for the list is about to look at a version: the copy is made meanwhile.
+void History::get_ready() {
+  if (busy_ || !waiting_.empty() || session_.editing().document().operations() > most_made_unasked) return;
+  submit([](document::HistoryReader& reader) -> Task {
+    reader.get_ready();
+    return [] {};
+  });
 }
 
 void History::show(const HistoryQuery& query, Reply<CommandReply> reply) {

@@ -56,6 +56,7 @@ class History {
   [[nodiscard]] Result<Source> find(const std::string& version) const;
   [[nodiscard]] Result<Source> previous(const std::string& version) const;
   void list(const HistoryQuery& query, Reply<CommandReply> reply);
+  void get_ready();
   void show(const HistoryQuery& query, Reply<CommandReply> reply);
   void blame(const HistoryQuery& query, Reply<CommandReply> reply);
   void restore_to(Invocation invocation, std::string version, const std::vector<document::Cell>& target);

@@ -15,6 +15,8 @@ constexpr std::string_view epochs_key = "epochs";
 constexpr std::string_view policy_key = "policy";
 // Further than any run can get, far from the end of 2^53, which is where JavaScript stops counting.
 constexpr std::uint64_t jump_after_damage = 1ull << 32;
+// A session that lives for months writes who comes and what its policy remembers again and again.
+constexpr std::uint64_t rewrite_after = 4u << 20;
 
 std::uint64_t number(const std::string& text) {
   std::uint64_t value = 0;
@@ -82,6 +84,11 @@ void put(const std::shared_ptr<document::Journal>& journal, std::vector<document
     if (status) return done({});
     journal->rewrite("", "", {}, std::move(done));
   });
+  if (journal->bytes_since_rewrite() > rewrite_after) {
+    journal->rewrite("", "", {}, [](Status status) {  // where it fails the old file goes on
+      if (!status) log::warning("session", "a ledger could not be compacted: " + status.error().message);
+    });
+  }
 }
 
 }  // namespace

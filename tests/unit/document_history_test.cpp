@@ -180,6 +180,22 @@ TEST_F(HistoryLogTest, OldVersionsAreThinned) {
   EXPECT_LE(open(limits).versions().size(), 100U);
 }
 
+// A version that grows is written each time it was flushed.
+TEST_F(HistoryLogTest, AFileOfOneLongSessionStaysSmall) {
+  auto log = open();
+  auto talkative = ann;
+  talkative.label = std::string(20'000, 'a');
+  for (int i = 0; i < 1'000; ++i) {
+    log.note(edit_of(talkative, 1), 1'000 + i);
+    log.flush();
+  }
+  settle();
+  EXPECT_LT(std::filesystem::file_size(folder_ / "history.lj"), 6u << 20);
+  const auto again = open();
+  ASSERT_THAT(again.versions(), SizeIs(1));
+  EXPECT_EQ(again.versions().front().edits, 1'000U);
+}
+
 TEST_F(HistoryLogTest, WhatTheLogMissedIsNamedByItsActors) {
   auto document = abc();
   auto log = open();
@@ -315,6 +331,7 @@ TEST_F(HistoryReaderTest, ReadsAnyVersionWhileTheJournalGrows) {
   auto document = abc();
   begin(document, "h1");
   HistoryReader reader(folder_.path());
+  reader.get_ready();
   const auto first = document.heads();
   EXPECT_EQ(told(reader.cells_at("h1", first)), "a=one b=two c=three ");
   const auto second = edit(document, kAnn, {SetSource{"a", "1", std::nullopt}, DeleteCell{"b"}});

@@ -37,5 +37,26 @@ TEST(LedgerTest, WhatCannotBeReadIsNotBegunAnew) {
   EXPECT_TRUE(again->state.clients.contains("known"));
 }
 
+// What a policy remembers is written anew with everything it decides.
+TEST(LedgerTest, TheFileOfASessionThatGoesOnForEverStaysSmall) {
+  const test::TemporaryFolder folder;
+  document::JournalWriter writer;
+  {
+    auto opened = Ledger::open(writer, folder.path(), 16);
+    ASSERT_TRUE(opened.has_value());
+    for (int i = 0; i < 300; ++i) opened->ledger->policy('"' + std::to_string(i) + std::string(60'000, 'p') + '"');
+    Client client;
+    client.id = "last";
+    std::promise<Status> kept;
+    opened->ledger->client(client, [&](Status status) { kept.set_value(std::move(status)); });
+    ASSERT_TRUE(kept.get_future().get().has_value());
+  }
+  EXPECT_LT(fs::file_size(folder / "people.lj"), 6u << 20);
+  const auto again = Ledger::open(writer, folder.path(), 16);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_TRUE(again->state.policy.starts_with("\"299p"));
+  EXPECT_TRUE(again->state.clients.contains("last"));
+}
+
 }  // namespace
 }  // namespace lectern::session
