@@ -91,6 +91,50 @@ const mayMount = (() => {
   }
 })();
 
+/** Takes all there is left of the file system that `filler` is on. */
+function fill(filler: string) {
+  const fd = fs.openSync(filler, 'w');
+  try {
+    for (const size of [1 << 20, 4096]) {
+      try {
+        for (;;) fs.writeSync(fd, Buffer.alloc(size));
+      } catch (error: any) {
+        expect(error.code).toBe('ENOSPC');
+      }
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+it.runIf(mayMount)('a session whose journal takes nothing ends when the file has all of it', async () => {
+  const disk = new Disk();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk.home]);
+  try {
+    const host = await disk.restart({ args: ['--autosave-after-ms', '300'] });
+    try {
+      const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: 'old' }, { id: 'b', source: 'old' }]));
+      const a = await Client.join(host, info);
+      expect((await a.command('transaction', set('a', 'before'))).ok).toBe(true);
+      const filler = path.join(disk.home, 'filler');
+      fill(filler);
+      const large = randomBytes(300_000).toString('base64');
+      const refused = await a.command('transaction', set('a', large));
+      expect([refused.ok, refused.error?.status]).toEqual([false, 507]);
+      const ended = await host.request('DELETE', `/api/v1/sessions/${info.session_id}`);
+      expect(ended.status, 'it waits for no disk').toBe(204);
+      fs.rmSync(filler);
+      expect(host.file('n.ipynb')).toContain(large.slice(0, 100));
+      expect((await sources(host)).a === large, 'what was kept is there').toBe(true);
+    } finally {
+      await host.stop();
+    }
+  } finally {
+    execFileSync('umount', [disk.home]);
+    disk.forget();
+  }
+});
+
 it.runIf(mayMount)('a state folder on a full file system is survived like that, too', async () => {
   const disk = new Disk();
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk.base]);
@@ -106,20 +150,7 @@ it.runIf(mayMount)('a state folder on a full file system is survived like that, 
       // The journal has space reserved ahead: what is to fail has to be larger than that.
       const large = randomBytes(300_000).toString('base64');
       expect((await a.command('transaction', set('a', 'before'))).ok).toBe(true);
-      const fd = fs.openSync(filler, 'w');
-      try {
-        for (const size of [1 << 20, 4096]) {
-          try {
-            for (;;) fs.writeSync(fd, Buffer.alloc(size));
-          } catch (error: any) {
-            if (size === 4096) throw error;
-          }
-        }
-      } catch (error: any) {
-        expect(error.code).toBe('ENOSPC');
-      } finally {
-        fs.closeSync(fd);
-      }
+      fill(filler);
       const seen = b.frames.length;
       const refused = await a.command('transaction', set('a', large));
       expect([refused.ok, refused.error?.code]).toEqual([false, 'journal_failed']);
