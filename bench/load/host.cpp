@@ -128,7 +128,11 @@ double Host::anonymous_mb() const {
 
 void Host::settle() {
   while (!request("GET", "/api/v1/sessions").find("sessions")->as_array()->empty()) ::poll(nullptr, 0, 50);
-  ::poll(nullptr, 0, 3500);  // a host without sessions rests after 2 s
+  rest();
+}
+
+void Host::rest() {
+  ::poll(nullptr, 0, 3500);  // it rests 2 s after the last notebook was opened or closed
 }
 
 }  // namespace load

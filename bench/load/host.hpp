@@ -29,6 +29,8 @@ class Host {
   [[nodiscard]] double anonymous_mb() const;  // of that, what is no file's
   /// Waits until no session is left, and until the host has come to rest after them.
   void settle();
+  /// Waits until it has given memory back.
+  void rest();
 
   [[nodiscard]] int pid() const { return pid_; }
   [[nodiscard]] int port() const { return port_; }

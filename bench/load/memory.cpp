@@ -51,6 +51,7 @@ void open_memory(const Options& options, Report& report) {
                              viewer.epoch()));
     viewer.until("\"id\":\"e\"");
   }
+  host.rest();
   report.add("open-memory: a notebook's file", "MB", static_cast<double>(text.size()) / 1e6);
   report.add("open-memory: resident, for each of " + std::to_string(count) + " open notebooks", "MB",
              (host.resident_mb() - resident) / count);

@@ -129,6 +129,7 @@ struct Host::Parts {
   std::unique_ptr<Timer> sessions_timer;  // of the first loop; used on it only
   std::atomic<bool> sessions_pending{false};
   std::unique_ptr<Timer> rest_timer;  // as sessions_timer
+  std::size_t sessions_open = 0;      // likewise
   std::unique_ptr<session::Directory> directory;
   std::unique_ptr<api::Tokens> tokens;
   std::unique_ptr<api::TokenClock> token_clock;
@@ -153,7 +154,7 @@ struct Host::Parts {
   void publish_endpoints(const std::string& address);
   void sessions_changed();
   void publish_sessions();
-  void rest_when_empty();
+  void rest_after_opening();
   std::vector<api::Metrics::Figure> figures() const;
   Status announce();
   void end_sessions();
@@ -299,15 +300,16 @@ void Host::Parts::sessions_changed() {
       sessions_pending = false;
       host_events->changed("sessions-changed");
       publish_sessions();
-      rest_when_empty();
+      rest_after_opening();
     });
   });
 }
 
-// Closed notebooks leave their memory with the allocator. When the last one has gone, the system gets it back: not
-// while people work, because it holds up whoever allocates.
-void Host::Parts::rest_when_empty() {
-  if (!directory->list().empty()) return rest_timer->cancel();
+// Opening and closing leave memory with the allocator, several times what a notebook needs. The system gets it back
+// when nobody has opened or closed one for a moment: once, because it holds up whoever allocates.
+void Host::Parts::rest_after_opening() {
+  const auto open = directory->list().size();
+  if (std::exchange(sessions_open, open) == open && open != 0) return;
   rest_timer->start(time_to_rest, [this] { workers->submit([] { ::malloc_trim(0); }); });
 }
 
