@@ -177,3 +177,7 @@ if extra := os.environ.get("JUPYTEXT_EXAMPLES"):  # a checkout's tests/data/note
     @pytest.mark.parametrize("path", sorted(Path(extra).glob("*to_myst/*.md")), ids=lambda path: path.name)
     def test_their_myst_examples(path: Path) -> None:
         check_text("md:myst", path.read_text())
+
+    @pytest.mark.parametrize("path", sorted(Path(extra).glob("*to_myst/*.md")), ids=lambda path: path.name)
+    def test_their_myst_examples(path: Path) -> None:
+        check_text("md:myst", path.read_text())
