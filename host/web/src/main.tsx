@@ -1,6 +1,5 @@
 import { createRoot } from "react-dom/client";
 import { preferredLanguage, showLanguage } from "./i18n";
-import { openEarly } from "./session/early";
 import { App } from "./ui/App";
 import { route } from "./ui/navigation";
 import { dropTokenFromAddress } from "./ui/route";
@@ -19,11 +18,7 @@ function fetchEditor(): void {
 }
 
 dropTokenFromAddress();
-const { path } = route.get();
-if (path) {
-  openEarly(path);
-  fetchEditor();
-}
+if (route.get().path) fetchEditor();
 const render = () => createRoot(document.getElementById("root")!).render(<App />);
 // Words that cannot be fetched are no reason to show nothing: English is always there.
 showLanguage(preferredLanguage()).then(render, render);

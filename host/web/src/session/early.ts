@@ -1,18 +1,16 @@
 import { api } from "../wire/http";
 import type { ConnectionInfo } from "../wire/types";
 
-let early: { path: string; info: Promise<ConnectionInfo> } | null = null;
-
-/** Asks the host for the notebook before the page has drawn anything: it reads the file meanwhile. */
-export function openEarly(path: string): void {
-  early = { path, info: api.open(path) };
-  // Whoever shows the notebook says why it could not be opened.
-  early.info.catch(() => undefined);
+declare global {
+  interface Window {
+    /** What `public/early.js` asked the host before the page's own code was here. */
+    lecternEarly?: { path: string; response: Promise<Response> };
+  }
 }
 
-/** What was asked for early, once; else asked for now. */
+/** Opens a notebook, with what was asked for early where it is the same. */
 export function openNotebook(path: string): Promise<ConnectionInfo> {
-  const known = early?.path === path ? early.info : null;
-  early = null;
-  return known ?? api.open(path);
+  const early = window.lecternEarly;
+  delete window.lecternEarly;
+  return early?.path === path ? api.opened(early.response) : api.open(path);
 }

@@ -24,16 +24,22 @@ async function readError(response: Response): Promise<WireError> {
   return { code: `http_${response.status}`, message: `The host answered ${response.status} ${response.statusText}`.trim() };
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
-  let response: Response;
+function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   const raw = body instanceof Blob;
-  try {
-    response = await fetch(path, {
+  return answerOf<T>(
+    fetch(path, {
       method,
       credentials: "same-origin",
       headers: body === undefined ? {} : { "Content-Type": raw ? "application/octet-stream" : "application/json" },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
-    });
+    }),
+  );
+}
+
+async function answerOf<T>(asked: Promise<Response>): Promise<T> {
+  let response: Response;
+  try {
+    response = await asked;
   } catch {
     throw new ApiError(0, { code: "unreachable", message: say("trouble.unreachable"), hint: say("trouble.unreachable_hint") });
   }
@@ -104,6 +110,8 @@ export const api = {
   reloadPlugin: (id: string) => request<ReloadAnswer>("POST", `/api/v1/plugins/${encodeURIComponent(id)}/reload`, {}),
   policy: (session?: string) => request<PolicyChoice>("GET", policyPath(session)),
   setPolicy: (session: string | undefined, body: PolicyChoice & { dry_run?: boolean; watch_ms?: number }) => request<PolicyAnswer>("PUT", policyPath(session), body),
+  /** The answer to an `open` that is under way. */
+  opened: (asked: Promise<Response>) => answerOf<ConnectionInfo>(asked),
   open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path, create: false }),
   create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),
 };
