@@ -170,11 +170,11 @@ Status Host::Parts::build_storage() {
   document::NotebookStore::Options store_options;
   store_options.state_dir = options.state_dir;
   store_options.registry = true;
-  if (const auto shared = runtime_dir()) store_options.lease_dir = (*shared / "notebooks").string();
-  LECTERN_TRY(store, document::NotebookStore::create(std::move(store_options), *journals));
   const auto& session = options.session;
   store_options.limits = {session.max_notebook_bytes, session.max_notebook_cells, session.max_cell_bytes,
                           session.max_notebook_depth};
+  if (const auto shared = runtime_dir()) store_options.lease_dir = (*shared / "notebooks").string();
+  LECTERN_TRY(store, document::NotebookStore::create(std::move(store_options), *journals));
   return {};
 }
 
@@ -374,6 +374,7 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
   out.loop = loops.front().get();
   out.host_events = host_events.get();
   out.metrics = &metrics;
+  out.file_limits = store->limits();
   out.device_name = device_name;
   out.web_dir = options.web_dir.empty() ? default_web_dir().string() : options.web_dir;
   out.transports = transports;
@@ -402,7 +403,6 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
   out.tokens_changed = [this] { token_clock->changed(); };
   host_events->declare("sessions-changed", [this] { return json::write(api::session_list(*directory)); });
   host_events->declare("remote-sessions", [this] { return presence ? presence->json() : std::string("{}"); });
-  out.file_limits = store->limits();
   host_events->declare("plugins-changed", [] { return std::string("{}"); });
   return out;
 }

@@ -126,8 +126,6 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
       ("history-limit", po::value(&session.history_operations)->value_name("N"),
        "a notebook with more typed and erased characters than this begins a new history when it is opened "
        "(default 1000000)")  //
-      ("verbose", po::bool_switch(&out.verbose), "log details");
-}
       ("max-notebook-bytes", po::value(&session.max_notebook_bytes)->value_name("BYTES"),
        "a larger file is not opened (default 134217728)")  //
       ("max-notebook-cells", po::value(&session.max_notebook_cells)->value_name("N"),
@@ -136,6 +134,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "nor one that is nested deeper (default 128)")  //
       ("max-cell-bytes", po::value(&session.max_cell_bytes)->value_name("BYTES"),
        "nor one with a larger source in it (default 67108864)")  //
+      ("verbose", po::bool_switch(&out.verbose), "log details");
+}
 
 std::string environment_key(const std::string& variable) {
   if (variable.rfind("LECTERN_", 0) != 0) return {};
@@ -233,8 +233,6 @@ Status take_presence(ServeOptions& options) {
   return {};
 }
 
-Status check_values(ServeOptions& options) {
-  const auto config = json::parse(options.session.policy_config);
 Status check_limits(const session::Settings& session) {
   const auto between = [](std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
     if (value >= least && value <= most) return Status();
@@ -248,6 +246,8 @@ Status check_limits(const session::Settings& session) {
   return between("max-cell-bytes", session.max_cell_bytes, 1u << 10, 1ull << 30);
 }
 
+Status check_values(ServeOptions& options) {
+  const auto config = json::parse(options.session.policy_config);
   if (!config || !config->is_object()) {
     return fail(400, "usage", "--policy-config is not a JSON object" + (config ? "" : ": " + config.error().message),
                 R"(for example --policy-config '{"secondary":"viewer"}')");
@@ -264,9 +264,9 @@ Status check_limits(const session::Settings& session) {
   if (options.isolated_memory_mb < 64 || options.isolated_memory_mb > 1'000'000) {
     return fail(400, "usage", "--isolated-memory-mb must be between 64 and 1000000");
   }
+  LECTERN_CHECK(check_limits(options.session));
   constexpr double most_minutes = 525'600;  // a year
   if (!(options.cull_idle_minutes >= 0 && options.cull_idle_minutes <= most_minutes)) {
-  LECTERN_CHECK(check_limits(options.session));
     return fail(400, "usage", "--cull-idle must be between 0 and 525600 minutes");
   }
   options.session.cull_idle_ms = static_cast<std::int64_t>(options.cull_idle_minutes * 60'000.0);
