@@ -71,6 +71,13 @@ std::string machine_hash() {
   return {};
 }
 
+std::string boot_hash() {
+  const auto boot = first_line("/proc/sys/kernel/random/boot_id");
+  std::error_code problem;
+  const auto pids = fs::read_symlink("/proc/self/ns/pid", problem);
+  return boot.empty() || problem ? std::string() : crypto::sha256_hex("lectern boot " + boot + " " + pids.string());
+}
+
 std::string device_name(std::string_view configured, std::chrono::milliseconds) {
   if (auto label = text::label(configured, 64); label.find_first_not_of(' ') != std::string::npos) {
     label.erase(label.find_last_not_of(' ') + 1);

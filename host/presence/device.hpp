@@ -18,6 +18,10 @@ Result<std::string> device_id(const std::filesystem::path& state_dir);
 /// [worker] sha256 of the machine's id, so that it can be published without telling it; empty when it has none.
 std::string machine_hash();
 
+/// [worker] sha256 of what this boot of the machine and this space of process ids are called: pids of two hosts can be
+/// compared when it is the same for both. Empty when it cannot be had.
+std::string boot_hash();
+
 /// [any] `configured` if it has any visible text, else the host's name up to its first dot; "" when that cannot be had
 /// within `budget`. Safe to show: at most 64 code points, no control or bidi characters.
 std::string device_name(std::string_view configured, std::chrono::milliseconds budget = std::chrono::milliseconds(200));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "presence/device.hpp"
 
@@ -14,14 +15,15 @@ constexpr std::int64_t least_beat_ms = 10'000;
 constexpr std::int64_t most_beat_ms = 60'000;
 }  // namespace
 
-Publisher::Publisher(std::string device_id, std::string device_name, std::string instance_id, std::string machine,
-                     std::int64_t lag_ms, std::int64_t min_period_ms)
-    : beat_ms_(std::max(std::clamp(2 * lag_ms, least_beat_ms, most_beat_ms), min_period_ms)),
+Publisher::Publisher(Writer writer, std::int64_t lag_ms, std::int64_t min_period_ms, std::shared_ptr<std::uint64_t> seq)
+    : seq_(std::move(seq)),
+      beat_ms_(std::max(std::clamp(2 * lag_ms, least_beat_ms, most_beat_ms), min_period_ms)),
       min_period_ms_(min_period_ms) {
-  record_.device_id = std::move(device_id);
-  record_.device_name = std::move(device_name);
-  record_.instance_id = std::move(instance_id);
-  record_.machine = std::move(machine);
+  record_.device_id = std::move(writer.device_id);
+  record_.device_name = std::move(writer.device_name);
+  record_.instance_id = std::move(writer.instance_id);
+  record_.machine = std::move(writer.machine);
+  record_.boot = std::move(writer.boot);
   record_.client = "lectern/0.1.0";
   record_.pid = static_cast<std::uint64_t>(::getpid());
   record_.pid_started = process_started(record_.pid);
@@ -48,7 +50,8 @@ void Publisher::set_draining() {
 
 std::int64_t Publisher::next_due_ms() const {
   if (published_ms_ < 0) return std::numeric_limits<std::int64_t>::min();
-  return published_ms_ + (changed_ ? min_period_ms_ : beat_ms_);
+  if (!changed_) return published_ms_ + beat_ms_;
+  return published_ms_ + std::min(beat_ms_, min_period_ms_ << (failures_ == 0 ? 0 : std::min(failures_ - 1, 10u)));
 }
 
 std::optional<std::string> Publisher::due(Now now) {
@@ -57,7 +60,7 @@ std::optional<std::string> Publisher::due(Now now) {
 }
 
 std::string Publisher::next(Now now) {
-  ++record_.seq;
+  record_.seq = ++*seq_;
   record_.written_at_ms = now.wall_ms;
   published_ms_ = now.monotonic_ms;
   changed_ = false;
@@ -72,6 +75,7 @@ std::string Publisher::ended(Now now) {
 }
 
 void Publisher::failed() {
+  ++failures_;
   changed_ = true;
 }
 

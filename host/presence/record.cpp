@@ -106,6 +106,7 @@ Result<SessionEntry> session_of(const json::Value& item, std::size_t index) {
   entry.lineage = ids_of(item.find("lineage"), max_lineage);
   entry.title = text::label(string_or_empty(item, "title"), 200);
   entry.status = text::label(string_or_empty(item, "status"), 32);
+  if (entry.status.empty()) entry.status = "idle";
   const auto* needs_input = item.find("needs_input");
   entry.needs_input = needs_input != nullptr && needs_input->as_bool().value_or(false);
   entry.updated_at_ms = time_of(item, "updated_at_ms");
@@ -137,6 +138,7 @@ Result<Record> parse_record(std::string_view text) {
   record.written_at_ms = time_of(value, "written_at_ms");
   record.device_name = text::label(string_or_empty(value, "device_name"), 64);
   record.machine = text::label(string_or_empty(value, "machine"), 64);
+  record.boot = text::label(string_or_empty(value, "boot"), 64);
   record.client = text::label(string_or_empty(value, "client"), 64);
   if (const auto* pid = value.find("pid")) record.pid = pid->as_uint().value_or(0);
   if (const auto* started = value.find("pid_started")) record.pid_started = started->as_uint().value_or(0);
@@ -164,6 +166,7 @@ std::string write_record(const Record& record) {
   writer.member("instance_id", std::string_view(record.instance_id)).member("seq", record.seq);
   writer.member("state", state_name(record.state)).member("ttl_ms", record.ttl_ms);
   writer.member("written_at_ms", record.written_at_ms).member("machine", std::string_view(record.machine));
+  writer.member("boot", std::string_view(record.boot));
   writer.member("pid", record.pid).member("pid_started", record.pid_started);
   writer.member("client", std::string_view(record.client)).key("endpoints").begin_array();
   for (const auto& endpoint : record.endpoints) {

@@ -44,6 +44,7 @@ struct Record {
   std::int64_t ttl_ms = 0;
   std::int64_t written_at_ms = 0;  // wall clock of the writer
   std::string machine;             // machine_hash()
+  std::string boot;                // boot_hash(): where and since when its pid means something
   std::uint64_t pid = 0;           // of the host, and when it started: tells a dead instance from a second one on the
   std::uint64_t pid_started = 0;   // same machine; in the system's own units
   std::string client;              // "lectern/0.1.0"

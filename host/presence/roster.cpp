@@ -4,6 +4,9 @@
 #include <limits>
 #include <map>
 #include <tuple>
+#include <utility>
+
+#include "presence/endpoints.hpp"
 
 namespace lectern::presence {
 namespace {
@@ -11,41 +14,25 @@ namespace {
 constexpr std::int64_t skew_allowance_ms = 120'000;  // of wall clocks, for the one case in which they are compared
 constexpr std::int64_t gap_ms = 30'000;              // longer without a look: we were asleep, not they
 constexpr std::int64_t forget_ms = 24 * 3'600'000;
+constexpr std::int64_t settle_ms = 10'000;  // a row moves up only when it is so much newer than where it stands
+constexpr std::size_t max_claims = 100'000;
 
 std::string key_of(const Record& record) {
   return record.device_id + "/" + record.instance_id;
 }
 
-bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(),
-                     [&](std::string_view prefix) { return text.starts_with(prefix); });
-}
-
-bool is_loopback(std::string_view address) {
-  return starts_with_any(address, {"127.", "localhost:", "[::1]:", "LOCALHOST:", "Localhost:"});
-}
-
-/// Addresses that a record of somebody else must never make us dial: any-address, link-local (cloud metadata lives
-/// there), multicast.
-bool is_forbidden(std::string_view address) {
-  if (starts_with_any(address, {"0.", "169.254.", "[::]", "[::ffff:", "[::FFFF:", "[fe8", "[fe9", "[fea", "[feb",
-                                "[FE8", "[FE9", "[FEA", "[FEB", "[ff", "[FF"})) {
-    return true;
-  }
-  const auto dot = address.find('.');
-  if (dot == 0 || dot > 3) return false;
-  int first = 0;
-  for (const char c : address.substr(0, dot)) {
-    if (c < '0' || c > '9') return false;
-    first = first * 10 + (c - '0');
-  }
-  return first >= 224;
-}
-
 }  // namespace
 
-Roster::Roster(std::string device_id, std::string machine)
-    : device_id_(std::move(device_id)), machine_(std::move(machine)) {}
+bool RemoteSession::operator==(const RemoteSession& other) const {
+  const auto texts = [](const RemoteSession& row) {
+    return std::tie(row.session_id, row.device_id, row.device_name, row.title, row.status, row.needs_input,
+                    row.dialable, row.stale, row.contested, row.updated_at_ms, row.instance_id);
+  };
+  if (texts(*this) != texts(other)) return false;
+  return endpoints == other.endpoints || (endpoints && other.endpoints && *endpoints == *other.endpoints);
+}
+
+Roster::Roster(Reader reader) : reader_(std::move(reader)) {}
 
 /// A reader that did not look cannot say that nothing came: the time it slept counts for nobody.
 void Roster::mind_gap(Now now) {
@@ -59,54 +46,138 @@ void Roster::mind_gap(Now now) {
   looked_ms_ = now.monotonic_ms;
 }
 
+std::uint32_t Roster::index_of(const std::string& backend) {
+  const auto it = std::find_if(sources_.begin(), sources_.end(), [&](const auto& one) { return one.name == backend; });
+  const auto index = static_cast<std::uint32_t>(it - sources_.begin());
+  if (it == sources_.end()) sources_.push_back({backend, {}, {}, 0});
+  return index;
+}
+
 void Roster::observe(const std::string& backend, const std::vector<FoundRecord>& records, std::int64_t lag_ms,
                      Now now) {
   mind_gap(now);
-  auto& rejected = rejected_by_backend_[backend];
-  rejected.clear();
+  const auto source_index = index_of(backend);
+  for (auto& [key, instance] : instances_) {
+    for (auto& place : instance.places) {
+      if (place.backend == source_index) place.was_listed = std::exchange(place.listed, false);
+    }
+  }
+  auto& known = sources_[source_index].known;
+  const auto round = ++sources_[source_index].round;
+  std::vector<Rejected> rejected;
+  struct Newest {
+    Record record;
+    const FoundRecord* found = nullptr;
+  };
   // By key, then the highest seq, then the text: whatever order a store lists its files in, the result is the same.
-  std::map<std::string, std::pair<Record, const std::string*>> newest;
+  std::map<std::string, Newest> newest;
   for (const auto& found : records) {
+    const auto hash = std::hash<std::string_view>{}(found.json);
+    const auto [it, added] = known.try_emplace(found.origin);
+    auto& before = it->second;
+    before.round = round;
+    if (!added && before.hash == hash && before.size == found.json.size()) {
+      const auto at = before.key.empty() ? instances_.end() : instances_.find(before.key);
+      if (at != instances_.end()) touch(at->second, source_index, lag_ms, 0, now);
+      if (before.key.empty()) rejected.push_back({found.origin, before.reason});
+      if (at != instances_.end() || before.key.empty()) continue;
+    }
+    before.hash = hash;
+    before.size = found.json.size();
     auto record = parse_record(found.json);
     if (!record) {
       rejected.push_back({found.origin, record.error().message});
+      before.key.clear();
+      before.reason = record.error().message;
       continue;
     }
-    auto& slot = newest[key_of(*record)];
-    if (slot.second == nullptr || std::tie(slot.first.seq, *slot.second) < std::tie(record->seq, found.json)) {
-      slot = {std::move(*record), &found.json};
+    before.key = key_of(*record);
+    before.reason.clear();
+    auto& slot = newest[before.key];
+    if (slot.found == nullptr || std::tie(slot.record.seq, slot.found->json) < std::tie(record->seq, found.json)) {
+      slot = {std::move(*record), &found};
     }
   }
-  for (auto& [key, found] : newest) take(std::move(found.first), lag_ms, now);
-  forget(now);
+  for (const auto& [key, one] : newest) {
+    if (const auto at = instances_.find(key); at != instances_.end()) touch(at->second, source_index, lag_ms, 0, now);
+  }
+  forget(newest.size(), now);
+  for (auto& [key, one] : newest) {
+    const auto ttl_ms = one.record.ttl_ms;
+    if (!take(std::move(one.record), lag_ms, now)) {
+      rejected.push_back(
+          {one.found->origin, "there are records of more than " + std::to_string(reader_.max_hosts) + " hosts"});
+      continue;
+    }
+    touch(instances_.at(key), source_index, lag_ms, ttl_ms, now);
+  }
+  if (known.size() > records.size()) std::erase_if(known, [&](const auto& one) { return one.second.round != round; });
+  sources_[source_index].rejected = std::move(rejected);
+  // Where nothing is ever on its way, what is not there has ended.
+  for (auto& [key, instance] : instances_) {
+    for (const auto& place : instance.places) {
+      if (place.backend == source_index && lag_ms == 0 && place.was_listed && !place.listed) instance.gone = true;
+    }
+  }
+  gather_rejected();
+}
+
+void Roster::gather_rejected() {
   rejected_.clear();
-  for (const auto& [name, list] : rejected_by_backend_) rejected_.insert(rejected_.end(), list.begin(), list.end());
+  for (const auto& source : sources_) rejected_.insert(rejected_.end(), source.rejected.begin(), source.rejected.end());
   std::sort(rejected_.begin(), rejected_.end(), [](const Rejected& a, const Rejected& b) {
     return std::tie(a.origin, a.reason) < std::tie(b.origin, b.reason);
   });
 }
 
-void Roster::take(Record record, std::int64_t lag_ms, Now now) {
-  const auto [it, first] = instances_.try_emplace(key_of(record));
-  auto& instance = it->second;
+/// Notes that a backend lists this instance; `ttl_ms` 0 = as before.
+void Roster::touch(Instance& instance, std::uint32_t backend, std::int64_t lag_ms, std::int64_t ttl_ms, Now now) {
   instance.seen_ms = now.monotonic_ms;
-  instance.lag_ms = lag_ms;
-  if (first) {
-    // The one comparison of wall clocks: a record never seen before may be from long ago. One step of seq clears it.
-    const auto age = now.wall_ms - record.written_at_ms;
-    const auto allowed = record.ttl_ms + lag_ms + skew_allowance_ms;
-    instance.provisional = age > allowed || age < -allowed;
-    instance.advanced_ms = now.monotonic_ms;
-    instance.record = std::move(record);
-  } else if (record.seq > instance.record.seq) {
-    instance.provisional = false;
-    instance.advanced_ms = now.monotonic_ms;
-    instance.record = std::move(record);
-  }
+  auto place = std::find_if(instance.places.begin(), instance.places.end(),
+                            [&](const Place& one) { return one.backend == backend; });
+  if (place == instance.places.end()) place = instance.places.insert(place, Place{backend, lag_ms, ttl_ms});
+  place->listed = true;
+  place->lag_ms = lag_ms;
+  if (ttl_ms != 0) place->ttl_ms = ttl_ms;
+  if (lag_ms != 0) return;
+  instance.gone = false;
+  if (instance.provisional) instance.advanced_ms = now.monotonic_ms;
+  instance.provisional = false;
 }
 
-void Roster::forget(Now now) {
+bool Roster::take(Record record, std::int64_t lag_ms, Now now) {
+  const auto key = key_of(record);
+  auto it = instances_.find(key);
+  if (it != instances_.end()) {
+    auto& instance = it->second;
+    if (record.seq <= instance.record.seq) return true;
+    instance.provisional = instance.gone = false;
+    instance.moved = true;
+    instance.advanced_ms = now.monotonic_ms;
+    instance.record = std::move(record);
+    instance.dialable = nullptr;
+    return true;
+  }
+  if (instances_.size() >= reader_.max_hosts) return false;
+  Instance instance;
+  // The one comparison of wall clocks: a record never seen before may be from long ago. One step of seq clears it.
+  const auto age = now.wall_ms - record.written_at_ms;
+  const auto allowed = record.ttl_ms + lag_ms + skew_allowance_ms;
+  instance.provisional = age > allowed || age < -allowed;
+  instance.advanced_ms = now.monotonic_ms;
+  instance.record = std::move(record);
+  instances_.emplace(key, std::move(instance));
+  return true;
+}
+
+void Roster::forget(std::size_t coming, Now now) {
   std::erase_if(instances_, [&](const auto& entry) { return now.monotonic_ms - entry.second.seen_ms > forget_ms; });
+  if (instances_.size() + coming <= reader_.max_hosts) return;
+  // Somebody makes up hosts: those that no snapshot lists any more make room.
+  std::erase_if(instances_, [](const auto& entry) {
+    return std::none_of(entry.second.places.begin(), entry.second.places.end(),
+                        [](const Place& place) { return place.listed; });
+  });
 }
 
 void Roster::set_local(std::vector<LocalSession> local) {
@@ -117,15 +188,35 @@ void Roster::set_local(std::vector<LocalSession> local) {
   }
 }
 
+/// The most that any backend that lists it asks for; when none does any more, the most that any asked for.
 std::int64_t Roster::patience(const Instance& instance) {
-  return instance.record.ttl_ms + instance.lag_ms;
+  std::int64_t listed = 0, any = 0;
+  for (const auto& place : instance.places) {
+    const auto one = std::max(place.ttl_ms, min_ttl_ms) + place.lag_ms;
+    any = std::max(any, one);
+    if (place.listed) listed = std::max(listed, one);
+  }
+  return listed != 0 ? listed : any;
 }
 
 Roster::Freshness Roster::freshness(const Instance& instance, Now now) {
-  if (instance.provisional || instance.record.state == InstanceState::ended) return Freshness::hidden;
+  if (instance.provisional || instance.gone || instance.record.state == InstanceState::ended) return Freshness::hidden;
   const auto age = now.monotonic_ms - instance.advanced_ms;
   if (age <= patience(instance)) return Freshness::live;
   return age <= 2 * patience(instance) ? Freshness::stale : Freshness::hidden;
+}
+
+/// Listed by a backend without lag, which nobody on another machine can write to.
+bool Roster::is_here(const Instance& instance) {
+  return std::any_of(instance.places.begin(), instance.places.end(),
+                     [](const Place& place) { return place.listed && place.lag_ms == 0; });
+}
+
+/// Our own records never; of our own device only another host that is known to run beside us.
+bool Roster::is_shown(const Instance& instance, Freshness fresh) const {
+  if (fresh == Freshness::hidden) return false;
+  if (!is_own(instance.record)) return true;
+  return is_here(instance) && !reader_.instance_id.empty() && instance.record.instance_id != reader_.instance_id;
 }
 
 bool Roster::is_local(const SessionEntry& session) const {
@@ -133,85 +224,152 @@ bool Roster::is_local(const SessionEntry& session) const {
                                                     [&](const std::string& id) { return local_.contains(id); });
 }
 
-std::vector<Endpoint> Roster::dialable(const Record& record) const {
-  const bool here = !machine_.empty() && record.machine == machine_;
-  std::vector<Endpoint> out;
-  for (const auto& endpoint : record.endpoints) {
-    const bool local_only = endpoint.scheme == "unix" || endpoint.scope == "loopback" || is_loopback(endpoint.address);
-    if (local_only ? here : !is_forbidden(endpoint.address)) out.push_back(endpoint);
-  }
-  std::stable_sort(out.begin(), out.end(), [](const Endpoint& a, const Endpoint& b) { return a.prio < b.prio; });
-  return out;
+void Roster::refresh_dialable(Instance& instance) const {
+  const bool here = is_here(instance) || (!reader_.machine.empty() && instance.record.machine == reader_.machine);
+  if (instance.dialable && instance.dialable_here == here) return;
+  instance.dialable = std::make_shared<const std::vector<Endpoint>>(dialable(instance.record.endpoints, here));
+  instance.dialable_here = here;
 }
 
-std::vector<RemoteSession> Roster::derive(Now now) const {
-  struct Candidate {
-    RemoteSession row;
-    std::int64_t advanced_ms;
-  };
-  // Of several that claim a session: the fresher, then the one that advanced last, then by device and instance.
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return std::tie(a.row.stale, b.advanced_ms, a.row.device_id, a.row.instance_id) <
-           std::tie(b.row.stale, a.advanced_ms, b.row.device_id, b.row.instance_id);
-  };
-  std::map<std::string, Candidate> by_session;
-  for (const auto& [key, instance] : instances_) {
+/// Where a session stands in time. It moves when it was used again, and that a good deal later: two that are busy at
+/// once do not change places with every beat. A clock that runs ahead must not hold the top for years.
+std::int64_t Roster::rank_of(const SessionEntry& session, Now now) const {
+  const auto used_ms = std::min(session.updated_at_ms, now.wall_ms);
+  const auto it = index_.find(session.id);
+  if (it == index_.end()) return used_ms;
+  const auto stands_ms = ranks_[it->second];
+  if (rows_[it->second].updated_at_ms == session.updated_at_ms) return stands_ms;
+  return used_ms - stands_ms >= settle_ms || stands_ms - used_ms >= settle_ms ? used_ms : stands_ms;
+}
+
+std::vector<Roster::Candidate> Roster::claims(Now now) {
+  std::vector<Candidate> all(1);  // 0 is nobody
+  for (auto& [key, instance] : instances_) {
     const auto fresh = freshness(instance, now);
-    const auto& record = instance.record;
-    if (fresh == Freshness::hidden || record.device_id == device_id_) continue;
-    const auto endpoints = dialable(record);
-    if (endpoints.empty()) continue;
-    for (const auto& session : record.sessions) {
-      if (is_local(session)) continue;
-      RemoteSession row;
-      row.session_id = session.id;
-      row.device_id = record.device_id;
-      row.device_name = record.device_name;
-      row.title = session.title;
-      row.status = session.status.empty() ? "idle" : session.status;
-      row.needs_input = session.needs_input;
-      row.dialable = true;
-      row.stale = fresh == Freshness::stale;
-      row.updated_at_ms = session.updated_at_ms;
-      row.instance_id = record.instance_id;
-      row.endpoints = endpoints;
-      Candidate candidate{std::move(row), instance.advanced_ms};
-      const auto [it, added] = by_session.try_emplace(session.id, candidate);
-      if (!added && better(candidate, it->second)) it->second = std::move(candidate);
+    if (!is_shown(instance, fresh)) continue;
+    refresh_dialable(instance);
+    if (instance.dialable->empty()) continue;
+    // Not stale yet, but no match for one who speaks.
+    const bool silent = now.monotonic_ms - instance.advanced_ms > (patience(instance) * 2) / 3;
+    for (const auto& session : instance.record.sessions) {
+      if (all.size() > max_claims) return all;
+      if (!is_local(session)) all.push_back({&instance, &session, fresh == Freshness::stale, silent, false, 0, 0});
     }
   }
-  std::vector<RemoteSession> rows;
-  rows.reserve(by_session.size());
-  for (auto& [id, candidate] : by_session) rows.push_back(std::move(candidate.row));
-  // A clock that runs ahead must not hold the top for years.
-  const auto when = [&](const RemoteSession& row) { return std::min(row.updated_at_ms, now.wall_ms); };
-  std::sort(rows.begin(), rows.end(), [&](const RemoteSession& a, const RemoteSession& b) {
-    const auto a_when = when(a), b_when = when(b);
-    return std::tie(b_when, a.device_id, a.session_id) < std::tie(a_when, b.device_id, b.session_id);
+  return all;
+}
+
+/// Of several that claim a session. On one device: live before stale, then the instance that advanced last. Of several
+/// devices: live before stale, then one that speaks before one that is silent, then the smaller id: not who spoke last,
+/// or two that both beat would change places for ever, and each reader would see another one.
+Roster::Candidate Roster::settle(std::vector<Candidate>& all, const Candidate& first) {
+  std::vector<Candidate> rivals;
+  for (const auto* one = &first; one != nullptr; one = one->next == 0 ? nullptr : &all[one->next]) {
+    rivals.push_back(*one);
+  }
+  std::sort(rivals.begin(), rivals.end(), [](const Candidate& a, const Candidate& b) {
+    const auto& x = *a.instance;
+    const auto& y = *b.instance;
+    return std::tie(x.record.device_id, a.stale, y.advanced_ms, x.record.instance_id) <
+           std::tie(y.record.device_id, b.stale, x.advanced_ms, y.record.instance_id);
   });
-  return rows;
+  const auto same_device = [](const Candidate& a, const Candidate& b) {
+    return a.instance->record.device_id == b.instance->record.device_id;
+  };
+  rivals.erase(std::unique(rivals.begin(), rivals.end(), same_device), rivals.end());
+  auto best = *std::min_element(rivals.begin(), rivals.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.stale, a.silent, a.instance->record.device_id) <
+           std::tie(b.stale, b.silent, b.instance->record.device_id);
+  });
+  best.contested = std::count_if(rivals.begin(), rivals.end(), [](const Candidate& one) { return !one.stale; }) > 1;
+  return best;
+}
+
+std::vector<Roster::Candidate> Roster::derive(Now now) {
+  auto all = claims(now);
+  std::unordered_map<std::string_view, std::uint32_t> first;
+  first.reserve(all.size());
+  for (std::uint32_t i = 1; i < all.size(); ++i) {
+    const auto [it, added] = first.try_emplace(all[i].session->id, i);
+    if (added) continue;
+    all[i].next = all[it->second].next;
+    all[it->second].next = i;
+  }
+  std::vector<Candidate> chosen;
+  chosen.reserve(first.size());
+  for (const auto& [id, at] : first) {
+    chosen.push_back(all[at].next == 0 ? all[at] : settle(all, all[at]));
+    chosen.back().rank_ms = rank_of(*chosen.back().session, now);
+  }
+  std::sort(chosen.begin(), chosen.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(b.rank_ms, a.instance->record.device_id, a.session->id) <
+           std::tie(a.rank_ms, b.instance->record.device_id, b.session->id);
+  });
+  return chosen;
+}
+
+bool Roster::same(const RemoteSession& row, const Candidate& candidate) {
+  const auto& record = candidate.instance->record;
+  const auto& session = *candidate.session;
+  return row.session_id == session.id && row.instance_id == record.instance_id && row.device_id == record.device_id &&
+         row.device_name == record.device_name && row.title == session.title && row.status == session.status &&
+         row.needs_input == session.needs_input && row.stale == candidate.stale &&
+         row.contested == candidate.contested && row.updated_at_ms == session.updated_at_ms &&
+         (row.endpoints == candidate.instance->dialable || *row.endpoints == *candidate.instance->dialable);
+}
+
+RemoteSession Roster::make_row(const Candidate& candidate) {
+  const auto& record = candidate.instance->record;
+  const auto& session = *candidate.session;
+  RemoteSession row;
+  row.session_id = session.id;
+  row.device_id = record.device_id;
+  row.device_name = record.device_name;
+  row.title = session.title;
+  row.status = session.status;
+  row.needs_input = session.needs_input;
+  row.dialable = true;
+  row.stale = candidate.stale;
+  row.contested = candidate.contested;
+  row.updated_at_ms = session.updated_at_ms;
+  row.instance_id = record.instance_id;
+  row.endpoints = candidate.instance->dialable;
+  return row;
 }
 
 bool Roster::refresh(Now now) {
   mind_gap(now);
-  auto rows = derive(now);
-  if (rows == rows_) return false;
+  const auto chosen = derive(now);
+  if (std::equal(rows_.begin(), rows_.end(), chosen.begin(), chosen.end(), &same)) return false;
+  std::vector<RemoteSession*> kept(chosen.size(), nullptr);
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const auto it = index_.find(chosen[i].session->id);
+    if (it != index_.end() && same(rows_[it->second], chosen[i])) kept[i] = &rows_[it->second];
+  }
+  index_.clear();  // its keys are the texts of the rows that are moved now
+  ranks_.clear();
+  std::vector<RemoteSession> rows;
+  rows.reserve(chosen.size());
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    rows.push_back(kept[i] != nullptr ? std::move(*kept[i]) : make_row(chosen[i]));
+    ranks_.push_back(chosen[i].rank_ms);
+  }
   rows_ = std::move(rows);
-  index_.clear();
-  for (std::size_t i = 0; i < rows_.size(); ++i) index_[rows_[i].session_id] = i;
+  index_.reserve(rows_.size());
+  for (std::uint32_t i = 0; i < rows_.size(); ++i) index_.emplace(rows_[i].session_id, i);
   ++revision_;
   return true;
 }
 
 const RemoteSession* Roster::find(std::string_view session_id) const {
-  const auto it = index_.find(std::string(session_id));
+  const auto it = index_.find(session_id);
   return it == index_.end() ? nullptr : &rows_[it->second];
 }
 
 std::int64_t Roster::next_change_ms(Now now) const {
   auto next = std::numeric_limits<std::int64_t>::max();
   for (const auto& [key, instance] : instances_) {
-    if (instance.provisional || instance.record.state == InstanceState::ended) continue;
+    if (!is_shown(instance, freshness(instance, now))) continue;
     for (const int times : {1, 2}) {
       const auto at = instance.advanced_ms + times * patience(instance) + 1;
       if (at > now.monotonic_ms) next = std::min(next, at);
@@ -220,11 +378,48 @@ std::int64_t Roster::next_change_ms(Now now) const {
   return next;
 }
 
-std::vector<Record> Roster::own_others(std::string_view instance_id) const {
+std::vector<Clash> Roster::clashes(Now now) const {
+  std::vector<Clash> out;
+  for (const auto& [key, instance] : instances_) {
+    const auto& record = instance.record;
+    if (!is_own(record) || record.instance_id == reader_.instance_id || !instance.moved || is_here(instance)) continue;
+    if (freshness(instance, now) == Freshness::hidden) continue;
+    const bool elsewhere =
+        !record.boot.empty() && !reader_.boot.empty() ? record.boot != reader_.boot : record.machine != reader_.machine;
+    if (elsewhere) out.push_back({record.instance_id, record.device_name});
+  }
+  std::sort(out.begin(), out.end(), [](const Clash& a, const Clash& b) { return a.instance_id < b.instance_id; });
+  return out;
+}
+
+std::vector<Device> Roster::devices(Now now) const {
+  std::map<std::string_view, Device> by_id;
+  for (const auto& [key, instance] : instances_) {
+    const auto fresh = freshness(instance, now);
+    if (!is_shown(instance, fresh)) continue;
+    auto& device = by_id[instance.record.device_id];
+    device.device_id = instance.record.device_id;
+    // Of several hosts that name it differently: one that every look chooses again.
+    device.device_name = std::max(device.device_name, instance.record.device_name);
+    ++device.hosts;
+    device.sessions += instance.record.sessions.size();
+    device.stale = device.stale && fresh == Freshness::stale;
+    device.own = is_own(instance.record);
+  }
+  std::vector<Device> out;
+  out.reserve(by_id.size());
+  for (auto& [id, device] : by_id) out.push_back(std::move(device));
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Device& a, const Device& b) { return a.device_name < b.device_name; });
+  return out;
+}
+
+std::vector<Record> Roster::own_others() const {
   std::vector<Record> out;
   for (const auto& [key, instance] : instances_) {
     const auto& record = instance.record;
-    if (record.device_id == device_id_ && record.instance_id != instance_id && record.machine == machine_) {
+    if (is_own(record) && record.instance_id != reader_.instance_id && !reader_.machine.empty() &&
+        record.machine == reader_.machine && !is_here(instance)) {
       out.push_back(record);
     }
   }
@@ -234,6 +429,11 @@ std::vector<Record> Roster::own_others(std::string_view instance_id) const {
 bool Roster::unchanged(const Record& record, std::int64_t unchanged_ms, Now now) const {
   const auto it = instances_.find(key_of(record));
   return it != instances_.end() && now.monotonic_ms - it->second.advanced_ms >= unchanged_ms;
+}
+
+std::int64_t Roster::patience_ms(const Record& record) const {
+  const auto it = instances_.find(key_of(record));
+  return it == instances_.end() ? 0 : patience(it->second);
 }
 
 }  // namespace lectern::presence

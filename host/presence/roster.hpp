@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,11 +26,13 @@ struct RemoteSession {
   std::string session_id, device_id, device_name, title, status;
   bool needs_input = false;
   bool dialable = false;
-  bool stale = false;  // not renewed in time; goes away if that lasts
+  bool stale = false;      // not renewed in time; goes away if that lasts
+  bool contested = false;  // more than one device says that it lives there
   std::int64_t updated_at_ms = 0;
   std::string instance_id;
-  std::vector<Endpoint> endpoints;  // those this reader may dial, best first
-  bool operator==(const RemoteSession&) const = default;
+  std::shared_ptr<const std::vector<Endpoint>>
+      endpoints;  // those this reader may dial, best first; never null in a row
+  bool operator==(const RemoteSession& other) const;
 };
 
 /// A session of this host, for the exclusion of twins.
@@ -47,20 +50,40 @@ struct Rejected {
   bool operator==(const Rejected&) const = default;
 };
 
+/// Who reads. `instance_id`: of this run of the host; `boot`: boot_hash().
+struct Reader {
+  std::string device_id, machine, instance_id = {}, boot = {};
+  std::size_t max_hosts = 20'000;  // remembered at once
+};
+
+/// Somebody else who writes under our own device id: a copied disk, or one state folder on two machines.
+struct Clash {
+  std::string instance_id, device_name;
+  bool operator==(const Clash&) const = default;
+};
+
+/// A device that was heard of, with or without sessions.
+struct Device {
+  std::string device_id, device_name;
+  std::size_t hosts = 0, sessions = 0;
+  bool stale = true;  // no host of it was heard of in time
+  bool own = false;   // other hosts of our own device
+};
+
 class Roster {
  public:
-  /// `machine` = machine_hash() of this reader.
-  Roster(std::string device_id, std::string machine);
+  explicit Roster(Reader reader);
 
-  /// Takes a whole snapshot of one backend. What is missing from it is not forgotten at once but ages out. `lag_ms` =
-  /// how long that backend takes to carry a record. A record with a lower seq than known of its instance is ignored.
+  /// Takes a whole snapshot of one backend. What is missing from it is not forgotten at once but ages out; unless
+  /// `lag_ms`, which is how long that backend takes to carry a record, is 0: then it has ended. A record with a lower
+  /// seq than known of its instance is ignored.
   void observe(const std::string& backend, const std::vector<FoundRecord>& records, std::int64_t lag_ms, Now now);
   /// Sessions here, live or attached: rows of the same session, or of its lineage, are hidden.
   void set_local(std::vector<LocalSession> local);
 
   /// Recomputes the rows; true when they differ from before (then revision() has risen).
   bool refresh(Now now);
-  /// Newest first, as of the last refresh.
+  /// Newest first, as of the last refresh; two that were used at about the same time keep their order.
   [[nodiscard]] const std::vector<RemoteSession>& rows() const { return rows_; }
   /// The row of that session, null when there is none. O(1). Valid until the next refresh.
   [[nodiscard]] const RemoteSession* find(std::string_view session_id) const;
@@ -70,36 +93,83 @@ class Roster {
 
   /// Records of the last snapshots that could not be used, and why.
   [[nodiscard]] const std::vector<Rejected>& rejected() const { return rejected_; }
+  [[nodiscard]] std::vector<Clash> clashes(Now now) const;
+  /// By name, then id; those whose records are live or stale now.
+  [[nodiscard]] std::vector<Device> devices(Now now) const;
   /// Records of our own device, from this machine, of other instances: leftovers, unless their process still runs.
-  [[nodiscard]] std::vector<Record> own_others(std::string_view instance_id) const;
+  [[nodiscard]] std::vector<Record> own_others() const;
   /// True when the record of that instance has not advanced for `unchanged_ms`.
   [[nodiscard]] bool unchanged(const Record& record, std::int64_t unchanged_ms, Now now) const;
+  /// How long a record of that instance counts as live without advancing; 0 when it is unknown.
+  [[nodiscard]] std::int64_t patience_ms(const Record& record) const;
 
  private:
   enum class Freshness { hidden, live, stale };
+  /// What one backend says of an instance.
+  struct Place {
+    std::uint32_t backend = 0;
+    std::int64_t lag_ms = 0, ttl_ms = 0;
+    bool listed = false, was_listed = false;  // in its last snapshot, in the one before
+  };
   struct Instance {
     Record record;
     std::int64_t advanced_ms = 0;  // monotonic, when seq last rose
     std::int64_t seen_ms = 0;      // monotonic, when it was last in a snapshot
-    std::int64_t lag_ms = 0;
-    bool provisional = false;  // seen at one seq only, and by its own words too old to be believed
+    bool provisional = false;      // seen at one seq only, and by its own words too old to be believed
+    bool moved = false;            // its seq rose while we watched
+    bool gone = false;             // a backend without lag does not list it any more
+    std::vector<Place> places;
+    bool dialable_here = false;  // for what `dialable` was made
+    std::shared_ptr<const std::vector<Endpoint>> dialable;
   };
+  struct Candidate {
+    const Instance* instance = nullptr;
+    const SessionEntry* session = nullptr;
+    bool stale = false, silent = false, contested = false;
+    std::uint32_t next = 0;  // the next that claims this session, in an array from 1
+    std::int64_t rank_ms = 0;
+  };
+  /// A text that was parsed before, told by its hash; `key` is empty when it was rejected.
+  struct Known {
+    std::size_t hash = 0, size = 0;
+    std::uint64_t round = 0;  // of the last snapshot that had it
+    std::string key, reason;
+  };
+
   [[nodiscard]] static std::int64_t patience(const Instance& instance);
   [[nodiscard]] static Freshness freshness(const Instance& instance, Now now);
+  [[nodiscard]] static bool is_here(const Instance& instance);
+  [[nodiscard]] static bool same(const RemoteSession& row, const Candidate& candidate);
+  [[nodiscard]] static RemoteSession make_row(const Candidate& candidate);
+  [[nodiscard]] bool is_own(const Record& record) const { return record.device_id == reader_.device_id; }
+  [[nodiscard]] bool is_shown(const Instance& instance, Freshness fresh) const;
   [[nodiscard]] bool is_local(const SessionEntry& session) const;
-  [[nodiscard]] std::vector<Endpoint> dialable(const Record& record) const;
-  [[nodiscard]] std::vector<RemoteSession> derive(Now now) const;
-  void take(Record record, std::int64_t lag_ms, Now now);
+  [[nodiscard]] std::int64_t rank_of(const SessionEntry& session, Now now) const;
+  [[nodiscard]] std::vector<Candidate> claims(Now now);
+  static Candidate settle(std::vector<Candidate>& all, const Candidate& first);
+  [[nodiscard]] std::vector<Candidate> derive(Now now);
+  void refresh_dialable(Instance& instance) const;
+  bool take(Record record, std::int64_t lag_ms, Now now);
+  void touch(Instance& instance, std::uint32_t backend, std::int64_t lag_ms, std::int64_t ttl_ms, Now now);
+  std::uint32_t index_of(const std::string& backend);
   void mind_gap(Now now);
-  void forget(Now now);
+  void forget(std::size_t coming, Now now);
+  void gather_rejected();
 
-  std::string device_id_, machine_;
+  Reader reader_;
   std::unordered_map<std::string, Instance> instances_;  // by device_id/instance_id
   std::unordered_set<std::string> local_;
-  std::unordered_map<std::string, std::vector<Rejected>> rejected_by_backend_;
+  struct Source {
+    std::string name;
+    std::unordered_map<std::string, Known> known;  // by origin
+    std::vector<Rejected> rejected;
+    std::uint64_t round = 0;
+  };
+  std::vector<Source> sources_;
   std::vector<Rejected> rejected_;
   std::vector<RemoteSession> rows_;
-  std::unordered_map<std::string, std::size_t> index_;
+  std::vector<std::int64_t> ranks_;                            // of rows_
+  std::unordered_map<std::string_view, std::uint32_t> index_;  // of rows_, whose texts the keys are
   std::uint64_t revision_ = 0;
   std::int64_t looked_ms_ = -1;  // monotonic, of the last call that looked
 };

@@ -30,7 +30,9 @@ void write_row(json::Writer& writer, const RemoteSession& row) {
   writer.member("title", std::string_view(row.title)).member("status", std::string_view(row.status));
   writer.member("needs_input", row.needs_input);
   writer.member("updated_at", std::string_view(clock::rfc3339(row.updated_at_ms)));
-  writer.member("dialable", row.dialable).member("stale", row.stale).end_object();
+  writer.member("dialable", row.dialable).member("stale", row.stale);
+  if (row.contested) writer.member("contested", true);
+  writer.end_object();
 }
 
 }  // namespace
@@ -50,7 +52,7 @@ struct Service::State {
   explicit State(ServiceOptions given)
       : options(std::move(given)),
         instance_id(text::to_hex(crypto::random_bytes(16))),
-        roster(options.device_id, options.machine) {}
+        roster({options.device_id, options.machine, instance_id, options.boot}) {}
 
   ServiceOptions options;
   const std::string instance_id;  // random per start: tells a restart from a beat
@@ -58,6 +60,9 @@ struct Service::State {
   std::condition_variable wake;
   Roster roster;
   std::vector<std::unique_ptr<Backend>> backends;
+  std::vector<BackendReport> unavailable;
+  std::shared_ptr<std::uint64_t> seq = std::make_shared<std::uint64_t>(0);  // of our records, in all backends
+  std::vector<Clash> clashes;
   std::vector<SessionEntry> sessions;
   std::vector<LocalSession> attached;
   std::function<void()> on_changed;
@@ -67,6 +72,8 @@ struct Service::State {
   bool publish(Backend& backend, std::unique_lock<std::mutex>& lock, const std::string& record);
   void poll(Backend& backend, std::unique_lock<std::mutex>& lock);
   void clear_leftovers(Backend& backend, std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] bool has_ended(const Record& record) const;
+  void mind_clashes();
   void set_local();
   void refresh(std::unique_lock<std::mutex>& lock);
   template <class Call>
@@ -97,7 +104,11 @@ Status Service::State::call(Backend& backend, std::unique_lock<std::mutex>& lock
 bool Service::State::publish(Backend& backend, std::unique_lock<std::mutex>& lock, const std::string& record) {
   const auto done =
       call(backend, lock, [&] { return backend.plugin->publish(options.device_id, instance_id, record); });
-  if (!done) backend.publisher.failed();
+  if (done) {
+    backend.publisher.arrived();
+  } else {
+    backend.publisher.failed();
+  }
   return done.has_value();
 }
 
@@ -116,15 +127,16 @@ void Service::State::poll(Backend& backend, std::unique_lock<std::mutex>& lock) 
   if (!done) return;  // the last good list stays, and ages
   roster.observe(backend.report.id, found, static_cast<std::int64_t>(backend.plugin->lag_ms()), now());
   backend.rejected = std::move(rejected);
+  mind_clashes();
   clear_leftovers(backend, lock);
 }
 
 /// What earlier runs of this very host left behind: first said to have ended, so that readers drop it at once, later
-/// removed. Others' records are never touched.
+/// removed. Others' records are never touched, and one of our own device that somebody still writes is another's.
 void Service::State::clear_leftovers(Backend& backend, std::unique_lock<std::mutex>& lock) {
-  for (auto record : roster.own_others(instance_id)) {
+  for (auto record : roster.own_others()) {
     if (record.state != InstanceState::ended) {
-      if (record.pid != 0 && process_started(record.pid) == record.pid_started) continue;  // a second host, alive
+      if (!has_ended(record)) continue;
       record.state = InstanceState::ended;
       record.sessions.clear();
       record.endpoints.clear();
@@ -135,6 +147,26 @@ void Service::State::clear_leftovers(Backend& backend, std::unique_lock<std::mut
       (void)call(backend, lock, [&] { return backend.plugin->remove(record.device_id, record.instance_id); });
     }
   }
+}
+
+/// A process id says something where it was given out. Of another boot, or in another container with the same machine
+/// id, only time tells.
+bool Service::State::has_ended(const Record& record) const {
+  if (!record.boot.empty() && !options.boot.empty() && record.boot != options.boot) {
+    return roster.unchanged(record, 2 * roster.patience_ms(record), now());
+  }
+  return record.pid == 0 || process_started(record.pid) != record.pid_started;
+}
+
+void Service::State::mind_clashes() {
+  auto found = roster.clashes(now());
+  if (found == clashes) return;
+  clashes = std::move(found);
+  if (clashes.empty()) return;
+  log::warning("presence",
+               "another machine writes under this device's id (as '" + clashes.front().device_name +
+                   "'): its state folder was copied, or is shared. Its sessions are not listed here; remove "
+                   "the file device-id in the state folder of one of them to make it a device of its own");
 }
 
 void Service::State::set_local() {
@@ -191,13 +223,17 @@ Service::~Service() {
 
 void Service::add_backend(std::shared_ptr<plugin::PresenceBackend> backend) {
   const auto& options = state_->options;
-  Publisher publisher(options.device_id, options.device_name, state_->instance_id, options.machine,
-                      static_cast<std::int64_t>(backend->lag_ms()),
-                      static_cast<std::int64_t>(backend->min_period_ms()));
+  Publisher publisher({options.device_id, options.device_name, state_->instance_id, options.machine, options.boot},
+                      static_cast<std::int64_t>(backend->lag_ms()), static_cast<std::int64_t>(backend->min_period_ms()),
+                      state_->seq);
   BackendReport report;
   report.id = backend->id();
   state_->backends.push_back(
       std::make_unique<Backend>(Backend{std::move(backend), std::move(publisher), std::move(report), {}, -1, -1, {}}));
+}
+
+void Service::add_unavailable(std::string id, std::string problem) {
+  state_->unavailable.push_back({std::move(id), false, text::label(problem, 400), -1});
 }
 
 void Service::start() {
@@ -248,6 +284,7 @@ std::vector<BackendReport> Service::backends() const {
   const std::scoped_lock lock(state_->mutex);
   std::vector<BackendReport> out;
   for (const auto& backend : state_->backends) out.push_back(state_->report_of(*backend));
+  out.insert(out.end(), state_->unavailable.begin(), state_->unavailable.end());
   return out;
 }
 
@@ -257,14 +294,22 @@ std::string Service::json() const {
   json::Writer writer(out);
   writer.begin_object().key("sessions").begin_array();
   for (const auto& row : state_->roster.rows()) write_row(writer, row);
+  writer.end_array().key("devices").begin_array();
+  for (const auto& device : state_->roster.devices(now())) {
+    writer.begin_object().member("device_id", std::string_view(device.device_id));
+    writer.member("device_name", std::string_view(device.device_name));
+    writer.member("hosts", std::uint64_t{device.hosts}).member("sessions", std::uint64_t{device.sessions});
+    writer.member("stale", device.stale).member("this_device", device.own).end_object();
+  }
   writer.end_array().key("backends").begin_array();
-  for (const auto& backend : state_->backends) {
-    const auto report = state_->report_of(*backend);
+  const auto write_report = [&](const BackendReport& report) {
     writer.begin_object().member("id", std::string_view(report.id)).member("ok", report.ok);
     if (!report.problem.empty()) writer.member("problem", std::string_view(report.problem));
     if (report.last_good_ms >= 0) writer.member("age_ms", clock::now_ms() - report.last_good_ms);
     writer.end_object();
-  }
+  };
+  for (const auto& backend : state_->backends) write_report(state_->report_of(*backend));
+  for (const auto& report : state_->unavailable) write_report(report);
   writer.end_array().key("rejected").begin_array();
   const auto write_rejected = [&](const std::vector<Rejected>& list) {
     for (const auto& [origin, reason] : list) {
@@ -274,6 +319,11 @@ std::string Service::json() const {
   };
   write_rejected(state_->roster.rejected());
   for (const auto& backend : state_->backends) write_rejected(backend->rejected);
+  writer.end_array().key("clashes").begin_array();
+  for (const auto& clash : state_->clashes) {
+    writer.begin_object().member("instance_id", std::string_view(clash.instance_id));
+    writer.member("device_name", std::string_view(clash.device_name)).end_object();
+  }
   writer.end_array().member("revision", state_->roster.revision()).end_object();
   return out;
 }

@@ -23,6 +23,7 @@ namespace lectern::presence {
 struct ServiceOptions {
   std::string device_id, device_name, machine;
   std::int64_t poll_ms = 2'000;  // how often a backend is read
+  std::string boot = {};         // boot_hash()
 };
 
 struct BackendReport {
@@ -35,13 +36,15 @@ struct BackendReport {
 class Service {
  public:
   explicit Service(ServiceOptions options);
-  /// [control] Publishes `ended` to every backend and joins.
+  /// [control] Publishes `ended` to every backend and joins: as long as the slowest backend takes for its last call.
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
   /// [control] Before start().
   void add_backend(std::shared_ptr<plugin::PresenceBackend> backend);
+  /// [control] Before start(). One that was asked for and could not be opened: it is told of, and does nothing.
+  void add_unavailable(std::string id, std::string problem);
   /// [control] Without backends nothing runs and the list stays empty.
   void start();
 
@@ -56,7 +59,8 @@ class Service {
   [[nodiscard]] std::vector<RemoteSession> remote_sessions() const;
   /// [any] 404 `remote_session_not_found`.
   [[nodiscard]] Result<RemoteSession> find(std::string_view session_id) const;
-  /// [any] Body of GET /api/v1/presence: {"sessions":[…],"backends":[…],"rejected":[…],"revision":n}.
+  /// [any] Body of GET /api/v1/presence:
+  /// {"sessions":[…],"devices":[…],"backends":[…],"rejected":[…],"clashes":[…],"revision":n}.
   [[nodiscard]] std::string json() const;
   [[nodiscard]] std::vector<BackendReport> backends() const;
 

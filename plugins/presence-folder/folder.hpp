@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "../presence-common/files.hpp"
 #include "lectern/sdk/health.hpp"
 #include "lectern/sdk/presence.hpp"
 
@@ -42,6 +43,7 @@ class Folder final : public lectern::sdk::Presence {
  private:
   void write_record(std::string_view device_id, std::string_view instance_id, std::string_view record);
   std::string root_;  // …/v1
+  presence_common::KnownNames known_;
 };
 
 }  // namespace presence_folder

@@ -51,7 +51,7 @@ class RosterTest : public ::testing::Test {
     }
   }
   Clock clock_;
-  Roster roster_{"me", "my-machine"};
+  Roster roster_{{"me", "my-machine"}};
 };
 
 TEST_F(RosterTest, ShowsWhatProtocol6Says) {
@@ -97,7 +97,7 @@ TEST_F(RosterTest, ALoopbackEndpointCountsOnTheSameMachineOnly) {
   ++record.seq;
   see({record});
   EXPECT_EQ(roster_.rows().size(), 1u);
-  Roster unknown("me", "");
+  Roster unknown({"me", ""});
   record.machine = "";
   unknown.observe("folder", {{"x", write_record(record)}}, lag, clock_.now);
   unknown.refresh(clock_.now);
@@ -142,7 +142,7 @@ TEST_F(RosterTest, AnyOrderOfRecordsGivesTheSameList) {  // I4
   std::optional<std::vector<RemoteSession>> first;
   for (int round = 0; round < 50; ++round) {
     std::shuffle(records.begin(), records.end(), random);
-    Roster roster("me", "my-machine");
+    Roster roster({"me", "my-machine"});
     std::vector<FoundRecord> found;
     for (const auto& record : records) found.push_back({"x", write_record(record)});
     roster.observe("folder", found, lag, clock_.now);
@@ -166,6 +166,14 @@ TEST_F(RosterTest, SeveralSessionsOfOneHostAreSeveralRowsNewestFirst) {  // I5
   EXPECT_EQ(roster_.rows()[0].session_id, "new");
   EXPECT_TRUE(roster_.rows()[0].needs_input);
   EXPECT_EQ(roster_.rows()[2].session_id, "old");
+  auto silent = record_of(clock_, "dev-b", "s");
+  silent.sessions.clear();
+  see({record, silent});
+  EXPECT_EQ(roster_.rows().size(), 3u);
+  const auto devices = roster_.devices(clock_.now);
+  ASSERT_EQ(devices.size(), 2u) << "a device without sessions is there too";
+  EXPECT_EQ(devices[0].sessions, 3u);
+  EXPECT_EQ(devices[1].sessions, 0u);
 }
 
 TEST_F(RosterTest, LookupAgreesWithTheList) {  // I6
@@ -225,7 +233,7 @@ TEST_F(RosterTest, ASilentWriterGoesStaleThenAway) {  // I25
 }
 
 TEST_F(RosterTest, ALiveSilentSessionStaysForTenTtls) {  // I24
-  Publisher publisher("dev-a", "Laptop", "boot1", "other-machine", lag, 1'000);
+  Publisher publisher({"dev-a", "Laptop", "boot1", "other-machine"}, lag, 1'000);
   publisher.set_endpoints({{"wss", "10.0.0.7:8899", "lan", {}, 0}});
   publisher.set_sessions({{"s1", {}, "A", "idle", false, clock_.now.wall_ms}});
   std::string file;
@@ -241,7 +249,7 @@ TEST_F(RosterTest, ALiveSilentSessionStaysForTenTtls) {  // I24
 }
 
 TEST_F(RosterTest, AGracefulEndIsSeenAtOnceAndStaysSeen) {  // I25
-  Publisher publisher("dev-a", "Laptop", "boot1", "other-machine", lag, 1'000);
+  Publisher publisher({"dev-a", "Laptop", "boot1", "other-machine"}, lag, 1'000);
   publisher.set_endpoints({{"wss", "10.0.0.7:8899", "lan", {}, 0}});
   publisher.set_sessions({{"s1", {}, "A", "idle", false, clock_.now.wall_ms}});
   const auto live = *publisher.due(clock_.now);
@@ -258,7 +266,7 @@ TEST_F(RosterTest, AGracefulEndIsSeenAtOnceAndStaysSeen) {  // I25
 
 TEST_F(RosterTest, WallClocksOfOthersDecideNothingButTheFirstSight) {  // F3
   for (const std::int64_t off : {-5ll * 365 * 86'400'000, -3'600'000ll, 3'600'000ll, 5ll * 365 * 86'400'000}) {
-    Roster roster("me", "my-machine");
+    Roster roster({"me", "my-machine"});
     auto record = record_of(clock_, "dev-a", "s1");
     record.written_at_ms += off;
     record.sessions[0].updated_at_ms += off;
@@ -326,6 +334,182 @@ TEST_F(RosterTest, TheInstanceThatAdvancesWinsOverTheOneThatStopped) {
   EXPECT_EQ(roster_.rows().front().title, "alive");
 }
 
+TEST_F(RosterTest, OfTwoDevicesThatBothBeatEveryReaderShowsTheSameOne) {  // I4, hysteresis
+  Roster late({"me-too", "third-machine"});
+  auto a = record_of(clock_, "dev-a", "s1"), b = record_of(clock_, "dev-b", "s1");
+  see({b});
+  EXPECT_FALSE(roster_.rows().at(0).contested);
+  const auto changes_before = roster_.revision();
+  for (int beat = 0; beat < 20; ++beat) {
+    clock_.pass(15'000);
+    auto& writes = beat % 2 == 0 ? a : b;
+    ++writes.seq;
+    see({a, b});
+    late.observe("folder", {{"b", write_record(b)}, {"a", write_record(a)}}, lag, clock_.now);
+    late.refresh(clock_.now);
+    ASSERT_EQ(roster_.rows().size(), 1u);
+    EXPECT_EQ(roster_.rows()[0].device_id, "dev-a");
+    EXPECT_TRUE(roster_.rows()[0].contested) << "it is said that two claim it";
+    EXPECT_EQ(late.rows(), roster_.rows());
+  }
+  EXPECT_EQ(roster_.revision(), changes_before + 1) << "they do not change places with every beat";
+  // The one that is shown falls silent: the other takes over before it is stale.
+  for (int beat = 0; beat < 8; ++beat) {
+    clock_.pass(15'000);
+    ++b.seq;
+    see({a, b});
+  }
+  EXPECT_EQ(roster_.rows().at(0).device_id, "dev-b");
+  EXPECT_FALSE(roster_.rows()[0].stale);
+}
+
+TEST_F(RosterTest, TwoBusySessionsKeepTheirPlaces) {  // F14, hysteresis
+  auto a = record_of(clock_, "dev-a", "s1"), b = record_of(clock_, "dev-b", "s2");
+  see({a, b});
+  const auto first = roster_.rows().at(0).session_id;
+  for (int i = 0; i < 4; ++i) {
+    clock_.pass(2'000);
+    auto& used = i % 2 == 0 ? b : a;
+    ++used.seq;
+    used.sessions[0].updated_at_ms = clock_.now.wall_ms;
+    see({a, b});
+    EXPECT_EQ(roster_.rows().at(0).session_id, first) << i;
+  }
+  clock_.pass(20'000);
+  ++b.seq;
+  b.sessions[0].updated_at_ms = clock_.now.wall_ms;
+  see({a, b});
+  EXPECT_EQ(roster_.rows().at(0).session_id, "s2") << "but newest first it is";
+}
+
+TEST_F(RosterTest, WhereNothingIsOnItsWayWhatIsNotThereHasEnded) {
+  const auto here = record_of(clock_, "dev-a", "s1"), other = record_of(clock_, "dev-b", "s2");
+  const auto look = [&](const std::string& backend, const std::vector<Record>& records, std::int64_t lag_ms) {
+    std::vector<FoundRecord> found;
+    for (const auto& record : records) found.push_back({record.device_id, write_record(record)});
+    roster_.observe(backend, found, lag_ms, clock_.now);
+    roster_.refresh(clock_.now);
+    return roster_.rows().size();
+  };
+  EXPECT_EQ(look("local", {here}, 0), 1u);
+  EXPECT_EQ(look("folder", {here, other}, lag), 2u);
+  EXPECT_EQ(look("local", {}, 0), 1u) << "gone at once, whatever the folder still holds";
+  EXPECT_EQ(look("folder", {here, other}, lag), 1u);
+  auto beat = here;
+  ++beat.seq;
+  EXPECT_EQ(look("folder", {beat, other}, lag), 2u) << "unless it goes on writing";
+  EXPECT_EQ(look("local", {}, 0), 2u);
+  EXPECT_EQ(look("folder", {}, lag), 2u) << "what a folder does not list ages";
+}
+
+TEST_F(RosterTest, OurOwnDevicesOtherHostIsListedWhereItIsKnownToRun) {
+  Roster roster({"me", "my-machine", "boot-mine", "this-boot"});
+  auto own = record_of(clock_, "me", "s-own"), beside = record_of(clock_, "me", "s-beside");
+  own.instance_id = "boot-mine";
+  beside.instance_id = "boot-beside";
+  own.endpoints = beside.endpoints = {{"ws", "127.0.0.1:8900", "loopback", {}, 0}};
+  const std::vector<FoundRecord> found{{"own", write_record(own)}, {"beside", write_record(beside)}};
+  roster.observe("folder", found, lag, clock_.now);
+  roster.refresh(clock_.now);
+  EXPECT_TRUE(roster.rows().empty()) << "a copied file proves nobody alive";
+  roster.observe("local", found, 0, clock_.now);
+  roster.refresh(clock_.now);
+  ASSERT_EQ(roster.rows().size(), 1u);
+  EXPECT_EQ(roster.rows()[0].session_id, "s-beside");
+  EXPECT_TRUE(roster.clashes(clock_.now).empty());
+}
+
+TEST_F(RosterTest, AClonedDeviceIsToldAndNeitherListedNorTakenForALeftover) {  // F8
+  Roster roster({"me", "my-machine", "mine", "my-boot"});
+  auto clone = record_of(clock_, "me", "s1");
+  clone.machine = "my-machine";  // of the same image
+  clone.boot = "its-boot";
+  const auto look = [&] {
+    roster.observe("folder", {{"x", write_record(clone)}}, lag, clock_.now);
+    roster.refresh(clock_.now);
+    return roster.clashes(clock_.now).size();
+  };
+  EXPECT_EQ(look(), 0u) << "an older run of ours looks the same";
+  clock_.pass(10'000);
+  ++clone.seq;
+  EXPECT_EQ(look(), 1u) << "but it does not go on writing";
+  EXPECT_EQ(roster.clashes(clock_.now)[0].device_name, "Laptop");
+  EXPECT_TRUE(roster.rows().empty());
+  for (int i = 0; i < 200; ++i) {
+    clock_.pass(2'000);
+    look();
+  }
+  EXPECT_EQ(look(), 0u) << "it is over when the other stops";
+}
+
+TEST_F(RosterTest, ASecondBackendIsAsGoodAsTheFirst) {  // F24
+  const auto seq = std::make_shared<std::uint64_t>(0);
+  Publisher local({"dev-a", "Laptop", "boot1", "other"}, 1'000, 500, seq);
+  Publisher folder({"dev-a", "Laptop", "boot1", "other"}, lag, 1'000, seq);
+  for (auto* one : {&local, &folder}) {
+    one->set_endpoints({{"wss", "10.0.0.7:8899", "lan", {}, 0}});
+    one->set_sessions({{"s1", {}, "A", "idle", false, 1}});
+  }
+  std::string local_text, folder_text;
+  const auto beat = [&](bool local_works) {
+    if (auto record = folder.due(clock_.now)) folder_text = *record;
+    if (auto record = local.due(clock_.now); record && local_works) local_text = *record;
+    if (local_works) roster_.observe("local", {{"x", local_text}}, 1'000, clock_.now);
+    roster_.observe("folder", {{"y", folder_text}}, lag, clock_.now);
+    roster_.refresh(clock_.now);
+  };
+  for (int i = 0; i < 100; ++i) {
+    beat(true);
+    clock_.pass(2'000);
+  }
+  ASSERT_EQ(roster_.rows().size(), 1u);
+  for (int i = 0; i < 300; ++i) {
+    beat(false);
+    ASSERT_EQ(roster_.rows().size(), 1u) << i;
+    ASSERT_FALSE(roster_.rows()[0].stale) << "the first backend had higher numbers, " << i;
+    clock_.pass(2'000);
+  }
+}
+
+TEST_F(RosterTest, MadeUpHostsDoNotFillTheMemory) {  // F9
+  Roster roster({"me", "my-machine", "", "", 200});
+  const auto look = [&](int round, int hosts) {
+    std::vector<FoundRecord> found;
+    for (int i = 0; i < hosts; ++i) {
+      auto record = record_of(clock_, "dev-" + std::to_string(round) + "-" + std::to_string(i), "s");
+      found.push_back({record.device_id, write_record(record)});
+    }
+    roster.observe("folder", found, lag, clock_.now);
+    clock_.pass(2'000);
+    return roster.rejected().size();
+  };
+  for (int round = 0; round < 5; ++round) {
+    EXPECT_EQ(look(round, 90), 0u) << "those that are listed no more make room";
+  }
+  EXPECT_EQ(look(5, 250), 50u) << "what is too much is said";
+  roster.refresh(clock_.now);
+  EXPECT_EQ(roster.rows().size(), 1u);
+}
+
+TEST_F(RosterTest, NumbersAndNamesThatLeadInwardsAreNotDialled) {
+  auto record = record_of(clock_, "dev-a", "s1");
+  for (const auto* address :
+       {"2130706433:80", "0x7f.1:80", "127.1:80", "0177.0.0.1:80", "localhost.:80", "x.localhost:80", "0:80",
+        "metadata.google.internal:80", "[fd00:ec2::254]:80", "[64:ff9b::a9fe:a9fe]:80", "[::ffff:169.254.169.254]:80",
+        "[::127.0.0.1]:80", "168.63.129.16:80", "100.100.100.200:80", "[not-v6]:80", "255.255.255.255:80"}) {
+    record.endpoints = {{"ws", address, "lan", {}, 0}};
+    ++record.seq;
+    see({record});
+    EXPECT_TRUE(roster_.rows().empty()) << address;
+  }
+  for (const auto* address : {"10.0.0.7:80", "[fd00::7]:80", "desk.local:80", "8.8.8.8:80", "[2001:db8::1]:80"}) {
+    record.endpoints = {{"ws", address, "lan", {}, 0}};
+    ++record.seq;
+    see({record});
+    EXPECT_EQ(roster_.rows().size(), 1u) << address;
+  }
+}
+
 TEST_F(RosterTest, TextsOfOthersAreSafeToShow) {  // F10
   auto record = record_of(clock_, "dev-a", "s1");
   record.device_name = "a\x1b[31m\nb\xE2\x80\xAE" + std::string(10'000, 'x');
@@ -340,7 +524,7 @@ TEST_F(RosterTest, TextsOfOthersAreSafeToShow) {  // F10
 
 TEST(Publisher, BeatsAndNoMoreOftenThanAllowed) {
   Clock clock;
-  Publisher publisher("dev", "Name", "boot", "machine", lag, 1'000);
+  Publisher publisher({"dev", "Name", "boot", "machine"}, lag, 1'000);
   EXPECT_EQ(publisher.ttl_ms(), 120'000);
   EXPECT_EQ(publisher.beat_ms(), 30'000);
   ASSERT_TRUE(publisher.due(clock.now));
@@ -358,6 +542,17 @@ TEST(Publisher, BeatsAndNoMoreOftenThanAllowed) {
   publisher.failed();
   clock.pass(1'000);
   EXPECT_TRUE(publisher.due(clock.now)) << "what did not get through is tried again";
+  publisher.failed();
+  clock.pass(1'000);
+  EXPECT_FALSE(publisher.due(clock.now)) << "less often the longer it fails";
+  clock.pass(1'000);
+  EXPECT_TRUE(publisher.due(clock.now));
+  for (int i = 0; i < 40; ++i) publisher.failed();
+  clock.pass(30'000);
+  EXPECT_TRUE(publisher.due(clock.now)) << "but with each beat at least";
+  publisher.arrived();
+  clock.pass(29'999);
+  EXPECT_FALSE(publisher.due(clock.now));
 }
 
 TEST(PresenceRecord, NoTokenGetsIntoIt) {  // I26

@@ -26,7 +26,7 @@ describe('lectern', () => {
     });
 
   it('has help for itself and each command', () => {
-    for (const args of [['--help'], ...['serve', 'open', 'create', 'ls', 'takeover', 'policy', 'plugins', 'version'].map((name) => [name, '--help'])]) {
+    for (const args of [['--help'], ...['serve', 'open', 'create', 'ls', 'presence', 'devices', 'takeover', 'policy', 'plugins', 'version'].map((name) => [name, '--help'])]) {
       const result = run(...args);
       expect([args, result.status]).toEqual([args, 0]);
       expect(result.stdout.length).toBeGreaterThan(100);
@@ -56,12 +56,22 @@ describe('lectern', () => {
     const listed = JSON.parse(run('ls', '--json').stdout);
     expect(JSON.stringify(listed)).toContain(info.session_id);
     expect(run('policy', '--json').stdout).toContain('local-takeover');
+    const b = await Client.join(host, info.session_id);
+    const tried = run('policy', 'collaborative', '--dry-run');
+    expect([tried.status, tried.stdout]).toEqual([0, expect.stringMatching(/^collaborative: 1 difference\n {2}\S+: installed\n {4}now {3}nothing\n {4}then {2}grant to \d+\n/)]);
+    expect(run('policy', '--json').stdout).toContain('local-takeover');
+    expect(run('policy', '--dry-run').status).toBe(2);
+    const reloaded = run('plugins', 'reload', 'local-takeover');
+    expect([reloaded.status, reloaded.stdout]).toEqual([0, expect.stringMatching(/^local-takeover: generation \d+\n {2}\S+ {2}swapped\n$/)]);
+    expect(run('plugins', 'reload').status).toBe(2);
+    expect(run('plugins', 'reload', 'nosuch').status).toBe(1);
     const took = run('takeover', info.session_id, '--json');
     expect(took.status).toBe(0);
     expect(JSON.parse(took.stdout).epoch).toBeGreaterThan(a.ready.epoch);
     await a.event('consumer-capabilities', (data) => data.consumer_capabilities.edit === false);
     expect(run('takeover', 'nosuch').status).not.toBe(0);
     await a.close();
+    await b.close();
   });
 
   it('says with its own code when no host runs', () => {

@@ -1,11 +1,12 @@
 // Two hosts share a folder: each sees the other's live sessions, nobody sees their own (protocol 6). And the host-wide
 // stream, which tells of sessions here and elsewhere (protocol 2).
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host, until } from '../support/host';
+import { Host, LECTERN, until } from '../support/host';
 
 describe('presence-folder', () => {
   it('publishes live sessions in one file per instance and derives those of others', async () => {
@@ -50,6 +51,44 @@ describe('presence-folder', () => {
       await two.stop();
       if (one.process.exitCode === null) await one.stop();
       fs.rmSync(shared, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('presence-local', () => {
+  it('shows hosts of one person on one machine to each other without a word of configuration, and a killed one goes', async () => {
+    const one = await Host.start();
+    const two = await Host.start({ home: one.home, args: ['--device-name', 'Desk'] });
+    const off = await Host.start({ home: one.home, args: ['--no-presence-local'] });
+    const stranger = await Host.start();
+    const cli = (...args: string[]) =>
+      spawnSync(LECTERN, [...args, '--server', one.url, '--token', one.token], {
+        encoding: 'utf8',
+        env: { ...process.env, XDG_STATE_HOME: path.join(one.home, 'state'), XDG_CONFIG_HOME: path.join(one.home, 'config'), XDG_RUNTIME_DIR: path.join(one.home, 'run') },
+      });
+    try {
+      for (const host of [one, two, off, stranger]) await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
+      const presence = async (host: Host) => (await host.get('/api/v1/presence')).body;
+      const ids = async (host: Host) => (await presence(host)).sessions.map((row: any) => row.session_id);
+      const there = (await two.get('/api/v1/sessions')).body.sessions[0].session_id;
+      await until('the other host is seen', async () => (await ids(one)).length === 1, 30_000);
+      expect(await ids(one)).toEqual([there]);
+      await until('and sees this one', async () => (await ids(two)).length === 1, 30_000);
+      expect((await presence(one)).backends).toMatchObject([{ id: 'presence-local', ok: true }]);
+      expect((await presence(one)).devices).toMatchObject([{ device_name: 'Desk', hosts: 1, sessions: 1, this_device: true }]);
+      expect((await presence(off)).backends).toEqual([]);
+      expect(await ids(stranger)).toEqual([]);
+      const said = cli('presence');
+      expect([said.status, said.stdout]).toEqual([0, expect.stringContaining(`${there}  n.ipynb  on Desk`)]);
+      expect(JSON.parse(cli('presence', '--json').stdout).sessions[0].session_id).toBe(there);
+      expect(cli('devices').stdout).toMatch(/Desk \(this one\) {2}1 hosts, 1 sessions/);
+      expect(JSON.parse(cli('devices', '--json').stdout).devices).toHaveLength(1);
+      expect(cli('devices', 'odd').status).toBe(2);
+      await two.kill('SIGKILL');
+      await until('the killed one is gone', async () => (await ids(one)).length === 0, 30_000);
+      expect(cli('presence').stdout).toContain('No session is live elsewhere');
+    } finally {
+      for (const host of [two, off, stranger, one]) await host.stop();
     }
   });
 });

@@ -215,7 +215,8 @@ void odd_ids(const Context& context, Report& report) {
 
 /// The file that holds a record; empty when there is none.
 fs::path file_of(const fs::path& folder, const std::string& text) {
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+  std::error_code none;  // a backend may keep its records elsewhere
+  for (const auto& entry : fs::recursive_directory_iterator(folder, none)) {
     if (!entry.is_regular_file()) continue;
     std::ifstream file(entry.path(), std::ios::binary);
     if (std::string(std::istreambuf_iterator<char>(file), {}).find(text) != std::string::npos) return entry.path();
