@@ -17,7 +17,8 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccach
   libzmq3-dev cppzmq-dev libyaml-cpp-dev libseccomp-dev liblua5.4-dev)
 # What only the tests need.
 TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 clang-tidy-14 shellcheck chromium
-  fonts-dejavu-core python3-venv python3-yaml abigail-tools curl openssl binutils make)
+  fonts-dejavu-core python3-venv python3-yaml abigail-tools curl openssl binutils make
+  redis-server)
 
 # What only the nightly run needs: a kernel of another language.
 NIGHTLY_PACKAGES=(r-cran-irkernel)

@@ -36,7 +36,7 @@ python3 - "$list" <<'PY' || fail "not every plugin came along"
 import json, sys
 found = {p["id"] for p in json.loads(sys.argv[1])["plugins"] if p["state"] != "refused"}
 missing = {"local-takeover", "collaborative", "transport-websocket", "transport-sse", "format-ipynb", "runtime-jupyter",
-           "presence-folder"} - found
+           "presence-folder", "presence-local", "presence-redis"} - found
 strangers = {p["id"] for p in json.loads(sys.argv[1])["plugins"] if p.get("trusted") is False}
 sys.exit(f"missing: {missing}, not on the list of own plugins: {strangers}" if missing or strangers else 0)
 PY
