@@ -47,12 +47,21 @@ void Conversation::end() {
   fence_.clear();
 }
 
-void Conversation::state(std::int64_t value, std::string_view why, std::string_view info) {
+void Conversation::state(std::int64_t value, std::string_view why, std::string_view info, std::string_view metadata) {
   lectern::sdk::RuntimeEvent event;
   event.kind = LECTERN_RUN_STATE;
   event.value = value;
   event.text = why;
   event.json = info;
+  event.metadata = metadata;
+  send(event);
+}
+
+void Conversation::reply(std::uint64_t request, std::string_view content) {
+  lectern::sdk::RuntimeEvent event;
+  event.kind = LECTERN_RUN_REPLY;
+  event.request = request;
+  event.json = content;
   send(event);
 }
 
@@ -88,10 +97,9 @@ std::string Conversation::answer_input() {
   return std::exchange(input_parent_, {});
 }
 
-/// What follows "<session>_" in an id of ours: the kind and the rest. Empty for anybody else's.
-std::string_view Conversation::own_part(std::string_view parent_id) const {
-  if (parent_id.size() < session_.size() + 2 || !parent_id.starts_with(session_)) return {};
-  return parent_id.substr(session_.size() + 1);
+std::string_view Conversation::own_part(std::string_view id) const {  // "<session>_<kind><rest>"
+  if (id.size() < session_.size() + 2 || !id.starts_with(session_)) return {};
+  return id.substr(session_.size() + 1);
 }
 
 std::uint64_t Conversation::execution_of(std::string_view parent_id) const {
@@ -116,13 +124,7 @@ void Conversation::on_shell(const KernelMessage& message) {
     if (part.front() == 's') no_reply_comes(number_in(part.substr(1)));
     return;
   }
-  if (part.front() == 'r') {
-    lectern::sdk::RuntimeEvent event;
-    event.kind = LECTERN_RUN_REPLY;
-    event.request = number_in(part.substr(1));
-    event.json = message.content;
-    return send(event);
-  }
+  if (part.front() == 'r') return reply(number_in(part.substr(1)), message.content);
   if (message.type != "execute_reply" || part.front() != 'x') return;
   const auto execution = number_in(part.substr(1));
   const auto it = runs_.find(execution);

@@ -39,7 +39,10 @@ class Conversation {
   /// No run goes on.
   void end();
 
-  void state(std::int64_t value, std::string_view why = {}, std::string_view info = {});
+  /// `metadata` as of LECTERN_RUN_STATE.
+  void state(std::int64_t value, std::string_view why = {}, std::string_view info = {}, std::string_view metadata = {});
+  /// The kernel's answer to what the host asked.
+  void reply(std::uint64_t request, std::string_view content);
   /// Both the answers and the output channel are known to reach us: nothing that is printed from now on is lost.
   [[nodiscard]] bool heard() const { return shell_heard_ && iopub_heard_; }
   [[nodiscard]] bool shell_heard() const { return shell_heard_; }
@@ -58,6 +61,8 @@ class Conversation {
   std::string answer_input();
 
   // What comes from it.
+  /// The kind and the rest of an id of ours; empty for anybody else's.
+  [[nodiscard]] std::string_view own_part(std::string_view id) const;
   void on_shell(const KernelMessage& message);
   void on_iopub(const KernelMessage& message);
   void on_input(const KernelMessage& message);
@@ -95,7 +100,6 @@ class Conversation {
   void no_reply_comes(std::uint64_t execution);
   void say_error(std::uint64_t execution, std::string_view name, std::string_view words);
   [[nodiscard]] std::uint64_t execution_of(std::string_view parent_id) const;
-  [[nodiscard]] std::string_view own_part(std::string_view parent_id) const;
 
   std::uint64_t kernel_;
   lectern::sdk::RuntimeEvents events_;

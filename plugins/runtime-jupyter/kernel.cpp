@@ -11,6 +11,7 @@
 
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
+#include "questions.hpp"
 
 namespace jupyter {
 namespace json = lectern::sdk::json;
@@ -24,7 +25,7 @@ constexpr std::int64_t ask_busy_ms = 300;        // the same when code runs, whi
 constexpr std::int64_t terminate_ms = 500;       // SIGTERM, then SIGKILL
 constexpr std::int64_t ping_every_ms = 5'000;
 constexpr std::int64_t pong_within_ms = 15'000;
-constexpr std::int64_t lost_end_ms = 1'000;
+constexpr std::int64_t watch_every_ms = 1'000;
 constexpr std::size_t batch = 256;  // messages of one line per turn: others get theirs
 constexpr auto never = std::numeric_limits<std::int64_t>::max();
 
@@ -37,11 +38,6 @@ constexpr unsigned bit(unsigned slot) {
 }
 constexpr unsigned bit(Line line) {
   return bit(static_cast<unsigned>(line));
-}
-
-constexpr std::string_view execute_options(bool history, bool silent) {
-  if (silent) return R"(,"silent":true,"store_history":false)";
-  return history ? R"(,"silent":false,"store_history":true)" : R"(,"silent":false,"store_history":false)";
 }
 
 std::int64_t now_ms() {
@@ -99,7 +95,7 @@ Command command_of(const StartPlan& plan, const std::string& connection_file) {
 
 Kernel::Kernel(std::uint64_t number, StartPlan plan, zmq::context_t& context, Watcher& watcher,
                lectern::sdk::RuntimeEvents events)
-    : number_(number), plan_(std::move(plan)), context_(context), watcher_(watcher), events_(events) {}
+    : number_(number), plan_(std::move(plan)), context_(context), watcher_(watcher), talk_(number, events) {}
 
 void Kernel::say(Line line, std::string_view type, const std::string& id, std::string_view content,
                  std::string_view parent, std::string_view metadata, const std::vector<std::string>& buffers) {
@@ -107,17 +103,11 @@ void Kernel::say(Line line, std::string_view type, const std::string& id, std::s
   watcher_.again(number_, static_cast<unsigned>(line));
 }
 
-void Kernel::state(std::int64_t value, std::string_view why, std::string_view info) {
-  lectern::sdk::RuntimeEvent event;
-  event.kind = LECTERN_RUN_STATE;
-  event.value = value;
-  event.text = why;
-  event.json = info;
+void Kernel::state(std::int64_t value, std::string_view info) {
   std::string facts;
   if (!info.empty()) facts = front_end_folders(plan_.spec);
-  if (value == LECTERN_KERNEL_STARTING && process_) facts = "{\"process\":" + std::to_string(process_->pid()) + "}";
-  event.metadata = facts;
-  send_event(event);
+  if (value == LECTERN_KERNEL_STARTING) facts = "{\"process\":" + std::to_string(process_->pid()) + "}";
+  talk_.state(value, {}, info, facts);
 }
 
 void Kernel::start() {
@@ -132,11 +122,8 @@ void Kernel::start() {
   }
   phase_ = Phase::starting;
   alive = true;
-  iopub_seen_ = unreachable_ = busy_ = false;
-  info_.clear();
-  runs_.clear();
-  comm_execution_.clear();
-  input_parent_.clear();
+  talk_.begin(connection_->wire.session());
+  unreachable_ = false;
   stop_step_ = 0;
   started_ms_ = now_ms();
   info_asked_ms_ = 0;
@@ -144,20 +131,16 @@ void Kernel::start() {
   ask_info();
 }
 
-std::string Kernel::id(char kind, std::string_view rest) {
-  return connection_->wire.session() + "_" + kind + std::string(rest);
-}
-
 void Kernel::ask_info() {
   info_asked_ms_ = now_ms();
-  say(Line::shell, "kernel_info_request", id('i', std::to_string(next_id_++)), "{}");
+  say(Line::shell, "kernel_info_request", talk_.next_id(), "{}");
 }
 
 void Kernel::become_ready() {
-  if (phase_ != Phase::starting || info_.empty() || !iopub_seen_) return;
+  if (phase_ != Phase::starting || !talk_.heard()) return;
   phase_ = Phase::ready;
   ping_ms_ = pong_ms_ = now_ms();
-  state(LECTERN_KERNEL_IDLE, {}, info_);
+  state(LECTERN_KERNEL_IDLE, talk_.info());
   for (auto& queued : std::exchange(waiting_, {})) send_execute(queued);
 }
 
@@ -171,21 +154,15 @@ void Kernel::execute(std::uint64_t execution, std::string code, std::uint32_t fl
 }
 
 void Kernel::send_execute(const Queued& queued) {
-  runs_[queued.execution] = {};
-  std::string content = "{\"code\":";
-  json::quote(queued.code, content);
-  content +=
-      execute_options((queued.flags & LECTERN_EXECUTE_NO_HISTORY) == 0, (queued.flags & LECTERN_EXECUTE_SILENT) != 0);
-  content += R"(,"user_expressions":{},"stop_on_error":true,"allow_stdin":)";
-  content += (queued.flags & LECTERN_EXECUTE_NO_STDIN) != 0 ? "false}" : "true}";
-  say(Line::shell, "execute_request", id('x', std::to_string(queued.execution)), content);
+  const auto content = talk_.begin_run(queued.execution, queued.code, queued.flags);
+  say(Line::shell, "execute_request", talk_.id('x', std::to_string(queued.execution)), content);
 }
 
 void Kernel::interrupt() {
   if (!process_ || !connection_) return;
-  for (auto& [execution, run] : runs_) run.interrupted = true;
+  talk_.interrupted();
   if (plan_.spec.interrupt_mode == "message") {
-    say(Line::control, "interrupt_request", id('i', std::to_string(next_id_++)), "{}");
+    say(Line::control, "interrupt_request", talk_.next_id(), "{}");
   } else {
     process_->signal_group(SIGINT);
   }
@@ -197,7 +174,7 @@ void Kernel::stop(bool restart) {
     if (shut_down_) {
       alive = false;
       watcher_.again(number_, end_slot);  // whoever keeps this object sees that it is gone()
-      return state(LECTERN_KERNEL_DEAD, "shutdown");
+      return talk_.state(LECTERN_KERNEL_DEAD, "shutdown");
     }
     state(LECTERN_KERNEL_RESTARTING);
     restart_after_stop_ = true;
@@ -210,8 +187,7 @@ void Kernel::stop(bool restart) {
   // A kernel that is not up yet would answer only when it is: nothing of it is worth waiting for.
   stop_step_ = phase_ == Phase::starting ? 1 : 0;
   try {
-    say(Line::control, "shutdown_request", id('i', std::to_string(next_id_++)),
-        restart ? R"({"restart":true})" : R"({"restart":false})");
+    say(Line::control, "shutdown_request", talk_.next_id(), restart ? R"({"restart":true})" : R"({"restart":false})");
   } catch (const std::exception&) {  // no descriptor left for the control line
     stop_step_ = 1;
   }
@@ -221,28 +197,25 @@ void Kernel::stop(bool restart) {
 }
 
 void Kernel::input(std::string_view value) {
-  if (input_parent_.empty() || !connection_) return;
-  say(Line::input, "input_reply", id('i', std::to_string(next_id_++)),
-      "{\"status\":\"ok\",\"value\":" + json::quoted(value) + "}", input_parent_);
-  input_parent_.clear();
+  const auto parent = talk_.answer_input();
+  if (parent.empty() || !connection_) return;
+  say(Line::input, "input_reply", talk_.next_id(), Conversation::input_content(value), parent);
 }
 
 void Kernel::request(std::uint64_t request, std::string_view kind, std::string_view content) {
   if (!connection_) return;
-  say(Line::shell, std::string(kind) + "_request", id('r', std::to_string(request)), content);
+  say(Line::shell, std::string(kind) + "_request", talk_.id('r', std::to_string(request)), content);
 }
 
 void Kernel::question(std::uint64_t request, const std::string& content) {
   if (!connection_) return;
-  say(Line::shell, "execute_request", id('q', std::to_string(request)), content);
+  say(Line::shell, "execute_request", talk_.id('q', std::to_string(request)), content);
 }
 
 void Kernel::comm(const CommCopy& message) {
   if (!connection_) return;
-  std::string content = "{\"comm_id\":" + json::quoted(message.comm_id);
-  if (message.kind == "open") content += ",\"target_name\":" + json::quoted(message.target);
-  content += ",\"data\":" + (message.data.empty() ? "{}" : message.data) + "}";
-  say(Line::shell, "comm_" + message.kind, id('c', message.comm_id), content, {}, message.metadata, message.buffers);
+  say(Line::shell, "comm_" + message.kind, talk_.id('c', message.comm_id), Conversation::comm_content(message), {},
+      message.metadata, message.buffers);
 }
 
 void Kernel::handle(unsigned slots) {
@@ -277,7 +250,26 @@ void Kernel::take_pongs() {
   for (zmq::message_t pong; socket != nullptr && socket->recv(pong, zmq::recv_flags::dontwait);) came = true;
   if (!came) return;
   pong_ms_ = now_ms();
-  if (std::exchange(unreachable_, false)) state(busy_ ? LECTERN_KERNEL_BUSY : LECTERN_KERNEL_IDLE);
+  if (std::exchange(unreachable_, false)) state(talk_.busy() ? LECTERN_KERNEL_BUSY : LECTERN_KERNEL_IDLE);
+}
+
+void Kernel::on_shell(const Message& message) {
+  const auto part = talk_.own_part(message.parent_id);
+  if (part.starts_with('q') && message.type == "execute_reply") {
+    return talk_.reply(static_cast<std::uint64_t>(json::integer(part.substr(1)).value_or(0)),
+                       answer_of(message.content));
+  }
+  const bool first_word = !talk_.shell_heard();
+  talk_.on_shell(message);
+  if (first_word && talk_.shell_heard()) info_asked_ms_ = 0;  // asked again at once if its echo is not heard yet
+  become_ready();
+}
+
+void Kernel::on_iopub(const Message& message) {
+  // What a question makes the kernel print is no output.
+  if (talk_.own_part(message.parent_id).starts_with('q')) return;
+  talk_.on_iopub(message);
+  become_ready();
 }
 
 void Kernel::read_words() {
@@ -314,7 +306,7 @@ void Kernel::process_ended(const std::string& how) {
   if (shut_down_) {
     phase_ = Phase::dead;
     alive = false;
-    return state(LECTERN_KERNEL_DEAD, "shutdown");
+    return talk_.state(LECTERN_KERNEL_DEAD, "shutdown");
   }
   const bool again = was_starting && address_taken && std::exchange(port_retry_left_, false);
   if (!again && !std::exchange(restart_after_stop_, false)) return dead(was_stopping ? "the kernel ended" : why);
@@ -330,8 +322,14 @@ void Kernel::dead(const std::string& why) {
   alive = false;
   drop_process();
   waiting_.clear();
-  runs_.clear();
-  state(LECTERN_KERNEL_DEAD, why);
+  talk_.end();
+  talk_.state(LECTERN_KERNEL_DEAD, why);
+}
+
+void Kernel::watch_runs(std::int64_t now) {
+  const auto probes = talk_.probes(now);
+  for (const auto& id : probes.control) say(Line::control, "kernel_info_request", id, "{}");
+  for (const auto& id : probes.shell) say(Line::shell, "kernel_info_request", id, "{}");
 }
 
 /// When it is to be called again.
@@ -345,11 +343,11 @@ std::int64_t Kernel::tick(std::int64_t now) {
         return never;
       }
       // Once it answers, until its echo is heard on iopub: only then does no output get lost.
-      if (!info_.empty() ? now - info_asked_ms_ >= ask_again_ms / 4 : now - info_asked_ms_ >= ask_at_most_ms)
+      if (talk_.shell_heard() ? now - info_asked_ms_ >= ask_again_ms / 4 : now - info_asked_ms_ >= ask_at_most_ms)
         ask_info();
       return now + ask_again_ms / 4;
     case Phase::stopping:
-      if (stop_step_ == 0 && now - stop_ms_ >= (runs_.empty() ? ask_politely_ms : ask_busy_ms)) {
+      if (stop_step_ == 0 && now - stop_ms_ >= (talk_.running() ? ask_busy_ms : ask_politely_ms)) {
         process_->signal_group(SIGTERM);
         stop_step_ = 1;
         stop_ms_ = now;
@@ -366,21 +364,13 @@ std::int64_t Kernel::tick(std::int64_t now) {
         heartbeat.send(zmq::str_buffer("ping"), zmq::send_flags::dontwait);
         watcher_.again(number_, static_cast<unsigned>(Line::heartbeat));
         if (now - pong_ms_ > pong_within_ms && !std::exchange(unreachable_, true)) {
-          state(LECTERN_KERNEL_UNREACHABLE, "the kernel's process lives but does not answer");
+          talk_.state(LECTERN_KERNEL_UNREACHABLE, "the kernel's process lives but does not answer");
         }
       }
-      for (auto& [execution, run] : runs_) {
-        if (run.replied == run.idle || now - run.since_ms < lost_end_ms) continue;
-        run.since_ms = now;
-        // One of its two ends never came: a probe tells. Its own idle comes after everything that was published before,
-        // and its reply on the shell after that of the run; an interrupt at the very beginning of a run makes ipykernel
-        // end it without one.
-        say(run.replied ? Line::control : Line::shell, "kernel_info_request",
-            id(run.replied ? 'p' : 's', std::to_string(execution)), "{}");
-      }
+      watch_runs(now);
       const auto next = ping_ms_ + ping_every_ms;
       if (process_->watch_fd() < 0) return std::min(next, now + 200);
-      return runs_.empty() ? next : std::min(next, now + lost_end_ms);
+      return talk_.running() ? std::min(next, now + watch_every_ms) : next;
     }
     case Phase::dead:
       break;

@@ -28,11 +28,6 @@ struct StartPlan {
   std::filesystem::path connection_folder;
 };
 
-struct CommCopy {
-  std::string kind, comm_id, target, data, metadata;
-  std::vector<std::string> buffers;
-};
-
 class Kernel {
  public:
   /// Watched by `watcher` under its number.
@@ -64,12 +59,6 @@ class Kernel {
 
  private:
   enum class Phase { starting, ready, stopping, dead };
-  struct Run {
-    bool replied = false, idle = false, failed = false, interrupted = false;
-    std::int64_t finished = LECTERN_FINISHED_OK;
-    std::string reply;
-    std::int64_t since_ms = 0;  // the first of the two ends, or the last probe
-  };
   struct Queued {
     std::uint64_t execution;
     std::string code;
@@ -78,53 +67,39 @@ class Kernel {
 
   void say(Line line, std::string_view type, const std::string& id, std::string_view content,
            std::string_view parent = {}, std::string_view metadata = {}, const std::vector<std::string>& buffers = {});
-  void send_event(const lectern::sdk::RuntimeEvent& event) { events_.send(number_, event); }
-  void state(std::int64_t value, std::string_view why = {}, std::string_view info = {});
-  [[nodiscard]] std::string id(char kind, std::string_view rest);
+  /// With what the host is told of a kernel that starts, or is up with `info`.
+  void state(std::int64_t value, std::string_view info = {});
   void ask_info();
   void become_ready();
   void send_execute(const Queued& queued);
   void take(Line line, void (Kernel::*message)(const Message&));
   void take_pongs();
   void read_words();
+  void watch_runs(std::int64_t now_ms);
   [[nodiscard]] std::int64_t tick(std::int64_t now_ms);
   void on_shell(const Message& message);
   void on_iopub(const Message& message);
-  void on_input(const Message& message);
-  void on_output(const Message& message, std::uint64_t execution);
-  void on_status(const Message& message, std::uint64_t execution);
-  void on_comm(const Message& message, std::uint64_t execution);
-  void on_pages(std::string_view payload, std::uint64_t execution);
-  void finish_if_done(std::uint64_t execution);
-  void no_reply_comes(std::uint64_t execution);
+  void on_input(const Message& message) { talk_.on_input(message); }
   void drop_process();
   void process_ended(const std::string& how);
   void dead(const std::string& why);
-  [[nodiscard]] std::uint64_t execution_of(std::string_view parent_id) const;
-  [[nodiscard]] std::string_view own_part(std::string_view parent_id) const;
 
   std::uint64_t number_;
   StartPlan plan_;
   zmq::context_t& context_;
   Watcher& watcher_;
-  lectern::sdk::RuntimeEvents events_;
+  Conversation talk_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<Process> process_;
   Watched end_watched_, words_watched_;  // of the process, which they must not outlive
   Phase phase_ = Phase::starting;
   bool restart_after_stop_ = false, shut_down_ = false;
-  bool iopub_seen_ = false, unreachable_ = false, busy_ = false;
+  bool unreachable_ = false;
   bool port_retry_left_ = true;
-  std::string info_;
   std::int64_t due_ms_ = 0;
   std::int64_t started_ms_ = 0, info_asked_ms_ = 0, stop_ms_ = 0, ping_ms_ = 0, pong_ms_ = 0;
   int stop_step_ = 0;
-  std::uint64_t next_id_ = 1;
   std::deque<Queued> waiting_;
-  std::map<std::uint64_t, Run> runs_;
-  std::map<std::string, std::uint64_t, std::less<>>
-      comm_execution_;  // which run made a comm: its callbacks print there
-  std::string input_parent_;
 };
 
 }  // namespace jupyter

@@ -7,15 +7,13 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "../jupyter-messages/conversation.hpp"
+
 namespace jupyter {
 
-/// A received message. Views point into `frames`.
-struct Message {
+/// A received message. Its views point into `frames`.
+struct Message : KernelMessage {
   std::vector<zmq::message_t> frames;
-  std::string_view header, parent, metadata, content;
-  std::vector<std::string_view> buffers;
-  std::string type;       // of the header
-  std::string parent_id;  // msg_id of the parent; empty when there is none
 };
 
 /// Signs and checks with one key, numbers messages of one session. Not thread-safe.
