@@ -56,9 +56,11 @@ bool is_loopback(const std::string& bind);
 /// What the other commands take.
 struct ToolOptions {
   std::vector<std::string> positional;
-  bool live = false;   // plugins: of the running server
-  std::string server;  // "http://host:port"; default: the running one
-  std::string token;   // for `server`
+  bool live = false;     // plugins: of the running server
+  bool dry_run = false;  // policy: what would it decide otherwise
+  int watch_ms = 0;      // of a dry run
+  std::string server;    // "http://host:port"; default: the running one
+  std::string token;     // for `server`
   std::string policy, config, session, reason, runtime, path;
   std::string kind, lang, into, templates;  // of new-plugin
   std::string against, before, cell;        // of history and restore

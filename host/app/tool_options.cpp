@@ -42,9 +42,10 @@ const std::map<std::string, Tool>& tools() {
        {"lectern token mint | ls | revoke", "Makes, lists and revokes tokens that can do no more than their scope.", 0,
         1}},
       {"plugins",
-       {"lectern plugins [trust|untrust FILE.so]",
+       {"lectern plugins [trust|untrust FILE.so | reload ID]",
         "Lists what was found, what was refused and why; or says that a library may run inside the host (its "
-        "content, that is: a new build is another one). Needs no server.",
+        "content, that is: a new build is another one). Needs no server. With reload, the running server takes what "
+        "lies on disk now; a policy is swapped in every session that uses it.",
         0, 2}},
       {"new-plugin",
        {"lectern new-plugin --kind KIND ID",
@@ -89,7 +90,10 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
   }
   if (command == "policy") {
     all.add_options()("session", po::value(&out.session)->value_name("ID"), "of this session only")(
-        "config", po::value(&out.config)->value_name("JSON"), "settings of the policy");
+        "config", po::value(&out.config)->value_name("JSON"), "settings of the policy")(
+        "dry-run", po::bool_switch(&out.dry_run), "swap nothing; say what ID would decide otherwise")(
+        "watch-ms", po::value(&out.watch_ms)->value_name("MS")->default_value(0),
+        "with --dry-run: also on what happens in this time (at most 20000)");
   }
   if (command == "plugins") {
     all.add_options()("live", po::bool_switch(&out.live), "ask the running server what it has loaded, and how it does")(

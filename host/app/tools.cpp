@@ -13,6 +13,7 @@
 #include "app/options.hpp"
 #include "app/paths.hpp"
 #include "app/policy_tool.hpp"
+#include "app/presence_tool.hpp"
 #include "app/token_tool.hpp"
 #include "isolation/process.hpp"
 #include "plugin/extensions_describe.hpp"
@@ -197,17 +198,42 @@ Status run_takeover(const ToolOptions& options) {
   return {};
 }
 
-void print_policy(const json::Value& answer) {
-  std::cout << text_of(answer, "policy");
-  if (const auto config = text_of(answer, "config"); !config.empty() && config != "{}") std::cout << "  " << config;
-  std::cout << "\n";
+void print_swaps(const json::Value& answer) {
   for (const auto& row : array_of(answer, "sessions")) {
     std::cout << "  " << text_of(row, "session_id") << "  "
               << (text_of(row, "ok") == "true" ? "swapped" : "kept its policy: " + text_of(row, "error")) << "\n";
   }
 }
 
+void print_policy(const json::Value& answer) {
+  std::cout << text_of(answer, "policy");
+  if (const auto config = text_of(answer, "config"); !config.empty() && config != "{}") std::cout << "  " << config;
+  std::cout << "\n";
+  print_swaps(answer);
+}
+
+/// What a dry run found.
+void print_differences(const json::Value& answer) {
+  const auto& rows = array_of(answer, "differences");
+  const auto count = std::to_string(rows.size()) + (rows.size() == 1 ? " difference" : " differences");
+  std::cout << text_of(answer, "policy") << ": " << (rows.empty() ? "no difference" : count) << "\n";
+  const auto print = [](const json::Value& row, const char* which, const char* title) {
+    const auto& effects = array_of(row, which);
+    if (effects.empty()) std::cout << "    " << title << "  nothing\n";
+    for (const auto& one : effects) std::cout << "    " << title << "  " << *one.as_string() << "\n";
+  };
+  for (const auto& row : rows) {
+    const auto session = text_of(row, "session_id");
+    std::cout << "  " << (session.empty() ? "" : session + ": ") << text_of(row, "event") << "\n";
+    print(row, "now", "now ");
+    print(row, "then", "then");
+  }
+}
+
 Status run_policy(const ToolOptions& options) {
+  if ((options.dry_run && options.positional.empty()) || (options.watch_ms != 0 && !options.dry_run))
+    return fail(400, "usage", "--dry-run wants the ID of a policy, and --watch-ms wants --dry-run",
+                "lectern policy ID --dry-run [--watch-ms MS]");
   LECTERN_TRY(auto client, find_server(options));
   const auto path = options.session.empty() ? std::string("/api/v1/policy")
                                             : "/api/v1/sessions/" + api::percent_encode(options.session) + "/policy";
@@ -219,10 +245,14 @@ Status run_policy(const ToolOptions& options) {
       if (!config || !config->is_object()) return fail(400, "usage", "--config is not a JSON object");
       body.set("config", std::move(*config));
     }
+    if (options.dry_run) body.set("dry_run", true);
+    if (options.watch_ms != 0) body.set("watch_ms", options.watch_ms);
   }
   LECTERN_TRY(const auto answer, client.request(body.is_null() ? "GET" : "PUT", path, body));
   if (options.json) {
     std::cout << json::write(answer.body) << "\n";
+  } else if (options.dry_run) {
+    print_differences(answer.body);
   } else {
     print_policy(answer.body);
   }
@@ -249,7 +279,7 @@ Status run_trust(const ToolOptions& options) {
   const auto& verb = options.positional[0];
   if ((verb != "trust" && verb != "untrust") || options.positional.size() != 2) {
     return fail(400, "usage", "'lectern plugins " + verb + "' is no command",
-                "lectern plugins trust FILE.so, or lectern plugins untrust FILE.so");
+                "lectern plugins trust FILE.so, lectern plugins untrust FILE.so, or lectern plugins reload ID");
   }
   const auto& named = options.positional[1];
   const auto list = trust_lists().users;
@@ -339,7 +369,24 @@ Status run_live_plugins(const ToolOptions& options) {
   return {};
 }
 
+/// The running server takes what lies on disk now.
+Status run_reload(const ToolOptions& options) {
+  if (options.positional.size() != 2)
+    return fail(400, "usage", "which plugin?", "lectern plugins reload ID; 'lectern plugins --live' lists them");
+  LECTERN_TRY(auto client, find_server(options));
+  LECTERN_TRY(const auto answer,
+              client.request("POST", "/api/v1/plugins/" + api::percent_encode(options.positional[1]) + "/reload"));
+  if (options.json) {
+    std::cout << json::write(answer.body) << "\n";
+    return {};
+  }
+  std::cout << text_of(answer.body, "id") << ": generation " << text_of(answer.body, "generation") << "\n";
+  print_swaps(answer.body);
+  return {};
+}
+
 Status run_plugins(const ToolOptions& options) {
+  if (!options.positional.empty() && options.positional[0] == "reload") return run_reload(options);
   if (!options.positional.empty()) return run_trust(options);
   if (options.live || !options.server.empty()) return run_live_plugins(options);
   plugin::RegistryOptions places;
@@ -399,6 +446,8 @@ Status run(const std::string& command, const ToolOptions& options) {
   if (command == "takeover") return run_takeover(options);
   if (command == "policy") return run_policy(options);
   if (command == "plugins") return run_plugins(options);
+  if (command == "presence") return run_presence(options);
+  if (command == "devices") return run_devices(options);
   if (command == "new-plugin") return run_new_plugin(options);
   return run_version(options);
 }
