@@ -25,6 +25,7 @@ class ReplayRing {
   void add(MessagePtr message, MessagePtr for_author) {
     bytes_ += message->bytes();
     events_.push_back({std::move(message), std::move(for_author)});
+    forget_frames();
     while (!events_.empty() && (bytes_ > max_bytes_ || events_.size() > max_events_)) {
       bytes_ -= events_.front().message->bytes();
       events_.pop_front();
@@ -50,6 +51,17 @@ class ReplayRing {
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
+  /// Frames are half of what an event takes, and only a reconnect needs those of what everybody has: it has them
+  /// encoded anew. The latest events may still be on their way.
+  void forget_frames() {
+    constexpr std::size_t on_their_way = 32;
+    if (events_.size() <= on_their_way) return;
+    auto& entry = events_[events_.size() - 1 - on_their_way];
+    for (auto* const message : {&entry.message, &entry.for_author}) {
+      if (message->use_count() == 1) (*message)->forget_frames();
+    }
+  }
+
   std::size_t max_bytes_, max_events_, bytes_ = 0;
   std::uint64_t seq_ = 0;
   std::deque<Entry> events_;
