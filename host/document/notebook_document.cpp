@@ -1,6 +1,5 @@
 #include "document/notebook_document.hpp"
 
-#include <map>
 #include <set>
 #include <utility>
 

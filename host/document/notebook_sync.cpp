@@ -1,5 +1,6 @@
 // Automerge's sync protocol, for those whose heads the host does not know.
-#include <map>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "document/notebook_state.hpp"
@@ -10,15 +11,19 @@ namespace {
 // Of one sync conversation, until what they build on is here.
 constexpr std::size_t kHeldBytes = 16U << 20U;
 
+std::string_view name_of(const ChangeHash& hash) {
+  return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
+}
+
 // Takes those out of `held` whose past is `here` or among them, each behind what it builds on. Linear in what they say.
 template <class Here>
 std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& here) {
-  std::map<ChangeHash, std::vector<std::size_t>> wanted_by;
+  std::unordered_map<std::string_view, std::vector<std::size_t>> wanted_by;  // names in `held`
   std::vector<std::size_t> missing(held.size()), ready;
   for (std::size_t i = 0; i < held.size(); ++i) {
     for (const auto& dep : held[i].info.deps) {
       if (here(dep)) continue;
-      wanted_by[dep].push_back(i);
+      wanted_by[name_of(dep)].push_back(i);
       ++missing[i];
     }
     if (missing[i] == 0) ready.push_back(i);
@@ -27,7 +32,7 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
   for (std::size_t n = 0; n < ready.size(); ++n) {
     auto& change = held[ready[n]];
     out.push_back(std::exchange(change.bytes, {}));
-    const auto waiting = wanted_by.extract(change.info.hash);
+    const auto waiting = wanted_by.extract(name_of(change.info.hash));
     if (waiting.empty()) continue;
     for (const auto i : waiting.mapped()) {
       if (--missing[i] == 0) ready.push_back(i);
