@@ -106,7 +106,7 @@ TEST_P(SessionPolicyFault, TheLastGoodPolicyIsBackAndNothingWasGranted) {
   EXPECT_EQ(swap("crashing-policy").error().code, "quarantined");
   EXPECT_FALSE(first->closed() || second->closed());
 }
-INSTANTIATE_TEST_SUITE_P(Ways, SessionPolicyFault, ::testing::Values("throw", "garbage", "stranger"),
+INSTANTIATE_TEST_SUITE_P(Ways, SessionPolicyFault, ::testing::Values("throw", "garbage", "stranger", "both", "twice"),
                          [](const auto& way) { return std::string(way.param); });
 
 TEST_F(SessionPolicyTest, ADryRunSaysWhatItWouldChangeAndChangesNothing) {

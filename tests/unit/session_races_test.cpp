@@ -1,0 +1,106 @@
+// Races about the pen that are settled by where they meet: the session's queue of policy events.
+#include <atomic>
+
+#include "session/live_session.hpp"
+#include "session/policy_driver.hpp"
+#include "session_support.hpp"
+
+namespace lectern::session::testing {
+namespace {
+
+class SessionRacesTest : public SessionTest {
+ protected:
+  LiveSession& live() { return static_cast<LiveSession&>(*session_); }
+  Result<json::Value> swap(const std::string& policy, const std::string& config = "{}") {
+    return ask<json::Value>([&](Reply<json::Value> reply) {
+      session_->set_policy({policy, config, false, 0}, std::move(reply));
+    });
+  }
+  std::size_t timers(Tab& tab) {
+    std::size_t count = 0;
+    tab.on_loop([&] { count = live().room().timers().size(); });
+    return count;
+  }
+};
+
+/// Changes the room in a turn of its own between any two others, for as long as somebody asks for the pen: so it has
+/// changed whenever a decision comes back.
+class Restless {
+ public:
+  explicit Restless(LiveSession& session) : session_(session) { again(); }
+  [[nodiscard]] int asked() const { return asked_; }
+
+ private:
+  void again() {
+    session_.loop().post([this] {
+      const bool asks = !session_.room().requests().empty();
+      if (asked_ != 0 && !asks) return;
+      if (asks) ++asked_;
+      session_.room().touch();
+      again();
+    });
+  }
+  LiveSession& session_;
+  std::atomic<int> asked_{0};  // turns in which somebody asked
+};
+
+TEST_F(SessionRacesTest, ARoomThatMovesOnDuringEveryDecisionIsDeniedInTheEnd) {
+  Settings patient;  // with a machine that stalls
+  patient.policy_budget_ms = 5000;
+  start(patient);
+  auto first = tab(), second = tab();
+  first->await("kernel-ready");
+  second->await("kernel-ready");
+  const Restless restless(live());
+  const auto denied = second->command("takeover");
+  second->settle();
+  EXPECT_EQ(error_code(denied), "denied");
+  EXPECT_NE(text_of(at(denied, {"error"}), "message").find("kept changing"), std::string::npos) << json::write(denied);
+  EXPECT_GE(restless.asked(), 3) << "three times it decided anew";
+  EXPECT_TRUE(flag_of(first->command("save", "{}", 1), "ok")) << "nobody lost anything";
+  EXPECT_TRUE(flag_of(second->command("takeover"), "ok")) << "it is asked again";
+}
+
+TEST_F(SessionRacesTest, ASwapDropsTheTimersOfTheOldPolicyAndOneThatIsRefusedKeepsThem) {
+  start({}, {fs::path(LECTERN_TEST_PLUGINS) / ".." / "plugins-crashing"});
+  auto first = tab(), second = tab();
+  first->await("kernel-ready");
+  second->await("kernel-ready");
+  ASSERT_TRUE(swap("queue", R"({"turn_s":3600})"));
+  EXPECT_TRUE(flag_of(second->command("takeover"), "ok")) << "in line";
+  EXPECT_EQ(timers(*first), 1u) << "the end of the turn";
+  const auto refused = swap("crashing-policy", R"({"installed":"wrong"})");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "policy_refused") << refused.error().message;
+  EXPECT_EQ(timers(*first), 1u);
+  first->on_loop([&] { EXPECT_NE(live().room().shown().find("\"line\""), std::string::npos); });
+  ASSERT_TRUE(swap("local-takeover"));
+  EXPECT_EQ(timers(*first), 0u);
+  first->on_loop([&] {
+    EXPECT_EQ(live().room().shown(), "");
+    EXPECT_EQ(live().policies().current()->id(), "local-takeover");
+  });
+}
+
+TEST_F(SessionRacesTest, AGrantWaitsForItsEpochOnDiskAndWhatCameMeanwhileForIt) {
+  Settings settings;
+  settings.epoch_block = 1;  // every grant has to wait
+  start(settings);
+  std::vector<std::unique_ptr<Tab>> tabs;
+  for (int i = 0; i < 3; ++i) {
+    tabs.push_back(tab());
+    tabs.back()->await("kernel-ready");
+  }
+  // The two without the pen take it, one while the other waits.
+  for (std::uint64_t epoch = 2; epoch < 8; epoch += 2) {
+    Tab &one = *tabs[(epoch - 1) % 3], &other = *tabs[epoch % 3];
+    one.send(R"({"id":"one)" + std::to_string(epoch) + R"(","command":"takeover","body":{}})");
+    other.send(R"({"id":"other)" + std::to_string(epoch) + R"(","command":"takeover","body":{}})");
+    EXPECT_EQ(number_of(one.reply("one" + std::to_string(epoch)), "epoch"), epoch);
+    EXPECT_EQ(number_of(other.reply("other" + std::to_string(epoch)), "epoch"), epoch + 1);
+  }
+  EXPECT_TRUE(flag_of(tabs[0]->command("save", "{}", 7), "ok"));
+}
+
+}  // namespace
+}  // namespace lectern::session::testing
