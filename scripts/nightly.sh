@@ -37,11 +37,23 @@ say "== 300 random schedules of clients, host and file =="
 }
 
 say "== 1,000 swaps of policies under load =="
-(cd "$ROOT/tests" && LECTERN_SWAPS=1000 npx vitest run wire/swaps.test.ts >"$log" 2>&1) || {
+(cd "$ROOT/tests" && LECTERN_STRICT=1 LECTERN_SWAPS=1000 npx vitest run wire/swaps.test.ts >"$log" 2>&1) || {
   tail -40 "$log"
   die "the swaps failed"
 }
 grep "swaps: " "$log" || true
+for preset in asan-ubsan tsan; do
+  build "$preset"
+  (cd "$ROOT/tests" && ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1" LECTERN_SWAPS=1000 \
+    LECTERN_BIN="$ROOT/build/$preset/bin/lectern" npx vitest run wire/swaps.test.ts >"$log" 2>&1) || {
+    tail -60 "$log"
+    die "the swaps failed in the build $preset"
+  }
+done
+
+say "== every policy validated in full, in 20 s, and random input for every plugin =="
+"$ROOT/tests/validate/long.sh" "$ROOT/build/dev" "${LECTERN_VALIDATE_MINUTES:-0.5}" || die "a plugin that ships is not valid"
 
 say "== every kernel there is, and the notebooks of nbclient and ipywidgets =="
 need_packages "kernels of other languages" "${NIGHTLY_PACKAGES[@]}"

@@ -1,5 +1,6 @@
 // Policies are swapped again and again while people type, run commands and take the pen: nobody is disconnected, no
-// command fails, no event is lost. LECTERN_SWAPS sets how often (100; the nightly run takes 1,000).
+// command fails, no event is lost. LECTERN_SWAPS sets how often (100; the nightly run takes 1,000); LECTERN_STRICT=1 holds the
+// slowest in a hundred to 50 ms. LECTERN_BIN may be a build with a sanitizer: what that says fails the run.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -22,6 +23,7 @@ describe(`${SWAPS} swaps under load`, () => {
   afterAll(async () => {
     await host.stop();
     fs.rmSync(plugins, { recursive: true });
+    expect(host.stderr).not.toMatch(/Sanitizer|runtime error:/);
   });
 
   it('no connection drops, no command fails, no event is lost', async () => {
@@ -117,8 +119,9 @@ describe(`${SWAPS} swaps under load`, () => {
       expect([id, late.ready.notebook.cells.find((cell: any) => cell.id === id).source]).toEqual([id, String(acknowledged[index])]);
     }
     took.sort((a, b) => a - b);
-    const at = (part: number) => took[Math.min(took.length - 1, Math.floor(took.length * part))]!.toFixed(1);
-    console.log(`swaps: median ${at(0.5)} ms, p99 ${at(0.99)} ms; ${JSON.stringify(counts)}`);
+    const at = (part: number) => took[Math.min(took.length - 1, Math.floor(took.length * part))]!;
+    console.log(`swaps: median ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms; ${JSON.stringify(counts)}`);
+    if (process.env.LECTERN_STRICT) expect(at(0.99)).toBeLessThan(50);
     const list = (await host.get('/api/v1/plugins')).body.plugins.flatMap((one: any) => one.generations);
     expect(list.filter((one: any) => one.state === 'quarantined')).toEqual([]);
     for (const client of [...clients, late]) await client.close();
