@@ -162,6 +162,7 @@ Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, cons
   static_cast<plugin::ReadNotebook&>(*loaded) = std::move(*read);
   loaded->format = format;
   loaded->fingerprint = std::move(print);
+  if (file.settled) loaded->read_in = file.state;
   loaded->writable = writable(path);
   return std::shared_ptr<const LoadedNotebook>(std::move(loaded));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "document/system_file.hpp"
 #include "plugin/format.hpp"
 
 namespace lectern::document {
@@ -43,6 +44,7 @@ struct Fingerprint {
 struct LoadedNotebook : plugin::ReadNotebook {
   plugin::FormatPtr format;
   Fingerprint fingerprint;
+  std::optional<FileState> read_in;   ///< set when the content is this one as long as the file is in that state
   bool writable = true;               ///< this process may write the file
   std::shared_ptr<const void> keeps;  ///< owns what views show and this object does not; see renamed() of merge.hpp
 };

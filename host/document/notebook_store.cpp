@@ -203,9 +203,12 @@ Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
 // With the lease: the host that had it may have saved since the file was read, and that would look like somebody else's
 // edit. What cannot be read any more stays as it was read; the session's watch sees to it.
 void take_file(OpenedNotebook& book, const Formats& formats, const FileLimits& limits) {
-  const auto now = fingerprint(book.path);
-  if (now && !(*now == book.file->fingerprint)) {
-    if (auto again = load(book.path, formats, limits)) book.file = std::move(*again);
+  const auto& read_in = book.file->read_in;
+  if (!read_in || !is_in_state(book.path, *read_in)) {
+    const auto now = fingerprint(book.path);
+    if (now && !(*now == book.file->fingerprint)) {
+      if (auto again = load(book.path, formats, limits)) book.file = std::move(*again);
+    }
   }
   book.file = with_kept_outputs(std::move(book.file), book.state_dir);
   book.last_known = book.file->fingerprint;

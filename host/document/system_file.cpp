@@ -6,8 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "base/clock.hpp"
 
 namespace lectern::document {
 
@@ -84,12 +87,18 @@ FileState state_of(const struct stat& info) {
   FileState state;
   state.size = static_cast<std::uint64_t>(info.st_size);
   state.mtime_ns = std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  state.ctime_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
   state.device = info.st_dev;
   state.inode = info.st_ino;
   state.mode = info.st_mode;
   state.uid = info.st_uid;
   state.gid = info.st_gid;
   return state;
+}
+
+bool settled(const FileState& state) {
+  constexpr std::int64_t coarsest_ns = 2'000'000'000;
+  return clock::wall_ms() * 1'000'000 - std::max(state.ctime_ns, state.mtime_ns) > coarsest_ns;
 }
 
 std::string megabytes(std::uint64_t bytes) {
@@ -147,6 +156,7 @@ Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes) {
     }
     ReadFile file;
     file.state = state_of(info);
+    file.settled = settled(file.state);
     if (file.state.size > max_bytes) {
       return fail(
           413, "too_large",
@@ -170,6 +180,11 @@ Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes) {
       return fail(409, "conflict", path + " changes faster than it can be read.", "Wait until its writer is done.");
     }
   }
+}
+
+bool is_in_state(const std::string& path, const FileState& state) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 && state_of(info) == state;
 }
 
 bool may_write(const std::string& path) {

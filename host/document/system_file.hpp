@@ -46,7 +46,7 @@ int write_all_at(int fd, std::string_view bytes, std::uint64_t offset);
 
 struct FileState {
   std::uint64_t size = 0;
-  std::int64_t mtime_ns = 0;
+  std::int64_t mtime_ns = 0, ctime_ns = 0;
   std::uint64_t device = 0, inode = 0;
   unsigned mode = 0, uid = 0, gid = 0;
   bool operator==(const FileState&) const = default;
@@ -54,10 +54,15 @@ struct FileState {
 struct ReadFile {
   std::string bytes;
   FileState state;
+  /// Its last change was longer ago than the coarsest clock of a file system when it was read (two changes in one tick
+  /// have one time; FAT's lasts 2 s): as long as the state is this one, so is the content.
+  bool settled = false;
 };
 /// [worker] The whole regular file at `path`, read again when it changed meanwhile. 413 `too_large` past `max_bytes`,
 /// before anything is read.
 Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes);
+/// [worker] The file at `path` is in this state.
+bool is_in_state(const std::string& path, const FileState& state);
 
 /// [worker] False when nobody has, or this process lacks, the right to write `path`. Root may write everything, but a
 /// file without any write bit was meant to stay as it is.

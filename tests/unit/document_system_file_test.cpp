@@ -1,0 +1,59 @@
+// What a read says of the file's state: whether a later look at the state alone tells that the content is the same.
+#include "document/system_file.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "../support/notebook_formats.hpp"
+
+namespace lectern::document {
+namespace {
+
+TEST(ReadWhole, AFileThatWasJustWrittenMayChangeAgainInTheSameTick) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "n.ipynb";
+  test::write_file(path, "one");
+  // An hour ahead, so that it is new however long this test is held up.
+  struct stat now {};
+  ASSERT_EQ(::stat(path.c_str(), &now), 0);
+  const timespec ahead{now.st_mtim.tv_sec + 3600, 0};
+  const timespec times[] = {ahead, ahead};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  const auto read = read_whole(path, 1 << 20);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->bytes, "one");
+  EXPECT_FALSE(read->settled);
+}
+
+TEST(ReadWhole, AFileThatWasLongLeftAloneIsKnownByItsState) {
+  // Whatever is in the source tree was there before this program was built.
+  const std::string path = std::filesystem::canonical(LECTERN_TEST_DATA "/notebooks/colab.ipynb");
+  const auto read = read_whole(path, 1 << 30);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->settled);
+  EXPECT_TRUE(is_in_state(path, read->state));
+}
+
+TEST(ReadWhole, AnotherContentOfTheSameSizeAndTimeIsAnotherState) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "n.ipynb";
+  test::write_file(path, "one");
+  struct stat before {};
+  ASSERT_EQ(::stat(path.c_str(), &before), 0);
+  const auto read = read_whole(path, 1 << 20);
+  ASSERT_TRUE(read);
+  // Replaced, as savers do, with the time of the file before.
+  test::write_file(folder / "n.new", "two");
+  const timespec times[] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, (folder / "n.new").c_str(), times, 0), 0);
+  std::filesystem::rename(folder / "n.new", path);
+  EXPECT_FALSE(is_in_state(path, read->state));
+  std::filesystem::remove(path);
+  EXPECT_FALSE(is_in_state(path, read->state));
+}
+
+}  // namespace
+}  // namespace lectern::document
