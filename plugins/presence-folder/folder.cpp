@@ -98,7 +98,8 @@ void Folder::snapshot(const lectern::sdk::PresenceSink& out) {
       continue;
     }
     for (const auto& name : known_.with_known(device, entries(folder.get(), max_files), found)) {
-      const auto origin = device + "/" + name;
+      auto origin = device;
+      origin.append("/").append(name);
       if (!is_ours(name)) {
         if (name.ends_with(".json")) out.rejected(origin, "a copy that a sync tool made, or a name of nobody's");
         continue;

@@ -39,6 +39,7 @@ struct Peer {
   }
   void live(const std::vector<std::string>& ids, const Clock& clock) {
     std::vector<SessionEntry> sessions;
+    sessions.reserve(ids.size());
     for (const auto& id : ids) sessions.push_back({id, {}, "Analysis", "idle", false, clock.now.wall_ms});
     publisher.set_sessions(std::move(sessions));
   }
@@ -314,6 +315,7 @@ TEST_P(Contract, TwoThousandSessionsOfTwentyDevices) {  // F9, I6
   for (int device = 0; device < 20; ++device) {
     Peer peer(backend, "dev-" + std::to_string(device));
     std::vector<std::string> ids;
+    ids.reserve(100);
     for (int i = 0; i < 100; ++i) ids.push_back("s-" + std::to_string(device) + "-" + std::to_string(i));
     peer.live(ids, clock_);
     peer.beat(clock_.now);

@@ -17,7 +17,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 using namespace std::chrono_literals;
-namespace fs = std::filesystem;
 
 constexpr const char* canary = "canary-Zx81-not-to-be-told";
 
@@ -157,10 +156,11 @@ int free_port() {
 TEST_F(RedisTest, TlsIsForTheNamedServerAndNobodyElse) {
   const auto folder = base_.path().string();
   for (const std::string name : {"good", "other"}) {
-    const auto command =
+    std::string command =
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=redis "
-        "-addext subjectAltName=IP:127.0.0.1 -keyout " +
-        folder + "/" + name + ".key -out " + folder + "/" + name + ".pem 2>/dev/null";
+        "-addext subjectAltName=IP:127.0.0.1";
+    command.append(" -keyout ").append(folder).append("/").append(name).append(".key");
+    command.append(" -out ").append(folder).append("/").append(name).append(".pem 2>/dev/null");
     ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(concurrency-mt-unsafe): one thread so far
   }
   int port = 0;

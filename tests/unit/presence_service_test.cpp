@@ -30,8 +30,9 @@ struct Host {
   bool wait_for(const std::vector<std::string>& sessions) {
     std::unique_lock lock(mutex);
     return changed.wait_for(lock, 60s, [&] {
-      auto rows = service.remote_sessions();
+      const auto rows = service.remote_sessions();
       std::vector<std::string> ids;
+      ids.reserve(rows.size());
       for (const auto& row : rows) ids.push_back(row.session_id);
       std::sort(ids.begin(), ids.end());
       return ids == sessions;
