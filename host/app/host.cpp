@@ -146,6 +146,7 @@ struct Host::Parts {
   [[nodiscard]] Status check_policy_config() const;
   Status build_runtime();
   Status build_presence();
+  bool add_presence_local(presence::Service& service);
   Status watch_plugins();
   void reload_outdated();
   void build_sessions(const std::string& device_name);
@@ -232,6 +233,29 @@ Status Host::Parts::build_runtime() {
   return {};
 }
 
+// Nobody asked for it, so a host goes without it when it is not there. The folder is named, so that the backend could
+// live in a process of its own.
+bool Host::Parts::add_presence_local(presence::Service& service) {
+  constexpr const char* id = "presence-local";
+  const bool named = std::any_of(options.presence_backends.begin(), options.presence_backends.end(),
+                                 [](const auto& one) { return one.id == id; });
+  if (options.no_presence_local || named) return false;
+  const auto not_there = [](const Error& error) {
+    log::debug("presence", "other hosts on this machine are not looked for: " + remote_error(error));
+    return false;
+  };
+  const auto folder = runtime_dir();
+  if (!folder) return not_there(folder.error());
+  auto generation = registry->load(plugin::Kind::presence, id);
+  if (!generation) return not_there(generation.error());
+  json::Value config;
+  config.set("folder", (*folder / "presence").string());
+  auto backend = plugin::PresenceBackend::open(*generation, json::write(config));
+  if (!backend) return not_there(backend.error());
+  service.add_backend(std::move(*backend));
+  return true;
+}
+
 // A folder somebody named needs the plugin for it, as a named policy does; a folder that is out of reach may come back.
 Status Host::Parts::build_presence() {
   const auto missing = [&](Error error) -> Status {
@@ -245,9 +269,10 @@ Status Host::Parts::build_presence() {
   service.device_id = std::move(*device);
   service.device_name = options.device_name;
   service.machine = presence::machine_hash();
+  service.boot = presence::boot_hash();
   auto made = std::make_unique<presence::Service>(std::move(service));
   Error out_of_reach;
-  std::size_t opened = 0;
+  std::size_t opened = add_presence_local(*made) ? 1 : 0;
   for (const auto& wanted : options.presence_backends) {
     auto generation = registry->load(plugin::Kind::presence, wanted.id);
     if (!generation) {
@@ -258,6 +283,7 @@ Status Host::Parts::build_presence() {
     auto backend = plugin::PresenceBackend::open(*generation, wanted.config);
     if (!backend) {
       log::warning("presence", remote_error(backend.error()));
+      made->add_unavailable(wanted.id, backend.error().message);
       out_of_reach = std::move(backend).error();
       continue;
     }

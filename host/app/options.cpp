@@ -83,6 +83,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "share live sessions with other devices through this folder")  //
       ("presence", po::value(&out.presence)->value_name("ID[=JSON]"),
        "the same by the presence plugin ID with these settings; repeatable")  //
+      ("no-presence-local", po::bool_switch(&out.no_presence_local),
+       "neither look for other hosts of yours on this machine nor be found by them")  //
       ("gateway", po::value(&out.gateways)->value_name("URL"),
        "run kernels at this Jupyter Server, Kernel Gateway or Enterprise Gateway; repeatable")  //
       ("gateway-token-file", po::value(&out.gateway_token_files)->value_name("FILE"),

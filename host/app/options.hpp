@@ -27,6 +27,7 @@ struct ServeOptions {
   };
   std::vector<std::string> presence;               // as given: ID or ID=JSON
   std::vector<PresenceBackend> presence_backends;  // what they and presence_folder say
+  bool no_presence_local = false;                  // without it, presence-local is there beside them
   std::uint64_t isolated_memory_mb = 1024;
   bool watch_plugins = false;
   std::string plugin_checks = "minimal";  // off, minimal, maximal
@@ -72,7 +73,8 @@ struct ToolOptions {
   bool has_epoch = false, json = false, no_browser = false, ephemeral = false;
 };
 
-/// [control] Flags of one of `open create ls history restore takeover policy plugins new-plugin version`.
+/// [control] Flags of one of `open create ls presence devices history restore takeover policy plugins new-plugin
+/// version`.
 Result<Parsed<ToolOptions>> parse_tool(const std::string& command, const std::vector<std::string>& arguments);
 /// [any] `lectern --help`.
 std::string overview();

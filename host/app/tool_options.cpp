@@ -22,6 +22,11 @@ const std::map<std::string, Tool>& tools() {
        {"lectern create RUNTIME [PATH]",
         "Creates a notebook (RUNTIME is <plugin>/<kernel>, as jupyter/python3) and opens it.", 1, 2}},
       {"ls", {"lectern ls", "Lists the running servers and their live sessions.", 0, 0}},
+      {"presence",
+       {"lectern presence",
+        "Lists the sessions that live in other hosts of yours, and which way to learn of them fails.", 0, 0}},
+      {"devices",
+       {"lectern devices", "Lists the devices that the running server heard of, with or without sessions.", 0, 0}},
       {"history",
        {"lectern history NOTEBOOK [VERSION]",
         "Lists who changed a notebook and when, the newest first; with a version, what differs from it to now.", 1, 2}},
@@ -115,8 +120,9 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
 }  // namespace
 
 const std::vector<std::string>& command_names() {
-  static const std::vector<std::string> names = {"serve",    "open",   "create", "ls",      "history",    "restore",
-                                                 "takeover", "policy", "token",  "plugins", "new-plugin", "version"};
+  static const std::vector<std::string> names = {"serve",   "open",    "create",     "ls",       "presence",
+                                                 "devices", "history", "restore",    "takeover", "policy",
+                                                 "token",   "plugins", "new-plugin", "version"};
   return names;
 }
 
