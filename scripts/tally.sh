@@ -45,7 +45,12 @@ add_junit() {
     return
   fi
   local p f s
-  read -r p f s < <("$ROOT/scripts/junit.py" "$1" "$FAILURES")
+  if ! read -r p f s < <("$ROOT/scripts/junit.py" "$1" "$FAILURES"); then
+    FAILED=$((FAILED + 1))
+    say "FAIL the report $1 is damaged: the runner did not finish"
+    remember_failure "the report $1 is damaged: the runner did not finish" <"$3"
+    return
+  fi
   if [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then
     f=1
     say "FAIL the runner ended with $2 although no test failed"

@@ -14,6 +14,7 @@ declare -A settings=(
   [classroom]='{"teachers": ["Ann"]}'
   [presenter]='{"presenter": "Ann"}'
   [presence-folder]='{"folder": "{work}"}'
+  [presence-local]='{"folder": "{work}"}'
   [script]='{"source": "function initial_capabilities(room, member) if room.holder == 0 and member.may_edit then return '\''editor'\'' end return '\''interactor'\'' end function can_take_over_editing(room, asker) return allow() end"}'
 )
 
@@ -27,6 +28,8 @@ validate() {
 failed=0
 for manifest in "$build"/plugins/*/*.plugin.json; do
   id=$(basename "$manifest" .plugin.json)
+  # Wants a server, and must not find the one that somebody uses: with_redis.sh starts one for it.
+  [ "$id" = presence-redis ] && continue
   if grep -q '"kind": "policy"' "$manifest"; then
     started=$(date +%s%3N)
     if ! validate "$id"; then

@@ -2,7 +2,7 @@
 # with_redis.sh <lectern-validate> <presence-redis.so>: the contract suite against a redis-server of its own.
 set -euo pipefail
 folder=$(mktemp -d)
-redis-server --port 0 --unixsocket "$folder/redis.sock" --save "" --appendonly no --daemonize no --dir "$folder" \
+setpriv --pdeathsig KILL redis-server --port 0 --unixsocket "$folder/redis.sock" --save "" --appendonly no --daemonize no --dir "$folder" \
   --logfile "$folder/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" || true; rm -rf "$folder"' EXIT
