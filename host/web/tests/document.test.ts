@@ -176,7 +176,25 @@ describe("the tab's document", () => {
     host.accept();
     await document.settle();
     expect(host.doc.cells.n?.source).toBe("early");
-    expect(state.notebook.cells.a?.source).toBe(host.source("a"));
+    expect(host.source("a")).toBe("# x = 1");
+    expect(state.notebook.cells.a?.source).toBe("# x = 1");
+  });
+
+  it("hands out what was typed before Automerge was there in a text that the document no longer has", async () => {
+    const host = new HostSide([["a", "code", "x"], ["b", "code", "y"]]);
+    const { document, state } = tab(host);
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    document.edit([type("a", 1, " = 1")]);
+    document.edit([type("b", 1, " = 2")]);
+    host.type("a", 0, "# others\n");
+    document.takeDocument(host.bytes, "h1");
+    await document.start();
+    host.accept();
+    await document.settle();
+    expect(state.overtaken).toEqual([{ cell_id: "a", base: "x", text: "x = 1" }]);
+    expect([host.source("a"), host.source("b")]).toEqual(["# others\nx", "y = 2"]);
+    expect(state.notebook.cells.a?.source).toBe("# others\nx");
   });
 
   it("flushes everything unsent once under the old epoch when the pen is gone", async () => {

@@ -205,17 +205,32 @@ export class NotebookDocument {
   private tryReady(): void {
     if (!this.automerge || !this.bytes || this.replica) return;
     this.replica = new Replica(this.automerge, this.bytes, this.actor);
-    for (const chunks of this.early) this.replica.applyRemote(chunks);
+    const { edits, lost } = this.fitting(this.replica.notebook());
+    // Before others' changes: its offsets are of the text without them.
+    if (edits.length > 0) this.replica.edit(edits);
+    for (const chunks of this.early) lost.push(...this.replica.applyRemote(chunks));
     this.bytes = null;
     this.early = [];
-    const kept = this.pendingEdits;
     this.pendingEdits = [];
     this.interimBase = null;
-    if (kept.length > 0) this.replica.edit(kept);
     this.republish();
     this.host.ready();
+    if (lost.length > 0) this.host.overtaken(lost);
     this.reportUnsent();
     this.pump();
+  }
+
+  /** The early edits that `document` can take. Offsets in a cell whose text is not the one they were made in mean nothing: that typing is lost. */
+  private fitting(document: NotebookState): { edits: Edit[]; lost: Overtaken[] } {
+    const typed = new Set(this.pendingEdits.flatMap((edit) => (edit.type === "splice" ? [edit.cell_id] : [])));
+    const mine = this.host.notebook();
+    const lost = [...typed].flatMap((id): Overtaken[] => {
+      const base = this.interimBase?.cells[id]?.source;
+      const text = mine?.cells[id]?.source;
+      return base === undefined || text === undefined || base === document.cells[id]?.source ? [] : [{ cell_id: id, base, text }];
+    });
+    const gone = new Set(lost.map((one) => one.cell_id));
+    return { edits: this.pendingEdits.filter((edit) => edit.type !== "splice" || !gone.has(edit.cell_id)), lost };
   }
 
   /** One submission at a time: what is typed meanwhile travels together in the next one. */

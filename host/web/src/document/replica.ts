@@ -40,7 +40,9 @@ export class Replica {
     this.doc = this.load(bytes, actor);
   }
 
+  /** The whole of it: what changed before is no news to the next `refresh`. */
   notebook(): NotebookState {
+    this.patches = [];
     return readNotebook(this.doc);
   }
 
