@@ -22,8 +22,7 @@ export function withHost(set: (host: Host, browser: Browser) => void, options: H
     set(host, browser);
   });
   afterAll(async () => {
-    await browser?.close();
-    await host?.stop();
+    await Promise.allSettled([browser?.close(), host?.stop()]);
   });
 }
 

@@ -95,7 +95,7 @@ export class Host {
     });
     const startUrl = await new Promise<string>((resolve, reject) => {
       let out = '';
-      const timer = setTimeout(() => reject(new Error(`the host did not start in 15 s:\n${out}${stderr}`)), 15_000);
+      const timer = setTimeout(() => reject(new Error(`the host did not start in 40 s:\n${out}${stderr}`)), 40_000);
       child.stdout!.on('data', (chunk) => {
         out += chunk;
         const found = /https?:\/\/\S+/.exec(out);
@@ -112,6 +112,14 @@ export class Host {
         clearTimeout(timer);
         reject(new Error(`the host ended with ${code}:\n${out}${stderr}`));
       });
+    }).catch(async (error) => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+        const ended = once(child, 'exit');
+        child.kill('SIGKILL');
+        await ended;
+      }
+      for (const made of owned) fs.rmSync(made, { recursive: true, force: true });
+      throw error;
     });
     host = new Host(child, startUrl, root, home, owned);
     host.stderr = stderr;

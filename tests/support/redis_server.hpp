@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,8 +77,12 @@ class RedisServer {
     std::filesystem::remove(socket(), ignored);
   }
   /// Stands still and keeps its connections.
-  void freeze() const { ::kill(child_, SIGSTOP); }
-  void thaw() const { ::kill(child_, SIGCONT); }
+  void freeze() const {
+    if (child_ > 0) ::kill(child_, SIGSTOP);  // -1 would be every process there is
+  }
+  void thaw() const {
+    if (child_ > 0) ::kill(child_, SIGCONT);
+  }
 
   /// The raw answer to one command, words of any bytes; "" when there is none.
   std::string ask(const std::vector<std::string>& words) const {
@@ -88,6 +93,8 @@ class RedisServer {
     address.sun_family = AF_UNIX;
     socket().copy(address.sun_path, sizeof address.sun_path - 1);
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     std::string answer;
     if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
         ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size())) {
