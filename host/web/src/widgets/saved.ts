@@ -42,7 +42,7 @@ export function savedModel(metadata: Record<string, Json> | undefined, id: strin
 export function savedCode(metadata: Record<string, Json> | undefined): string[] {
   return Object.values(all(metadata)).flatMap((model) => {
     const code = model?.state?._esm ?? null;
-    const packed = Array.isArray(model?.buffers) ? model.buffers.filter((one) => Array.isArray(one?.path) && one.path[0] === "_esm") : [];
+    const packed = Array.isArray(model?.buffers) ? model.buffers.filter((one) => Array.isArray(one?.path) && String(one.path[0]) === "_esm") : [];
     return [...(code === null ? [] : [typeof code === "string" ? code : JSON.stringify(code)]), ...packed.map((one) => JSON.stringify(one))];
   });
 }
