@@ -7,8 +7,12 @@ import "./ui/theme.css";
 import "./ui/page.css";
 import "./notebook/notebook.css";
 
-/** The editor's code is fetched now and run when the first cells are painted, which do without it. */
+let fetched = false;
+
+/** The editor's code is fetched with the first notebook and run when the first cells are painted, which do without it. */
 function fetchEditor(): void {
+  if (fetched || !route.get().path) return;
+  fetched = true;
   const address = document.querySelector<HTMLMetaElement>("meta[name=lectern-editor]")?.content;
   if (!address) return;
   const link = document.createElement("link");
@@ -18,7 +22,8 @@ function fetchEditor(): void {
 }
 
 dropTokenFromAddress();
-if (route.get().path) fetchEditor();
+fetchEditor();
+route.subscribe(fetchEditor);
 const render = () => createRoot(document.getElementById("root")!).render(<App />);
 // Words that cannot be fetched are no reason to show nothing: English is always there.
 showLanguage(preferredLanguage()).then(render, render);
