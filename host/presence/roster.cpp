@@ -414,12 +414,14 @@ std::vector<Device> Roster::devices(Now now) const {
   return out;
 }
 
-std::vector<Record> Roster::own_others() const {
+std::vector<Record> Roster::own_others(std::string_view backend) const {
   std::vector<Record> out;
+  const auto lists = [&](const Place& place) { return place.listed && sources_[place.backend].name == backend; };
   for (const auto& [key, instance] : instances_) {
     const auto& record = instance.record;
     if (is_own(record) && record.instance_id != reader_.instance_id && !reader_.machine.empty() &&
-        record.machine == reader_.machine && !is_here(instance)) {
+        record.machine == reader_.machine && !is_here(instance) &&
+        std::any_of(instance.places.begin(), instance.places.end(), lists)) {
       out.push_back(record);
     }
   }

@@ -96,8 +96,9 @@ class Roster {
   [[nodiscard]] std::vector<Clash> clashes(Now now) const;
   /// By name, then id; those whose records are live or stale now.
   [[nodiscard]] std::vector<Device> devices(Now now) const;
-  /// Records of our own device, from this machine, of other instances: leftovers, unless their process still runs.
-  [[nodiscard]] std::vector<Record> own_others() const;
+  /// Records of our own device, from this machine, of other instances, that `backend` lists now and none without lag
+  /// does: leftovers there, unless their process still runs.
+  [[nodiscard]] std::vector<Record> own_others(std::string_view backend) const;
   /// True when the record of that instance has not advanced for `unchanged_ms`.
   [[nodiscard]] bool unchanged(const Record& record, std::int64_t unchanged_ms, Now now) const;
   /// How long a record of that instance counts as live without advancing; 0 when it is unknown.

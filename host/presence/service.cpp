@@ -132,9 +132,10 @@ void Service::State::poll(Backend& backend, std::unique_lock<std::mutex>& lock) 
 }
 
 /// What earlier runs of this very host left behind: first said to have ended, so that readers drop it at once, later
-/// removed. Others' records are never touched, and one of our own device that somebody still writes is another's.
+/// removed. What this backend does not list is not its to tell of. Others' records are never touched, and one of our
+/// own device that somebody still writes is another's.
 void Service::State::clear_leftovers(Backend& backend, std::unique_lock<std::mutex>& lock) {
-  for (auto record : roster.own_others()) {
+  for (auto record : roster.own_others(backend.report.id)) {
     if (record.state != InstanceState::ended) {
       if (!has_ended(record)) continue;
       record.state = InstanceState::ended;

@@ -40,7 +40,7 @@ std::string random_name() {
   return out;
 }
 
-std::vector<std::string> entries(int folder, std::size_t limit) {
+std::vector<std::string> entries(int folder, std::size_t limit, Hidden hidden) {
   std::vector<std::string> names;
   const int again = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (again < 0 && errno == ENOENT) return names;  // removed meanwhile
@@ -57,7 +57,9 @@ std::vector<std::string> entries(int folder, std::size_t limit) {
     const auto* entry = ::readdir(open.get());
     if (entry == nullptr && errno != 0) fail("cannot read a folder to its end");
     if (entry == nullptr) break;
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == ".." || (hidden == Hidden::left_out && name.front() == '.')) continue;
+    names.emplace_back(name);
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -41,9 +41,10 @@ class Fd {
 
 /// 16 hex digits. Throws when the system has none.
 std::string random_name();
-/// Names in the open `folder` without those that start with a dot, sorted; at most `limit`. Throws when it cannot be
-/// read to its end: part of a list must not pass for the whole.
-std::vector<std::string> entries(int folder, std::size_t limit);
+enum class Hidden { left_out, listed };  // names that start with a dot
+/// Names in the open `folder`, sorted; at most `limit`. Throws when it cannot be read to its end: part of a list must
+/// not pass for the whole.
+std::vector<std::string> entries(int folder, std::size_t limit, Hidden hidden = Hidden::left_out);
 /// What was listed before belongs to a list too: some file systems leave out a name that is replaced while they are
 /// read. Safe to use from several threads.
 class KnownNames {

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "lectern/sdk/settings.hpp"
@@ -19,6 +22,7 @@ namespace {
 constexpr std::size_t max_homes = 1'000;
 constexpr std::size_t max_files = 2'000;  // of one home
 constexpr const char* lock_name = "lock";
+constexpr std::int64_t unborn_s = 60;  // making a home takes milliseconds
 
 Trouble& last_trouble() {
   static Trouble trouble;
@@ -66,8 +70,14 @@ Fd open_folder(int parent, const std::string& name) {
   return Fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
+/// The name that make_home() gives.
+bool is_home(std::string_view name) {
+  return name.size() == 16 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 /// Of a home whose host has gone, or of our own at the end. The lock comes first and goes last, so that of two readers
-/// that clear away one does, and a half-cleared home is still nobody's.
+/// that clear away one does, and a half-cleared home is still nobody's. Hidden files are what a host that was killed
+/// was about to put in place.
 void clear_away(int root, const std::string& home, const Fd& folder, const Fd& lock) {
   struct stat held {
   }, named{};
@@ -75,9 +85,11 @@ void clear_away(int root, const std::string& home, const Fd& folder, const Fd& l
       ::fstatat(folder.get(), lock_name, &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(held, named)) {
     return;
   }
-  for (const auto& name : entries(folder.get(), max_files)) {
+  const auto names = entries(folder.get(), max_files, Hidden::listed);
+  for (const auto& name : names) {
     if (name != lock_name) ::unlinkat(folder.get(), name.c_str(), 0);
   }
+  if (names.size() == max_files) return;  // the next look goes on
   ::unlinkat(folder.get(), lock_name, 0);
   ::unlinkat(root, home.c_str(), AT_REMOVEDIR);
 }
@@ -98,6 +110,33 @@ bool read_name(std::string_view name, Key& key) {
 
 std::string name_of(std::string_view device_id, std::string_view instance_id) {
   return std::string(device_id) + "." + std::string(instance_id) + ".json";
+}
+
+/// Of a home that lost its lock: its host makes another, and it only goes. Nothing is touched that no host wrote.
+/// False, with errno, when it stays.
+bool clear_lockless(int root, const std::string& home, const Fd& folder) {
+  if (is_home(home)) {
+    for (const auto& name : entries(folder.get(), max_files, Hidden::listed)) {
+      Key key;
+      const bool temporary = name.front() == '.' && name.ends_with(".tmp");
+      if (temporary || read_name(name, key)) ::unlinkat(folder.get(), name.c_str(), 0);
+    }
+  }
+  return ::unlinkat(root, home.c_str(), AT_REMOVEDIR) == 0;
+}
+
+/// Of a home whose host was killed before it had its name. One that is being made is young, or locked.
+void clear_unborn(int root, const std::string& name) {
+  if (!is_home(std::string_view(name).substr(1))) return;
+  const Fd folder = open_folder(root, name);
+  struct stat about {};
+  if (!folder || ::fstat(folder.get(), &about) != 0 || ::time(nullptr) - about.st_mtim.tv_sec < unborn_s) return;
+  const Fd lock(::openat(folder.get(), lock_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!lock) {
+    ::unlinkat(root, name.c_str(), AT_REMOVEDIR);
+  } else if (!is_locked(lock.get())) {
+    clear_away(root, name, folder, lock);
+  }
 }
 
 }  // namespace
@@ -207,19 +246,26 @@ void Local::remove(std::string_view device_id, std::string_view instance_id) {
 void Local::snapshot(const lectern::sdk::PresenceSink& out) {
   const auto root = open_root();
   KnownNames::Places found;
-  for (const auto& home : entries(root.get(), max_homes)) {
+  for (const auto& home : entries(root.get(), max_homes, Hidden::listed)) {
+    if (home.front() == '.') {
+      clear_unborn(root.get(), home);
+      continue;
+    }
     const Fd folder = open_folder(root.get(), home);
     if (!folder) {
       if (errno != ENOENT) out.rejected(home, "it is not a folder");
       continue;
     }
     const Fd lock(::openat(folder.get(), lock_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    struct stat about {};
-    if (!lock || ::fstat(lock.get(), &about) != 0 || !S_ISREG(about.st_mode)) {
-      // One that another reader is clearing away is empty by the time its lock is gone.
-      if (::unlinkat(root.get(), home.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    if (!lock && errno == ENOENT) {
+      if (!clear_lockless(root.get(), home, folder) && errno != ENOENT) {
         out.rejected(home, "it has no lock: no host made it");
       }
+      continue;
+    }
+    struct stat about {};
+    if (!lock || ::fstat(lock.get(), &about) != 0 || !S_ISREG(about.st_mode)) {
+      out.rejected(home, "it has no lock that can be used: no host made it");
       continue;
     }
     if (!is_locked(lock.get())) {

@@ -578,5 +578,21 @@ TEST(PresenceRecord, ComesBackAsItWent) {
   EXPECT_EQ(*again, record);
 }
 
+TEST_F(RosterTest, LeftoversAreThoseThatThisBackendListsNow) {
+  auto record = record_of(clock_, "me", "s1");
+  record.machine = "my-machine";
+  EXPECT_TRUE(roster_.own_others("folder").empty());
+  see({record});
+  EXPECT_EQ(roster_.own_others("folder").size(), 1u);
+  EXPECT_TRUE(roster_.own_others("local").empty());
+  roster_.observe("local", {{"x", write_record(record)}}, 0, clock_.now);
+  EXPECT_TRUE(roster_.own_others("folder").empty()) << "it runs beside us";
+  roster_.observe("local", {}, 0, clock_.now);
+  EXPECT_TRUE(roster_.own_others("local").empty());
+  EXPECT_EQ(roster_.own_others("folder").size(), 1u);
+  see({});
+  EXPECT_TRUE(roster_.own_others("folder").empty()) << "removed is done with";
+}
+
 }  // namespace
 }  // namespace lectern::presence

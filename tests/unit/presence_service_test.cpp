@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "base/clock.hpp"
 #include "presence/service.hpp"
 #include "presence_contract_support.hpp"
 
@@ -95,6 +96,30 @@ TEST(PresenceService, OneHostInSeveralStoresIsOneRow) {  // F24
     EXPECT_TRUE(failing()) << reader.service.json();
   }
   EXPECT_TRUE(reader.wait_for({})) << reader.service.json();
+}
+
+TEST(PresenceService, NothingIsSaidOfAHostThatIsGoneWhereNobodyListsIt) {
+  Store local("presence-local");
+  Host one("dev-a", "machine-a", {&local});
+  one.service.start();
+  auto other = *local.open();
+  Record record;
+  record.device_id = "dev-a";
+  record.instance_id = "boot9";
+  record.machine = "machine-a";
+  record.seq = 1;
+  record.ttl_ms = 60'000;
+  record.written_at_ms = clock::wall_ms();
+  record.endpoints = {{"wss", "10.0.0.1:8899", "lan", {}, 0}};
+  record.sessions = {{"s9", {}, "s9", "idle", false, 1}};
+  ASSERT_TRUE(other->publish(record.device_id, record.instance_id, write_record(record)).has_value());
+  ASSERT_TRUE(one.wait_for({"s9"})) << one.service.json();
+  other.reset();  // and its home with it
+  ASSERT_TRUE(one.wait_for({})) << one.service.json();
+  // The poll that found it gone has also looked for leftovers by now.
+  const auto snapshot = (*local.open())->snapshot();
+  ASSERT_TRUE(snapshot.has_value()) << snapshot.error().message;
+  for (const auto& found : snapshot->records) EXPECT_EQ(found.record.find("boot9"), std::string::npos) << found.origin;
 }
 
 TEST(PresenceService, ABackendThatCouldNotBeOpenedIsTold) {
