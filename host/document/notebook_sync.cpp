@@ -11,7 +11,7 @@ namespace {
 // Of one sync conversation, until what they build on is here.
 constexpr std::size_t kHeldBytes = 16U << 20U;
 
-std::string_view name_of(const ChangeHash& hash) {
+std::string_view bytes_of(const ChangeHash& hash) {
   return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
 }
 
@@ -23,7 +23,7 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
   for (std::size_t i = 0; i < held.size(); ++i) {
     for (const auto& dep : held[i].info.deps) {
       if (here(dep)) continue;
-      wanted_by[name_of(dep)].push_back(i);
+      wanted_by[bytes_of(dep)].push_back(i);
       ++missing[i];
     }
     if (missing[i] == 0) ready.push_back(i);
@@ -32,7 +32,7 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
   for (std::size_t n = 0; n < ready.size(); ++n) {
     auto& change = held[ready[n]];
     out.push_back(std::exchange(change.bytes, {}));
-    const auto waiting = wanted_by.extract(name_of(change.info.hash));
+    const auto waiting = wanted_by.extract(bytes_of(change.info.hash));
     if (waiting.empty()) continue;
     for (const auto i : waiting.mapped()) {
       if (--missing[i] == 0) ready.push_back(i);
@@ -97,7 +97,7 @@ Status NotebookDocument::State::sync(Syncing& edit) {
   LECTERN_CHECK(apply(edit.applying));
   outcome = engine.sync_receive(edit.session->handle.get(), edit.message, limits);
   if (outcome) return {};
-  LECTERN_CHECK(rebuild());  // without what the message brought
+  if (outcome.broken() || !edit.applying.fresh.empty()) LECTERN_CHECK(rebuild());  // without what the message brought
   return refused(outcome);
 }
 

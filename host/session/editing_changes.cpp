@@ -4,6 +4,7 @@
 
 #include "base/clock.hpp"
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "session/attendance.hpp"
 #include "session/authorization.hpp"
 #include "session/editing.hpp"
@@ -220,7 +221,12 @@ void Editing::pump_sync(Connection& connection) {
   if (!connection.sync || !connection.live()) return;
   for (int rounds = 0; rounds < 64; ++rounds) {
     auto out = document_->sync_generate(*connection.sync);
-    if (!out || out->empty()) break;
+    if (!out) {
+      log::warning("session", "a sync session was ended: " + out.error().message);
+      connection.sync.reset();  // what its peer said of itself is in there, and would fail again
+      break;
+    }
+    if (out->empty()) break;
     auto message = std::make_shared<Message>();
     message->kind = plugin::OutboundKind::sync;
     message->document = plugin::DocumentKind::notebook;

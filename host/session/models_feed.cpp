@@ -229,7 +229,11 @@ void ModelsFeed::sync_message(Connection& connection, std::string_view text) {
     return;
   }
   auto next = document_->next_message(*connection.models_sync);
-  if (!next || next->empty()) return;
+  if (!next) {
+    connection.models_sync.reset();
+    return failed(next.error());
+  }
+  if (next->empty()) return;
   auto message = std::make_shared<Message>();
   message->kind = plugin::OutboundKind::sync;
   message->document = plugin::DocumentKind::models;

@@ -306,6 +306,18 @@ TEST(NotebookChanges, SyncHoldsAuthorsToTheirActor) {
   EXPECT_EQ(code_of(host.sync_receive(at_host, "", kAnn)), "422 malformed_sync");
 }
 
+TEST(NotebookChanges, SyncMessagesThatBringNothingCostNoRebuild) {
+  using namespace std::string_literals;
+  auto host = abc();
+  auto at_host = host.open_sync();
+  const auto divides_by_nothing = "\x42\0\0\x01\0\x04\x01\0\x07\xff\0"s;  // one have, whose filter has no bits an entry
+  EXPECT_EQ(code_of(host.sync_receive(at_host, divides_by_nothing, kAnn)), "422 malformed_sync");
+  EXPECT_TRUE(host.sync_generate(at_host));
+  const auto flags_cut_off = "\x42\0\0\0\0\x05"s;  // nothing but the engine reads them
+  EXPECT_EQ(code_of(host.sync_receive(at_host, flags_cut_off, kAnn)), "422 malformed_sync");
+  EXPECT_EQ(host.work().rebuilds, 0U);
+}
+
 TEST(NotebookChanges, AKeystrokeInALongTextTouchesOnlyItself) {
   auto host = notebook({code("a", std::string(200'000, 'x')), code("b", "")});
   auto ann = copy_of(host);

@@ -292,11 +292,10 @@ fn check_bloom(bytes: &[u8]) -> Scan<()> {
     if probes == 0 || probes > MAX_BLOOM_PROBES || bits_per_entry > MAX_BLOOM_BITS_PER_ENTRY {
         return malformed("a filter with unlikely parameters");
     }
-    if entries > 0 && input.0.is_empty() {
-        return malformed("a filter without bits");
-    }
-    if entries > input.0.len() as u64 * 8 {
-        return malformed("a filter with more entries than bits");
+    // The engine divides by the number of bits; an empty filter is written as no bytes at all.
+    let bytes = entries.saturating_mul(bits_per_entry).div_ceil(8);
+    if entries > 0 && (bits_per_entry == 0 || bytes != input.0.len() as u64) {
+        return malformed("a filter whose bits do not fit its entries");
     }
     Ok(())
 }
@@ -378,5 +377,18 @@ mod tests {
         let mut message = vec![0x42, 0, 0, 1, 0, 9, 1, 10];
         message.extend([0x80, 0x80, 0x80, 0x80, 0x08, 0xff, 0xff, 0]);
         assert!(matches!(check_sync_message(&message, &LIMITS), Err(ScanError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_filter_has_the_bits_its_entries_take() {
+        let fits = |filter: &[u8]| {
+            let mut message = vec![0x42, 0, 0, 1, 0, filter.len() as u8];
+            message.extend(filter);
+            message.push(0);
+            check_sync_message(&message, &LIMITS).is_ok()
+        };
+        assert!(fits(&[]) && fits(&[1, 10, 7, 0xff, 0xff]) && fits(&[4, 10, 7, 1, 2, 3, 4, 5]));
+        assert!(!fits(&[1, 0, 7]) && !fits(&[1, 0, 7, 0xff]));
+        assert!(!fits(&[1, 10, 7]) && !fits(&[1, 10, 7, 0xff]) && !fits(&[1, 10, 7, 0xff, 0xff, 0xff]));
     }
 }
