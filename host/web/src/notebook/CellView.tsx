@@ -61,8 +61,14 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
           else ui.toggle(id);
           return;
         }
+        if (target.closest(".plain-source") && ui.canEdit) {
+          // The editor is on its way and takes the focus when it is there.
+          event.preventDefault();
+          ui.select(id, "edit");
+          return;
+        }
         // Text in a reader's editor and in outputs can be selected with the mouse: the cell becomes active without taking the focus.
-        if (target.closest(".editor, .outputs")) ui.activate(id);
+        if (target.closest(".editor, .plain-source, .outputs")) ui.activate(id);
         else ui.select(id);
       }}
     >

@@ -8,6 +8,7 @@ import { CellSlot } from "./CellSlot";
 import { DraftView } from "./CellView";
 import { useOpen, useSession, useUi, useWords, WordsContext } from "./context";
 import { Grid } from "./Grid";
+import type { NotebookUi } from "./notebook_ui";
 import { currentStep, useSteps } from "./Presentation";
 import { ShortcutReader } from "./shortcuts";
 import { restorePlace } from "./views";
@@ -15,6 +16,12 @@ import { restorePlace } from "./views";
 /** Where typing belongs to a field, not to the notebook's command mode. */
 const FIELDS = "input, textarea, select, [contenteditable=true], dialog, [role=menu]";
 const ANYWHERE = new Set(["save", "find"]);
+
+/** Whether keys are meant for an editor that is not there yet. */
+function awaitsEditor(ui: NotebookUi): boolean {
+  const { active, mode } = ui.store.get();
+  return active !== null && mode === "edit" && document.querySelector(`[data-cell-id="${CSS.escape(active)}"] .plain-source`) !== null;
+}
 
 function useShortcuts(): void {
   const { ui } = useOpen();
@@ -30,6 +37,12 @@ function useShortcuts(): void {
         return;
       }
       if (ui.isStillTyping(event.timeStamp) && !event.ctrlKey && !event.metaKey) return;
+      if (awaitsEditor(ui)) {
+        const shortcut = reader.anywhere(press);
+        if (event.key === "Escape") ui.leaveEdit();
+        else if (shortcut && ui.run(shortcut)) event.preventDefault();
+        return;
+      }
       // A focused button keeps its own Enter and Space.
       if (event.key === "Enter" && target?.closest("button, a") && !event.shiftKey && !event.ctrlKey && !event.altKey) return;
       const shortcut = reader.command(press, event.timeStamp);
