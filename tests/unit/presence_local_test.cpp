@@ -19,7 +19,7 @@ class LocalHomes : public ::testing::Test {
     reader_ = *store_.open();
   }
   fs::path make(const std::string& home, const std::vector<std::string>& files) {
-    const auto folder = store_.root() / "v1" / home;
+    auto folder = store_.root() / "v1" / home;
     fs::create_directories(folder);
     for (const auto& file : files) std::ofstream(folder / file) << "{}";
     return folder;
