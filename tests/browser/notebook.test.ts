@@ -122,6 +122,25 @@ describe('the notebook page', () => {
     tab.expectNoProblems();
   });
 
+  it('takes no keys for commands that are meant for an editor on its way', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await context.route('**/assets/CodeEditor-*.js', async (route) => {
+      await held;
+      await route.continue();
+    });
+    host.notebook('soon.ipynb', [{ id: 'a', source: 'x' }, { id: 'b', source: 'y' }]);
+    const tab = await Tab.open(context, host, 'soon.ipynb');
+    await tab.page.getByTestId('grip').first().waitFor({ state: 'attached' });
+    await tab.cell('a').locator('.plain-source').click();
+    await tab.page.keyboard.type('ddb');
+    expect(await tab.order()).toEqual(['a', 'b']);
+    release();
+    await tab.cell('a').locator('.cm-focused').waitFor();
+    await tab.page.keyboard.type('dd');
+    await until('it is typed', async () => /dd/.test(await tab.source('a')));
+  });
+
   it('runs and advances, adding a cell at the end', async () => {
     const name = host.notebook('run.ipynb', [{ id: 'a', source: 'x = 5' }, { id: 'b', source: 'x + 1' }]);
     const tab = await Tab.open(context, host, name);
