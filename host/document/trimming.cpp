@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
@@ -37,14 +38,25 @@ std::uint64_t content_operations(const NotebookDocument& document) {
   return sum;
 }
 
-// The journal is replaced by a rename, so a second name keeps it as it is.
-Status keep_aside(const std::string& folder) {
-  const auto from = folder + "/journal.lj";
-  const auto to = folder + "/journal-" + std::to_string(clock::wall_ms()) + ".kept.lj";
-  if (::link(from.c_str(), to.c_str()) != 0) return fail(system_error(errno, "keep aside", from));
+std::string current_journal(const std::string& folder) {
+  return folder + "/journal.lj";
+}
+
+std::string kept_journal(const std::string& folder) {
+  return folder + "/journal-" + std::to_string(clock::wall_ms()) + ".kept.lj";
+}
+
+Status make_durable(const std::string& folder) {
   const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened.get() < 0 || ::fsync(opened.get()) != 0) return fail(system_error(errno, "make durable", folder));
   return {};
+}
+
+// The journal is replaced by a rename, so a second name keeps it as it is.
+Status keep_aside(const std::string& folder) {
+  const auto from = current_journal(folder);
+  if (::link(from.c_str(), kept_journal(folder).c_str()) != 0) return fail(system_error(errno, "keep aside", from));
+  return make_durable(folder);
 }
 
 }  // namespace
@@ -70,6 +82,14 @@ Status trim_past(OpenedNotebook& notebook, Journal& journal, NotebookDocument& d
   notebook.history_id = std::move(history_id);
   document = std::move(fresh);
   return {};
+}
+
+Status put_journal_aside(const std::string& state_dir) {
+  const auto from = current_journal(state_dir);
+  if (std::rename(from.c_str(), kept_journal(state_dir).c_str()) != 0) {
+    return fail(system_error(errno, "put aside", from));
+  }
+  return make_durable(state_dir);
 }
 
 }  // namespace lectern::document

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/result.hpp"
@@ -19,5 +20,10 @@ std::string import_actor(std::string_view history_id);
 /// comes back with the old history gets the new one, and keeps what it had not sent as a draft. When the old one
 /// cannot be kept, all stays as it is; an error is one of the journal, which is of no use then.
 Status trim_past(OpenedNotebook& notebook, Journal& journal, NotebookDocument& document, std::uint64_t limit);
+
+/// [worker] The journal in `state_dir` gives up its place, which takes no space on the disk: the next open takes the
+/// notebook from its file, and looking back still finds the journal. With the notebook's leases; nothing is written to
+/// the journal any more.
+Status put_journal_aside(const std::string& state_dir);
 
 }  // namespace lectern::document

@@ -8,6 +8,8 @@
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "base/workers.hpp"
+#include "document/notebook_file.hpp"
+#include "document/trimming.hpp"
 #include "plugin/registry.hpp"
 #include "session/attendance.hpp"
 #include "session/cursors.hpp"
@@ -39,6 +41,16 @@ std::uint64_t next_connection() {
 
 Error gone() {
   return {404, "session_not_found", "the session has ended", "open the notebook again", ""};
+}
+
+// Whoever opened the notebook next would take the journal for what was edited here, and the newer file for another
+// program's. The file goes first only while it is the one that has everything.
+void prefer_file(const std::string& path, const document::Fingerprint& saved, const std::string& state_dir) {
+  const auto now = document::fingerprint(path);
+  if (!now || !(*now == saved)) return;
+  if (const auto aside = document::put_journal_aside(state_dir); !aside) {
+    log::warning("session", path + " has edits that its journal has not. " + aside.error().message);
+  }
 }
 
 }  // namespace
@@ -471,25 +483,37 @@ void LiveSession::end_when_safe(const std::string& reason) {
 void LiveSession::finish_end(const std::string& reason) {
   if (std::exchange(ended_, true)) return;
   idle_.cancel();
-  const auto self = shared_from_this();
   auto all = connections().all();  // a copy: closing may change it
   for (const auto& [id, connection] : all) connection->close(1000, reason);
   (void)running().runtime().shutdown();
+  auto& notebook = prepared_.notebook;
+  const bool file_has_more = editing().refusing() && prepared_.journal->failed() && saver().holds_all() &&
+                             notebook.last_known && !notebook.read_only && !notebook.unwritable && !notebook.temporary;
   editing().close();
   outside().close();
   history().close();
-  take_file_lease({});
-  prepared_.notebook.lease = {};  // the notebook may be opened again from here on
-  prepared_.notebook.state_lock = {};
-  if (reason == "SESSION_ENDED" && !prepared_.notebook.temporary) {
-    services_.workers->submit(
-        [store = services_.store, path = path(), token = at_work()] { store->session_ended(path); });
-  }
-  home_.ended(id_, counters_);
-  auto enders = std::move(enders_);
-  // In a turn of its own: whoever ended it may still be inside a function of this session.
-  loop_.post([self, enders = std::move(enders)]() mutable {
-    for (auto& answer : enders) answer(true);
+  auto let_go = [self = shared_from_this(), reason] {
+    self->take_file_lease({});
+    auto& left = self->prepared_.notebook;
+    left.lease = {};  // the notebook may be opened again from here on
+    left.state_lock = {};
+    if (reason == "SESSION_ENDED" && !left.temporary) {
+      self->services_.workers->submit([store = self->services_.store, path = self->path(), token = self->at_work()] {
+        store->session_ended(path);
+      });
+    }
+    self->home_.ended(self->id_, self->counters_);
+    auto enders = std::move(self->enders_);
+    // In a turn of its own: whoever ended it may still be inside a function of this session.
+    self->loop_.post([self, enders = std::move(enders)]() mutable {
+      for (auto& answer : enders) answer(true);
+    });
+  };
+  if (!file_has_more) return let_go();
+  services_.workers->submit([&loop = loop_, path = path(), saved = *notebook.last_known, dir = notebook.state_dir,
+                             token = at_work(), let_go = std::move(let_go)]() mutable {
+    prefer_file(path, saved, dir);
+    loop.post(std::move(let_go));
   });
 }
 

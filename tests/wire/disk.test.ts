@@ -107,15 +107,20 @@ function fill(filler: string) {
   }
 }
 
-it.runIf(mayMount)('a session whose journal takes nothing ends when the file has all of it', async () => {
+it.runIf(mayMount).each([
+  ['was saved', true],
+  ['is in the journal alone', false],
+])('a session whose journal takes nothing ends when the file has all of it, and what was before %s', async (_, saves) => {
   const disk = new Disk();
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk.home]);
   try {
-    const host = await disk.restart({ args: ['--autosave-after-ms', '300'] });
+    // Without a save of `before` the journal's last word on the file is its first.
+    const host = await disk.restart({ args: saves ? ['--autosave-after-ms', '300'] : ['--autosave-after-ms', '600000', '--autosave-at-most-ms', '600000'] });
     try {
       const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: 'old' }, { id: 'b', source: 'old' }]));
       const a = await Client.join(host, info);
       expect((await a.command('transaction', set('a', 'before'))).ok).toBe(true);
+      if (saves) expect((await a.command('save', {})).ok).toBe(true);
       const filler = path.join(disk.home, 'filler');
       fill(filler);
       const large = randomBytes(300_000).toString('base64');
@@ -125,7 +130,14 @@ it.runIf(mayMount)('a session whose journal takes nothing ends when the file has
       expect(ended.status, 'it waits for no disk').toBe(204);
       fs.rmSync(filler);
       expect(host.file('n.ipynb')).toContain(large.slice(0, 100));
-      expect((await sources(host)).a === large, 'what was kept is there').toBe(true);
+      const again = await Client.join(host, await host.open('n.ipynb'));
+      const cell = again.ready.notebook.cells.find((one: any) => one.id === 'a');
+      expect(cell.source === large, 'what was kept is there').toBe(true);
+      expect((await again.command('transaction', set('b', 'after'))).ok).toBe(true);
+      const saved = await again.command('save', {});
+      expect(saved.error, 'the file is nobody else\'s').toBeUndefined();
+      expect(saved.ok).toBe(true);
+      await again.close();
     } finally {
       await host.stop();
     }
