@@ -1,4 +1,5 @@
 // Edits in three steps, so that a worker may do what takes long.
+#include <algorithm>
 #include <utility>
 
 #include "document/notebook_state.hpp"
@@ -29,7 +30,7 @@ Error busy() {
 DocumentLimits quick_limits() {
   DocumentLimits limits;
   limits.max_chunk_bytes = kQuickBytes;
-  limits.max_inflated_bytes = 16 * kQuickBytes;
+  limits.max_inflated_bytes = 2 * kQuickBytes;
   limits.max_ops_per_change = kFewCharacters;
   return limits;
 }
@@ -103,10 +104,13 @@ bool NotebookDocument::quick_to_read(std::span<const std::string> chunks) {
   std::size_t bytes = 0;
   for (const auto& chunk : chunks) bytes += chunk.size();
   if (bytes > kQuickBytes) return false;
+  auto limits = quick_limits();
+  constexpr std::uint64_t together = 16 * kQuickBytes;
+  if (!chunks.empty()) limits.max_inflated_bytes = std::min(limits.max_inflated_bytes, together / chunks.size());
   std::uint64_t sum = 0;
   for (const auto& chunk : chunks) {
     std::uint64_t operations = 0;
-    if (Engine::scan(chunk, quick_limits(), operations).status == LAM_TOO_LARGE) return false;
+    if (Engine::scan(chunk, limits, operations).status == LAM_TOO_LARGE) return false;
     sum += operations;
   }
   return sum <= kFewCharacters;

@@ -15,6 +15,11 @@ std::string_view bytes_of(const ChangeHash& hash) {
   return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
 }
 
+// Of what was inflated to make it.
+std::uint64_t size_of(const ChangeInfo& info) {
+  return info.message.size() + info.deps.size() * sizeof(ChangeHash);
+}
+
 // Takes those out of `held` whose past is `here` or among them, each behind what it builds on. Linear in what they say.
 template <class Here>
 std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& here) {
@@ -79,11 +84,21 @@ Status NotebookDocument::State::sync(Syncing& edit) {
                 "more than " + std::to_string(limits.max_chunks_per_batch) + " changes come or wait for others",
                 "open the connection anew, and send changes after those they build on");
   }
-  LECTERN_TRY(auto infos, inspect_changes(chunks, limits));
-  for (const auto& info : infos) {
-    if (!edit.applying.authors.include(info.actor) && !engine.contains(info.hash)) {
+  // Few bytes may inflate to much, so each is judged before the next is kept.
+  std::uint64_t told = 0;
+  for (const auto& change : held) told += size_of(change.info);
+  std::vector<ChangeInfo> infos(chunks.size());
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (outcome = Engine::inspect(chunks[i], limits, infos[i]); !outcome) return fail(unreadable(outcome, i));
+    if (!edit.applying.authors.include(infos[i].actor) && !engine.contains(infos[i].hash)) {
       return fail(403, "foreign_actor", "changes by an actor that was not issued to this client",
                   "return to the host's heads");
+    }
+    told += size_of(infos[i]);
+    if (told > limits.max_inflated_bytes) {
+      return fail(413, "too_large",
+                  "changes that together inflate past " + std::to_string(limits.max_inflated_bytes) + " bytes",
+                  "open the connection anew, and send fewer of them at once");
     }
   }
   for (std::size_t i = 0; i < chunks.size(); ++i) held.push_back({std::move(chunks[i]), std::move(infos[i])});
@@ -112,7 +127,8 @@ Result<std::shared_ptr<LongEdit>> NotebookDocument::begin_sync(SyncSession& sess
   edit.message = message;
   edit.applying.authors = authors;
   std::vector<std::string> chunks;
-  const bool quick = message.size() <= kQuickBytes &&
+  // What is held may be large, and whatever comes may be what it waits for. While an edit runs, it is the worker's.
+  const bool quick = message.size() <= kQuickBytes && !state_->begun && session.state_->held.empty() &&
                      Engine::sync_changes(message, quick_limits(), chunks).status != LAM_TOO_LARGE &&
                      quick_to_read(chunks);
   return state_->begin(std::move(edit), quick ? 0 : UINT64_MAX);

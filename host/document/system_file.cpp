@@ -183,8 +183,10 @@ Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes) {
 }
 
 bool is_in_state(const std::string& path, const FileState& state) {
+  // Opening makes a network file system ask its server; a path alone is answered from what was cached.
+  const auto fd = open_no_links(path, O_RDONLY | O_NONBLOCK);
   struct stat info {};
-  return ::lstat(path.c_str(), &info) == 0 && state_of(info) == state;
+  return fd && ::fstat(fd->get(), &info) == 0 && state_of(info) == state;
 }
 
 bool may_write(const std::string& path) {

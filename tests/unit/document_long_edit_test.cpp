@@ -70,6 +70,13 @@ TEST(LongEdit, WhatTakesLongToReadIsReadByTheWorker) {
   std::thread([&] { (*edit)->run(); }).join();
   EXPECT_EQ(code_of(host.finish_changes(**edit)), "422 malformed_change");
 
+  // Few bytes, one operation, and much to inflate.
+  const std::string value = '"' + std::string(100'000, 'v') + '"';
+  const auto bomb = must(client.apply_transaction(kAnn, {SetMetadata{"a", {"x"}, value}}, client.version())).chunks;
+  EXPECT_LT(bomb.front().size(), 1'000U);
+  EXPECT_FALSE(NotebookDocument::quick_to_read(bomb));
+  must(host.apply_changes(bomb, kAnn));
+
   // Each of them is small, and says so much of itself that together they are not.
   std::vector<std::string> many;
   for (int i = 0; i < 4; ++i) {

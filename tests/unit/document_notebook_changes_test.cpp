@@ -235,6 +235,24 @@ TEST(NotebookChanges, TheHostsOwnJournalIsNotBounded) {
   EXPECT_EQ(source(recovered, "a"), "1234one");
 }
 
+TEST(NotebookChanges, ChangesAreBoundedByWhatTheyInflateToTogether) {
+  auto host = abc();
+  const auto saved = *host.save();
+  const std::string much(3'000, 'm');
+  std::vector<std::string> chunks;
+  for (const char* cell : {"a", "b"}) {
+    chunks.push_back(must(host.apply_transaction(kAnn, {SetMetadata{cell, {"x"}, '"' + much + '"'}}, host.version()))
+                         .chunks.front());
+  }
+  DocumentLimits limits;
+  limits.max_inflated_bytes = 5'000;
+  auto other = std::move(*NotebookDocument::load(saved, {}, limits));
+  EXPECT_EQ(code_of(other.apply_changes(chunks, kAnn)), "413 too_large");
+  must(other.apply_changes({chunks.data(), 1}, kAnn));
+  must(other.apply_changes({chunks.data() + 1, 1}, kAnn));
+  EXPECT_EQ(other.heads(), host.heads());
+}
+
 TEST(NotebookChanges, ALateMergeIsStillTheAuthorsOwn) {
   auto host = notebook({code("a", "hello")});
   must(host.apply_transaction(kAnn, {SpliceSource{"a", 0, 0, "1"}}, 1));

@@ -244,8 +244,16 @@ pub unsafe extern "C" fn lam_changes_read(
     status(error, contain(|| {
         let limits = (*limits).limits();
         let mut read = Vec::with_capacity(count as usize);
+        let mut inflated = 0u64;
         for chunk in slices(chunks, count) {
             let change = changes::decode(chunk.bytes(), &limits)?;
+            inflated = inflated.saturating_add(change.raw_bytes().len() as u64);
+            if inflated > limits.max_inflated_bytes {
+                return Err(Failure::TooLarge(format!(
+                    "changes that together inflate past {} bytes",
+                    limits.max_inflated_bytes
+                )));
+            }
             tell(&change, sink, context);
             read.push(change);
         }
