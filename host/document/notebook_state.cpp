@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -36,6 +38,97 @@ std::string hash_list(const std::vector<ChangeHash>& hashes) {
   std::string text;
   for (std::size_t i = 0; i < hashes.size() && i < 4; ++i) text += (i == 0 ? "" : ", ") + hashes[i].hex();
   return hashes.size() > 4 ? text + " and others" : text;
+}
+
+// A cell that patches touch. `start` is its source before `splices`.
+struct Touched {
+  bool here = false;
+  std::size_t before = 0;  // bytes
+  std::string_view start;
+  std::size_t at_most = 0;  // bytes, had the splices removed nothing
+  std::vector<const Patch*> splices;
+
+  void begin(std::string_view source) {
+    here = true;
+    start = source;
+    at_most = source.size();
+    splices.clear();
+  }
+  [[nodiscard]] std::size_t bytes() const {
+    std::string source(start);
+    for (const auto* splice : splices) {
+      const auto from = text::byte_offset(source, splice->index);
+      const auto to = text::byte_offset(source, splice->index + splice->delete_count);
+      source.replace(from, to - from, splice->text.value_or(""));
+    }
+    return source.size();
+  }
+};
+
+Error past_limit(std::string_view what, std::uint64_t limit, std::string_view setting) {
+  return {413, "too_large",
+          std::string(what) + " " + std::to_string(limit) + " (the setting " + std::string(setting) + ")",
+          "return to the host's heads", ""};
+}
+
+// What a notebook's file may not have would not be opened again. What was past a limit before may stay and shrink.
+// Takes as long as the patches are, and at a limit as long as the sources they touch.
+Status check_growth(const std::vector<Patch>& patches, const LiveCells& cells, const DocumentLimits& limits) {
+  std::unordered_map<std::string_view, Touched> touched;
+  const auto of = [&](std::string_view id) -> Touched& {
+    const auto [entry, is_new] = touched.try_emplace(id);
+    if (const auto* cell = is_new ? cells.find(id) : nullptr) {
+      entry->second.begin(cell->source);
+      entry->second.before = cell->source.size();
+    }
+    return entry->second;
+  };
+  const auto before = cells.ordered().size();
+  auto count = before;
+  for (const auto& patch : patches) {
+    if (patch.kind == LAM_PATCH_CELL_PUT) {
+      auto& cell = of(patch.cell->id);
+      if (!cell.here) ++count;
+      cell.begin(patch.cell->source);
+    } else if (patch.kind == LAM_PATCH_CELL_REMOVED) {
+      if (std::exchange(of(patch.cell_id).here, false)) --count;
+    } else if (patch.kind == LAM_PATCH_SOURCE || patch.kind == LAM_PATCH_SPLICE) {
+      auto& cell = of(patch.cell_id);
+      if (!cell.here) continue;
+      if (patch.kind == LAM_PATCH_SOURCE) {
+        cell.begin(patch.text ? std::string_view(*patch.text) : std::string_view());
+      } else {
+        cell.at_most += patch.text ? patch.text->size() : 0;
+        cell.splices.push_back(&patch);
+      }
+    }
+  }
+  if (count > limits.max_cells && count > before) {
+    return fail(past_limit("the notebook would have more cells than", limits.max_cells, "max-notebook-cells"));
+  }
+  for (const auto& [id, cell] : touched) {
+    if (!cell.here || cell.at_most <= limits.max_source_bytes) continue;
+    if (const auto bytes = cell.bytes(); bytes > limits.max_source_bytes && bytes > cell.before) {
+      return fail(past_limit("a source would have more bytes than", limits.max_source_bytes, "max-cell-bytes"));
+    }
+  }
+  return {};
+}
+
+// The patches that lead from `cells` to `now`, as far as check_growth() reads them.
+std::vector<Patch> put_all(std::vector<Cell> now, const LiveCells& cells) {
+  std::vector<Patch> patches;
+  for (const auto* cell : cells.ordered()) {
+    auto& gone = patches.emplace_back();
+    gone.kind = LAM_PATCH_CELL_REMOVED;
+    gone.cell_id = cell->id;
+  }
+  for (auto& cell : now) {
+    auto& put = patches.emplace_back();
+    put.kind = LAM_PATCH_CELL_PUT;
+    put.cell = std::move(cell);
+  }
+  return patches;
 }
 
 }  // namespace
@@ -240,6 +333,18 @@ Status NotebookDocument::State::apply(Applying& edit) {
     return fail(outcome.status == LAM_TOO_LARGE ? 413 : 422,
                 outcome.status == LAM_TOO_LARGE ? "too_large" : "malformed_change", outcome.message,
                 "return to the host's heads", hash_details(done.hashes));
+  }
+  if (authors.anybody()) return {};
+  std::vector<Patch> whole;
+  if (!patches.empty() && patches.front().kind == LAM_PATCH_RESYNC) {
+    std::vector<Cell> now;
+    if (const auto read_back = engine.snapshot(now); !read_back) return recovered(read_back, "reading the document");
+    whole = put_all(std::move(now), cells);
+  }
+  if (auto fits = check_growth(whole.empty() ? patches : whole, cells, limits); !fits) {
+    LECTERN_CHECK(rebuild());
+    fits.error().details = hash_details(done.hashes);
+    return fits;
   }
   return {};
 }

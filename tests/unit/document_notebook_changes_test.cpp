@@ -43,6 +43,52 @@ TEST(NotebookChanges, RemoteEditsAreTheSameEditAsATransaction) {
   expect_true_to_engine(host);
 }
 
+TEST(NotebookChanges, AreHeldToWhatAFileMayHave) {
+  DocumentLimits small;
+  small.max_cells = 3;
+  small.max_source_bytes = 8;
+  auto start = abc();
+  auto host = std::move(*NotebookDocument::load(*start.save(), start.sidecar(), small));
+  const auto send = [&](const std::vector<Change>& edit) {
+    auto ann = copy_of(host);
+    const auto sent = must(ann.apply_transaction(kAnn, edit, ann.version()));
+    return host.apply_changes(sent.chunks, kAnn);
+  };
+  const auto heads = host.heads();
+  const auto cell = send({CreateCell{"d", "code", "", "a", std::nullopt, "{}"}});
+  ASSERT_EQ(code_of(cell), "413 too_large");
+  EXPECT_THAT(cell.error().message, HasSubstr("max-notebook-cells"));
+  EXPECT_THAT(cell.error().details, HasSubstr("hashes"));
+  for (const auto& edit : std::vector<Change>{SpliceSource{"b", 3, 0, " and so on"}, SetSource{"c", "123456789", {}}}) {
+    const auto source = send({edit});
+    ASSERT_EQ(code_of(source), "413 too_large");
+    EXPECT_THAT(source.error().message, HasSubstr("max-cell-bytes"));
+  }
+  EXPECT_EQ(host.heads(), heads);
+  expect_true_to_engine(host);
+  // Up to a limit, and one for another, all is well.
+  must(send({DeleteCell{"a"}, CreateCell{"d", "code", "12345678", std::nullopt, "b", "{}"}}));
+  must(send({SpliceSource{"d", 2, 4, "\u00e9\u00e9"}}));
+  EXPECT_EQ(source(host, "d"), "12\u00e9\u00e978");
+  EXPECT_EQ(code_of(send({SpliceSource{"d", 0, 1, "ab"}})), "413 too_large");
+  must(send({SpliceSource{"d", 0, 4, "abcdef"}}));
+  EXPECT_EQ(source(host, "d"), "abcdef78");
+  expect_true_to_engine(host);
+}
+
+TEST(NotebookChanges, WhatIsPastALimitMayShrink) {
+  DocumentLimits small;
+  small.max_cells = 1;
+  small.max_source_bytes = 2;
+  auto start = abc();
+  auto host = std::move(*NotebookDocument::load(*start.save(), start.sidecar(), small));
+  auto ann = copy_of(host);
+  const auto sent = must(ann.apply_transaction(kAnn, {DeleteCell{"b"}, SpliceSource{"c", 0, 1, ""}}, ann.version()));
+  must(host.apply_changes(sent.chunks, kAnn));
+  EXPECT_EQ(order(host), "a c");
+  EXPECT_EQ(source(host, "c"), "hree");
+}
+
 TEST(NotebookChanges, TellsReadersOneEditAtATime) {
   auto host = abc();
   auto ann = copy_of(host);
