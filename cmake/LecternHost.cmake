@@ -54,9 +54,9 @@ add_library(lectern_boost INTERFACE)
 target_include_directories(lectern_boost SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
 target_compile_definitions(lectern_boost INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_BIND_GLOBAL_PLACEHOLDERS)
 
-# The sanitizer builds compile several files as one: most of their time goes into reading the same headers again. Who names
-# two things in two anonymous namespaces of one folder alike is told by them. host/app and host/isolation are left out: each
-# file there is a command or one end of a line, with names of its own that are rightly alike.
+# The sanitizer builds compile several files of the host's libraries as one: most of their time goes into reading the same
+# headers again. Who names two things in two anonymous namespaces of one folder alike is told by them. host/app and
+# host/isolation are left out, and all tests: each file there is a thing of its own, with names that are rightly alike.
 function(lectern_unity target)
   if(LECTERN_UNITY)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
