@@ -18,7 +18,8 @@ class ApiError(Exception):
     """What the server refused, in its own words."""
 
     def __init__(self, status, error):
-        super().__init__(f"{status} {error.get('code')}: {error.get('message')} {error.get('hint', '')}".strip())
+        hint = f" ({error['hint']})" if error.get("hint") else ""
+        super().__init__(f"{status} {error.get('code')}: {error.get('message')}{hint}")
         self.status = status
         self.code = error.get("code")
         self.details = error.get("details", {})

@@ -7,19 +7,24 @@ notebook=${2:?usage: walk.sh URL NOTEBOOK}
 base=${url%%/\?*}
 token=${url##*token=}
 
-# ask METHOD PATH [curl options]: prints the answer; --fail-with-body ends the script on an error, showing its reason
+# ask METHOD PATH [curl options]: prints the answer; an error ends the script, and its reason is shown
 ask() {
   method=$1
   path=$2
   shift 2
-  curl --silent --show-error --fail-with-body -X "$method" "$base$path" \
-    -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$@"
+  answer=$(curl --silent --show-error --fail-with-body -X "$method" "$base$path" \
+    -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$@") || {
+    printf '%s\n' "$answer" >&2
+    exit 1
+  }
+  printf %s "$answer"
 }
 # field NAME: the value of a member, for the flat answers used here
 field() { sed "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/"; }
 
 echo "open $notebook"
-session=$(ask POST /api/v1/notebooks/open -d "{\"path\":\"$notebook\",\"create\":false}" | field session_id)
+opened=$(ask POST /api/v1/notebooks/open -d "{\"path\":\"$notebook\",\"create\":false}")
+session=$(printf %s "$opened" | field session_id)
 echo "  session $session"
 
 echo "join it"
@@ -28,8 +33,8 @@ id=$(printf %s "$made" | sed 's/.*"client":{"id":"\([^"]*\)".*/\1/')
 secret=$(printf %s "$made" | field secret)
 
 echo "take the pen"
-epoch=$(ask POST "/api/v1/sessions/$session/takeover" -d '{"reason":"an example"}' -H "Lectern-Client: $id.$secret" |
-  field epoch)
+pen=$(ask POST "/api/v1/sessions/$session/takeover" -d '{"reason":"an example"}' -H "Lectern-Client: $id.$secret")
+epoch=$(printf %s "$pen" | field epoch)
 echo "  epoch $epoch"
 
 echo "add a cell and run it"

@@ -30,12 +30,16 @@ describe('typing that could not be sent', () => {
     return { one, two, line, done: async () => (await far.close(), await near.close(), line.close()) };
   }
 
-  it('is kept as a draft beside the host\'s text, and applied when the pen is back', async () => {
+  it('is kept as a draft beside the host\'s text, also over a reload, and applied when the pen is back', async () => {
     const { one, two, done } = await demotedWhileCut('apply.ipynb');
     await one.shows('a', 'base sent');
     expect(await two.source('a')).toBe('base sent');
     expect(await one.cell('a').getByTestId('draft').innerText()).toContain('base sent unsent');
     expect(await one.page.getByTestId('draft-apply').isDisabled()).toBe(true);
+    await one.page.reload();
+    await one.ready();
+    await one.shows('a', 'base sent');
+    expect(await one.cell('a').getByTestId('draft').innerText()).toContain('base sent unsent');
     await two.enter('a');
     await two.page.keyboard.press('Control+Home');
     await two.page.keyboard.type('# two\n');
@@ -44,19 +48,6 @@ describe('typing that could not be sent', () => {
     await one.page.getByTestId('draft-apply').click();
     await one.shows('a', '# two\nbase sent unsent');
     await two.shows('a', '# two\nbase sent unsent');
-    expect(await one.page.getByTestId('draft').count()).toBe(0);
-    await done();
-  });
-
-  it('survives a reload as a draft and goes when it is discarded', async () => {
-    const { one, done } = await demotedWhileCut('discard.ipynb');
-    await one.page.reload();
-    await one.ready();
-    expect(await one.cell('a').getByTestId('draft').innerText()).toContain('unsent');
-    await one.page.getByTestId('draft-discard').click();
-    expect(await one.page.getByTestId('draft').count()).toBe(0);
-    await one.page.reload();
-    await one.ready();
     expect(await one.page.getByTestId('draft').count()).toBe(0);
     await done();
   });

@@ -1,4 +1,4 @@
-// How the page looks, in its main states, on a phone and a desk, light and dark. Compared as small pictures: what moved, vanished or changed
+// How the page looks, in its main states, on a phone, a tablet and a desk, light and dark. Compared as small pictures: what moved, vanished or changed
 // its colour shows, a font's hinting does not; the fonts are the same wherever this runs. LECTERN_LOOKS=1 takes them anew, into tests/browser/looks; look at them then.
 import fs from 'node:fs';
 import os from 'node:os';
@@ -12,9 +12,11 @@ const KEPT = path.join(ROOT, 'tests/browser/looks');
 const FOUND = path.join(ROOT, 'build/looks');
 const SHRINK = 8;
 const PHONE = { width: 360, height: 736 };
+const TABLET = { width: 768, height: 736 };
 const DESK = { width: 1440, height: 736 };
 const SHOTS = [
   { size: PHONE, colorScheme: 'light' },
+  { size: TABLET, colorScheme: 'light' },
   { size: DESK, colorScheme: 'light' },
   { size: DESK, colorScheme: 'dark' },
 ] as const;

@@ -122,7 +122,7 @@ describe('the notebook page', () => {
     tab.expectNoProblems();
   });
 
-  it('takes no keys for commands that are meant for an editor on its way', async () => {
+  it('keeps what is typed for an editor on its way, and does it in order when it is there', async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     await context.route('**/assets/CodeEditor-*.js', async (route) => {
@@ -133,12 +133,25 @@ describe('the notebook page', () => {
     const tab = await Tab.open(context, host, 'soon.ipynb');
     await tab.page.getByTestId('grip').first().waitFor({ state: 'attached' });
     await tab.cell('a').locator('.plain-source').click();
-    await tab.page.keyboard.type('ddb');
-    expect(await tab.order()).toEqual(['a', 'b']);
+    await tab.page.keyboard.type(' = ddb(1)');
+    await tab.page.keyboard.press('Backspace');
+    await tab.page.keyboard.type(',\n2');
+    const method = await context.newCDPSession(tab.page);
+    const compose = (text: string) => method.send('Input.imeSetComposition', { text, selectionStart: text.length, selectionEnd: text.length });
+    await compose('に');
+    await compose('にほん');
+    await method.send('Input.insertText', { text: '日本' });
+    // Out of the cell, on to the next one and into that.
+    for (const key of ['Escape', 'j', 'Enter', 'End', '+']) await tab.page.keyboard.press(key);
+    expect([await tab.order(), await tab.source('a')]).toEqual([['a', 'b'], 'x']);
     release();
-    await tab.cell('a').locator('.cm-focused').waitFor();
-    await tab.page.keyboard.type('dd');
-    await until('it is typed', async () => /dd/.test(await tab.source('a')));
+    await tab.cell('b').locator('.cm-focused').waitFor();
+    await tab.page.keyboard.type('z');
+    await tab.shows('b', 'y+z');
+    // Where it was clicked, with what the editor does by itself: it closes brackets and indents.
+    await tab.shows('a', 'x = ddb(1,\n        2日本');
+    expect(await tab.order()).toEqual(['a', 'b']);
+    tab.expectNoProblems();
   });
 
   it('runs and advances, adding a cell at the end', async () => {

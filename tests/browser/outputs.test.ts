@@ -137,7 +137,11 @@ describe('outputs', () => {
     await tab.page.getByTestId('interrupt').click();
     await tab.showsOutput('a', 'KeyboardInterrupt');
     await tab.page.getByTestId('restart').click();
+    await tab.page.getByTestId('restart-sure').click();
     await tab.kernel('idle');
+    await tab.page.getByTestId('kernel-menu').click();
+    await tab.page.getByTestId('kernel-shut-down').click();
+    await tab.kernel('none');
     await tab.type('a', '\n');
     await tab.select('a');
     tab.expectNoProblems();

@@ -41,6 +41,7 @@ describe.runIf(process.env.LECTERN_PICTURES)('pictures', () => {
     await two.showsOutput('c', '1201');
     await two.banner.waitFor();
     await one.enter('c');
+    await one.page.mouse.move(4, 4);
     for (const tab of [one, two]) {
       await tab.page.evaluate(() => window.scrollTo(0, 0));
       await until('the drawing', async () => (await tab.outputFrame('b').then((frame) => frame.locator('svg').count())) === 1);

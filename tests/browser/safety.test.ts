@@ -1,9 +1,8 @@
 // What holds on every screen: WCAG by axe, everything by keyboard, a strict policy, nothing from anybody else, no motion where none is wanted.
-import fs from 'node:fs';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
-import { violations } from './accessibility';
+import { violationsInBoth } from './accessibility';
 import { Tab, withHost, withContext } from './support';
 
 const RICH = [
@@ -23,38 +22,36 @@ describe('every screen', () => {
   });
   withContext(() => browser, (made) => (context = made));
 
-  for (const colorScheme of ['light', 'dark'] as const) {
-    it(`passes WCAG 2.2 AA in ${colorScheme}`, async () => {
-      const look = await browser.newContext({ colorScheme, reducedMotion: 'reduce' });
-      const name = host.notebook(`rich-${colorScheme}.ipynb`, RICH);
-      const one = await Tab.open(look, host, name);
-      await one.cell('m').locator('.math-done').waitFor();
-      await one.cell('m').locator('.diagram').waitFor();
-      await one.select('a');
-      expect(await violations(one.page), 'editor').toEqual([]);
-      for (const panel of ['outline', 'people', 'sessions']) await one.page.getByTestId(`panel-${panel}`).click();
-      await one.page.getByTestId('open-find').click();
-      await one.page.getByTestId('find-query').fill('x');
-      await one.page.getByTestId('view-menu').click();
-      expect(await violations(one.page), 'with panel, search and menu').toEqual([]);
-      const two = await Tab.open(look, host, name);
-      await two.banner.waitFor();
-      await two.page.getByTestId('panel-people').click();
-      expect(await violations(two.page), 'reader').toEqual([]);
-      for (const view of ['read', 'slides', 'present']) {
-        await two.goto(host, name, { view });
-        await until('it is laid out', async () => (await two.page.locator('.cm-editor, .rendered').count()) > 0);
-        // Cells that wait for their turn are dimmed while presenting; the one that is talked about is not.
-        expect((await violations(two.page)).filter((one_) => view !== 'present' || !one_.startsWith('color-contrast')), view).toEqual([]);
-      }
-      await two.page.goto(`${host.url}/`);
-      await two.page.getByTestId('files').waitFor();
-      await two.page.getByTestId('new-notebook').click();
-      await two.page.getByTestId('runtime').waitFor();
-      expect(await violations(two.page), 'files').toEqual([]);
-      await look.close();
-    });
-  }
+  it('passes WCAG 2.2 AA, light and dark', async () => {
+    const look = await browser.newContext({ colorScheme: 'light', reducedMotion: 'reduce' });
+    const name = host.notebook('rich-screens.ipynb', RICH);
+    const one = await Tab.open(look, host, name);
+    await one.cell('m').locator('.math-done').waitFor();
+    await one.cell('m').locator('.diagram').waitFor();
+    await one.select('a');
+    expect(await violationsInBoth(one.page), 'editor').toEqual([]);
+    for (const panel of ['outline', 'people', 'sessions']) await one.page.getByTestId(`panel-${panel}`).click();
+    await one.page.getByTestId('open-find').click();
+    await one.page.getByTestId('find-query').fill('x');
+    await one.page.getByTestId('view-menu').click();
+    expect(await violationsInBoth(one.page), 'with panel, search and menu').toEqual([]);
+    const two = await Tab.open(look, host, name);
+    await two.banner.waitFor();
+    await two.page.getByTestId('panel-people').click();
+    expect(await violationsInBoth(two.page), 'reader').toEqual([]);
+    for (const view of ['read', 'slides', 'present']) {
+      await two.goto(host, name, { view });
+      await until('it is laid out', async () => (await two.page.locator('.cm-editor, .rendered').count()) > 0);
+      // Cells that wait for their turn are dimmed while presenting; the one that is talked about is not.
+      expect((await violationsInBoth(two.page)).filter((one_) => view !== 'present' || !one_.startsWith('color-contrast')), view).toEqual([]);
+    }
+    await two.page.goto(`${host.url}/`);
+    await two.page.getByTestId('files').waitFor();
+    await two.page.getByTestId('new-notebook').click();
+    await two.page.getByTestId('runtime').waitFor();
+    expect(await violationsInBoth(two.page), 'files').toEqual([]);
+    await look.close();
+  });
 
   it('asks nobody else for anything, and runs under a policy without inline scripts and eval', async () => {
     const asked: string[] = [];
@@ -122,21 +119,5 @@ describe('every screen', () => {
       await page.evaluate(() => (document.documentElement.dir = 'ltr'));
     }
     await calm.close();
-  });
-
-  it('shows what is live on other devices, newest first, and nothing when nothing is', async () => {
-    const shared = fs.mkdtempSync(`${host.home}/presence-`);
-    const desk = await Host.start({ args: ['--presence-folder', shared, '--device-name', 'Desk'] });
-    const couch = await Host.start({ args: ['--presence-folder', shared, '--device-name', 'Couch'] });
-    const tab = await Tab.blank(context);
-    await tab.page.goto(`${couch.url}/?token=${couch.token}`);
-    await tab.page.getByTestId('running-sessions').waitFor();
-    expect(await tab.page.getByTestId('remote-sessions').count()).toBe(0);
-    await desk.open(desk.notebook('far away.ipynb', [{ id: 'a', source: '1' }]));
-    await until('the couch sees it', async () => /far away/.test((await tab.page.getByTestId('remote-sessions').allInnerTexts()).join()), 30_000);
-    expect(await tab.page.getByTestId('remote-session').innerText()).toMatch(/Desk/);
-    tab.expectNoProblems();
-    await desk.stop();
-    await couch.stop();
   });
 });

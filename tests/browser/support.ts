@@ -3,7 +3,7 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 import http from 'node:http';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { Host, until, type HostOptions } from '../support/host';
 
 const CHROMIUM = process.env.LECTERN_CHROMIUM ?? '/usr/bin/chromium';
@@ -26,14 +26,19 @@ export function withHost(set: (host: Host, browser: Browser) => void, options: H
   });
 }
 
-/** A browser context of its own for each test of a suite. */
+/** One browser context for a suite, without tabs, routes and rights at the start of each test: a page that is loaded again comes from its cache. */
 export function withContext(browser: () => Browser, set: (context: BrowserContext) => void, options: BrowserContextOptions = {}): void {
   let context: BrowserContext | undefined;
-  beforeEach(async () => {
+  beforeAll(async () => {
     context = await browser().newContext(options);
     set(context);
   });
-  afterEach(() => context?.close());
+  afterEach(async () => {
+    await Promise.all(context?.pages().map((page) => page.close()) ?? []);
+    await context?.unrouteAll({ behavior: 'ignoreErrors' });
+    await context?.clearPermissions();
+  });
+  afterAll(() => context?.close());
 }
 
 /** Between a browser context and the host: an HTTP proxy whose every connection can be cut, and which then refuses new ones. */

@@ -72,6 +72,11 @@ describe('together', () => {
     await one.select('c0');
     await one.page.keyboard.press('End');
     await one.page.getByTestId('panel-people').click();
+    // Whoever says a name is called by it from then on, keeps the pen, and is followed as before.
+    await one.page.getByTestId('my-name').fill('Ada Lovelace');
+    await one.page.getByTestId('my-name-set').click();
+    await until('the new name is on the banner', async () => /Ada Lovelace/.test(await two.banner.innerText()));
+    await one.becomesEditor();
     await one.page.getByTestId('gather').click();
     const inView = (tab: Tab) => tab.cell('c29').evaluate((cell) => cell.getBoundingClientRect().top < window.innerHeight && cell.getBoundingClientRect().bottom > 0);
     await three.page.bringToFront();
@@ -148,6 +153,14 @@ describe('together', () => {
     expect(await row.innerText()).toMatch(/list · 2[\s\S]*\[4, 2\]/);
     await one.page.keyboard.press('Shift+F');
     await one.shows('a', 'answer = [4, 2]\nprint("hello")');
+    // What cannot be read is not called formatted.
+    await one.type('a', '\nx = = 1');
+    await one.page.keyboard.press('Escape');
+    await one.page.keyboard.press('Shift+F');
+    await one.cell('a').getByText(/Not formatted.*black: cannot parse/i).waitFor();
+    await one.enter('a');
+    for (let at = 0; at < 8; at += 1) await one.page.keyboard.press('Backspace');
+    await one.page.keyboard.press('Escape');
     await one.page.getByTestId('panel-variables').click();
     const two = await Tab.open(context, host, name, { view: 'grid' });
     await two.page.bringToFront();

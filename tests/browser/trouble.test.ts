@@ -105,6 +105,12 @@ describe('trouble', () => {
     const next = await Tab.open(far, host, 'killed.ipynb');
     await next.page.getByTestId('draft').waitFor();
     expect(await next.page.getByTestId('draft').innerText()).toContain('base sent unsent');
+    // Discarded, it is gone for good.
+    await next.page.getByTestId('draft-discard').click();
+    expect(await next.page.getByTestId('draft').count()).toBe(0);
+    await next.page.reload();
+    await next.ready();
+    expect(await next.page.getByTestId('draft').count()).toBe(0);
     await far.close();
     line.close();
   });

@@ -77,6 +77,11 @@ def test_what_is_refused_says_why(host, notebook):
         lectern.open(notebook, url="http://127.0.0.1:9/")
     with pytest.raises(ValueError, match="not the address of a host"):
         lectern.open(notebook, url="nonsense")
+    with lectern.open(notebook, url=host.url) as session:
+        with pytest.raises(lectern.ApiError) as refused:
+            session.set_source("a", "x" * (17 << 20))
+        assert refused.value.code == "too_large"
+        session.set_source("a", "x" * (1 << 20))
 
 
 def test_an_unknown_protocol_is_refused_naming_both():
@@ -90,6 +95,12 @@ def test_widgets_are_there_after_confirm_sync(host, notebook):
         assert run.ok
         values = [state.get("value") for state in session.get_widgets().values()]
         assert 7 in values
+        assert session.run("image = ipywidgets.Image(value=b'\\x00\\xff', format='png')", timeout=PATIENCE).ok
+        assert list(session.get_widgets().values())[-1]["value"] == b"\x00\xff"
+        assert session.run("image.value = b'new'; slider.value = 8", timeout=PATIENCE).ok
+        widgets = session.get_widgets()
+        assert list(widgets.values())[-1]["value"] == b"new"
+        assert 8 in [state.get("value") for state in widgets.values()]
 
 
 def test_comes_back_after_a_cut_with_all_that_was_missed(host, notebook):

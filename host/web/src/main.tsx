@@ -11,7 +11,8 @@ let fetched = false;
 
 /** The editor's code is fetched with the first notebook and run when the first cells are painted, which do without it. */
 function fetchEditor(): void {
-  if (fetched || !route.get().path) return;
+  const { path, session } = route.get();
+  if (fetched || !(path || session)) return;
   fetched = true;
   const address = document.querySelector<HTMLMetaElement>("meta[name=lectern-editor]")?.content;
   if (!address) return;

@@ -4,6 +4,7 @@ import { applyEdit } from "../src/document/edits";
 import { findAll, replaceEdits } from "../src/notebook/find";
 import { signatureOf } from "../src/notebook/inspect";
 import { mathRules } from "../src/notebook/outputs/math_rules";
+import { taskRules } from "../src/notebook/outputs/task_rules";
 import { movesTo, range, runnable } from "../src/notebook/selection";
 import { outlineOf, slidesOf } from "../src/notebook/slides";
 import { applyCellOp } from "../src/store/outputs";
@@ -76,6 +77,14 @@ describe("slides and outline", () => {
       { cellId: "a", level: 1, text: "A nice title" },
       { cellId: "a", level: 3, text: "Deep" },
     ]);
+  });
+});
+
+describe("tasks in markdown", () => {
+  it("are signs at the head of a list's items, and nowhere else", () => {
+    const parser = new MarkdownIt().use(taskRules);
+    const shown = parser.render("- [ ] one **two**\n- [x] three\n- [y] four\n\n[ ] five").replace(/\s*\n\s*/g, "");
+    expect(shown).toBe('<ul><li class="task">☐ one <strong>two</strong></li><li class="task">☑ three</li><li>[y] four</li></ul><p>[ ] five</p>');
   });
 });
 

@@ -55,7 +55,7 @@ beforeEach(() => {
   document.body.append(holder);
   root = createRoot(holder);
   done = [];
-  route.set({ path: "x.ipynb", dir: "", view: "edit" });
+  route.set({ path: "x.ipynb", session: null, dir: "", view: "edit" });
 });
 afterEach(() => {
   act(() => root.unmount());

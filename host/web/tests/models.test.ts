@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { fromPatch, Models, toPatch, type DocumentModel, type ModelChange, type WireWrite } from "../src/widgets/models";
 import { savedCode, savedModel, savedState } from "../src/widgets/saved";
 import type { Json, ModelLifecycle, ModelMessage, Reply } from "../src/wire/types";
@@ -150,6 +150,45 @@ describe("the models of a tab", () => {
     write({ value: 23 });
     for (let at = 0; at < 6; at += 1) await sent[at]!.answer({ revision: at + 2 });
     expect(sent.at(-1)!.message.state).toEqual({ value: 23, other: "b" });
+  });
+
+  it("leave a reaction to another client's write to that client, and speak up when it does not react", async () => {
+    vi.useFakeTimers();
+    const { models, event, open, value, sent } = setUp();
+    const react = (state: Record<string, Json>) => models.write("m", toPatch(state, [], []), {}, "source");
+    open({ value: 0 });
+    models.event({ model_id: "source", revision: 1, message: { method: "open", state: { value: 0 } } }, []);
+    const source = (revision: number, to: number, origin?: string) => models.event({ model_id: "source", revision, origin, message: { method: "update", state: { value: to } } }, []);
+    // What the kernel sets is reacted to at once.
+    source(2, 1);
+    react({ value: 1 });
+    expect(sent.map((one) => one.message.state)).toEqual([{ value: 1 }]);
+    await vi.runAllTimersAsync();
+    void sent[0]!.answer({ revision: 3 });
+    await vi.runAllTimersAsync();
+    // The other tab has the same link: what it writes stands, also when ours was shown first.
+    source(4, 5, "theirs");
+    react({ value: 5 });
+    expect([value(), sent.length]).toEqual([5, 1]);
+    event(5, { method: "update", state: { value: 5 } }, { origin: "theirs" });
+    event(6, { method: "update", state: { value: 7 } }, { origin: "theirs" });
+    await vi.runAllTimersAsync();
+    expect([value(), sent.length]).toEqual([7, 1]);
+    // A program has no links: one of the tabs does it.
+    source(7, 9, "program");
+    react({ value: 9 });
+    await vi.runAllTimersAsync();
+    expect(sent.slice(1).map((one) => one.message.state)).toEqual([{ value: 9 }]);
+    void sent[1]!.answer({ revision: 8 });
+    await vi.runAllTimersAsync();
+    // What the person does here is sent at once, whatever was left to others.
+    source(9, 10, "theirs");
+    react({ value: 10 });
+    models.write("m", toPatch({ value: 11 }, [], []), {});
+    expect(sent.at(-1)!.message.state).toEqual({ value: 11 });
+    await vi.runAllTimersAsync();
+    expect([value(), sent.length]).toEqual([11, 3]);
+    vi.useRealTimers();
   });
 
   it("come from the document alone", () => {

@@ -33,6 +33,8 @@ _EVENTS_KEPT = 10_000
 _ENDED_KEPT = 1_000
 # The host remembers the last 256 command ids of a client: what is further ahead of the oldest unanswered one waits.
 _WINDOW = 200
+# What the host takes as one message, less what goes around the body. More would cost the connection, each time anew.
+_MAX_BODY = (16 << 20) - 4096
 # What a host that was started anew may be asked again, though it may have done it before it went.
 _REPEATABLE = frozenset(
     "complete inspect is_complete history room focus sync "
@@ -392,6 +394,10 @@ class Session:
         """Any command that /api/v1/asyncapi.json lists; its reply. ApiError when it is refused."""
         if self._over:
             raise self._over
+        size = len(json.dumps(body)) if body else 0
+        if size > _MAX_BODY:
+            what = f"the command {name!r} has {size} bytes; a host takes 16 MiB at a time"
+            raise ApiError(413, {"code": "too_large", "message": what, "hint": "send it in parts"})
         self._next += 1
         frame_id = f"py{self._next}"
         frame: dict[str, Any] = {"id": frame_id, "command": name, "body": dict(body or {})}
@@ -490,7 +496,7 @@ class Session:
         return self.notebook.version
 
     async def get_widgets(self) -> dict[str, dict[str, Any]]:
-        """The state of every live model, by id, in the order they were opened."""
+        """The state of every live model, by id, in the order they were opened; buffers are bytes in their places."""
         await self.confirm_sync()
         return {model_id: dict(state) for model_id, state in self.notebook.models.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -155,12 +156,24 @@ class Notebook:
 
     def _model(self, data: Mapping[str, Any]) -> None:
         model_id, message = data["model_id"], data["message"]
+        state = copy.deepcopy(message.get("state") or {})
+        for path, buffer in zip(message.get("buffer_paths") or (), data.get("buffers") or (), strict=False):
+            _put_buffer(state, path, base64.b64decode(buffer))
         if message["method"] == "open":
-            self.models[model_id] = dict(message.get("state") or {})
+            self.models.pop(model_id, None)  # one that is opened again is the newest
+            self.models[model_id] = state
         elif message["method"] == "update" and model_id in self.models:
-            self.models[model_id].update(message.get("state") or {})
+            self.models[model_id].update(state)
         elif message["method"] == "close":
             self.models.pop(model_id, None)
+
+
+def _put_buffer(state: dict[str, Any], path: Any, buffer: bytes) -> None:
+    """Puts ``buffer`` where the sender of ``state`` took it out."""
+    place: Any = state
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = buffer
 
 
 def _set_path(target: dict[str, Any], path: Any, value: Any) -> None:

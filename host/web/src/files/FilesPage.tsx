@@ -1,6 +1,6 @@
 import { useEffect, useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
-import { day, say } from "../i18n";
+import { day, say, since, timeOfDay } from "../i18n";
 import { LanguageSelect } from "../i18n/LanguageSelect";
 import { useAccess, useSettings } from "../settings/use_settings";
 import { Button, IconButton } from "../ui/Button";
@@ -79,7 +79,9 @@ export function FilesPage({ dir }: { dir: string }) {
       <div className={dropping.over ? "files-layout files-over" : "files-layout"} data-testid="files-drop" {...dropping.handlers}>
       <main className="page">
         <div className="page-head">
-          <h1>{dir ? dir.split("/").pop() : t("app.notebooks")}</h1>
+          <h1 className="crumbs">
+            <Crumbs dir={dir} />
+          </h1>
           <div className="page-actions">
             {mayWrite && <UploadButton uploading={uploading} />}
             <CreateNotebook dir={dir} />
@@ -115,9 +117,29 @@ export function FilesPage({ dir }: { dir: string }) {
   );
 }
 
+/** Where this is; each folder above is a link. */
+function Crumbs({ dir }: { dir: string }) {
+  const { t } = useTranslation();
+  const names = dir ? dir.split("/") : [];
+  if (names.length === 0) return t("app.notebooks");
+  return (
+    <>
+      <Link to={{ dir: "" }}>{t("app.notebooks")}</Link>
+      {names.map((name, at) => (
+        <span key={at}>
+          <span className="crumb-gap" aria-hidden="true">
+            /
+          </span>
+          {at < names.length - 1 ? <Link to={{ dir: names.slice(0, at + 1).join("/") }}>{name}</Link> : name}
+        </span>
+      ))}
+    </>
+  );
+}
+
 function Entry({ entry, onDownload }: { entry: FileEntry; onDownload?: () => void }) {
   const { t } = useTranslation();
-  const details = <span className="soft">{entry.modified ? day(entry.modified) : ""}</span>;
+  const details = <span className="soft" title={entry.modified ? `${day(entry.modified)} ${timeOfDay(entry.modified)}` : undefined}>{entry.modified ? since(entry.modified) : ""}</span>;
   const name = <span className="file-name">{entry.name}</span>;
   return (
     <div className="file-row">

@@ -102,6 +102,37 @@ export function timeOfDay(at: string | number): string {
   return Number.isNaN(when.getTime()) ? "" : when.toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" });
 }
 
+const unit = (value: number, name: string, digits = 0, unitDisplay: "short" | "narrow" = "narrow") =>
+  new Intl.NumberFormat(locale(), { style: "unit", unit: name, unitDisplay, minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** How long something took or has been going on. */
+export function duration(ms: number): string {
+  if (ms < 1000) return unit(Math.round(ms), "millisecond");
+  if (ms < MINUTE_MS) return unit(ms / 1000, "second", ms < 10_000 ? 1 : 0);
+  const minutes = Math.floor(ms / MINUTE_MS);
+  if (minutes < 60) return `${unit(minutes, "minute")} ${unit(Math.floor((ms % MINUTE_MS) / 1000), "second")}`;
+  return `${unit(Math.floor(minutes / 60), "hour")} ${unit(minutes % 60, "minute")}`;
+}
+
+/** The same where only its size matters. */
+export function coarse(ms: number): string {
+  const [value, name] = ms < HOUR_MS ? [Math.max(1, ms / MINUTE_MS), "minute"] : ms < DAY_MS ? [ms / HOUR_MS, "hour"] : [ms / DAY_MS, "day"];
+  return unit(Math.floor(value), name, 0, "short");
+}
+
+/** How long ago, while that says more than the day does. */
+export function since(at: string | number, now = Date.now()): string {
+  const ms = now - new Date(at).getTime();
+  if (!(ms < DAY_MS)) return day(at);
+  const ago = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" });
+  if (ms < MINUTE_MS) return ago.format(0, "second");
+  return ms < HOUR_MS ? ago.format(-Math.floor(ms / MINUTE_MS), "minute") : ago.format(-Math.floor(ms / HOUR_MS), "hour");
+}
+
 export function day(at: string | number): string {
   const when = new Date(at);
   return Number.isNaN(when.getTime()) ? "" : when.toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric" });

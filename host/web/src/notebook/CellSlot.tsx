@@ -2,6 +2,7 @@ import { memo, useRef } from "react";
 import { createStore, useStore } from "../store/store";
 import { useOpen, useUi, useWords } from "./context";
 import { CellView, labelOf } from "./CellView";
+import { InsertBetween } from "./InsertBetween";
 import { useNearViewport } from "./near_viewport";
 
 /** The first cells are there at the first paint, before anything has been measured. */
@@ -37,6 +38,7 @@ export const CellSlot = memo(function CellSlot({ id, index }: { id: string; inde
     return (
       <div className="cell-slot" ref={slot}>
         <CellView id={id} index={index} />
+        <InsertBetween after={id} />
       </div>
     );
   }

@@ -1,5 +1,6 @@
-import { lazy, memo, Suspense, useMemo, type RefObject } from "react";
+import { lazy, memo, Suspense, useCallback, useMemo, useState, type RefObject } from "react";
 import type { Cell } from "../store/session_state";
+import { AheadField } from "./AheadField";
 import { useOpen, useSession, useUi } from "./context";
 import type { EditorKeys } from "./editor_setup";
 import { patternOf } from "./find";
@@ -49,8 +50,12 @@ export const CellSource = memo(function CellSource({ cell, label, holder }: Cell
     }),
     [ui],
   );
+  const [there, setThere] = useState(false);
+  const [composing, setComposing] = useState(false);
+  const onThere = useCallback((is: boolean) => setThere(is), []);
   if (!near && !focused) return <PlainSource source={cell.source} />;
   return (
+    <>
     <Suspense fallback={<PlainSource source={cell.source} />}>
       <CodeEditor
         session={session}
@@ -60,12 +65,17 @@ export const CellSource = memo(function CellSource({ cell, label, holder }: Cell
         reader={reader}
         label={label}
         search={search}
-        focused={focused}
+        // Who is composing loses nothing: the editor takes the focus afterwards.
+        focused={focused && !composing}
+        onThere={onThere}
         focusTick={focusTick}
         onFocus={() => ui.editing(id)}
         onBlur={() => ui.editorLeft(id)}
         keys={keys}
+        ahead={ui.ahead}
       />
     </Suspense>
+    {(composing || (focused && !there)) && !reader && <AheadField label={label} onText={(text) => ui.ahead.add(ui.edited ?? id, { text })} composing={composing} setComposing={setComposing} />}
+    </>
   );
 });

@@ -1,6 +1,6 @@
 import type { TFunction } from "i18next";
 import { memo, useEffect, useRef, useState } from "react";
-import { timeOfDay, type Key } from "../i18n";
+import { duration, timeOfDay, type Key } from "../i18n";
 import { Button, IconButton } from "../ui/Button";
 import { copyText } from "../ui/clipboard";
 import { ErrorNote } from "../ui/ErrorNote";
@@ -62,8 +62,10 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
           return;
         }
         if (target.closest(".plain-source") && ui.canEdit) {
-          // The editor is on its way and takes the focus when it is there.
+          // The editor is on its way, takes the focus when it is there and has its cursor here.
           event.preventDefault();
+          const offset = offsetAt(event.clientX, event.clientY, target);
+          if (offset !== null) ui.ahead.clicked(id, offset);
           ui.select(id, "edit");
           return;
         }
@@ -74,8 +76,10 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
     >
       <Gutter cell={cell} run={run} />
       <div className="cell-body">
-        <CellContent cell={cell} label={label} holder={holder} />
-        <CellTiming id={id} run={run} />
+        <div className="content">
+          <CellContent cell={cell} label={label} holder={holder} />
+          <CellTiming id={id} run={run} />
+        </div>
         <CellDrafts id={id} />
         <CellNotices id={id} />
         <CellOutputs cell={cell} run={run} label={label} />
@@ -87,6 +91,14 @@ export const CellView = memo(function CellView({ id, index }: { id: string; inde
     </article>
   );
 });
+
+/** Which character of an element's only text is under a point. */
+function offsetAt(x: number, y: number, element: Element): number | null {
+  const position = "caretPositionFromPoint" in document ? document.caretPositionFromPoint(x, y) : null;
+  const range = position === null && "caretRangeFromPoint" in document ? document.caretRangeFromPoint(x, y) : null;
+  const node = position?.offsetNode ?? range?.startContainer;
+  return node && element.contains(node) ? (position?.offset ?? range?.startOffset ?? null) : null;
+}
 
 function Gutter({ cell, run }: { cell: Cell; run: CellRun }) {
   const t = useWords();
@@ -163,7 +175,7 @@ function CellTiming({ id, run }: { id: string; run: CellRun }) {
   const now = useNow(run.startedAt !== undefined);
   if (position > 0) return <div className="timing" data-testid="timing">{t("cell.queued", { position })}</div>;
   if (run.startedAt !== undefined && now - run.startedAt > 1000) return <div className="timing" data-testid="timing">{t("cell.running_for", { time: duration(now - run.startedAt) })}</div>;
-  if (run.tookMs !== undefined && run.tookMs >= 100) return <div className="timing timing-done" data-testid="timing">{t("cell.took", { time: duration(run.tookMs) })}</div>;
+  if (run.tookMs !== undefined && run.tookMs >= 100) return <div className="timing" data-testid="timing">{t("cell.took", { time: duration(run.tookMs) })}</div>;
   return null;
 }
 
@@ -175,13 +187,6 @@ function useNow(ticking: boolean): number {
     return () => clearInterval(timer);
   }, [ticking]);
   return now;
-}
-
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
-  const minutes = Math.floor(ms / 60_000);
-  return minutes < 60 ? `${minutes} min ${Math.round((ms % 60_000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function CellDrafts({ id }: { id: string }) {

@@ -10,6 +10,8 @@ import { kernelCompletion } from "./completion";
 import { highlightMatches, searched } from "./highlight_matches";
 import { kernelInspection } from "./inspect";
 import { placeCursors, remoteCursors, type PlacedCursor } from "./remote_cursors";
+import { aheadEditor } from "./replay_typed";
+import type { TypedAhead } from "./typed_ahead";
 import { behaviour, common, editable, keysOf, language, languageFor, languageNow, readOnly, type EditorKeys } from "./editor_setup";
 
 /** Marks what came from the document, so that it is not sent back. */
@@ -38,9 +40,13 @@ export interface CodeEditorProps {
   search: RegExp | null;
   focused: boolean;
   focusTick: number;
+  /** It is there and takes keys, or is so no longer. */
+  onThere(there: boolean): void;
   onFocus(): void;
   onBlur(): void;
   keys: EditorKeys;
+  /** What was typed before this editor was there. */
+  ahead: TypedAhead;
 }
 
 function sendTyping(session: Session, cellId: string, view: EditorView, changes: ChangeSet): void {
@@ -188,6 +194,17 @@ export default function CodeEditor(props: CodeEditorProps) {
   useEffect(() => {
     if (focused) viewRef.current?.focus();
   }, [focused, focusTick]);
+
+  const { ahead, onThere } = props;
+  // The last effect: what was typed goes into an editor that is whole and has the focus.
+  useEffect(() => {
+    const end = ahead.serve(cellId, aheadEditor(() => viewRef.current));
+    onThere(true);
+    return () => {
+      end();
+      onThere(false);
+    };
+  }, [ahead, onThere, session, cellId, props.completes]);
 
   return <div className="editor" ref={parent} data-label={label} />;
 }

@@ -37,7 +37,7 @@ function OpenFindBar() {
   const words = find.query === "" ? "" : matches.length === 0 ? t("find.none") : t("find.position", { at: Math.min(find.at, matches.length - 1) + 1, count: matches.length });
   return (
     <search className="find" aria-label={t("find.label")} onKeyDown={onKey} data-testid="find">
-      <input ref={field} value={find.query} placeholder={t("find.query")} aria-label={t("find.query")} onChange={(event) => ui.setFind({ query: event.target.value, at: 0 })} data-testid="find-query" />
+      <input ref={field} value={find.query} placeholder={t("find.query")} aria-label={t("find.query")} onChange={(event) => ui.findText({ query: event.target.value })} data-testid="find-query" />
       <span className="soft find-count" role="status" data-testid="find-count">
         {words}
       </span>
@@ -48,7 +48,7 @@ function OpenFindBar() {
         <DownIcon />
       </IconButton>
       <label className="check">
-        <input type="checkbox" checked={find.matchCase} onChange={(event) => ui.setFind({ matchCase: event.target.checked, at: 0 })} /> {t("find.match_case")}
+        <input type="checkbox" checked={find.matchCase} onChange={(event) => ui.findText({ matchCase: event.target.checked })} /> {t("find.match_case")}
       </label>
       <input value={find.replacement} placeholder={t("find.replacement")} aria-label={t("find.replacement")} disabled={!canEdit} onChange={(event) => ui.setFind({ replacement: event.target.value })} data-testid="find-replacement" />
       <Button onClick={() => ui.replaceMatches("this")} disabled={!canEdit || matches.length === 0}>

@@ -11,16 +11,21 @@ import { Grid } from "./Grid";
 import type { NotebookUi } from "./notebook_ui";
 import { currentStep, useSteps } from "./Presentation";
 import { ShortcutReader } from "./shortcuts";
+import { isTyping } from "./typed_ahead";
 import { restorePlace } from "./views";
 
 /** Where typing belongs to a field, not to the notebook's command mode. */
-const FIELDS = "input, textarea, select, [contenteditable=true], dialog, [role=menu]";
+const FIELDS = "input, textarea:not(.ahead-field), select, [contenteditable=true], dialog, [role=menu]";
 const ANYWHERE = new Set(["save", "find"]);
 
-/** Whether keys are meant for an editor that is not there yet. */
-function awaitsEditor(ui: NotebookUi): boolean {
-  const { active, mode } = ui.store.get();
-  return active !== null && mode === "edit" && document.querySelector(`[data-cell-id="${CSS.escape(active)}"] .plain-source`) !== null;
+/** The cell whose editor is what keys are meant for, and which is not there yet or has not got the focus yet. */
+function awaited(ui: NotebookUi, target: Element | null): string | null {
+  const id = ui.edited;
+  const cell = id === null ? null : document.querySelector(`[data-cell-id="${CSS.escape(id)}"]`);
+  if (!cell) return null;
+  const coming = cell.querySelector(".plain-source") !== null;
+  const nowhere = target === null || target === document.body || target === cell || target.matches(".ahead-field");
+  return coming || (nowhere && cell.querySelector(".cm-editor:not(.cm-focused)") !== null) ? id : null;
 }
 
 function useShortcuts(): void {
@@ -37,10 +42,20 @@ function useShortcuts(): void {
         return;
       }
       if (ui.isStillTyping(event.timeStamp) && !event.ctrlKey && !event.metaKey) return;
-      if (awaitsEditor(ui)) {
-        const shortcut = reader.anywhere(press);
-        if (event.key === "Escape") ui.leaveEdit();
-        else if (shortcut && ui.run(shortcut)) event.preventDefault();
+      const cell = awaited(ui, target);
+      if (cell !== null) {
+        // The way out does not wait for the editor, unless text before it does.
+        const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+        if (plain && ui.ahead.untouched(cell)) {
+          if (event.key === "Tab") return;
+          if (event.key === "Escape") {
+            ui.leaveEdit();
+            return event.preventDefault();
+          }
+        }
+        const find = reader.anywhere(press) === "find" && ui.run("find");
+        if (!find && isTyping(event)) ui.ahead.add(cell, { key: event });
+        if (find || isTyping(event)) event.preventDefault();
         return;
       }
       // A focused button keeps its own Enter and Space.
@@ -48,8 +63,20 @@ function useShortcuts(): void {
       const shortcut = reader.command(press, event.timeStamp);
       if (shortcut && ui.run(shortcut)) event.preventDefault();
     };
+    const onPaste = (event: ClipboardEvent) => {
+      const target = event.target as Element | null;
+      const cell = target?.closest(FIELDS) ? null : awaited(ui, target);
+      const text = event.clipboardData?.getData("text/plain");
+      if (cell === null || !text) return;
+      event.preventDefault();
+      ui.ahead.add(cell, { paste: text });
+    };
     window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
+    window.addEventListener("paste", onPaste);
+    return () => {
+      window.removeEventListener("keydown", onKey);
+      window.removeEventListener("paste", onPaste);
+    };
   }, [ui]);
 }
 

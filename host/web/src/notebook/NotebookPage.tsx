@@ -8,7 +8,7 @@ import { ReaderBanner } from "../room/ReaderBanner";
 import { ShareDialog } from "../room/ShareDialog";
 import { TakeoverAsks } from "../room/TakeoverAsks";
 import { Actions } from "../session/actions";
-import { openNotebook } from "../session/early";
+import { openNotebook, type Where } from "../session/early";
 import { Session } from "../session/session";
 import { IconButton } from "../ui/Button";
 import { ShareIcon } from "../ui/icons";
@@ -23,7 +23,8 @@ import { OpenContext, useSession, type Open } from "./context";
 import { HelpDialog } from "./HelpDialog";
 import { Notebook } from "./Notebook";
 import { NotebookUi } from "./notebook_ui";
-import { KernelPill, SaveState } from "./StatusBar";
+import { RestartDialog } from "./RestartDialog";
+import { KernelStatus, SaveState } from "./StatusBar";
 import { Troubles } from "./Troubles";
 import { FindBar } from "./FindBar";
 import { PresentationControls } from "./Presentation";
@@ -43,15 +44,15 @@ function useHeadHeight() {
   }, []);
 }
 
-function startSession(info: ConnectionInfo, path: string): Open {
-  const session = new Session(info, path);
+function startSession(info: ConnectionInfo, where: Where): Open {
+  const session = new Session(info, where);
   const actions = new Actions(session);
   void session.open();
   return { session, actions, ui: new NotebookUi(session, actions) };
 }
 
-/** Opens the notebook at `path` and keeps its session for as long as the page shows it. */
-export function NotebookPage({ path }: { path: string }) {
+/** Opens a notebook and keeps its session for as long as the page shows it. */
+export function NotebookPage({ path, remote }: Where) {
   const { t } = useTranslation();
   const view = useStore(route, viewOf);
   const head = useHeadHeight();
@@ -62,10 +63,11 @@ export function NotebookPage({ path }: { path: string }) {
     let mine: Open | null = null;
     setOpen(null);
     setError(null);
-    openNotebook(path).then(
+    const where: Where = remote === undefined ? { path } : { remote };
+    openNotebook(where).then(
       (info) => {
         if (!current) return;
-        mine = startSession(info, path);
+        mine = startSession(info, where);
         setOpen(mine);
       },
       (reason: unknown) => current && setError(toWireError(reason)),
@@ -74,11 +76,12 @@ export function NotebookPage({ path }: { path: string }) {
       current = false;
       mine?.session.close();
     };
-  }, [path]);
-  const name = path.split("/").pop() ?? path;
+  }, [path, remote]);
+  const name = open?.session.fileName ?? (path?.split("/").pop() || t("app.opening"));
+  const device = open?.session.remote ? t("sessions.on_device", { device: open.session.remote.device_name || t("devices.unnamed") }) : null;
   useEffect(() => {
-    document.title = `${name} · Lectern`;
-  }, [name]);
+    document.title = [name, device, "Lectern"].filter(Boolean).join(" · ");
+  }, [name, device]);
   if (error) {
     return (
       <>
@@ -96,14 +99,14 @@ export function NotebookPage({ path }: { path: string }) {
   if (!open) return <Header title={name} path={path} />;
   return (
     <OpenContext.Provider value={open}>
-      <div className={`shell view-${view}`}>
+      <div className={`shell view-${view} ${isKiosk() ? "kiosk" : ""}`}>
         <div className="sticky" ref={head}>
-          <Header title={name} path={path}>
+          <Header title={name} path={path} note={device ?? undefined}>
             <SaveState />
-            <KernelPill />
+            <KernelStatus />
             <Members />
             {!isKiosk() && <ViewMenu />}
-            {!isKiosk() && <Share path={path} />}
+            {!isKiosk() && path !== undefined && <Share path={path} />}
             {!isKiosk() && <PanelButtons />}
           </Header>
           {!isKiosk() && view === "edit" && <Toolbar />}
@@ -124,6 +127,7 @@ export function NotebookPage({ path }: { path: string }) {
         {(view === "present" || view === "slides") && <PresentationControls view={view} />}
       </div>
       <HelpDialog />
+      <RestartDialog />
       <History />
     </OpenContext.Provider>
   );

@@ -2,6 +2,7 @@ import { useMemo, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { SessionLists } from "../files/SessionLists";
 import { byRole, roleOf } from "../room/Members";
+import { MyName } from "../room/MyName";
 import { hueOf, initialsOf, nameOf } from "../room/names";
 import { Button, IconButton } from "../ui/Button";
 import { CloseIcon, DevicesIcon, OutlineIcon, PeopleIcon, VariablesIcon } from "../ui/icons";
@@ -112,14 +113,17 @@ function People() {
                 </Button>
               )}
               {mine && mayGive && (
-                <Button onClick={() => void actions.release()} testId="release">
-                  {t("people.give_up")}
-                </Button>
+                <span className="person-release">
+                  <Button onClick={() => void actions.release()} testId="release">
+                    {t("people.give_up")}
+                  </Button>
+                </span>
               )}
             </li>
           );
         })}
       </ul>
+      <MyName />
       <div className="side-actions">
         <button type="button" className="button button-plain" aria-pressed={pointing} title={t("people.point_about")} onClick={() => ui.setPointing(!pointing)} data-testid="point">
           {t(pointing ? "people.point_stop" : "people.point")}

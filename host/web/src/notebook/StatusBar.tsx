@@ -1,7 +1,9 @@
 import { useTranslation } from "react-i18next";
 import type { Key } from "../i18n";
 import type { KernelState, SaveState as SaveStateData } from "../wire/types";
-import { useSession } from "./context";
+import { Menu } from "../ui/Menu";
+import { isKiosk } from "../ui/route";
+import { useOpen, useSession } from "./context";
 
 const KERNEL: Record<KernelState, Key> = {
   none: "kernel.none",
@@ -13,11 +15,36 @@ const KERNEL: Record<KernelState, Key> = {
   unreachable: "kernel.unreachable",
 };
 
-export function KernelPill() {
+/** The kernel's state; for who has the pen, also what can be done with it. */
+export function KernelStatus() {
+  const { t } = useTranslation();
+  const { ui, actions } = useOpen();
+  const kernel = useSession((state) => state.kernel);
+  const canEdit = useSession((state) => state.capabilities.edit && state.phase === "open");
+  if (!canEdit || isKiosk()) return <KernelPill />;
+  const none = kernel.state === "none";
+  return (
+    <Menu
+      label={`${t("kernel.label")}: ${[KERNEL[kernel.state] ? t(KERNEL[kernel.state]) : kernel.state, kernel.display_name || kernel.runtime].filter(Boolean).join(", ")}`}
+      testId="kernel-menu"
+      items={[
+        { label: t("toolbar.interrupt"), keys: "i i", onSelect: () => void actions.interrupt(), disabled: kernel.state !== "busy" },
+        { label: t("toolbar.restart"), keys: "0 0", onSelect: () => ui.askRestart("only"), disabled: none, testId: "kernel-restart" },
+        { label: t("kernel.restart_all"), onSelect: () => ui.askRestart("all"), testId: "kernel-restart-all" },
+        { label: t("kernel.shut_down"), onSelect: () => void actions.shutDown(), disabled: none || kernel.state === "dead", testId: "kernel-shut-down" },
+      ]}
+    >
+      <KernelPill />
+    </Menu>
+  );
+}
+
+function KernelPill() {
   const { t } = useTranslation();
   const kernel = useSession((state) => state.kernel);
+  const title = [kernel.runtime, kernel.environment].filter(Boolean).join("\n");
   return (
-    <span className={`pill kernel-${kernel.state}`} data-testid="kernel-state" data-state={kernel.state} title={kernel.runtime}>
+    <span className={`pill kernel-${kernel.state}`} data-testid="kernel-state" data-state={kernel.state} title={title}>
       <span className="dot" aria-hidden="true" />
       <span className="pill-words">{KERNEL[kernel.state] ? t(KERNEL[kernel.state]) : kernel.state}</span>
     </span>

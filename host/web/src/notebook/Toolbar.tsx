@@ -48,7 +48,7 @@ export function Toolbar() {
           { label: t("run.all"), onSelect: () => ui.runCells("all"), testId: "run-all" },
           { label: t("run.above"), onSelect: () => ui.runCells("above"), testId: "run-above" },
           { label: t("run.below"), onSelect: () => ui.runCells("below"), testId: "run-below" },
-          { label: t("run.clear"), onSelect: () => void actions.clearOutputs(), testId: "clear-outputs" },
+          { label: t("run.clear"), begins: true, onSelect: () => void actions.clearOutputs(), testId: "clear-outputs" },
           { label: t("run.keep_widgets"), onSelect: () => void actions.saveWidgets(), testId: "save-widgets" },
         ]}
       >
@@ -57,7 +57,7 @@ export function Toolbar() {
       <IconButton label={t("toolbar.interrupt")} keys="i i" onClick={() => void actions.interrupt()} disabled={off} testId="interrupt">
         <StopIcon />
       </IconButton>
-      <IconButton label={t("toolbar.restart")} keys="0 0" onClick={() => void actions.restart()} disabled={off} testId="restart">
+      <IconButton label={t("toolbar.restart")} keys="0 0" onClick={() => ui.askRestart("only")} disabled={off} testId="restart">
         <RestartIcon />
       </IconButton>
       <span className="toolbar-gap" />
@@ -77,10 +77,10 @@ export function Toolbar() {
         items={[
           { label: t("edit.undo"), keys: "Ctrl+Z", onSelect: () => ui.run("undo"), disabled: !canEdit, testId: "undo" },
           { label: t("edit.redo"), keys: "Ctrl+Shift+Z", onSelect: () => ui.run("redo"), disabled: !canEdit, testId: "redo" },
-          { label: t("edit.cut"), keys: "x", onSelect: () => ui.cut(), disabled: !canEdit },
+          { label: t("edit.cut"), begins: true, keys: "x", onSelect: () => ui.cut(), disabled: !canEdit },
           { label: t("edit.copy"), keys: "c", onSelect: () => ui.copy() },
           { label: t("edit.paste"), keys: "v", onSelect: () => ui.paste(), disabled: !canEdit },
-          { label: t("format.cells"), keys: "Shift+F", onSelect: () => ui.run("format"), disabled: off },
+          { label: t("format.cells"), begins: true, keys: "Shift+F", onSelect: () => ui.run("format"), disabled: off },
           { label: t("cell.fold_outputs"), keys: "o", onSelect: () => ui.run("fold-outputs"), disabled: !canEdit },
         ]}
       >
@@ -116,7 +116,7 @@ export function ViewMenu() {
     }
   };
   const views = VIEWS.map((one) => ({ label: t(VIEW_NAMES[one]), onSelect: () => changeView(one), checked: one === view, testId: `view-${one}` }));
-  const history = { label: t("history.title"), onSelect: () => ui.showHistory({ version: null, against: "previous" }), testId: "open-history" };
+  const history = { label: t("history.title"), onSelect: () => ui.showHistory({ version: null, against: "previous" }), begins: true, testId: "open-history" };
   const file = { label: t("files.download"), onSelect: () => void download(), testId: "download-notebook" };
   const more = settings.open ? [{ label: t("settings.title"), onSelect: settings.open, testId: "open-settings" }] : [];
   return (

@@ -10,6 +10,7 @@ import { copiedCells, copyCells } from "./cell_clipboard";
 import { findAll, NO_FIND, replaceEdits, type FindState, type Match } from "./find";
 import { movesTo, range, type RunWhich, runnable } from "./selection";
 import type { Shortcut } from "./shortcuts";
+import { TypedAhead } from "./typed_ahead";
 
 export type Panel = "outline" | "people" | "variables" | "sessions";
 
@@ -31,6 +32,8 @@ export interface NotebookUiState {
   following: string | null;
   /** What the mouse or a finger is at is shown to the others. */
   pointing: boolean;
+  /** A restart of the kernel that waits for a yes. */
+  restart: "only" | "all" | null;
 }
 
 interface Deleted {
@@ -42,11 +45,15 @@ const FOCUS_DELAY_MS = 150;
 const TYPING_ON_MS = 2000;
 const NONE: ReadonlySet<string> = new Set();
 
-const FRESH: NotebookUiState = { active: null, selected: NONE, mode: "command", open: NONE, focusTick: 0, help: false, panel: null, find: NO_FIND, history: null, following: null, pointing: false };
+const FRESH: NotebookUiState = { active: null, selected: NONE, mode: "command", open: NONE, focusTick: 0, help: false, panel: null, find: NO_FIND, history: null, following: null, pointing: false, restart: null };
 
 /** Which cells are selected, in which mode, and what the keys do there. What it changes in the notebook goes through the document. */
 export class NotebookUi {
   readonly store: Store<NotebookUiState> = createStore<NotebookUiState>(FRESH);
+  readonly ahead = new TypedAhead(
+    () => this.edited,
+    (event) => document.body.dispatchEvent(new KeyboardEvent("keydown", event)),
+  );
   private readonly deleted: Deleted[] = [];
   private focusTimer: ReturnType<typeof setTimeout> | null = null;
   private announcedFocus: string | null = null;
@@ -72,6 +79,12 @@ export class NotebookUi {
 
   get canEdit(): boolean {
     return this.session.store.get().capabilities.edit;
+  }
+
+  /** The cell whose text the keyboard is in, or will be once its editor is there. */
+  get edited(): string | null {
+    const { active, mode } = this.store.get();
+    return mode === "edit" ? active : null;
   }
 
   private get order(): string[] {
@@ -175,6 +188,13 @@ export class NotebookUi {
     this.patch({ help });
   }
 
+  /** Asks first, unless there is nothing to forget. */
+  askRestart(restart: NotebookUiState["restart"]): void {
+    const nothing = ["none", "dead"].includes(this.session.store.get().kernel.state);
+    if (restart !== null && nothing) void this.actions.restart(restart === "all");
+    else this.patch({ restart });
+  }
+
   showHistory(history: Look | null): void {
     this.patch({ history });
   }
@@ -185,6 +205,16 @@ export class NotebookUi {
 
   setFind(change: Partial<FindState>): void {
     this.store.update((state) => ({ ...state, find: { ...state.find, ...change } }));
+  }
+
+  /** Looks for something else, and goes to the first place at or after the active cell. */
+  findText(change: Partial<FindState>): void {
+    this.setFind(change);
+    const from = this.order.indexOf(this.store.get().active ?? "");
+    const found = this.matches();
+    const at = found.findIndex(({ cellId }) => this.order.indexOf(cellId) >= from);
+    this.setFind({ at: Math.max(0, at) });
+    this.stepMatch(0);
   }
 
   matches(): Match[] {

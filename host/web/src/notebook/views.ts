@@ -24,10 +24,10 @@ function placeNow(): Place | null {
 
 /** Another view of the same notebook: the session, its drafts and its outputs stay as they are, and so does the place. */
 export function changeView(view: View): void {
-  const { path, view: before } = route.get();
-  if (view === before || !path) return;
+  const { path, session, view: before } = route.get();
+  if (view === before || !(path || session)) return;
   kept = placeNow();
-  navigate({ path, view }, false);
+  navigate({ path, session, view }, false);
 }
 
 /** Call it when the new view is laid out. */

@@ -8,6 +8,7 @@ import { ErrorNote } from "../ui/ErrorNote";
 import { routeUrl } from "../ui/route";
 import { api, toWireError } from "../wire/http";
 import type { WireError } from "../wire/types";
+import { QrCode } from "./QrCode";
 
 type Scope = "view" | "interact" | "edit";
 const SCOPES: Record<Scope, Key> = { view: "share.view", interact: "share.interact", edit: "share.edit" };
@@ -79,31 +80,11 @@ export function ShareDialog({ path, onClose }: { path: string; onClose(): void }
             <input readOnly value={link} onFocus={(event) => event.target.select()} data-testid="share-link" />
           </label>
           <Button onClick={() => void copyText(link).then(() => setCopied(true))}>{t(copied ? "draft.copied" : "draft.copy")}</Button>
-          <QrCode text={link} />
+          <QrCode text={link} label={t("share.qr")} />
           {LOOPBACK.test(window.location.host) && <p className="soft">{t("share.loopback")}</p>}
         </div>
       )}
       <Button onClick={() => dialog.current?.close()}>{t("app.close")}</Button>
     </dialog>
-  );
-}
-
-/** The code loads with the first link. */
-function QrCode({ text }: { text: string }) {
-  const { t } = useTranslation();
-  const [drawn, setDrawn] = useState<{ path: string; size: number } | null>(null);
-  useEffect(() => {
-    let current = true;
-    void import("./qr").then(({ qrPath }) => current && setDrawn(qrPath(text)));
-    return () => {
-      current = false;
-    };
-  }, [text]);
-  if (!drawn) return null;
-  return (
-    <svg className="qr" viewBox={`0 0 ${drawn.size} ${drawn.size}`} role="img" aria-label={t("share.qr")} shapeRendering="crispEdges" data-testid="qr">
-      <rect width={drawn.size} height={drawn.size} fill="#fff" />
-      <path d={drawn.path} fill="#000" />
-    </svg>
   );
 }

@@ -28,8 +28,15 @@ export class Actions {
     this.report("bar", await this.session.command("interrupt", {}));
   }
 
-  async restart(): Promise<void> {
-    this.report("bar", await this.session.command("restart", {}));
+  /** `all`: and runs all cells in the new one. */
+  async restart(all = false): Promise<void> {
+    // What is run is what is on the screen.
+    if (all && !(await this.session.document.settle())) return;
+    this.report("bar", await this.session.command("restart", all ? { run_all: true } : {}));
+  }
+
+  async shutDown(): Promise<void> {
+    this.report("bar", await this.session.command("shutdown_kernel", {}));
   }
 
   /** True when the file is written. */
@@ -166,7 +173,7 @@ export class Actions {
       const { code, error, formatter } = (reply as unknown as { content: { code?: string; error?: string; formatter?: string } }).content;
       if (code === undefined) {
         if (error === "no_formatter") return this.session.notice("bar", { code: "no_formatter", message: say("format.none"), hint: say("format.none_hint") });
-        this.session.notice(`cell:${id}`, { code: "not_formatted", message: say("format.failed", { formatter: formatter ?? "", why: error ?? "" }) });
+        this.session.notice(`cell:${id}`, { code: "not_formatted", message: say("format.failed", { formatter: formatter ?? "", why: (error ?? "").split("\n")[0]! }) });
         continue;
       }
       this.session.clearNotices(`cell:${id}`);

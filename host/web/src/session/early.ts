@@ -8,8 +8,17 @@ declare global {
   }
 }
 
+/** Which notebook: by its path here, or by the id of the session that another device has of it. */
+export type Where = { path: string; remote?: undefined } | { path?: undefined; remote: string };
+
+export function openAgain(where: Where): Promise<ConnectionInfo> {
+  return where.remote === undefined ? api.open(where.path) : api.attach(where.remote);
+}
+
 /** Opens a notebook, with what was asked for early where it is the same. */
-export function openNotebook(path: string): Promise<ConnectionInfo> {
+export function openNotebook(where: Where): Promise<ConnectionInfo> {
+  if (where.remote !== undefined) return openAgain(where);
+  const { path } = where;
   const early = window.lecternEarly;
   delete window.lecternEarly;
   return early?.path === path ? api.opened(early.response) : api.open(path);

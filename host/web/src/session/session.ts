@@ -9,11 +9,12 @@ import { initialState, type Draft, type Notice, type SessionState } from "../sto
 import { claimClient, clientIdOf, dropKey, readKey, writeKey } from "../wire/client_key";
 import { Connection, type CloseInfo, type ConnectTarget } from "../wire/connection";
 import { FRAME, splitPayload, type ChangesHeader, type DocumentHeader, type Frame } from "../wire/frames";
-import { api, toWireError } from "../wire/http";
-import type { ConnectionInfo, KernelReady, Reply, WireError, WireEvent } from "../wire/types";
+import { toWireError } from "../wire/http";
+import type { ConnectionInfo, KernelReady, RemoteDevice, Reply, WireError, WireEvent } from "../wire/types";
 import { say } from "../i18n";
+import { openAgain, type Where } from "./early";
 import { CursorSender } from "../room/cursor_sender";
-import { browserLabel } from "../ui/browser_label";
+import { chooseName, myLabel } from "../ui/my_name";
 import { isKiosk, modelsFace } from "../ui/route";
 
 /** Another connection of the same client took over: never come back under that name. */
@@ -56,7 +57,7 @@ export class Session {
 
   constructor(
     private info: ConnectionInfo,
-    private readonly path: string,
+    private readonly where: Where,
   ) {
     this.store = createStore({ ...initialState(info.session_id), drafts: loadDrafts(info.notebook_id) });
     this.document = new NotebookDocument({
@@ -108,6 +109,13 @@ export class Session {
     this.connection.retryNow();
   }
 
+  /** From now on the others see this name. The host takes names with a connection: the next one of the same client has it. */
+  async callMe(name: string): Promise<void> {
+    chooseName(name);
+    await this.document.settle();
+    this.connection.redial();
+  }
+
   /** A command in the name of this tab; edit-tier ones carry the epoch of its own grant. */
   command(name: string, body: object, tier: "read" | "interact" | "edit" = "edit"): Promise<Reply> {
     const epoch = this.store.get().epoch;
@@ -133,6 +141,15 @@ export class Session {
     this.store.update((state) => ({ ...state, drafts }));
     if (storeDrafts(this.info.notebook_id, drafts)) return;
     this.notice("bar", { code: "draft_not_stored", message: say("draft.not_stored"), hint: say("draft.not_stored_hint") });
+  }
+
+  /** The device that has the session; null when it is this host's own. */
+  get remote(): RemoteDevice | null {
+    return this.info.remote ?? null;
+  }
+
+  private get path(): string {
+    return this.where.path ?? this.info.path;
   }
 
   get fileName(): string {
@@ -165,7 +182,7 @@ export class Session {
     url.searchParams.set("buffers", "binary");
     if (isKiosk()) url.searchParams.set("view_only", "true");
     url.searchParams.set("kind", "browser");
-    url.searchParams.set("label", browserLabel(navigator.userAgent));
+    url.searchParams.set("label", myLabel());
     this.wasReady = false;
     const key = readKey(this.info.notebook_id);
     if (!key) return { url: url.toString(), firstFrame: null };
@@ -181,7 +198,7 @@ export class Session {
   /** A host that was restarted knows the session again only once its notebook is opened. */
   private async reopen(): Promise<boolean> {
     try {
-      const info = await api.open(this.path);
+      const info = await openAgain(this.where);
       if (info.session_id !== this.info.session_id) this.stream = "";
       this.info = info;
       return true;
@@ -214,8 +231,8 @@ export class Session {
     }
     if (event.op === "takeover-answer" && before.asking?.request_id === event.data.request_id && !event.data.allowed) {
       const { asked: name, until } = before.asking;
-      if (Date.now() >= until - ANSWER_SLACK_MS) this.notice("banner", { code: "unanswered", message: say("pen.unanswered", { name }) });
-      else this.notice("banner", { code: "denied", message: say("pen.kept", { name }), hint: event.data.reason || undefined });
+      if (Date.now() >= until - ANSWER_SLACK_MS) this.notice("banner", { code: "notice", message: say("pen.unanswered", { name }) });
+      else this.notice("banner", { code: "notice", message: say("pen.kept", { name }), hint: event.data.reason || undefined });
     }
     const epoch = this.store.get().epoch;
     if (epoch !== null) this.lastEpoch = epoch;

@@ -6,6 +6,7 @@ import { ErrorNote } from "../ui/ErrorNote";
 import { api, toWireError } from "../wire/http";
 import type { PluginRow } from "../wire/host_types";
 import type { WireError } from "../wire/types";
+import { Devices } from "./Devices";
 import { PluginList } from "./PluginList";
 import { PolicySettings } from "./PolicySettings";
 import "./settings.css";
@@ -45,6 +46,7 @@ export function SettingsDialog({ session, admin, onClose }: { session?: string; 
       {!admin && <p className="soft">{t("settings.look_only")}</p>}
       {error && <ErrorNote error={error} />}
       {plugins && <PolicySettings session={session} admin={admin} plugins={plugins} changed={pluginsChanged} />}
+      {plugins && admin && <Devices />}
       {plugins && <PluginList plugins={plugins} admin={admin} onReloaded={refresh} />}
     </dialog>
   );

@@ -7,6 +7,7 @@ import type { Route } from "./route";
 const whole = (value: Route) => value;
 
 export function App() {
-  const { path, dir } = useStore(route, whole);
-  return path ? <NotebookPage key={path} path={path} /> : <FilesPage dir={dir} />;
+  const { path, session, dir } = useStore(route, whole);
+  if (path) return <NotebookPage key={path} path={path} />;
+  return session ? <NotebookPage key={session} remote={session} /> : <FilesPage dir={dir} />;
 }

@@ -2,7 +2,15 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "./Link";
 
-export function Header({ title, path, children }: { title: string; path?: string; children?: ReactNode }) {
+interface HeaderProps {
+  title: string;
+  path?: string;
+  /** Said beside the title. */
+  note?: string;
+  children?: ReactNode;
+}
+
+export function Header({ title, path, note, children }: HeaderProps) {
   const { t } = useTranslation();
   const folder = path?.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
   return (
@@ -12,6 +20,12 @@ export function Header({ title, path, children }: { title: string; path?: string
       </Link>
       <div className="title" title={path}>
         {title}
+        {note && (
+          <span className="title-note" data-testid="title-note">
+            {" "}
+            {note}
+          </span>
+        )}
       </div>
       <div className="header-right">{children}</div>
     </header>

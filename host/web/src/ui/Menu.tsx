@@ -4,6 +4,8 @@ export interface MenuItem {
   label: string;
   onSelect(): void;
   checked?: boolean;
+  /** The first of a group: a line above it. */
+  begins?: boolean;
   disabled?: boolean;
   keys?: string;
   testId?: string;
@@ -67,6 +69,7 @@ export function Menu({ label, children, items, testId, disabled }: { label: stri
               role={item.checked === undefined ? "menuitem" : "menuitemradio"}
               aria-checked={item.checked}
               disabled={item.disabled}
+              className={item.begins ? "menu-begins" : undefined}
               tabIndex={-1}
               data-testid={item.testId}
               onClick={() => {

@@ -2,9 +2,10 @@
 export const VIEWS = ["edit", "read", "present", "slides", "grid"] as const;
 export type View = (typeof VIEWS)[number];
 
-/** Where the page is, as its address says: `/` with `dir`, or `/?path=notebook`. */
+/** Where the page is, as its address says: `/` with `dir`, `/?path=notebook`, or `/?session=id` for a session of another device. */
 export interface Route {
   path: string | null;
+  session: string | null;
   dir: string;
   view: View;
 }
@@ -12,7 +13,7 @@ export interface Route {
 export function readRoute(search: string): Route {
   const query = new URLSearchParams(search);
   const view = query.get("view") as View | null;
-  return { path: query.get("path"), dir: query.get("dir") ?? "", view: view && VIEWS.includes(view) ? view : "edit" };
+  return { path: query.get("path"), session: query.get("session"), dir: query.get("dir") ?? "", view: view && VIEWS.includes(view) ? view : "edit" };
 }
 
 /** `?kiosk` on its own or with a truthy value: watch only, no banner, never the pen. */
@@ -24,8 +25,9 @@ export function isKiosk(search: string = window.location.search): boolean {
 export function routeUrl(route: Partial<Route>, search: string = window.location.search): string {
   const query = new URLSearchParams();
   if (route.path) query.set("path", route.path);
+  else if (route.session) query.set("session", route.session);
   else if (route.dir) query.set("dir", route.dir);
-  if (route.path && route.view && route.view !== "edit") query.set("view", route.view);
+  if ((route.path || route.session) && route.view && route.view !== "edit") query.set("view", route.view);
   if (isKiosk(search)) query.set("kiosk", "");
   const text = query.toString().replace(/=(?=&|$)/g, "").replaceAll("%2F", "/");
   return text ? `/?${text}` : "/";

@@ -38,6 +38,7 @@ export type FromFrame =
   | { lectern: "running" }
   | { lectern: "height"; height: number }
   | { lectern: "need"; id: string }
-  | ({ lectern: "write"; id: string; n: number } & Bundle)
+  /** `reaction`: the model whose update from the page made a widget here write this. */
+  | ({ lectern: "write"; id: string; n: number; reaction?: string } & Bundle)
   | { lectern: "custom"; id: string; content: Json; buffers: Uint8Array[] }
   | { lectern: "asset"; request: number; path: string };

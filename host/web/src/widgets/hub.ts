@@ -191,7 +191,7 @@ export class FrameLink {
     const patch = toPatch(message.state, message.buffer_paths, message.buffers);
     // The host refuses them too, but what is written here is in the other frames of this tab before it has answered.
     for (const key of CODE_KEYS) patch.delete(key);
-    this.hub.session.models.write(message.id, patch, this);
+    this.hub.session.models.write(message.id, patch, this, typeof message.reaction === "string" ? message.reaction : undefined);
   }
 
   private need(id: string): void {

@@ -52,6 +52,12 @@ export interface DocumentModel {
 
 /** Writes of one model that may be under way at once; what is written meanwhile goes as one. */
 const IN_FLIGHT = 4;
+/**
+ * How long a reaction to what another client wrote waits for that client's own reaction, which is the same and comes first: sent at once by every
+ * tab, the slower ones' would come late and take back what was written since. It differs from tab to tab, so that one of them speaks where
+ * the writer has no widgets of its own.
+ */
+const REACTION_MS = 400;
 const MOST_EARLY = 5_000;
 const MOST_EARLY_BYTES = 16 << 20;
 
@@ -67,6 +73,9 @@ interface Writer {
   /** What the host has of keys with writes under way or waiting. */
   theirs: Map<string, Known>;
   waiting: Patch;
+  /** Reactions that are shown here and left to the client that was reacted to. */
+  left: Patch;
+  timer: ReturnType<typeof setTimeout> | null;
 }
 
 interface Kept {
@@ -74,6 +83,8 @@ interface Kept {
   /** The revision a key has its value from. */
   revisions: Map<string, number>;
   writer: Writer;
+  /** The last update was another client's, not the kernel's. */
+  foreign: boolean;
   /** What the kernel said to the model before any frame of this tab had it; null from then on. */
   early: { content: Json; buffers: Uint8Array[] }[] | null;
   earlyBytes: number;
@@ -178,6 +189,7 @@ export class Models {
     } else if (!known) {
       return;
     } else if (message.method === "update") {
+      known.foreign = event.origin !== undefined;
       this.take(known, toPatch(message.state ?? {}, message.buffer_paths ?? [], buffers), revision);
     } else if (message.method === "custom") {
       // What another client said was for the kernel, not for the widgets here.
@@ -224,17 +236,38 @@ export class Models {
     return early;
   }
 
-  write(id: string, patch: Patch, from: object): void {
+  /** `reactionTo`: the model whose update made a frame write this. */
+  write(id: string, patch: Patch, from: object, reactionTo?: string): void {
     const kept = this.all.get(id);
     if (!kept || patch.size === 0) return;
     const { writer, model } = kept;
+    const leave = reactionTo !== undefined && this.all.get(reactionTo)?.foreign === true;
     for (const [key, entry] of patch) {
       if (!writer.theirs.has(key)) writer.theirs.set(key, { revision: kept.revisions.get(key) ?? 0, entry: model.entries.get(key) });
       model.entries.set(key, entry);
-      writer.waiting.set(key, entry);
+      // What is on its way from here is to be overtaken in any case.
+      const behind = writer.keys.has(key) || writer.waiting.has(key);
+      if (leave && !behind) writer.left.set(key, entry);
+      else {
+        writer.left.delete(key);
+        writer.waiting.set(key, entry);
+      }
     }
     this.tell({ kind: "update", model, keys: [...patch.keys()], from });
+    if (writer.left.size > 0) writer.timer ??= setTimeout(() => this.speakUp(kept), REACTION_MS * (1 + Math.random()));
     this.pump(kept);
+  }
+
+  /** The other client has not done what its write brings about: then this tab does. */
+  private speakUp(kept: Kept): void {
+    const { writer } = kept;
+    writer.timer = null;
+    const keys = [...writer.left.keys()];
+    for (const [key, entry] of writer.left) if (!sameEntry(entry, writer.theirs.get(key)?.entry)) writer.waiting.set(key, entry);
+    writer.left.clear();
+    if (this.all.get(kept.model.id) !== kept) return;
+    this.pump(kept);
+    this.settle(kept, keys);
   }
 
   /** Custom messages are never merged and keep their place between the updates. */
@@ -290,7 +323,7 @@ export class Models {
     const changed: string[] = [];
     for (const key of keys) {
       const theirs = writer.theirs.get(key);
-      if (!theirs || writer.keys.has(key) || writer.waiting.has(key)) continue;
+      if (!theirs || writer.keys.has(key) || writer.waiting.has(key) || writer.left.has(key)) continue;
       writer.theirs.delete(key);
       revisions.set(key, theirs.revision);
       if (sameEntry(theirs.entry, model.entries.get(key))) continue;
@@ -305,8 +338,8 @@ export class Models {
     this.close(id);
     this.generations += 1;
     const model: Model = { id, target, cellId, generation: this.generations, revision, entries: new Map(entries) };
-    const writer: Writer = { flying: 0, keys: new Map(), theirs: new Map(), waiting: new Map() };
-    this.all.set(id, { model, revisions: new Map([...entries.keys()].map((key) => [key, revision])), writer, early: [], earlyBytes: 0, document: null });
+    const writer: Writer = { flying: 0, keys: new Map(), theirs: new Map(), waiting: new Map(), left: new Map(), timer: null };
+    this.all.set(id, { model, revisions: new Map([...entries.keys()].map((key) => [key, revision])), writer, foreign: false, early: [], earlyBytes: 0, document: null });
     this.tell({ kind: "open", model, from: null });
   }
 
@@ -314,6 +347,8 @@ export class Models {
     const { model, revisions, writer } = kept;
     const changed: string[] = [];
     for (const [key, entry] of patch) {
+      // What was left to others is theirs when they have done it.
+      if (revision > (writer.theirs.get(key)?.revision ?? Infinity) && writer.left.delete(key)) writer.theirs.delete(key);
       const theirs = writer.theirs.get(key);
       if (theirs) {
         if (revision > theirs.revision) writer.theirs.set(key, { revision, entry });
@@ -332,6 +367,7 @@ export class Models {
     const kept = this.all.get(id);
     if (!kept) return;
     this.all.delete(id);
+    if (kept.writer.timer !== null) clearTimeout(kept.writer.timer);
     this.tell({ kind: "close", model: kept.model, from: null });
   }
 

@@ -121,6 +121,13 @@ export class Connection {
     void this.dialAgain();
   }
 
+  /** Another connection in the place of this one. */
+  redial(): void {
+    if (this.stopped || !this.ready) return;
+    this.detach();
+    this.open();
+  }
+
   /** Asks the host for a sign of life, after the machine slept or the network changed; no answer means dialing again. */
   async probe(): Promise<void> {
     if (!this.ready) {

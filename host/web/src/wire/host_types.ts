@@ -14,6 +14,23 @@ export interface HostInfo {
   token?: Access;
 }
 
+/** A device that is paired with this one. */
+export interface DeviceRow {
+  device_id: string;
+  device_name: string;
+  /** What it may do here. */
+  scope: string;
+  paired_at: string;
+}
+
+/** A code that another device can use once. */
+export interface PairingOffer {
+  code: string;
+  expires_at: string;
+  /** Where the other device may find this host. */
+  addresses: string[];
+}
+
 export type PluginKind = "policy" | "format" | "runtime" | "transport" | "presence";
 
 export interface Generation {

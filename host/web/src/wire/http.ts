@@ -1,6 +1,6 @@
 import { say } from "../i18n";
 import type { Comparison, HistoryPage } from "../history/history_types";
-import type { HostInfo, PluginRow, PolicyAnswer, PolicyChoice, ReloadAnswer } from "./host_types";
+import type { DeviceRow, HostInfo, PairingOffer, PluginRow, PolicyAnswer, PolicyChoice, ReloadAnswer } from "./host_types";
 import type { ConnectionInfo, FileEntry, Json, RuntimeRow, WireError } from "./types";
 
 /** An answer of the host that is not a success, with its own words. */
@@ -24,12 +24,13 @@ async function readError(response: Response): Promise<WireError> {
   return { code: `http_${response.status}`, message: `The host answered ${response.status} ${response.statusText}`.trim() };
 }
 
-function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+function request<T>(method: string, path: string, body?: unknown, keepalive = false): Promise<T> {
   const raw = body instanceof Blob;
   return answerOf<T>(
     fetch(path, {
       method,
       credentials: "same-origin",
+      keepalive,
       headers: body === undefined ? {} : { "Content-Type": raw ? "application/octet-stream" : "application/json" },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     }),
@@ -96,6 +97,15 @@ export const api = {
   history: (session: string, before?: string) => request<HistoryPage>("GET", `/api/v1/sessions/${encodeURIComponent(session)}/history${before === undefined ? "" : `?before=${encodeURIComponent(before)}`}`),
   historyVersion: (session: string, version: string, against: string) => request<Comparison>("GET", `/api/v1/sessions/${encodeURIComponent(session)}/history/${encodeURIComponent(version)}?against=${encodeURIComponent(against)}`),
   endSession: (id: string) => request<void>("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`),
+  /** Opens a session of another device here; at once when it is open already. */
+  attach: (session: string) => request<ConnectionInfo>("POST", `/api/v1/remote/${encodeURIComponent(session)}/attach`, {}),
+  devices: async () => (await request<{ devices: DeviceRow[] }>("GET", "/api/v1/devices")).devices,
+  unpair: (device: string) => request<void>("DELETE", `/api/v1/devices/${encodeURIComponent(device)}`),
+  pair: (scope: string) => request<PairingOffer>("POST", "/api/v1/pairing", { scope }),
+  /** Also while the page is being closed. */
+  withdrawPairing: (code: string) => request<void>("POST", "/api/v1/pairing/withdraw", { code }, true),
+  /** The other way round: takes what another device offers. */
+  joinPairing: (address: string, code: string, scope: string) => request<DeviceRow>("POST", "/api/v1/pairing/join", { address, code, scope }),
   presence: () => request<Json>("GET", "/api/v1/presence"),
   mintToken: (body: { scope: string; session_id: string; expires_ms: number }) => request<{ token: string }>("POST", "/api/v1/tokens", body),
   info: () => request<HostInfo>("GET", "/api/v1/info"),

@@ -54,6 +54,12 @@ export type ConnectionInfo = {
   cell_count: number;
   needs_trust_approval: boolean;
   connect_url: string;
+  remote?: Remote;
+};
+
+export type Remote = {
+  device_id: string;
+  device_name: string;
 };
 
 export type OpenRequest = {
@@ -113,6 +119,7 @@ export type SessionSummary = {
     processes?: number;
   } | null;
   running?: boolean;
+  remote?: Remote;
 };
 
 export type SessionList = {
@@ -289,6 +296,73 @@ export type NewToken = {
 
 export type TokenList = {
   tokens: Token[];
+};
+
+export type PairingRequest = {
+  /** what the other device may do here; default edit */
+  scope?: "view" | "interact" | "edit" | "admin";
+  /** from now; default five minutes, at most an hour */
+  expires_ms?: number;
+};
+
+export type PairingOffer = {
+  /** shown this once; for one device */
+  code: string;
+  scope: string;
+  expires_at: string;
+  device_id: string;
+  device_name: string;
+  pin: string;
+  addresses: string[];
+};
+
+export type PairingAcceptance = {
+  device_id: string;
+  device_name: string;
+  /** sha256 of the device's public key (SPKI), hex */
+  pin: string;
+  /** 64 random hex digits */
+  nonce: string;
+  /** what the offering device may do there */
+  grants: "none" | "view" | "interact" | "edit" | "admin";
+  /** that it knows the code; without one it is only answered who offers */
+  proof?: string;
+};
+
+export type PairingAnswer = {
+  device_id?: string;
+  device_name?: string;
+  pin?: string;
+  nonce?: string;
+  grants?: string;
+  proof?: string;
+};
+
+export type PairingWithdrawal = {
+  code: string;
+};
+
+export type PairingJoin = {
+  /** host or host:port */
+  address: string;
+  code: string;
+  /** what the offering device may do here; default view */
+  scope?: "none" | "view" | "interact" | "edit" | "admin";
+};
+
+export type PairedDevice = {
+  device_id: string;
+  device_name: string;
+  /** what it may do here */
+  scope: string;
+  /** what this device may do there */
+  their_scope: string;
+  pin: string;
+  paired_at: string;
+};
+
+export type PairedDeviceList = {
+  devices: PairedDevice[];
 };
 
 export type Policy = {
@@ -483,6 +557,10 @@ export interface Events {
     state: "none" | "starting" | "idle" | "busy" | "restarting" | "dead" | "unreachable";
     /** <plugin>/<kernel>; empty when there is none */
     runtime: string;
+    /** the kernel's, for people */
+    display_name?: string;
+    /** folder of the environment it runs in; of a virtual one, conda's or pixi's */
+    environment?: string;
     /** why it is dead or unreachable, or ended by the host */
     error?: string;
     /** why the host ended it */
@@ -595,9 +673,16 @@ export interface Commands {
     code: string;
   };
   history: {
+    /** default: tail */
     hist_access_type?: "range" | "tail" | "search";
+    /** how many; of tail and search */
     n?: number;
+    /** of search */
     pattern?: string;
+    /** outputs too (default false) */
+    output?: boolean;
+    /** as it was typed (default true) */
+    raw?: boolean;
   };
   room: JsonObject;
   focus: {

@@ -1,5 +1,5 @@
 // The page types by hand what it reads. What of that no longer fits the host's specifications (spec.ts) does not compile.
-import type { Generation, HostInfo, PluginRow } from "./host_types";
+import type { DeviceRow, Generation, HostInfo, PairingOffer, PluginRow } from "./host_types";
 import type * as spec from "./spec";
 import type { ConnectionInfo, EventMap, FileEntry, RemoteSession, SessionRow } from "./types";
 
@@ -27,4 +27,6 @@ export type Checked = [
   None<Wrong<HostInfo, spec.Info>>,
   None<Wrong<PluginRow, spec.PluginRow>>,
   None<Wrong<Generation, spec.Generation>>,
+  None<Wrong<DeviceRow, spec.PairedDevice>>,
+  None<Wrong<PairingOffer, spec.PairingOffer>>,
 ];

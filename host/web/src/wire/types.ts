@@ -50,6 +50,8 @@ export type KernelState = "none" | "starting" | "idle" | "busy" | "restarting" |
 export interface KernelStatus {
   state: KernelState;
   runtime: string;
+  display_name?: string;
+  environment?: string;
   error?: WireError | string | null;
 }
 
@@ -243,6 +245,13 @@ export interface ConnectionInfo {
   cell_count: number;
   needs_trust_approval: boolean;
   connect_url: string;
+  remote?: RemoteDevice;
+}
+
+/** Where a session lives that is only attached here. */
+export interface RemoteDevice {
+  device_id: string;
+  device_name: string;
 }
 
 /** A live session of this host, as its list shows it. */
@@ -251,8 +260,11 @@ export interface SessionRow {
   path: string;
   members: number;
   kernel_state?: string;
+  /** When something last happened in it. */
+  updated_at?: string;
   /** What its kernel and what that started use. */
   resources?: { rss: number; cpu_percent: number; processes: number } | null;
+  remote?: RemoteDevice;
 }
 
 /** A live session of another device. */
@@ -264,6 +276,7 @@ export interface RemoteSession {
   status: string;
   needs_input?: boolean;
   updated_at?: string;
+  dialable?: boolean;
 }
 
 export interface RuntimeRow {

@@ -2,9 +2,10 @@ import DOMPurify from "dompurify";
 import MarkdownIt from "markdown-it";
 import { say } from "../../i18n";
 import { mathRules } from "./math_rules";
+import { taskRules } from "./task_rules";
 
 const parser = new MarkdownIt({ html: true, linkify: true, breaks: false });
-parser.use(mathRules);
+parser.use(mathRules).use(taskRules);
 
 /** Pictures come from the notebook itself; the page makes no third-party requests. */
 const LOCAL_IMAGE = /^(data:image\/|blob:)/i;

@@ -25,12 +25,12 @@ export class Bridge {
     this.page.postMessage(message, "*");
   }
 
-  write(id: string, bundle: Bundle): void {
+  write(id: string, bundle: Bundle, reaction: string | undefined): void {
     this.writes += 1;
     const keys = this.written.get(id) ?? new Map<string, number>();
     this.written.set(id, keys);
     for (const key of [...Object.keys(bundle.state), ...bundle.buffer_paths.map((path) => String(path[0]))]) keys.set(key, this.writes);
-    this.say({ lectern: "write", id, n: this.writes, ...bundle });
+    this.say({ lectern: "write", id, n: this.writes, ...(reaction === undefined ? {} : { reaction }), ...bundle });
   }
 
   custom(id: string, content: Json, buffers: Uint8Array[]): void {

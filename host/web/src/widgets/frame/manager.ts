@@ -35,6 +35,18 @@ const OWN: Record<string, Record<string, unknown>> = {
   anywidget: { AnyModel, AnyView },
 };
 
+/** The models that are being set to what the page said, the innermost last: what is written meanwhile is a reaction to that. */
+const applying: string[] = [];
+const setState = base.WidgetModel.prototype.set_state;
+base.WidgetModel.prototype.set_state = function (this: base.WidgetModel, state) {
+  applying.push(this.model_id);
+  try {
+    setState.call(this, state);
+  } finally {
+    applying.pop();
+  }
+};
+
 /** What a model believes to be its comm. */
 class Comm {
   readonly target_name = "jupyter.widget";
@@ -67,7 +79,7 @@ class Comm {
   }
 
   send(data: { method: string; state?: Record<string, Json>; buffer_paths?: (string | number)[][]; content?: Json }, callbacks?: Callbacks, _metadata?: object, buffers?: (ArrayBuffer | ArrayBufferView)[]): string {
-    if (data.method === "update") this.bridge.write(this.comm_id, { state: data.state ?? {}, buffer_paths: data.buffer_paths ?? [], buffers: bytesOf(buffers) });
+    if (data.method === "update") this.bridge.write(this.comm_id, { state: data.state ?? {}, buffer_paths: data.buffer_paths ?? [], buffers: bytesOf(buffers) }, applying.at(-1));
     else if (data.method === "custom") this.bridge.custom(this.comm_id, data.content ?? null, bytesOf(buffers));
     // The page does the throttling, for all its frames: to the model, everything is done at once.
     queueMicrotask(() => callbacks?.iopub?.status?.({ content: { execution_state: "idle" } }));
