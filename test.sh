@@ -53,6 +53,7 @@ part_page() {
 }
 
 part_wire() {
+  case " ${parts[*]} " in *" sanitizers "*) build_ahead asan-ubsan tsan ;; esac
   npm_install "$ROOT/tests"
   make_kernels_venv "$LECTERN_KERNELS_VENV"
   check "the wire tests type-check" npm --prefix "$ROOT/tests" run --silent typecheck
@@ -91,6 +92,7 @@ SLOW_SUITES='KernelTest|ClientHostTest|CliTest|EveryFault|AKilledHostLetsGo|Sess
 # What has one thread tells TSan nothing: readers and writers of formats, fuzzers, the reducers of policies.
 ONE_THREAD='Fuzz|^[A-Za-z.]*/?Format|PolicyWalk|PolicyScenario|^Scenarios|LateSplice|LateEdit|TwentyFourMegabytes|HistoryDifference|SourceDifference|NotebookChanges|NotebookTransaction|ClientState|ElfTest|Terminal'
 part_sanitizers() {
+  await_ahead
   build asan-ubsan
   run_ctest asan-ubsan -E "$SLOW_SUITES"
   build tsan

@@ -5,8 +5,11 @@ find_package(Boost 1.74 REQUIRED COMPONENTS system filesystem program_options)
 find_package(Poco 1.11 REQUIRED COMPONENTS Foundation Net NetSSL Crypto Util)
 find_program(LECTERN_CCACHE ccache)
 if(LECTERN_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${LECTERN_CCACHE})
-  set(CMAKE_C_COMPILER_LAUNCHER ${LECTERN_CCACHE})
+  # What one clone compiled serves the next one, wherever it lies; debug information names the first one's folder then.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros ${LECTERN_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
 endif()
 find_program(LECTERN_LLD ld.lld)
 if(LECTERN_LLD)
@@ -16,7 +19,11 @@ endif()
 # Poco's CMake targets pull in libraries nothing of ours calls; each costs start time and resident memory.
 add_link_options(-Wl,--as-needed)
 
-option(LECTERN_UNITY "compile several files of a target as one" OFF)
+# The sanitizer builds compile several files of libraries and plugins as one: most of their time goes into reading the same
+# headers again. Who names two things in two anonymous namespaces of one folder alike is told by them. host/app and
+# host/isolation are left out, and the tests of presence: each file there is a thing of its own, with names that are
+# rightly alike.
+option(LECTERN_UNITY "compile several files of a library as one" OFF)
 add_library(lectern_warnings INTERFACE)
 target_compile_options(lectern_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
@@ -54,15 +61,6 @@ add_library(lectern_boost INTERFACE)
 target_include_directories(lectern_boost SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
 target_compile_definitions(lectern_boost INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_BIND_GLOBAL_PLACEHOLDERS)
 
-# The sanitizer builds compile several files of the host's libraries as one: most of their time goes into reading the same
-# headers again. Who names two things in two anonymous namespaces of one folder alike is told by them. host/app and
-# host/isolation are left out, and all tests: each file there is a thing of its own, with names that are rightly alike.
-function(lectern_unity target)
-  if(LECTERN_UNITY)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-  endif()
-endfunction()
-
 # lectern_host_library(<folder> [DEPENDS lib...]): host/<folder>/*.cpp become lectern_<folder>.
 function(lectern_host_library folder)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PRIVATE" ${ARGN})
@@ -76,5 +74,7 @@ function(lectern_host_library folder)
   add_library(lectern_${folder} STATIC ${sources})
   target_include_directories(lectern_${folder} PUBLIC ${PROJECT_SOURCE_DIR}/host)
   target_link_libraries(lectern_${folder} PUBLIC ${ARG_DEPENDS} Threads::Threads PRIVATE lectern_warnings ${ARG_PRIVATE})
-  lectern_unity(lectern_${folder})
+  if(LECTERN_UNITY)
+    set_target_properties(lectern_${folder} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
 endfunction()

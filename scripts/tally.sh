@@ -8,7 +8,13 @@ SKIPPED=0
 # What failed, with the end of what it said: told again before the closing line, since whoever reads the end of a long run
 # must not have to look for it.
 FAILURES=$(mktemp)
-trap 'rm -f "$FAILURES"' EXIT
+AHEAD=0
+AHEAD_LOG=$(mktemp)
+leave() {
+  if [ "$AHEAD" -ne 0 ]; then kill -- "-$AHEAD" 2>/dev/null || true; fi
+  rm -f "$FAILURES" "$AHEAD_LOG"
+}
+trap leave EXIT
 
 heading() { printf '\n== %s ==\n' "$1"; }
 
@@ -16,6 +22,13 @@ heading() { printf '\n== %s ==\n' "$1"; }
 remember_failure() {
   printf -- '--- %s\n' "$1" >>"$FAILURES"
   tail -40 | cut -c1-400 >>"$FAILURES"
+}
+
+# failed NAME LOG: counts and tells one failure.
+failed() {
+  FAILED=$((FAILED + 1))
+  say "FAIL $1"
+  remember_failure "$1" <"$2"
 }
 
 # check NAME COMMAND...: one test; its output is shown when it fails.
@@ -27,10 +40,8 @@ check() {
     PASSED=$((PASSED + 1))
     say "ok   $name"
   else
-    FAILED=$((FAILED + 1))
     tail -60 "$log"
-    say "FAIL $name"
-    remember_failure "$name" <"$log"
+    failed "$name" "$log"
   fi
   rm -f "$log"
 }
@@ -39,25 +50,36 @@ check() {
 # without a failed test in its report (an error outside any test). LOG is what the runner printed.
 add_junit() {
   if [ ! -s "$1" ]; then
-    FAILED=$((FAILED + 1))
-    say "FAIL no report at $1: the runner did not finish"
-    remember_failure "no report at $1: the runner did not finish" <"$3"
+    failed "no report at $1: the runner did not finish" "$3"
     return
   fi
   local p f s
   if ! read -r p f s < <("$ROOT/scripts/junit.py" "$1" "$FAILURES"); then
-    FAILED=$((FAILED + 1))
-    say "FAIL the report $1 is damaged: the runner did not finish"
-    remember_failure "the report $1 is damaged: the runner did not finish" <"$3"
+    failed "the report $1 is damaged: the runner did not finish" "$3"
     return
-  fi
-  if [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then
-    f=1
-    say "FAIL the runner ended with $2 although no test failed"
-    remember_failure "the runner of $1 ended with $2 although no test failed" <"$3"
   fi
   PASSED=$((PASSED + p)) FAILED=$((FAILED + f)) SKIPPED=$((SKIPPED + s))
   say "$p passed, $f failed, $s skipped here"
+  if [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then failed "the runner of $1 ended with $2 although no test failed" "$3"; fi
+}
+
+# build_ahead PRESET...: builds them beside the parts that mostly wait (for kernels, pages and sockets), with what these
+# leave of the processors. In a process group of its own, so that it ends with this script whatever ends that.
+build_ahead() {
+  set -m
+  (
+    renice -n 19 -p "$BASHPID" >/dev/null
+    for preset in "$@"; do build "$preset"; done
+  ) >"$AHEAD_LOG" 2>&1 &
+  AHEAD=$!
+  set +m
+}
+
+# Waits for it. What it could not build is built again by who needs it, and fails there.
+await_ahead() {
+  [ "$AHEAD" -ne 0 ] || return 0
+  wait "$AHEAD" || tail -5 "$AHEAD_LOG"
+  AHEAD=0
 }
 
 # run_ctest PRESET [ctest options...]
@@ -85,8 +107,7 @@ run_cargo_tests() {
   CARGO="$CARGO_BIN" "$ROOT/host/document/automerge/build.sh" patched "$ROOT/build/engine" test --release --quiet \
     >"$log" 2>&1 || true
   if ! grep -q '^test result' "$log"; then
-    FAILED=$((FAILED + 1))
-    remember_failure "the tests of the document bridge did not finish" <"$log"
+    failed "the tests of the document bridge did not finish" "$log"
   fi
   if grep -q '^failures:' "$log"; then remember_failure "the document bridge" < <(grep -A40 '^failures:' "$log"); fi
   local p f s

@@ -88,12 +88,36 @@ constexpr Binary binaries[] = {
      "a whole document's save bytes; header {document: notebook or models, history_id, heads, version}"},
 };
 
+// lectern-relay.v1: each a binary message with a JSON header (relay/frames.hpp).
+constexpr Binary relay_messages[] = {
+    {"open", "viewers", "header {op, c, query, client_key, scope: view, interact or edit, last?}: one more viewer"},
+    {"frame", "both", "header {op, c: number, or from the host a list of them, text}; payload: a frame of lectern.v1"},
+    {"close", "viewers", "header {op, c, clean}: the viewer is gone"},
+    {"full", "viewers", "header {op, c: list}: these viewers take nothing for now"},
+    {"drained", "viewers", "header {op, c: list}: they take again"},
+    {"refused", "host", "header {op, c, status, error: {code, message, hint?}}: instead of opening"},
+    {"closed", "host", "header {op, c, code, reason}: the session closed it; code 1006 = cut"},
+};
+
 json::Value binary_message(const Binary& binary) {
   json::Value out;
   out.set("name", binary.name);
   out.set("summary", binary.about);
   out.set("contentType", "application/octet-stream");
   out.set("payload", object({{"type", "string"}, {"format", "binary"}}));
+  return out;
+}
+
+json::Value operation(std::string_view action, const std::string& channel, json::Array messages) {
+  return object({{"action", action}, {"channel", pointer(channel)}, {"messages", std::move(messages)}});
+}
+
+json::Value channel_of(std::string_view address, std::string_view about, json::Value messages) {
+  json::Value out;
+  out.set("address", address);
+  out.set("description", about);
+  out.set("parameters", object({{"session_id", json::Value(json::Object{})}}));
+  out.set("messages", std::move(messages));
   return out;
 }
 
@@ -118,23 +142,32 @@ std::string asyncapi_document() {
     add("binary." + std::string(binary.name), binary_message(binary), true, binary.from == "both");
   }
 
-  json::Value channel;
-  channel.set("address", "/api/v1/sessions/{session_id}/connect");
-  channel.set("description", "One live session over a WebSocket with the subprotocol lectern.v1.");
-  channel.set("parameters", object({{"session_id", json::Value(json::Object{})}}));
-  channel.set("messages", std::move(on_channel));
+  json::Value on_relay{json::Object{}};
+  json::Array relay_sent, relay_received;
+  for (const auto& one : relay_messages) {
+    const auto key = "relay." + std::string(one.name);
+    messages.set(key, binary_message(one));
+    on_relay.set(key, pointer("#/components/messages/" + key));
+    if (one.from != "viewers") relay_sent.push_back(pointer("#/channels/relay/messages/" + key));
+    if (one.from != "host") relay_received.push_back(pointer("#/channels/relay/messages/" + key));
+  }
+
   json::Value out;
   out.set("asyncapi", "3.0.0");
   out.set("info", object({{"title", "Lectern: lectern.v1"}, {"version", host_version()}}));
   out.set("defaultContentType", "application/json");
-  out.set("channels", object({{"session", std::move(channel)}}));
-  out.set(
-      "operations",
-      object({{"tell",
-               object({{"action", "send"}, {"channel", pointer("#/channels/session")}, {"messages", std::move(sent)}})},
-              {"command", object({{"action", "receive"},
-                                  {"channel", pointer("#/channels/session")},
-                                  {"messages", std::move(received)}})}}));
+  out.set("channels",
+          object({{"session", channel_of("/api/v1/sessions/{session_id}/connect",
+                                         "One live session over a WebSocket with the subprotocol lectern.v1.",
+                                         std::move(on_channel))},
+                  {"relay", channel_of("/api/v1/sessions/{session_id}/relay",
+                                       "Any number of viewers at another host over one WebSocket with the subprotocol "
+                                       "lectern-relay.v1.",
+                                       std::move(on_relay))}}));
+  out.set("operations", object({{"tell", operation("send", "#/channels/session", std::move(sent))},
+                                {"command", operation("receive", "#/channels/session", std::move(received))},
+                                {"relay_tell", operation("send", "#/channels/relay", std::move(relay_sent))},
+                                {"relay_say", operation("receive", "#/channels/relay", std::move(relay_received))}}));
   out.set("components", object({{"messages", std::move(messages)}}));
   return json::write(out);
 }

@@ -53,6 +53,13 @@ Result<session::SessionPtr> Endpoints::session_of(const Call& call) const {
               "GET /api/v1/sessions lists them; POST /api/v1/notebooks/open opens a notebook");
 }
 
+bool Endpoints::lives(std::string_view principal, Scope scope) const {
+  const auto device = presence::device_of_principal(principal);
+  if (device.empty()) return parts_.tokens->lives(principal, clock::wall_ms());
+  const auto accepted = parts_.devices == nullptr ? std::nullopt : parts_.devices->accepted(device);
+  return accepted && scope_of_name(accepted->scope).value_or(Scope::none) >= scope;
+}
+
 Result<std::string> Endpoints::client_key(const Call& call, const std::string& session_id) {
   if (const auto* key = call.request.header("Lectern-Client")) return *key;
   const auto ticket = call.request.parameter("ticket");

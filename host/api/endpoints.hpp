@@ -5,12 +5,15 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "api/attached.hpp"
 #include "api/host_events.hpp"
 #include "api/http.hpp"
 #include "api/metrics.hpp"
+#include "api/pace.hpp"
 #include "api/routes.hpp"
 #include "api/static_files.hpp"
 #include "api/tickets.hpp"
@@ -23,6 +26,8 @@
 #include "document/path_policy.hpp"
 #include "plugin/registry.hpp"
 #include "plugin/transport.hpp"
+#include "presence/credentials.hpp"
+#include "presence/pairing.hpp"
 #include "session/directory.hpp"
 
 namespace lectern::api {
@@ -54,9 +59,24 @@ struct Parts {
     std::string media_type;
   };
   std::function<Result<Blob>(const std::string& sha256)> blob;
+  Attached* attached = nullptr;  // sessions of other hosts; null = none can be
   Tokens* tokens = nullptr;
   /// [any] The next expiry may have moved: whoever keeps the clock looks again.
   std::function<void()> tokens_changed;
+  presence::DeviceCredentials* devices = nullptr;
+  /// [worker] What runs under tokens of devices that stopped working has ended when this returns.
+  std::function<void()> devices_changed;
+  /// [any] What runs under this principal is to end: connections, event streams, relays.
+  std::function<void(const std::string& principal)> end_principal;
+  /// [worker] This device as the other side of a pairing sees it; without nonce and grants.
+  std::function<Result<presence::PairingParty>()> pairing_self;
+  /// [worker] Accepts the pairing that the host at `address` ("host[:port]") offers; not stored yet. The network's
+  /// errors have status 502.
+  std::function<Result<presence::PairedDevice>(const std::string& address, const std::string& code,
+                                               const std::string& grants)>
+      join_pairing;
+  /// [any] Where others may reach this host: "192.168.1.4:8899".
+  std::function<std::vector<std::string>()> addresses;
 };
 
 /// "0.1.0": the host's version, as built.
@@ -86,6 +106,13 @@ class Endpoints {
   Outcome mint_token(Call call);
   Outcome revoke_token(Call call);
 
+  Outcome offer_pairing(Call call);
+  Outcome withdraw_pairing(Call call);
+  Outcome accept_pairing(Call call);
+  Outcome join_pairing(Call call);
+  Outcome list_devices(Call call);
+  Outcome unpair_device(Call call);
+
   Outcome open_notebook(Call call);
   Outcome open_live(Call call, const std::string& path);
   Outcome create_notebook(Call call);
@@ -110,16 +137,31 @@ class Endpoints {
 
   Outcome connect(Call call);
   Outcome session_events(Call call);
+  Outcome attach(Call call);
+  Outcome create_elsewhere(Call call);
+
+  /// For requests about a session that is attached here: `call` is moved from then. Empty when it is about none.
+  std::optional<Outcome> relayed(Call& call);
+  Outcome relay(Call call);
 
  private:
   [[nodiscard]] Result<session::SessionPtr> session_of(const Call& call) const;
+  /// [any] Whether what was let in as `principal` still may be here, with that scope; waits for no disk.
+  [[nodiscard]] bool lives(std::string_view principal, Scope scope = Scope::none) const;
   [[nodiscard]] Result<std::string> client_key(const Call& call, const std::string& session_id);
+  [[nodiscard]] std::string device_of(const Call& call) const;
   [[nodiscard]] std::vector<const plugin::Binding*> bindings(plugin::Carrier carrier, std::string_view route) const;
   [[nodiscard]] Outcome upgrade(Call call, plugin::Carrier carrier, std::string_view route);
   [[nodiscard]] Outcome run_command(Call call, std::string name);
+  [[nodiscard]] Outcome relay_upgrade(Call call, AttachedPtr attached);
+  [[nodiscard]] Outcome relay_request(Call call, AttachedPtr attached);
+  /// A blob that no session here shows, from the hosts whose sessions are attached.
+  void relay_blob(const Call& call, Respond respond, Error missing) const;
 
   Parts parts_;
   Tickets tickets_;
+  presence::PairingOffer pairing_;
+  Pace pairing_pace_{30};
   StaticFiles static_files_;
   std::string started_at_;
   std::shared_ptr<const std::string> openapi_;  // made on first use, from the tables
@@ -139,6 +181,6 @@ std::uint32_t scope_bits(Scope scope);
 std::string connect_url(const Request& request, std::string_view session_id);
 json::Value connection_info(const session::ConnectionInfo& info, const Request& request);
 /// [any] {"sessions":[…]}: the body of GET /api/v1/sessions and the data of `sessions-changed`.
-json::Value session_list(const session::Directory& directory, const std::string& only = {});
+json::Value session_list(const session::Directory& directory, const Attached* attached, const std::string& only = {});
 
 }  // namespace lectern::api

@@ -2,7 +2,6 @@
 #include "api/endpoints.hpp"
 #include "api/upgrade.hpp"
 #include "api/url.hpp"
-#include "base/clock.hpp"
 #include "base/text.hpp"
 #include "session/connection.hpp"
 
@@ -101,7 +100,7 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
   request.client_key = std::move(*key);
   if (const auto* last = call.request.header("Last-Event-ID")) request.last_event_id = *last;
   request.principal = call.principal;
-  request.device = parts_.device_name;
+  request.device = device_of(call);
   request.scope = scope_bits(call.scope);
   if (auto options = session::parse_options(request); !options) return error_response(options.error());
 
@@ -117,10 +116,42 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
     request.media_type = chosen->name;
   }
   // Asked again on the session's reactor, where a revocation comes before this or finds the connection.
-  out->connected = [this, session = *found,
-                    request = std::move(request)](session::Link& link) mutable -> std::unique_ptr<session::LinkEvents> {
-    if (!parts_.tokens->lives(request.principal, clock::wall_ms())) return turn_away(link);
+  out->connected = [this, session = *found, request = std::move(request),
+                    scope = call.scope](session::Link& link) mutable -> std::unique_ptr<session::LinkEvents> {
+    if (!lives(request.principal, scope)) return turn_away(link);
     return session->connect(std::move(request), link);
+  };
+  return out;
+}
+
+/// The viewer is a conversation with the session there, which says what its key and its query are worth.
+Outcome Endpoints::relay_upgrade(Call call, AttachedPtr attached) {
+  const auto candidates = bindings(Carrier::ws_message, "connect");
+  if (candidates.empty()) return error_response(missing_transport(Carrier::ws_message, "connect"));
+  auto offered = offered_binding(call.request, candidates);
+  if (!offered) return error_response(offered.error());
+  if ((*offered)->name != "lectern.v1") {
+    return error_response({400, "unknown_subprotocol", "an attached session speaks lectern.v1 alone",
+                           "put lectern.v1 in Sec-WebSocket-Protocol", ""});
+  }
+  auto key = client_key(call, attached->id());
+  if (!key) return error_response(key.error());
+  session::ConnectRequest request;
+  request.route = "connect";
+  request.subprotocol = (*offered)->name;
+  request.query_json = query_json(call.request);
+  request.client_key = std::move(*key);
+  request.principal = call.principal;
+  request.scope = scope_bits(call.scope);
+  if (auto options = session::parse_options(request); !options) return error_response(options.error());
+  auto out = std::make_unique<Upgrade>();
+  out->loop = &attached->loop();
+  out->kind = Upgrade::Kind::websocket;
+  out->subprotocol = (*offered)->name;
+  out->connected = [this, attached = std::move(attached), request = std::move(request),
+                    scope = call.scope](session::Link& link) mutable -> std::unique_ptr<session::LinkEvents> {
+    if (!lives(request.principal, scope)) return turn_away(link);
+    return attached->connect(std::move(request), link);
   };
   return out;
 }
@@ -147,7 +178,7 @@ Outcome Endpoints::host_events(Call call) {
       out->content_type = offers[i].name;
       out->connected = [this, transport, i,
                         principal = call.principal](session::Link& link) -> std::unique_ptr<session::LinkEvents> {
-        if (!parts_.tokens->lives(principal, clock::wall_ms())) return turn_away(link);
+        if (!lives(principal)) return turn_away(link);
         return parts_.host_events->connect(link, transport, static_cast<std::uint32_t>(i), principal);
       };
       return out;

@@ -147,6 +147,11 @@ Outcome Endpoints::session_file(Call call) {
 }
 
 Outcome Endpoints::upload_file(Call call) {
+  // A body that was forgotten must not empty a file.
+  if (call.request.header("Content-Length") == nullptr && call.request.header("Transfer-Encoding") == nullptr) {
+    return error_response({411, "length_required", "an upload needs Content-Length or Transfer-Encoding: chunked",
+                           "Content-Length: 0 makes an empty file", ""});
+  }
   return Deferred{
       [this, request = std::move(call.request)](Respond respond) mutable {
         parts_.workers->submit([this, request = std::move(request), respond = std::move(respond)]() mutable {

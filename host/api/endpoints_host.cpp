@@ -5,6 +5,8 @@
 
 #include "api/endpoints.hpp"
 #include "api/spec.hpp"
+#include "api/strangers.hpp"
+#include "api/url.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -98,17 +100,18 @@ bool hex_digest(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-Response blob_response(const Parts::Blob& blob, const std::string& sha256) {
+Response blob_response(const Parts::Blob& blob, const std::string& sha256, const std::string* known) {
   Response response;
-  response.headers = {
-      {"Content-Type", blob.media_type.empty() ? "application/octet-stream" : blob.media_type},
-      {"Cache-Control", "private, max-age=31536000, immutable"},
-      {"ETag", "\"" + sha256 + "\""},
-      {"X-Content-Type-Options", "nosniff"},
-      {"Referrer-Policy", "no-referrer"},
-      // Navigated to directly, a blob is still a stranger's: no scripts, no origin.
-      {"Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}};
-  response.shared_body = blob.bytes;
+  response.headers = {{"Content-Type", blob.media_type.empty() ? "application/octet-stream" : blob.media_type},
+                      {"Cache-Control", "private, max-age=31536000, immutable"},
+                      {"ETag", "\"" + sha256 + "\""},
+                      {"Referrer-Policy", "no-referrer"}};
+  for (const auto& [name, value] : strangers_guard) response.headers.emplace_back(name, value);
+  if (known != nullptr && names_etag(*known, "\"" + sha256 + "\"")) {
+    response.status = 304;
+  } else {
+    response.shared_body = blob.bytes;
+  }
   return response;
 }
 
@@ -248,17 +251,20 @@ Outcome Endpoints::blob(Call call) {
   if (!call.session.empty()) {
     std::erase_if(live, [&call](const auto& one) { return one->id() != call.session; });
   }
-  if (live.empty()) return error_response(missing(sha256));
+  if (live.empty() && parts_.attached == nullptr) return error_response(missing(sha256));
+  const int deadline_ms = call.route->deadline_ms;
   return Deferred{
-      [this, live, sha256, missing](Respond respond) mutable {
+      [this, live, sha256, missing, call = std::make_shared<const Call>(std::move(call))](Respond respond) mutable {
+        if (live.empty()) return relay_blob(*call, std::move(respond), missing(sha256));
         auto gather = std::make_shared<Gather<bool>>(
-            live.size(), [this, sha256, missing, respond = std::move(respond)](std::vector<bool> shown) mutable {
+            live.size(), [this, sha256, missing, call, respond = std::move(respond)](std::vector<bool> shown) mutable {
               if (std::find(shown.begin(), shown.end(), true) == shown.end()) {
-                return respond(error_response(missing(sha256)));
+                return relay_blob(*call, std::move(respond), missing(sha256));
               }
-              parts_.workers->submit([this, sha256, respond = std::move(respond)]() mutable {
+              parts_.workers->submit([this, sha256, call, respond = std::move(respond)]() mutable {
                 auto found = parts_.blob(sha256);
-                respond(found ? blob_response(*found, sha256) : error_response(found.error()));
+                const auto* known = call->request.header("If-None-Match");
+                respond(found ? blob_response(*found, sha256, known) : error_response(found.error()));
               });
             });
         for (const auto& session : live) {
@@ -266,7 +272,7 @@ Outcome Endpoints::blob(Call call) {
               sha256, [gather](Result<bool> reply) { gather->add(reply ? std::optional(*reply) : std::nullopt); });
         }
       },
-      call.route->deadline_ms};
+      deadline_ms};
 }
 
 Outcome Endpoints::page(Call call) {

@@ -4,6 +4,9 @@
 namespace lectern::api {
 namespace {
 
+// Dialling twice, and asking what was made.
+constexpr int time_to_attach_ms = 15'000;
+
 session::Reply<session::SessionPtr> to_connection_info(Respond respond, Request request, int status) {
   return
       [respond = std::move(respond), request = std::move(request), status](Result<session::SessionPtr> reply) mutable {
@@ -75,6 +78,37 @@ Outcome Endpoints::create_notebook(Call call) {
   return Deferred{[this, create = std::move(*create), request = std::move(call.request)](Respond respond) mutable {
                     parts_.directory->create(std::move(create),
                                              to_connection_info(std::move(respond), std::move(request), 201));
+                  },
+                  deadline};
+}
+
+/// Its path, folder and runtime are the other host's to judge; what is no request at all is refused here.
+Outcome Endpoints::create_elsewhere(Call call) {
+  auto body = body_object(call.request);
+  if (!body) return error_response(body.error());
+  if (auto create = create_request(*body); !create) return error_response(create.error());
+  if (parts_.attached == nullptr) {
+    return error_response({404, "remote_device_not_found", "this host knows of no other devices", "", ""});
+  }
+  Forwarded there;
+  there.method = "POST";
+  there.target = "/api/v1/notebooks/create";
+  there.headers = {{"Content-Type", "application/json"}};
+  there.body = json::write(*body);
+  there.scope = scope_name(call.scope);
+  there.deadline_ms = call.route->deadline_ms - time_to_attach_ms;
+  const int deadline = call.route->deadline_ms;
+  return Deferred{[this, id = call.arguments.at(0), there = std::move(there),
+                   request = std::move(call.request)](Respond respond) mutable {
+                    parts_.attached->create(
+                        std::move(id), std::move(there),
+                        [respond = std::move(respond), request = std::move(request)](Result<json::Value> info) mutable {
+                          const auto* session = info ? info->find("session_id") : nullptr;
+                          if (session != nullptr && session->is_string()) {
+                            info->set("connect_url", connect_url(request, *session->as_string()));
+                          }
+                          answer(respond, 201, info);
+                        });
                   },
                   deadline};
 }

@@ -82,7 +82,7 @@ Response document_response(session::DocumentBytes document, const std::string& k
                       {"Cache-Control", "no-cache"},
                       {"X-Content-Type-Options", "nosniff"},
                       {"Content-Disposition", "attachment; filename=\"notebook.automerge\""}};
-  if (!known.empty() && known == response.headers[1].second) {
+  if (names_etag(known, response.headers[1].second)) {
     response.status = 304;
   } else {
     response.shared_body = std::make_shared<const std::string>(std::move(document.bytes));
@@ -120,10 +120,17 @@ json::Value policy_json(const session::PolicyChoice& choice) {
 
 }  // namespace
 
-json::Value session_list(const session::Directory& directory, const std::string& only) {
+json::Value session_list(const session::Directory& directory, const Attached* attached, const std::string& only) {
   json::Array rows;
   for (const auto& row : directory.list()) {
     if (only.empty() || row.session_id == only) rows.push_back(summary(row));
+  }
+  if (attached != nullptr && only.empty()) {
+    for (auto& row : attached->rows()) {
+      const auto* id = row.find("session_id");
+      const bool is_here = id != nullptr && id->is_string() && directory.find(*id->as_string());
+      if (!is_here) rows.push_back(std::move(row));
+    }
   }
   json::Value out;
   out.set("sessions", std::move(rows));
@@ -131,7 +138,7 @@ json::Value session_list(const session::Directory& directory, const std::string&
 }
 
 Outcome Endpoints::list_sessions(Call call) {
-  return json_response(200, json::write(session_list(*parts_.directory, call.session)));
+  return json_response(200, json::write(session_list(*parts_.directory, parts_.attached, call.session)));
 }
 
 Outcome Endpoints::show_session(Call call) {
@@ -177,8 +184,9 @@ Outcome Endpoints::make_client(Call call) {
   client.view_only = *view_only;
   client.scope = scope_bits(call.scope);
   client.principal = call.principal;
+  client.device = device_of(call);
   // Asked again on the session's reactor, where a revocation comes before this or finds the client on its way.
-  return later(call, [this, session = *found, client = std::move(client)](Respond respond) mutable {
+  return later(call, [this, session = *found, client = std::move(client), scope = call.scope](Respond respond) mutable {
     auto issue = [this, id = session->id(), respond = std::move(respond)](Result<session::CommandReply> reply) mutable {
       if (!reply) return respond(error_response(reply.error()));
       auto body_out = json::parse(reply->json);
@@ -190,8 +198,8 @@ Outcome Endpoints::make_client(Call call) {
       respond(json_response(reply->status, json::write(*body_out)));
     };
     auto& loop = session->loop();
-    loop.dispatch([this, session, client = std::move(client), issue = std::move(issue)]() mutable {
-      if (!parts_.tokens->lives(client.principal, clock::wall_ms())) {
+    loop.dispatch([this, session, client = std::move(client), scope, issue = std::move(issue)]() mutable {
+      if (!lives(client.principal, scope)) {
         return issue(
             fail(401, "unauthorized", "the token was revoked or has expired", "ask whoever handed it out for another"));
       }

@@ -81,8 +81,7 @@ Outcome Endpoints::revoke_token(Call call) {
                       // Void in memory even when the disk failed: whoever runs under it goes in either case.
                       for (const auto& record : known) {
                         if (record.id != id) continue;
-                        for (const auto& session : parts_.directory->sessions()) session->revoke(record.principal());
-                        parts_.host_events->revoke(record.principal());
+                        parts_.end_principal(record.principal());
                       }
                       parts_.tokens_changed();
                       if (!revoked) return respond(error_response(revoked.error()));

@@ -4,6 +4,8 @@
 #include <fstream>
 
 #include "api/endpoints.hpp"
+#include "api/url.hpp"
+#include "base/crypto.hpp"
 #include "base/text.hpp"
 #include "document/path_policy.hpp"
 
@@ -47,15 +49,10 @@ Result<std::string> find(const std::vector<std::string>& folders, const std::str
   return fail(no_such(asked));
 }
 
-Response answer_file(const std::vector<std::string>& folders, const std::string& asked, const std::string& known) {
-  const auto path = find(folders, asked);
-  if (!path) return error_response(path.error());
-  std::error_code problem;
-  const auto changed = fs::last_write_time(*path, problem).time_since_epoch().count();
-  const auto etag = "\"" + std::to_string(changed) + "-" + std::to_string(fs::file_size(*path, problem)) + "\"";
+Response headed(const std::string& path, const std::string& etag) {
   Response response;
   response.headers = {
-      {"Content-Type", std::string(media_type(*path))},
+      {"Content-Type", std::string(media_type(path))},
       {"Cache-Control", "private, no-cache"},
       {"ETag", etag},
       {"X-Content-Type-Options", "nosniff"},
@@ -64,7 +61,28 @@ Response answer_file(const std::vector<std::string>& folders, const std::string&
       {"Content-Security-Policy", "sandbox; default-src 'none'"},
       {"Cross-Origin-Resource-Policy", "same-origin"},
   };
-  if (known == etag) {
+  return response;
+}
+
+Response answer_bytes(std::string bytes, const std::string& asked, const std::string& known) {
+  const auto etag = "\"" + crypto::sha256_hex(bytes).substr(0, 32) + "\"";
+  auto response = headed(asked, etag);
+  if (names_etag(known, etag)) {
+    response.status = 304;
+  } else {
+    response.body = std::move(bytes);
+  }
+  return response;
+}
+
+Response answer_file(const std::vector<std::string>& folders, const std::string& asked, const std::string& known) {
+  const auto path = find(folders, asked);
+  if (!path) return error_response(path.error());
+  std::error_code problem;
+  const auto changed = fs::last_write_time(*path, problem).time_since_epoch().count();
+  const auto etag = "\"" + std::to_string(changed) + "-" + std::to_string(fs::file_size(*path, problem)) + "\"";
+  auto response = headed(*path, etag);
+  if (names_etag(known, etag)) {
     response.status = 304;
     return response;
   }
@@ -72,6 +90,13 @@ Response answer_file(const std::vector<std::string>& folders, const std::string&
   if (!bytes) return error_response(bytes.error());
   response.body = std::move(*bytes);
   return response;
+}
+
+/// Its environment is on another machine.
+void ask_kernel(session::Session& session, const std::string& path, const std::string& known, Respond respond) {
+  session.front_end_file(path, [path, known, respond = std::move(respond)](Result<std::string> bytes) mutable {
+    respond(bytes ? answer_bytes(std::move(*bytes), path, known) : error_response(bytes.error()));
+  });
 }
 
 }  // namespace
@@ -87,9 +112,10 @@ Outcome Endpoints::nbextension(Call call) {
   const auto* header = call.request.header("If-None-Match");
   return Deferred{[this, session = *found, path = std::move(path),
                    known = header != nullptr ? *header : std::string()](Respond respond) mutable {
-                    session->front_end_folders([this, path = std::move(path), known = std::move(known),
+                    session->front_end_folders([this, session, path = std::move(path), known = std::move(known),
                                                 respond = std::move(respond)](auto folders) mutable {
                       if (!folders) return respond(error_response(folders.error()));
+                      if (folders->empty()) return ask_kernel(*session, path, known, std::move(respond));
                       parts_.workers->submit(
                           [path = std::move(path), known = std::move(known), folders = std::move(*folders),
                            respond = std::move(respond)]() mutable { respond(answer_file(folders, path, known)); });

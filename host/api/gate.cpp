@@ -10,8 +10,6 @@
 namespace lectern::api {
 namespace {
 
-constexpr std::size_t max_peers_remembered = 4096;
-
 Authority host_of(const Request& head) {
   const auto* host = head.header("Host");
   auto authority = host ? parse_authority(*host) : std::nullopt;
@@ -42,7 +40,9 @@ bool same_origin(const std::string& origin, const Request& head) {
 
 Gate::Gate(GateOptions options)
     : options_(std::move(options)),
-      cookie_value_(text::to_hex(crypto::hmac_sha256(options_.token, "lectern cookie 1"))) {}
+      cookie_value_(text::to_hex(crypto::hmac_sha256(options_.token, "lectern cookie 1"))),
+      failures_(options_.failures_allowed),
+      local_failures_(10 * options_.failures_allowed) {}
 
 Status Gate::check_host(const Request& head) const {
   const auto host = host_of(head).host;
@@ -82,6 +82,15 @@ std::optional<Access> Gate::access_of_cookie(std::string_view value) const {
   return options_.tokens == nullptr ? std::nullopt : options_.tokens->find_cookie(value, clock::wall_ms());
 }
 
+// In the header only: a device's token is never in an address, and makes no cookie.
+std::optional<Access> Gate::access_of_device(std::string_view token) const {
+  if (options_.devices == nullptr) return {};
+  const auto accepted = options_.devices->accept(token);
+  const auto scope = accepted ? scope_of_name(accepted->scope) : std::nullopt;
+  if (!scope) return {};
+  return Access{*scope, accepted->principal(), {}, accepted->device_name};
+}
+
 Gate::Credentials Gate::credentials(const Request& head, Access& access) const {
   auto otherwise = Credentials::missing;
   const auto wrong = [&otherwise](bool scoped) {
@@ -96,8 +105,8 @@ Gate::Credentials Gate::credentials(const Request& head, Access& access) const {
     const auto scheme = std::string_view(*header).substr(0, space);
     if (space != std::string::npos && (equal_without_case(scheme, "bearer") || equal_without_case(scheme, "token"))) {
       const auto text = std::string_view(*header).substr(space + 1);
-      if (right(access_of(text))) return Credentials::right;
-      wrong(looks_like_token(text));
+      if (right(access_of(text)) || right(access_of_device(text))) return Credentials::right;
+      wrong(looks_like_token(text) || presence::looks_like_device_token(text));
     }
   }
   if (const auto token = head.parameter("token")) {
@@ -113,29 +122,6 @@ Gate::Credentials Gate::credentials(const Request& head, Access& access) const {
   return otherwise;
 }
 
-bool Gate::exhausted(const std::string& peer, bool take) {
-  const std::lock_guard lock(mutex_);
-  const auto now = clock::now_ms();
-  const double full = options_.failures_allowed;
-  if (failures_.size() >= max_peers_remembered) {
-    std::erase_if(failures_, [&](const auto& entry) {
-      return entry.second.allowance + static_cast<double>(now - entry.second.at_ms) / 1000.0 >= full;
-    });
-    if (failures_.size() >= max_peers_remembered) failures_.clear();
-  }
-  auto [it, added] = failures_.try_emplace(peer, Failures{full, now});
-  auto& entry = it->second;
-  entry.allowance = std::min(full, entry.allowance + static_cast<double>(now - entry.at_ms) / 1000.0);
-  entry.at_ms = now;
-  if (entry.allowance < 1) return true;
-  if (take) {
-    entry.allowance -= 1;
-  } else if (added) {
-    failures_.erase(it);
-  }
-  return false;
-}
-
 Result<Access> Gate::authenticate(const Request& head) {
   Access access;
   if (open()) {
@@ -149,7 +135,7 @@ Result<Access> Gate::authenticate(const Request& head) {
                 "wait a few seconds, then use the token from the server's start line");
   };
   // A loopback address is shared by everybody on the machine, so there a right token is never refused.
-  if (!head.loopback_peer && exhausted(head.peer, false)) return limited();
+  if (!head.loopback_peer && failures_.exhausted(head.peer, false)) return limited();
   switch (credentials(head, access)) {
     case Credentials::right:
       return access;
@@ -160,7 +146,7 @@ Result<Access> Gate::authenticate(const Request& head) {
     case Credentials::wrong_scoped:
       break;
   }
-  if (exhausted(head.peer, true)) return limited();
+  if ((head.loopback_peer ? local_failures_ : failures_).exhausted(head.peer, true)) return limited();
   return fail(401, "unauthorized", "the token or cookie is not this server's",
               "tokens change with each start: use the URL the server printed last");
 }

@@ -1,15 +1,15 @@
-// Who may talk to this server at all: the server token and scoped ones, the names the server answers to, cross-site
-// requests, and the pace of failed tries. Knows nothing of routes.
+// Who may talk to this server at all: the server token, scoped ones and those of paired devices, the names the server
+// answers to, cross-site requests, and the pace of failed tries. Knows nothing of routes.
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "api/http.hpp"
+#include "api/pace.hpp"
 #include "api/tokens.hpp"
+#include "presence/credentials.hpp"
 
 namespace lectern::api {
 
@@ -20,6 +20,7 @@ struct GateOptions {
   std::vector<std::string> hosts = {"localhost", "127.0.0.1", "::1"};  // names answered to, lower case, no port
   std::uint32_t failures_allowed = 20;                                 // per peer, then one more per second
   const Tokens* tokens = nullptr;                                      // scoped ones; outlives the gate; null = none
+  const presence::DeviceCredentials* devices = nullptr;                // likewise, of paired devices
 };
 
 class Gate {
@@ -42,21 +43,17 @@ class Gate {
   [[nodiscard]] bool open() const { return options_.token.empty(); }
 
  private:
-  struct Failures {
-    double allowance = 0;
-    std::int64_t at_ms = 0;
-  };
   enum class Credentials { missing, wrong, wrong_scoped, right };  // wrong_scoped: one was of a scoped token's form
   /// `access` is set when they are right.
   [[nodiscard]] Credentials credentials(const Request& head, Access& access) const;
   [[nodiscard]] std::optional<Access> access_of(std::string_view token) const;
   [[nodiscard]] std::optional<Access> access_of_cookie(std::string_view value) const;
-  bool exhausted(const std::string& peer, bool take);
+  [[nodiscard]] std::optional<Access> access_of_device(std::string_view token) const;
 
   GateOptions options_;
   std::string cookie_value_;  // derived, so that a leaked cookie does not disclose the token
-  std::mutex mutex_;
-  std::unordered_map<std::string, Failures> failures_;  // bounded: refilled entries are dropped
+  Pace failures_;
+  Pace local_failures_;  // a loopback address stands for everybody on the machine: ten times as many
 };
 
 }  // namespace lectern::api

@@ -72,6 +72,18 @@ std::string operation_id(std::string_view method, std::string_view path) {
   return out;
 }
 
+/// Other ways to succeed, with the same kind of body.
+struct Also {
+  std::string_view method, path;
+  int status;
+  std::string_view about;
+};
+constexpr Also also[] = {
+    {"POST", "/api/v1/files/content", 200, "with overwrite=true: what was there is replaced"},
+    {"POST", "/api/v1/sessions/{session_id}/takeover", 202, "somebody is asked"},
+    {"POST", "/api/v1/sessions/{session_id}/commands/takeover", 202, "somebody is asked"},
+};
+
 json::Value operation(const Route& route, std::string_view path, std::string_view summary, json::Value body,
                       json::Value result) {
   json::Value out;
@@ -86,7 +98,17 @@ json::Value operation(const Route& route, std::string_view path, std::string_vie
     out.set("requestBody", object({{"content", content(route.body, json::Value(json::Object{}))}}));
   }
   json::Value responses;
-  responses.set(std::to_string(route.status), answer_of(route, std::move(result)));
+  auto done = answer_of(route, std::move(result));
+  for (const auto& one : also) {
+    if (one.method != route.method || one.path != path) continue;
+    auto other = done;
+    other.set("description", one.about);
+    responses.set(std::to_string(one.status), std::move(other));
+  }
+  if (route.headers.find("If-None-Match") != std::string_view::npos) {
+    responses.set("304", object({{"description", "the one that If-None-Match names is still it"}}));
+  }
+  responses.set(std::to_string(route.status), std::move(done));
   responses.set("default", object({{"description", "an error, with its reason and what to do"},
                                    {"content", content("application/json", reference("Error"))}}));
   out.set("responses", std::move(responses));

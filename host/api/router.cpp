@@ -1,5 +1,7 @@
 #include "api/router.hpp"
 
+#include <algorithm>
+
 #include "api/static_files.hpp"
 #include "api/upgrade.hpp"
 #include "api/url.hpp"
@@ -8,6 +10,9 @@
 
 namespace lectern::api {
 namespace {
+
+// What some clients send with every request, "{}" with a DELETE too, is read past.
+constexpr std::size_t body_without_meaning = 4096;
 
 bool is_page_route(const Match& match, std::string_view path) {
   return match.route && match.route->pattern == "/{path*}" && StaticFiles::page_route(path);
@@ -71,9 +76,21 @@ Result<Access> Router::authorize(const Request& head, const Match& match) {
   LECTERN_CHECK(gate_.check_host(head));
   LECTERN_CHECK(gate_.check_site(head, is_page_route(match, head.path)));
   const auto needed = scope_of(match, head.path);
-  if (needed == Scope::none) return Access{Scope::none, "", ""};
+  if (needed == Scope::none) return Access{Scope::none, "", "", ""};
   LECTERN_TRY(auto access, gate_.authenticate(head));
-  if (match.route) LECTERN_CHECK(check_access(access, needed, *match.route, match.arguments));
+  // A request may ask to count for less than its credential: what another host forwards has its asker's scope.
+  if (const auto* asked = head.header("Lectern-Scope")) {
+    access.scope = std::min(access.scope, scope_of_name(*asked).value_or(Scope::view));
+  }
+  if (const auto* asked = head.header("Lectern-Session"); asked && access.session.empty()) access.session = *asked;
+  if (match.route) {
+    if (auto allowed = check_access(access, needed, *match.route, match.arguments); !allowed) {
+      auto error = allowed.error();
+      // Who asks for the pen is denied it, whether by the policy or because the token never had it (protocol 2).
+      if (error.code == "scope" && match.route->handler == &Endpoints::takeover) error.code = "denied";
+      return fail(std::move(error));
+    }
+  }
   return access;
 }
 
@@ -86,7 +103,7 @@ Result<RouteLimits> Router::admit(const Request& head) {
     metrics_->count_refusal(allowed.error().status);
     return fail(allowed.error());
   }
-  if (match.route) return RouteLimits{match.route->max_body};
+  if (match.route) return RouteLimits{std::max(match.route->max_body, body_without_meaning)};
   if (match.allowed.empty()) {
     metrics_->count_refusal(404);
     return fail(404, "not_found", "there is no route '" + text::label(head.path, 200) + "'",
@@ -109,10 +126,16 @@ Outcome Router::handle(Request request) {
     metrics_->count_response(303);
     return swap_token(request, gate_);
   }
-  Call call{std::move(request), std::move(match.arguments),    match.route,
-            allowed->scope,     std::move(allowed->principal), std::move(allowed->session)};
+  Call call{std::move(request),
+            std::move(match.arguments),
+            match.route,
+            allowed->scope,
+            std::move(allowed->principal),
+            std::move(allowed->session),
+            std::move(allowed->device)};
   const auto handler = match.route->handler;
   try {
+    if (auto relayed = endpoints_.relayed(call)) return count(std::move(*relayed), *metrics_);
     return count((endpoints_.*handler)(std::move(call)), *metrics_);
   } catch (const std::exception& error) {
     log::error("api", std::string(match.route->pattern) + " failed: " + error.what());

@@ -9,6 +9,7 @@ namespace lectern::api {
 namespace {
 
 constexpr std::size_t none = 0;
+constexpr std::size_t tiny = 4u << 10;  // of those who have shown nothing yet
 constexpr std::size_t small = 64u << 10;
 constexpr std::size_t large = 16u << 20;  // a command may carry a cell of this size
 constexpr std::size_t whole_file = document::FileLimits{}.max_bytes;
@@ -115,6 +116,17 @@ constexpr Route table[] = {
      "client_id resume view_only document notebook heads history_id models models_heads models_history_id buffers "
      "label kind ticket",
      "Lectern-Client"},
+    {"GET",
+     "/api/v1/sessions/{session_id}/relay",
+     Scope::view,
+     none,
+     &E::relay,
+     "WebSocket of another host, subprotocol lectern-relay.v1: any number of its viewers on one connection",
+     101,
+     "",
+     {},
+     {},
+     "Lectern-Device-Name"},
     {"GET",
      "/api/v1/sessions/{session_id}/events",
      Scope::view,
@@ -250,6 +262,21 @@ constexpr Route table[] = {
     {"POST", "/api/v1/plugins/{id}/reload", Scope::admin, small, &E::reload_plugin,
      "Loads a policy anew from its folder and swaps it in", 200, "Plugin"},
     {"GET", "/api/v1/presence", Scope::view, none, &E::presence, "Sessions of other devices", 200, "RemoteSessionList"},
+    {"POST", "/api/v1/remote/{session_id}/attach", Scope::edit, small, &E::attach,
+     "Attaches a session of another device: from then on it is a session here, until DELETE detaches it", 200,
+     "ConnectionInfo"},
+    {"POST",
+     "/api/v1/remote/{device_id}/create",
+     Scope::edit,
+     small,
+     &E::create_elsewhere,
+     "Creates a notebook on another device, as notebooks/create does there, and attaches it",
+     201,
+     "ConnectionInfo",
+     "CreateRequest",
+     {},
+     {},
+     120'000},
 
     {"GET", "/api/v1/tokens", Scope::admin, none, &E::list_tokens, "The scoped tokens, without their text", 200,
      "TokenList"},
@@ -257,6 +284,30 @@ constexpr Route table[] = {
      "NewToken", "TokenRequest"},
     {"DELETE", "/api/v1/tokens/{id}", Scope::admin, none, &E::revoke_token,
      "Revokes a token: what runs under it loses its rights and connections at once", 204, ""},
+
+    {"POST", "/api/v1/pairing", Scope::admin, small, &E::offer_pairing,
+     "Offers to pair with one device: a code that is shown once", 201, "PairingOffer", "PairingRequest"},
+    {"POST", "/api/v1/pairing/withdraw", Scope::admin, tiny, &E::withdraw_pairing,
+     "Withdraws a code that is shown: it lets nobody in any more", 204, "", "PairingWithdrawal"},
+    {"POST", "/api/v1/pairing/accept", Scope::none, tiny, &E::accept_pairing,
+     "What another device sends that accepts the offer; the code it proves to know lets it in", 200, "PairingAnswer",
+     "PairingAcceptance"},
+    {"POST",
+     "/api/v1/pairing/join",
+     Scope::admin,
+     small,
+     &E::join_pairing,
+     "Accepts the pairing that another device offers",
+     201,
+     "PairedDevice",
+     "PairingJoin",
+     {},
+     {},
+     60'000},
+    {"GET", "/api/v1/devices", Scope::admin, none, &E::list_devices, "The devices this one is paired with", 200,
+     "PairedDeviceList"},
+    {"DELETE", "/api/v1/devices/{device_id}", Scope::admin, none, &E::unpair_device,
+     "Ends a pairing: what runs under that device's token loses its rights and connections at once", 204, ""},
 
     {"GET", "/blobs/{sha256}", Scope::view, none, &E::blob, "A large output or buffer; immutable", 200, "*/*"},
 

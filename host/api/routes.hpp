@@ -28,6 +28,7 @@ struct Call {
   Scope scope = Scope::none;  // of the token it came with
   std::string principal;      // whom that token stands for
   std::string session;        // not empty: the token is for this session only
+  std::string device;         // not empty: the paired device whose token it is, by name
 };
 
 using Endpoint = Outcome (Endpoints::*)(Call);

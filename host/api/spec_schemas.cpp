@@ -26,7 +26,10 @@ constexpr std::string_view components = R"json({
 "ConnectionInfo": {"type":"object","required":["protocol","notebook_id","session_id","path","format","cell_count",
   "needs_trust_approval","connect_url"],"properties":{"protocol":{"type":"string"},"notebook_id":{"type":"string"},
   "session_id":{"type":"string"},"path":{"type":"string"},"format":{"type":"string"},"cell_count":{"type":"integer"},
-  "needs_trust_approval":{"type":"boolean"},"connect_url":{"type":"string"}}},
+  "needs_trust_approval":{"type":"boolean"},"connect_url":{"type":"string"},
+  "remote":{"$ref":"#/components/schemas/Remote"}}},
+"Remote": {"type":"object","description":"only of a session that is attached: the device that has it",
+  "required":["device_id","device_name"],"properties":{"device_id":{"type":"string"},"device_name":{"type":"string"}}},
 "OpenRequest": {"type":"object","required":["path"],"properties":{
   "path":{"type":"string","description":"relative to the served root, or absolute inside it"},
   "watch":{"type":"boolean","description":"when another host has the file: read it here, and follow what is saved there"},
@@ -49,7 +52,7 @@ constexpr std::string_view components = R"json({
   "resources":{"type":["object","null"],"description":"what the kernel and what it started use","properties":{
     "rss":{"type":"integer","description":"bytes"},"cpu_percent":{"type":"integer","description":"of one core"},
     "processes":{"type":"integer"}}},
-  "running":{"type":"boolean"}}},
+  "running":{"type":"boolean"},"remote":{"$ref":"#/components/schemas/Remote"}}},
 "SessionList": {"type":"object","required":["sessions"],"properties":{
   "sessions":{"type":"array","items":{"$ref":"#/components/schemas/SessionSummary"}}}},
 "Session": {"type":"object","description":"connection info, room, kernel, policy, save state and counters"},
@@ -121,6 +124,33 @@ constexpr std::string_view components = R"json({
   "principal":{"type":"string"}}},
 "TokenList": {"type":"object","required":["tokens"],"properties":{
   "tokens":{"type":"array","items":{"$ref":"#/components/schemas/Token"}}}},
+"PairingRequest": {"type":"object","properties":{
+  "scope":{"enum":["view","interact","edit","admin"],"description":"what the other device may do here; default edit"},
+  "expires_ms":{"type":"integer","description":"from now; default five minutes, at most an hour"}}},
+"PairingOffer": {"type":"object","required":["code","scope","expires_at","device_id","device_name","pin","addresses"],
+  "properties":{"code":{"type":"string","description":"shown this once; for one device"},"scope":{"type":"string"},
+  "expires_at":{"type":"string","format":"date-time"},"device_id":{"type":"string"},"device_name":{"type":"string"},
+  "pin":{"type":"string"},"addresses":{"type":"array","items":{"type":"string"}}}},
+"PairingAcceptance": {"type":"object","required":["device_id","device_name","pin","nonce","grants"],"properties":{
+  "device_id":{"type":"string"},"device_name":{"type":"string"},
+  "pin":{"type":"string","description":"sha256 of the device's public key (SPKI), hex"},
+  "nonce":{"type":"string","description":"64 random hex digits"},
+  "grants":{"enum":["none","view","interact","edit","admin"],"description":"what the offering device may do there"},
+  "proof":{"type":"string","description":"that it knows the code; without one it is only answered who offers"}}},
+"PairingAnswer": {"type":"object","description":"without a proof what the offering device says of itself, as PairingAcceptance; else its proof",
+  "properties":{"device_id":{"type":"string"},"device_name":{"type":"string"},"pin":{"type":"string"},
+  "nonce":{"type":"string"},"grants":{"type":"string"},"proof":{"type":"string"}}},
+"PairingWithdrawal": {"type":"object","required":["code"],"properties":{"code":{"type":"string"}}},
+"PairingJoin": {"type":"object","required":["address","code"],"properties":{
+  "address":{"type":"string","description":"host or host:port"},"code":{"type":"string"},
+  "scope":{"enum":["none","view","interact","edit","admin"],"description":"what the offering device may do here; default view"}}},
+"PairedDevice": {"type":"object","required":["device_id","device_name","scope","their_scope","pin","paired_at"],
+  "properties":{"device_id":{"type":"string"},"device_name":{"type":"string"},
+  "scope":{"type":"string","description":"what it may do here"},
+  "their_scope":{"type":"string","description":"what this device may do there"},"pin":{"type":"string"},
+  "paired_at":{"type":"string","format":"date-time"}}},
+"PairedDeviceList": {"type":"object","required":["devices"],"properties":{
+  "devices":{"type":"array","items":{"$ref":"#/components/schemas/PairedDevice"}}}},
 "Policy": {"type":"object","required":["policy","config"],"properties":{"policy":{"type":"string"},
   "config":{"type":"object"},"multi_editor":{"type":"boolean"},"generation":{"type":"integer"}}},
 "PolicySwap": {"type":"object","required":["policy","sessions"],"properties":{"policy":{"type":"string"},

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <utility>
 
+#include "api/url.hpp"
 #include "base/text.hpp"
 
 namespace lectern::api {
@@ -184,7 +185,7 @@ Result<Response> StaticFiles::get(std::string_view path, const Request& request)
   } else {
     add_page_headers(response);
   }
-  if (const auto* known = request.header("If-None-Match"); known && *known == etag) {
+  if (const auto* known = request.header("If-None-Match"); known && names_etag(*known, etag)) {
     response.status = 304;
     return response;
   }

@@ -163,9 +163,9 @@ Status Tokens::save(const Records& records) const {
 
 Result<Tokens::Minted> Tokens::mint(const NewToken& wanted, std::int64_t now_ms) {
   if (wanted.name != text::label(wanted.name, longest_name) || wanted.name == "owner" ||
-      wanted.name.starts_with("token:")) {
+      wanted.name.starts_with("token:") || wanted.name.starts_with("device:")) {
     return fail(400, "bad_token", "a token cannot have the name \"" + text::label(wanted.name, longest_name) + "\"",
-                "a name is a label of at most 80 characters, not \"owner\" and not \"token:...\"");
+                "a name is a label of at most 80 characters, not \"owner\", \"token:...\" or \"device:...\"");
   }
   const std::scoped_lock writing(writing_);
   LECTERN_CHECK(lock());

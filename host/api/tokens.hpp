@@ -24,6 +24,7 @@ struct Access {
   Scope scope = Scope::admin;
   std::string principal = "owner";  // whom policies, clients and revocations know it as
   std::string session;              // not empty: this session only
+  std::string device;               // of a paired device: its name, as pairing proved it
 };
 
 struct TokenRecord {
@@ -32,7 +33,7 @@ struct TokenRecord {
   std::int64_t created_ms = 0, expires_ms = 0;  // wall clock; 0 = never
 
   [[nodiscard]] std::string principal() const { return name.empty() ? "token:" + id : name; }
-  [[nodiscard]] Access access() const { return {scope, principal(), session}; }
+  [[nodiscard]] Access access() const { return {scope, principal(), session, {}}; }
   /// Without the digest.
   [[nodiscard]] json::Value to_json() const;
 };

@@ -146,6 +146,16 @@ std::optional<Authority> parse_authority(std::string_view text) {
   return out;
 }
 
+bool names_etag(std::string_view header, std::string_view etag) {
+  bool named = false;
+  split(header, ',', [&](std::string_view part) {
+    part = trimmed(part);
+    if (part.starts_with("W/")) part.remove_prefix(2);
+    named = named || part == "*" || part == etag;
+  });
+  return named;
+}
+
 bool equal_without_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });

@@ -28,6 +28,8 @@ struct Authority {
 };
 /// [any] Empty when the text is not an authority.
 std::optional<Authority> parse_authority(std::string_view text);
+/// [any] Does an If-None-Match header name `etag` (with its quotes)? A list, `*` and weak ones count (RFC 9110 13.1.2).
+bool names_etag(std::string_view header, std::string_view etag);
 /// [any] Comparison of ASCII text without case.
 bool equal_without_case(std::string_view a, std::string_view b);
 

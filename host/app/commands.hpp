@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
 #include "base/result.hpp"
 
 namespace lectern::app {
@@ -20,9 +21,15 @@ int run_tool(const std::string& command, const std::vector<std::string>& argumen
 /// [control] The server that `options` name, else the running one: that which serves `path` first, the newest
 /// otherwise. Status 0 `unreachable` when there is none.
 Result<Client> find_server(const ToolOptions& options, const std::string& path = {});
+/// [control] Says that --json is among the arguments: from now on errors are bodies, also those of arguments that were
+/// not understood.
+void report_as_json();
 /// Shows an error on standard error, as text or (with `json`) as the API's error body; returns its exit code.
 int report(const Error& error, bool json);
 /// Starts the desktop's browser, if there is a desktop; never waits for it.
 void open_browser(const std::string& url);
+/// [control] Prints the address of the page that `query` names on that server, or with --json `info` with it as `url`,
+/// and opens it unless the options say otherwise.
+void show_page(const Client& client, const std::string& query, json::Value info, const ToolOptions& options);
 
 }  // namespace lectern::app

@@ -3,7 +3,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -14,30 +13,17 @@
 #include <vector>
 
 #include "api/reload.hpp"
-#include "api/router.hpp"
-#include "api/token_clock.hpp"
 #include "app/addresses.hpp"
+#include "app/host_parts.hpp"
+#include "app/own_device.hpp"
 #include "app/paths.hpp"
-#include "app/plugin_watch.hpp"
-#include "app/running.hpp"
+#include "app/peer_access.hpp"
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
-#include "base/loop.hpp"
 #include "base/text.hpp"
-#include "base/workers.hpp"
-#include "document/journal.hpp"
-#include "document/notebook_store.hpp"
-#include "document/path_policy.hpp"
-#include "net/front_door.hpp"
-#include "plugin/presence.hpp"
-#include "plugin/registry.hpp"
-#include "plugin/transport.hpp"
-#include "presence/device.hpp"
-#include "presence/service.hpp"
+#include "presence/mesh_name.hpp"
 #include "runtime/hub.hpp"
-#include "runtime/service.hpp"
-#include "session/directory.hpp"
 
 namespace lectern::app {
 namespace {
@@ -103,65 +89,7 @@ std::vector<plugin::TransportPtr> load_transports(plugin::Registry& registry) {
   return out;
 }
 
-std::string remote_error(const Error& error) {
-  return error.message + (error.hint.empty() ? "" : "; " + error.hint);
-}
-
 }  // namespace
-
-// In the order they are made; they go in the opposite order.
-struct Host::Parts {
-  ServeOptions options;
-  std::string url, token;
-  std::uint16_t port = 0;
-  std::unique_ptr<plugin::Registry> registry;
-  std::unique_ptr<document::PathPolicy> paths;
-  std::unique_ptr<document::JournalWriter> journals;
-  std::unique_ptr<document::NotebookStore> store;
-  std::unique_ptr<Workers> workers;
-  std::vector<std::unique_ptr<Loop>> loops;
-  std::vector<plugin::TransportPtr> transports;
-  std::unique_ptr<runtime::Service> runtime;
-  std::unique_ptr<presence::Service> presence;
-  Error presence_missing;  // why there is none
-  std::unique_ptr<api::HostEvents> host_events;
-  api::Metrics metrics;
-  std::unique_ptr<Timer> sessions_timer;  // of the first loop; used on it only
-  std::atomic<bool> sessions_pending{false};
-  std::unique_ptr<Timer> rest_timer;  // as sessions_timer
-  std::size_t sessions_open = 0;      // likewise
-  std::unique_ptr<session::Directory> directory;
-  std::unique_ptr<api::Tokens> tokens;
-  std::unique_ptr<api::TokenClock> token_clock;
-  std::unique_ptr<api::Router> router;
-  std::unique_ptr<net::FrontDoor> door;
-  api::Parts shared_parts;  // as the router has them
-  std::unique_ptr<PluginWatch> plugin_watch;
-  RunningEntry running;
-  bool down = false;
-
-  Status build();
-  Status build_storage();
-  [[nodiscard]] Status check_policy() const;
-  [[nodiscard]] Status check_policy_config() const;
-  Status build_runtime();
-  Status build_presence();
-  bool add_presence_local(presence::Service& service);
-  Status watch_plugins();
-  void reload_outdated();
-  void build_sessions(const std::string& device_name);
-  Status listen(const std::string& device_name);
-  api::Parts api_parts(const std::string& device_name);
-  void publish_endpoints(const std::string& address);
-  void sessions_changed();
-  void publish_sessions();
-  void rest_after_opening();
-  std::vector<api::Metrics::Figure> figures() const;
-  Status announce();
-  void end_sessions();
-  void finish_work();
-  void stop_publishing();
-};
 
 Status Host::Parts::build_storage() {
   if (options.state_dir.empty()) options.state_dir = default_state_dir();
@@ -171,9 +99,7 @@ Status Host::Parts::build_storage() {
   document::NotebookStore::Options store_options;
   store_options.state_dir = options.state_dir;
   store_options.registry = true;
-  const auto& session = options.session;
-  store_options.limits = {session.max_notebook_bytes, session.max_notebook_cells, session.max_cell_bytes,
-                          session.max_notebook_depth};
+  store_options.limits = options.session.file_limits;
   if (const auto shared = runtime_dir()) store_options.lease_dir = (*shared / "notebooks").string();
   LECTERN_TRY(store, document::NotebookStore::create(std::move(store_options), *journals));
   return {};
@@ -192,7 +118,7 @@ Status Host::Parts::check_policy() const {
                   "; 'lectern plugins' says more",
               ""};
   if (options.policy_given) return fail(std::move(error));
-  log::warning("plugins", remote_error(error));
+  log::warning("plugins", in_full(error));
   return {};
 }
 
@@ -218,11 +144,12 @@ Status Host::Parts::build_runtime() {
   } else {
     settings.of[gateway] = gateway_settings(options);
   }
-  runtime = std::make_unique<runtime::Service>(*registry, *workers, options.state_dir, std::move(settings));
+  runtime = std::make_unique<runtime::Service>(*registry, *workers, options.state_dir, std::move(settings),
+                                               options.keep_kernels);
   if (options.gateways.empty()) return {};
   if (const auto generation = registry->load(plugin::Kind::runtime, gateway); !generation) {
     return fail(400, "usage", "the plugin runtime-gateway is not in the plugin path or was refused",
-                remote_error(generation.error()) + "; leave out --gateway, or see 'lectern plugins'");
+                in_full(generation.error()) + "; leave out --gateway, or see 'lectern plugins'");
   }
   if (auto made = runtime->hub().runtime(gateway); !made) {
     Error error = std::move(made).error();
@@ -230,72 +157,6 @@ Status Host::Parts::build_runtime() {
     error.message = "--gateway: " + error.message;
     return fail(std::move(error));
   }
-  return {};
-}
-
-// Nobody asked for it, so a host goes without it when it is not there. The folder is named, so that the backend could
-// live in a process of its own.
-bool Host::Parts::add_presence_local(presence::Service& service) {
-  constexpr const char* id = "presence-local";
-  const bool named = std::any_of(options.presence_backends.begin(), options.presence_backends.end(),
-                                 [](const auto& one) { return one.id == id; });
-  if (options.no_presence_local || named) return false;
-  const auto not_there = [](const Error& error) {
-    log::debug("presence", "other hosts on this machine are not looked for: " + remote_error(error));
-    return false;
-  };
-  const auto folder = runtime_dir();
-  if (!folder) return not_there(folder.error());
-  auto generation = registry->load(plugin::Kind::presence, id);
-  if (!generation) return not_there(generation.error());
-  json::Value config;
-  config.set("folder", (*folder / "presence").string());
-  auto backend = plugin::PresenceBackend::open(*generation, json::write(config));
-  if (!backend) return not_there(backend.error());
-  service.add_backend(std::move(*backend));
-  return true;
-}
-
-// A folder somebody named needs the plugin for it, as a named policy does; a folder that is out of reach may come back.
-Status Host::Parts::build_presence() {
-  const auto missing = [&](Error error) -> Status {
-    log::warning("presence", remote_error(error));
-    presence_missing = std::move(error);
-    return {};
-  };
-  presence::ServiceOptions service;
-  auto device = presence::device_id(options.state_dir);
-  if (!device) return missing(device.error());
-  service.device_id = std::move(*device);
-  service.device_name = options.device_name;
-  service.machine = presence::machine_hash();
-  service.boot = presence::boot_hash();
-  auto made = std::make_unique<presence::Service>(std::move(service));
-  Error out_of_reach;
-  std::size_t opened = add_presence_local(*made) ? 1 : 0;
-  for (const auto& wanted : options.presence_backends) {
-    auto generation = registry->load(plugin::Kind::presence, wanted.id);
-    if (!generation) {
-      return fail(
-          400, "usage", "the plugin " + wanted.id + " is not in the plugin path or was refused",
-          remote_error(generation.error()) + "; leave out --presence and --presence-folder, or see 'lectern plugins'");
-    }
-    auto backend = plugin::PresenceBackend::open(*generation, wanted.config);
-    if (!backend) {
-      log::warning("presence", remote_error(backend.error()));
-      made->add_unavailable(wanted.id, backend.error().message);
-      out_of_reach = std::move(backend).error();
-      continue;
-    }
-    made->add_backend(std::move(*backend));
-    ++opened;
-  }
-  if (opened == 0 && !options.presence_backends.empty()) {
-    presence_missing = std::move(out_of_reach);
-    return {};
-  }
-  presence = std::move(made);
-  presence->on_changed([events = host_events.get()] { events->changed("remote-sessions"); });
   return {};
 }
 
@@ -337,43 +198,6 @@ void Host::Parts::rest_after_opening() {
   const auto open = directory->list().size();
   if (std::exchange(sessions_open, open) == open && open != 0) return;
   rest_timer->start(time_to_rest, [this] { workers->submit([] { ::malloc_trim(0); }); });
-}
-
-void Host::Parts::publish_sessions() {
-  if (!presence) return;
-  std::vector<presence::SessionEntry> entries;
-  for (auto& row : directory->list()) {
-    presence::SessionEntry entry;
-    entry.id = row.session_id;
-    entry.lineage = {row.notebook_id};
-    entry.title = row.title;
-    entry.status = row.kernel_state;
-    entry.needs_input = row.needs_input;
-    entry.updated_at_ms = row.updated_ms;
-    entries.push_back(std::move(entry));
-  }
-  presence->set_sessions(std::move(entries));
-}
-
-void Host::Parts::publish_endpoints(const std::string& address) {
-  if (!presence) return;
-  presence::Endpoint endpoint;
-  endpoint.scheme = options.tls_cert.empty() ? "ws" : "wss";
-  endpoint.scope = is_loopback(address) ? "loopback" : "lan";
-  endpoint.auth = {options.no_token ? "none" : "token"};
-  std::vector<presence::Endpoint> endpoints;
-  if (is_wildcard(address)) {
-    for (const auto& name : answered_names(address, address, {})) {
-      const bool v4 = name.find_first_not_of("0123456789.") == std::string::npos;
-      if (!v4 || is_loopback(name) || is_wildcard(name)) continue;
-      endpoint.address = with_port(name, port);
-      endpoints.push_back(endpoint);
-    }
-  } else {
-    endpoint.address = with_port(address, port);
-    endpoints.push_back(endpoint);
-  }
-  presence->set_endpoints(std::move(endpoints));
 }
 
 std::vector<api::Metrics::Figure> Host::Parts::figures() const {
@@ -427,22 +251,55 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
   };
   out.tokens = tokens.get();
   out.tokens_changed = [this] { token_clock->changed(); };
-  host_events->declare("sessions-changed", [this] { return json::write(api::session_list(*directory)); });
+  out.attached = attachments.get();
+  out.devices = devices.get();
+  out.devices_changed = [this] { device_watch->look(); };
+  out.end_principal = [this](const std::string& principal) { end_principal(principal); };
+  add_pairing(out, options);
+  out.addresses = [this] {
+    const std::scoped_lock lock(reachable_mutex);
+    return reachable;
+  };
+  host_events->declare("sessions-changed",
+                       [this] { return json::write(api::session_list(*directory, attachments.get())); });
   host_events->declare("remote-sessions", [this] { return presence ? presence->json() : std::string("{}"); });
   host_events->declare("plugins-changed", [] { return std::string("{}"); });
   return out;
 }
 
+// A right that ended: what runs under it does not wait for its next request.
+void Host::Parts::end_principal(const std::string& principal) {
+  for (const auto& session : directory->sessions()) session->revoke(principal);
+  attachments->revoke(principal);
+  host_events->revoke(principal);
+}
+
+void Host::Parts::build_attachments(const std::string& device_name) {
+  attach::AttachmentsOptions out;
+  for (const auto& loop : loops) out.loops.push_back(loop.get());
+  out.workers = workers.get();
+  out.presence = presence.get();
+  out.presence_missing = presence_missing;
+  out.find_access = [known = devices.get()](const auto& session, const auto& endpoint) {
+    return peer_access(session, endpoint, known);
+  };
+  out.device_name = device_name;
+  out.changed = [events = host_events.get()] { events->changed("sessions-changed"); };
+  attachments = std::make_unique<attach::Attachments>(std::move(out));
+}
+
 Status Host::Parts::listen(const std::string& device_name) {
   LECTERN_TRY(const auto address, bind_address(options.bind));
+  build_attachments(device_name);
   api::GateOptions gate;
   LECTERN_TRY(tokens, api::Tokens::open(api::Tokens::file_for(options.state_dir, paths->root())));
-  token_clock = std::make_unique<api::TokenClock>(*tokens, *loops.front(), *workers, [this](const auto& record) {
-    for (const auto& session : directory->sessions()) session->revoke(record.principal());
-    host_events->revoke(record.principal());
-  });
+  token_clock = std::make_unique<api::TokenClock>(*tokens, *loops.front(), *workers,
+                                                  [this](const auto& record) { end_principal(record.principal()); });
+  device_watch = std::make_unique<api::DeviceWatch>(*devices, *loops.front(), *workers,
+                                                    [this](const auto& principal) { end_principal(principal); });
   gate.token = token;
   gate.tokens = tokens.get();
+  gate.devices = devices.get();
   gate.hosts = answered_names(options.bind, address, options.host_names);
   shared_parts = api_parts(device_name);
   router = std::make_unique<api::Router>(std::move(gate), shared_parts);
@@ -475,15 +332,17 @@ Status Host::Parts::announce() {
     running = std::move(*written);
   } else {
     // Only the other commands need the list; the server does not.
-    log::warning("app", remote_error(written.error()) + "; 'lectern open' will not find this server");
+    log::warning("app", in_full(written.error()) + "; 'lectern open' will not find this server");
   }
   return {};
 }
 
 Status Host::Parts::build() {
-  options.device_name = presence::device_name(options.device_name);
+  presence::NameLookup name(options.device_name, std::chrono::milliseconds(options.device_name_ms));
   if (!options.no_token) token = options.token.empty() ? crypto::random_token(32) : options.token;
   LECTERN_CHECK(build_storage());
+  LECTERN_CHECK(use_own_key(options));
+  LECTERN_TRY(devices, presence::DeviceCredentials::open(options.state_dir));
   registry = std::make_unique<plugin::Registry>(registry_options(options));
   workers = std::make_unique<Workers>(worker_threads());
   for (std::size_t i = 0; i < std::min(most_reactors, cores()); ++i) {
@@ -493,6 +352,7 @@ Status Host::Parts::build() {
   host_events = std::make_unique<api::HostEvents>(*loops.front());
   LECTERN_CHECK(check_policy());
   transports = load_transports(*registry);
+  options.device_name = name.get();
   LECTERN_CHECK(build_presence());
   build_sessions(options.device_name);
   LECTERN_CHECK(listen(options.device_name));
@@ -501,7 +361,41 @@ Status Host::Parts::build() {
     log::debug("plugins", std::to_string(pruned) + " staged copies that nobody used are removed");
   registry->probe_from_now_on();
   LECTERN_CHECK(watch_plugins());
+  take_up_kernels();
   return announce();
+}
+
+// With or without --keep-kernels: what an earlier host kept is not left to itself.
+void Host::Parts::take_up_kernels() {
+  workers->submit([this] {
+    for (const auto& kernel : runtime->kept().list()) {
+      if (!runtime::KeptKernels::held_elsewhere(kernel)) take_up(kernel);
+    }
+  });
+}
+
+// Its notebook is opened, and with it the session goes on. One of another root is for a host that serves it.
+void Host::Parts::take_up(const runtime::KeptKernel& kernel) {
+  if (kernel.dead) return runtime->kept().clear(kernel);
+  const auto where = paths->resolve(kernel.path);
+  if (!where) return;
+  const auto end = [this, kernel](const std::string& why) {
+    log::warning("runtime", "the kernel that was kept for " + kernel.path + " is ended: " + why);
+    runtime->hub().submit([this, kernel] {
+      if (runtime::KeptKernels::end(kernel)) return runtime->kept().clear(kernel);
+      log::warning("runtime", "the kernel that was kept for " + kernel.path + " could not be ended from here");
+    });
+  };
+  if (where->kind == document::PathKind::missing) return end("the notebook is not there any more");
+  directory->open(kernel.path,
+                  [kernel, end](const Result<session::SessionPtr>& opened) {
+                    if (!opened) {
+                      return log::warning("runtime", "the kernel that was kept for " + kernel.path +
+                                                         " waits: " + in_full(opened.error()));
+                    }
+                    if ((*opened)->id() != kernel.session_id) end("its session has ended");
+                  },
+                  {false, false});
 }
 
 Status Host::Parts::watch_plugins() {
@@ -515,7 +409,7 @@ void Host::Parts::reload_outdated() {
   for (const auto& id : registry->outdated()) {
     api::reload_plugin(shared_parts, id, [id](const Result<json::Value>& done) {
       if (done) return log::info("plugins", "'" + id + "' was replaced on disk and is reloaded");
-      log::warning("plugins", "'" + id + "' was replaced on disk and is not reloaded: " + remote_error(done.error()));
+      log::warning("plugins", "'" + id + "' was replaced on disk and is not reloaded: " + in_full(done.error()));
     });
   }
 }
@@ -583,11 +477,14 @@ void Host::shutdown() {
   if (parts.door) parts.door->drain();
   if (parts.presence) parts.presence->set_draining();
   if (parts.host_events) parts.host_events->close_all("SHUTDOWN");
+  if (parts.runtime && parts.options.keep_kernels) parts.runtime->kept().host_ends();
   parts.end_sessions();
+  if (parts.attachments) parts.attachments->stop();
   if (parts.door) parts.door->stop();
   parts.finish_work();
   parts.stop_publishing();
   if (parts.token_clock) parts.token_clock->stop();
+  if (parts.device_watch) parts.device_watch->stop();
   parts.directory.reset();
   parts.presence.reset();
   parts.runtime.reset();

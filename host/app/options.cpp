@@ -71,6 +71,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
       ("bind", po::value(&out.bind)->value_name("ADDRESS"), "address to listen on (default 127.0.0.1)")    //
       ("token", po::value(&out.token)->value_name("TEXT"), "the server token; default: a new random one")  //
       ("no-token", po::bool_switch(&out.no_token), "let everybody in; on loopback only")                   //
+      ("tls", po::bool_switch(&out.tls),
+       "serve TLS with the device's own key, which is made for it; paired devices know it")  //
       ("tls-cert", po::value(&out.tls_cert)->value_name("FILE"), "certificate chain (PEM); needs --tls-key")(
           "tls-key", po::value(&out.tls_key)->value_name("FILE"), "private key (PEM)")  //
       ("insecure-plaintext", po::bool_switch(&out.insecure_plaintext),
@@ -123,18 +125,20 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "and at most this long after the first unsaved one (default 10000); 0 turns autosave off")  //
       ("cull-idle", po::value(&out.cull_idle_minutes)->value_name("MINUTES"),
        "end a kernel that nobody used for so long (default 0: never)")  //
+      ("keep-kernels", po::bool_switch(&out.keep_kernels),
+       "kernels go on when the host ends; the next start finds them again ('lectern kernels' lists them)")  //
       ("kernel-memory", po::value(&session.kernel_memory)->value_name("BYTES"),
        "end a kernel that uses more memory than this, with all it started (default 0: no limit)")  //
       ("history-limit", po::value(&session.history_operations)->value_name("N"),
        "a notebook with more typed and erased characters than this begins a new history when it is opened "
        "(default 1000000)")  //
-      ("max-notebook-bytes", po::value(&session.max_notebook_bytes)->value_name("BYTES"),
+      ("max-notebook-bytes", po::value(&session.file_limits.max_bytes)->value_name("BYTES"),
        "a larger file is not opened (default 134217728)")  //
-      ("max-notebook-cells", po::value(&session.max_notebook_cells)->value_name("N"),
+      ("max-notebook-cells", po::value(&session.file_limits.max_cells)->value_name("N"),
        "nor is one with more cells (default 100000)")  //
-      ("max-notebook-depth", po::value(&session.max_notebook_depth)->value_name("N"),
+      ("max-notebook-depth", po::value(&session.file_limits.max_depth)->value_name("N"),
        "nor one that is nested deeper (default 128)")  //
-      ("max-cell-bytes", po::value(&session.max_cell_bytes)->value_name("BYTES"),
+      ("max-cell-bytes", po::value(&session.file_limits.max_source_bytes)->value_name("BYTES"),
        "nor one with a larger source in it (default 67108864)")  //
       ("verbose", po::bool_switch(&out.verbose), "log details");
 }
@@ -235,17 +239,17 @@ Status take_presence(ServeOptions& options) {
   return {};
 }
 
-Status check_limits(const session::Settings& session) {
+Status check_limits(const document::FileLimits& limits) {
   const auto between = [](std::string_view name, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
     if (value >= least && value <= most) return Status();
     return Status(
         fail(400, "usage",
              "--" + std::string(name) + " must be between " + std::to_string(least) + " and " + std::to_string(most)));
   };
-  LECTERN_CHECK(between("max-notebook-bytes", session.max_notebook_bytes, 1u << 10, 1ull << 32));
-  LECTERN_CHECK(between("max-notebook-cells", session.max_notebook_cells, 1, 10'000'000));
-  LECTERN_CHECK(between("max-notebook-depth", session.max_notebook_depth, 8, 1'000));
-  return between("max-cell-bytes", session.max_cell_bytes, 1u << 10, 1ull << 30);
+  LECTERN_CHECK(between("max-notebook-bytes", limits.max_bytes, 1u << 10, 1ull << 32));
+  LECTERN_CHECK(between("max-notebook-cells", limits.max_cells, 1, 10'000'000));
+  LECTERN_CHECK(between("max-notebook-depth", limits.max_depth, 8, 1'000));
+  return between("max-cell-bytes", limits.max_source_bytes, 1u << 10, 1ull << 30);
 }
 
 Status check_values(ServeOptions& options) {
@@ -266,7 +270,7 @@ Status check_values(ServeOptions& options) {
   if (options.isolated_memory_mb < 64 || options.isolated_memory_mb > 1'000'000) {
     return fail(400, "usage", "--isolated-memory-mb must be between 64 and 1000000");
   }
-  LECTERN_CHECK(check_limits(options.session));
+  LECTERN_CHECK(check_limits(options.session.file_limits));
   constexpr double most_minutes = 525'600;  // a year
   if (!(options.cull_idle_minutes >= 0 && options.cull_idle_minutes <= most_minutes)) {
     return fail(400, "usage", "--cull-idle must be between 0 and 525600 minutes");
@@ -299,9 +303,9 @@ Status check_listening(const ServeOptions& options) {
     return refuse("--no-token on " + options.bind + " would let everybody on the network in",
                   "remove --no-token, or bind to 127.0.0.1");
   }
-  if (options.tls_cert.empty() && !options.insecure_plaintext) {
+  if (options.tls_cert.empty() && !options.tls && !options.insecure_plaintext) {
     return refuse("without TLS everybody on the way to " + options.bind + " can read the token and the notebooks",
-                  "add --tls-cert FILE --tls-key FILE, or --insecure-plaintext if the network is trusted");
+                  "add --tls, or --tls-cert FILE --tls-key FILE, or --insecure-plaintext if the network is trusted");
   }
   if (!options.token.empty() && options.token.size() < 16) {
     return refuse("the token has fewer than 16 characters, too few for " + options.bind,

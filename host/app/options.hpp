@@ -20,6 +20,7 @@ struct ServeOptions {
   std::string token;          // empty: random, unless no_token
   bool no_token = false;
   std::string presence_folder, device_name, state_dir, web_dir, tls_cert, tls_key, config;
+  int device_name_ms = 500;  // how long the mesh network may take to say this device's name
   std::vector<std::string> plugin_path, host_names;
   std::vector<std::string> isolate;  // plugin ids
   struct PresenceBackend {
@@ -31,12 +32,14 @@ struct ServeOptions {
   std::uint64_t isolated_memory_mb = 1024;
   bool watch_plugins = false;
   std::string plugin_checks = "minimal";  // off, minimal, maximal
+  bool tls = false;                       // with the device's own key where no certificate is given
   bool insecure_plaintext = false, no_browser = false, json = false, verbose = false;
   std::vector<std::string> gateways, gateway_token_files;
   std::string gateway_ca_file;
   int gateway_timeout_ms = 10'000;
   bool gateway_insecure_plaintext = false;
   double cull_idle_minutes = 0;
+  bool keep_kernels = false;
   session::Settings session;
 };
 
@@ -64,17 +67,21 @@ struct ToolOptions {
   std::string token;     // for `server`
   std::string policy, config, session, reason, runtime, path;
   std::string kind, lang, into, templates;  // of new-plugin
+  std::string scope, expires;               // of pair
+  std::string device;                       // of create: where, other than here
   std::string against, before, cell;        // of history and restore
   int limit = 0;
   bool take_pen = false;
+  bool end = false;  // of kernels
+  std::string state_dir;
   std::vector<std::string> plugin_path;
   std::uint64_t if_epoch = 0;
   int wait_ms = 0;
   bool has_epoch = false, json = false, no_browser = false, ephemeral = false;
 };
 
-/// [control] Flags of one of `open create ls presence devices history restore takeover policy plugins new-plugin
-/// version`.
+/// [control] Flags of one of `open create ls kernels presence devices pair unpair history restore takeover policy
+/// plugins new-plugin version`.
 Result<Parsed<ToolOptions>> parse_tool(const std::string& command, const std::vector<std::string>& arguments);
 /// [any] `lectern --help`.
 std::string overview();

@@ -7,15 +7,24 @@
 #include <iostream>
 
 #include "api/http.hpp"
+#include "api/url.hpp"
+#include "app/client.hpp"
 #include "app/commands.hpp"
+#include "app/options.hpp"
 
 extern char** environ;
 
 namespace lectern::app {
 namespace {
 
+bool always_json = false;
+
 int code_of(const Error& error) {
-  if (error.code == "usage" || error.code == "refused_to_listen" || error.code == "bad_bind") return exit_usage;
+  if (error.code == "usage" || error.code == "refused_to_listen" || error.code == "bad_bind" ||
+      error.code == "unknown_kind") {
+    return exit_usage;
+  }
+  if (error.code == "port_taken") return exit_failed;  // a conflict, but no server's word
   switch (error.status) {
     case 0:
       return exit_unreachable;
@@ -31,8 +40,12 @@ int code_of(const Error& error) {
 
 }  // namespace
 
+void report_as_json() {
+  always_json = true;
+}
+
 int report(const Error& error, bool json) {
-  if (json) {
+  if (json || always_json) {
     std::cerr << api::error_response(error).body << "\n";
   } else {
     std::cerr << "lectern: " << error.message << "\n";
@@ -51,6 +64,21 @@ void open_browser(const std::string& url) {
   if (::posix_spawnp(&child, "sh", nullptr, nullptr, const_cast<char* const*>(arguments), environ) == 0) {
     ::waitpid(child, nullptr, 0);
   }
+}
+
+void show_page(const Client& client, const std::string& query, json::Value info, const ToolOptions& options) {
+  const auto& server = client.server();
+  auto url = server.url.substr(0, server.url.find('?'));
+  while (!url.empty() && url.back() == '/') url.pop_back();
+  url += "/?" + query;
+  if (!server.token.empty()) url += "&token=" + api::percent_encode(server.token);
+  if (options.json) {
+    info.set("url", url);
+    std::cout << json::write(info) << "\n";
+  } else {
+    std::cout << url << "\n";
+  }
+  if (!options.no_browser) open_browser(url);
 }
 
 }  // namespace lectern::app

@@ -12,22 +12,13 @@
 
 #include "app/paths.hpp"
 #include "base/json.hpp"
+#include "runtime/processes.hpp"
 
 namespace lectern::app {
 namespace fs = std::filesystem;
 namespace {
 
-// Field 22 of /proc/<pid>/stat; the second field may hold anything, so counting starts behind its last ')'.
-std::string process_start(std::int64_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  const auto end = text.rfind(')');
-  if (end == std::string::npos) return {};
-  std::size_t at = end + 1;
-  for (int field = 3; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
-  if (at == std::string::npos) return {};
-  return text.substr(at + 1, text.find(' ', at + 1) - at - 1);
-}
+using runtime::process_start;
 
 Result<fs::path> folder() {
   LECTERN_TRY(const auto base, runtime_dir());

@@ -1,15 +1,17 @@
 #include "app/token_tool.hpp"
 
 #include <boost/program_options.hpp>
-#include <charconv>
 #include <iostream>
 #include <optional>
 #include <sstream>
 
+#include "api/tokens.hpp"
 #include "api/url.hpp"
 #include "app/client.hpp"
 #include "app/commands.hpp"
+#include "app/duration.hpp"
 #include "app/options.hpp"
+#include "base/text.hpp"
 
 namespace lectern::app {
 namespace po = boost::program_options;
@@ -21,19 +23,6 @@ constexpr const char* usage =
 struct Options : ToolOptions {
   std::string verb, help, scope, name, expires;
 };
-
-/// "2h", "30min", "90s", "7d" in milliseconds.
-std::optional<std::uint64_t> duration(const std::string& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string unit(end, text.data() + text.size());
-  if (error != std::errc() || value == 0 || value > 1'000'000) return {};
-  if (unit == "s") return value * 1'000;
-  if (unit == "min" || unit == "m") return value * 60'000;
-  if (unit == "h") return value * 3'600'000;
-  if (unit == "d") return value * 86'400'000;
-  return {};
-}
 
 Result<Options> parse(const std::vector<std::string>& arguments) {
   Options out;
@@ -81,6 +70,9 @@ Result<Options> parse(const std::vector<std::string>& arguments) {
     return fail(400, "usage", "'lectern token " + out.verb + "' is not understood", usage);
   }
   if (out.verb == "mint" && out.scope.empty()) return fail(400, "usage", "--scope is missing", usage);
+  if (!out.scope.empty() && api::scope_of_name(out.scope).value_or(api::Scope::none) == api::Scope::none) {
+    return fail(400, "usage", "--scope is '" + text::label(out.scope, 40) + "'", "say view, interact, edit or admin");
+  }
   if (!out.expires.empty() && !duration(out.expires)) {
     return fail(400, "usage", "--expires is '" + out.expires + "'", "say 90s, 30min, 2h or 7d");
   }

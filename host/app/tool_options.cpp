@@ -19,14 +19,35 @@ const std::map<std::string, Tool>& tools() {
   static const std::map<std::string, Tool> all = {
       {"open", {"lectern open NOTEBOOK", "Opens a notebook on the running server and prints its address.", 1, 1}},
       {"create",
-       {"lectern create RUNTIME [PATH]",
-        "Creates a notebook (RUNTIME is <plugin>/<kernel>, as jupyter/python3) and opens it.", 1, 2}},
+       {"lectern create RUNTIME [PATH] [--on DEVICE]",
+        "Creates a notebook (RUNTIME is <plugin>/<kernel>, as jupyter/python3) and opens it; with --on, on another "
+        "device, and attaches it.",
+        1, 2}},
       {"ls", {"lectern ls", "Lists the running servers and their live sessions.", 0, 0}},
+      {"kernels",
+       {"lectern kernels [--end [SESSION]]",
+        "Lists the kernels that were started to outlive their host (serve --keep-kernels); with --end, ends those that "
+        "no "
+        "host speaks for, or the one of this session. Needs no server.",
+        0, 1}},
       {"presence",
        {"lectern presence",
         "Lists the sessions that live in other hosts of yours, and which way to learn of them fails.", 0, 0}},
+      {"attach",
+       {"lectern attach SESSION|TITLE",
+        "Makes a session that lives in another host of yours one of the running server's, and prints its address; "
+        "DELETE /api/v1/sessions/ID lets it go.",
+        1, 1}},
       {"devices",
-       {"lectern devices", "Lists the devices that the running server heard of, with or without sessions.", 0, 0}},
+       {"lectern devices",
+        "Lists the devices that the running server heard of, with or without sessions, and those it is paired with.", 0,
+        0}},
+      {"pair",
+       {"lectern pair [CODE@HOST[:PORT]]",
+        "Shows a code with which one other device may be let in; or, with the code of another device and where it is, "
+        "accepts. Each then has what the other may do here as its scope.",
+        0, 1}},
+      {"unpair", {"lectern unpair DEVICE", "Ends a pairing: what that device has open here ends at once.", 1, 1}},
       {"history",
        {"lectern history NOTEBOOK [VERSION]",
         "Lists who changed a notebook and when, the newest first; with a version, what differs from it to now.", 1, 2}},
@@ -65,16 +86,17 @@ constexpr std::string_view exit_codes =
     "\nExit codes: 0 done; 1 failed; 2 wrong usage; 3 no server reachable; 4 the server said no.\n";
 
 void add_flags(const std::string& command, po::options_description& all, ToolOptions& out) {
-  if (command != "plugins" && command != "version" && command != "new-plugin") {
+  if (command != "plugins" && command != "version" && command != "new-plugin" && command != "kernels") {
     all.add_options()  //
         ("server", po::value(&out.server)->value_name("URL"), "the server; default: the running one")(
             "token", po::value(&out.token)->value_name("TEXT"), "its token; default: as known of the running one");
   }
-  if (command == "open" || command == "create") {
+  if (command == "open" || command == "create" || command == "attach") {
     all.add_options()("no-browser", po::bool_switch(&out.no_browser), "only print the address");
   }
   if (command == "create") {
-    all.add_options()("ephemeral", po::bool_switch(&out.ephemeral), "no file until it is saved somewhere");
+    all.add_options()("ephemeral", po::bool_switch(&out.ephemeral), "no file until it is saved somewhere")(
+        "on", po::value(&out.device)->value_name("DEVICE"), "another device, by id or name (lectern devices)");
   }
   if (command == "history") {
     all.add_options()("before", po::value(&out.before)->value_name("VERSION"), "only versions before this one")(
@@ -86,6 +108,17 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
   if (command == "restore") {
     all.add_options()("cell", po::value(&out.cell)->value_name("ID"), "only this cell")(
         "take-pen", po::bool_switch(&out.take_pen), "also when somebody is editing: takes the pen from them");
+  }
+  if (command == "kernels") {
+    all.add_options()("end", po::bool_switch(&out.end), "end them")(
+        "state-dir", po::value(&out.state_dir)->value_name("DIR"), "of the hosts that started them");
+  }
+  if (command == "pair") {
+    all.add_options()("scope", po::value(&out.scope)->value_name("SCOPE"),
+                      "what the other device may do here: view, interact, edit or admin (default: edit for an offer, "
+                      "view where one is accepted; there also none)")(
+        "expires", po::value(&out.expires)->value_name("TIME"),
+        "how long the code is good, as 90s or 1h (default 5min)");
   }
   if (command == "takeover") {
     all.add_options()("if-epoch", po::value(&out.if_epoch)->value_name("N"), "only if the room's epoch is still N")(
@@ -120,9 +153,9 @@ void add_flags(const std::string& command, po::options_description& all, ToolOpt
 }  // namespace
 
 const std::vector<std::string>& command_names() {
-  static const std::vector<std::string> names = {"serve",   "open",    "create",     "ls",       "presence",
-                                                 "devices", "history", "restore",    "takeover", "policy",
-                                                 "token",   "plugins", "new-plugin", "version"};
+  static const std::vector<std::string> names = {"serve",    "open",    "create", "ls",      "kernels",    "presence",
+                                                 "attach",   "devices", "pair",   "unpair",  "history",    "restore",
+                                                 "takeover", "policy",  "token",  "plugins", "new-plugin", "version"};
   return names;
 }
 

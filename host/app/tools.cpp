@@ -9,8 +9,10 @@
 #include "app/client.hpp"
 #include "app/commands.hpp"
 #include "app/history_tool.hpp"
+#include "app/kernel_tool.hpp"
 #include "app/new_plugin.hpp"
 #include "app/options.hpp"
+#include "app/pair_tool.hpp"
 #include "app/paths.hpp"
 #include "app/policy_tool.hpp"
 #include "app/presence_tool.hpp"
@@ -49,26 +51,12 @@ std::string local_new_path(const std::string& given) {
   return error || !fs::exists(path.parent_path(), error) ? given : path.string();
 }
 
-std::string page_url(const Client& client, const std::string& path) {
+void show_opened(const Client& client, json::Value info, const ToolOptions& options) {
+  const auto path = text_of(info, "path");
   const auto& server = client.server();
   const auto shown =
       contains(server.root, path) ? path.substr(server.root.size() + (server.root == "/" ? 0 : 1)) : path;
-  auto base = server.url.substr(0, server.url.find('?'));
-  while (!base.empty() && base.back() == '/') base.pop_back();
-  auto url = base + "/?path=" + api::percent_encode(shown, true);
-  if (!server.token.empty()) url += "&token=" + api::percent_encode(server.token);
-  return url;
-}
-
-void show_opened(const Client& client, json::Value info, const ToolOptions& options) {
-  const auto url = page_url(client, text_of(info, "path"));
-  if (options.json) {
-    info.set("url", url);
-    std::cout << json::write(info) << "\n";
-  } else {
-    std::cout << url << "\n";
-  }
-  if (!options.no_browser) open_browser(url);
+  show_page(client, "path=" + api::percent_encode(shown, true), std::move(info), options);
 }
 
 Status run_open(const ToolOptions& options) {
@@ -82,6 +70,7 @@ Status run_open(const ToolOptions& options) {
 }
 
 Status run_create(const ToolOptions& options) {
+  if (!options.device.empty()) return run_create_on(options);
   const auto path = options.positional.size() > 1 ? local_new_path(options.positional[1]) : std::string();
   LECTERN_TRY(auto client, find_server(options, path));
   json::Value body;
@@ -104,6 +93,7 @@ void print_sessions(const json::Value& sessions) {
       std::cout << ", " << runtime::size_words(rss != nullptr ? rss->as_uint().value_or(0) : 0) << ", "
                 << text_of(*used, "cpu_percent") << "% CPU";
     }
+    if (const auto* remote = row.find("remote")) std::cout << ", on " << text_of(*remote, "device_name");
     std::cout << "\n";
   }
 }
@@ -441,6 +431,7 @@ Status run(const std::string& command, const ToolOptions& options) {
   if (command == "open") return run_open(options);
   if (command == "create") return run_create(options);
   if (command == "ls") return run_ls(options);
+  if (command == "kernels") return run_kernels(options);
   if (command == "history") return run_history(options);
   if (command == "restore") return run_restore(options);
   if (command == "takeover") return run_takeover(options);
@@ -448,6 +439,9 @@ Status run(const std::string& command, const ToolOptions& options) {
   if (command == "plugins") return run_plugins(options);
   if (command == "presence") return run_presence(options);
   if (command == "devices") return run_devices(options);
+  if (command == "attach") return run_attach(options);
+  if (command == "pair") return run_pair(options);
+  if (command == "unpair") return run_unpair(options);
   if (command == "new-plugin") return run_new_plugin(options);
   return run_version(options);
 }

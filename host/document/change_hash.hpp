@@ -15,6 +15,7 @@ struct ChangeHash {
 
   auto operator<=>(const ChangeHash&) const = default;
 
+  std::string_view view() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
   std::string hex() const {
     static constexpr char digits[] = "0123456789abcdef";
     std::string text;

@@ -18,13 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view current_name = "/journal.lj";
 
-DocumentLimits unbounded() {
-  DocumentLimits limits;
-  limits.max_chunk_bytes = limits.max_inflated_bytes = UINT64_MAX / 2;
-  limits.max_ops_per_change = limits.max_chunks_per_batch = UINT64_MAX / 2;
-  return limits;
-}
-
 // The file as it is at this moment; the journal thread may be writing behind its end.
 Result<std::string> read_journal(const std::string& path) {
   Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -76,7 +69,7 @@ Result<Engine> build(const Found& found) {
   if (!found.has_snapshot) return fail(500, "document_failed", "the journal holds no document");
   auto engine = Engine::load(found.snapshot, error);
   if (!engine) return fail(500, "document_failed", "the journal's document does not load: " + error);
-  if (const auto outcome = engine->apply(found.changes, unbounded()); !outcome) {
+  if (const auto outcome = engine->apply(found.changes, DocumentLimits::unbounded()); !outcome) {
     return fail(500, "document_failed", "the journal's changes do not apply: " + outcome.message);
   }
   return std::move(*engine);
@@ -128,7 +121,7 @@ Result<HistoryReader::Copy*> HistoryReader::fresh() {
       whole = at;
     }
     if (!other_snapshot) {
-      if (changes.empty() || copy_->engine.apply(changes, unbounded())) {
+      if (changes.empty() || copy_->engine.apply(changes, DocumentLimits::unbounded())) {
         copy_->end = whole;
         return &*copy_;
       }

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "document/change_hash.hpp"
 #include "document/edit_step.hpp"
+#include "document/limits.hpp"
 #include "document/notebook_changes.hpp"
 
 namespace lectern::document {
@@ -82,18 +83,6 @@ struct AppliedChanges {
   std::vector<ChangeHash> hashes;   ///< of `chunks`
   std::vector<ChangeHash> known;    ///< those that the document already had
   std::vector<EditStep> steps;      ///< `changes` in the smallest steps, with what they replaced
-};
-
-/// Bounds on what a stranger may send. Checked before anything is decoded or allocated.
-struct DocumentLimits {
-  std::uint64_t max_chunk_bytes = 16U << 20U;     ///< one raw change, compressed
-  std::uint64_t max_inflated_bytes = 64U << 20U;  ///< one raw change, inflated
-  std::uint64_t max_ops_per_change = 4'000'000;
-  std::uint64_t max_chunks_per_batch = 100'000;
-  std::uint64_t max_source_bytes = 64U << 20U;  ///< one cell
-  std::uint64_t max_cells = 100'000;
-  std::uint64_t max_metadata_bytes = 16U << 20U;  ///< one value
-  std::uint32_t max_json_depth = 64;
 };
 
 /// Counters for tests and metrics: how much work edits cost.

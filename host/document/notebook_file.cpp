@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "document/atomic_file.hpp"
 #include "document/system_file.hpp"
 
@@ -83,10 +84,12 @@ bool looks_like_notebook(const std::string& path, const Formats& formats) {
 }
 
 Result<Fingerprint> fingerprint(const std::string& path) {
-  auto file = read_whole(path, UINT64_MAX);
-  if (!file && file.error().code == "not_found") return Fingerprint{};
-  if (!file) return fail(std::move(file).error());
-  return fingerprint_of(file->bytes, file->state.mtime_ns);
+  std::optional<crypto::Sha256> hash;
+  const auto state = read_in_pieces(
+      path, [&] { hash.emplace(); }, [&](std::string_view piece) { hash->update(piece); });
+  if (!state && state.error().code == "not_found") return Fingerprint{};
+  if (!state) return fail(state.error());
+  return Fingerprint{text::to_hex(hash->finish()), state->size, state->mtime_ns};
 }
 
 namespace {

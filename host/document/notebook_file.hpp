@@ -11,19 +11,13 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "document/limits.hpp"
 #include "document/system_file.hpp"
 #include "plugin/format.hpp"
 
 namespace lectern::document {
 
 using Formats = std::vector<plugin::FormatPtr>;
-
-struct FileLimits {
-  std::uint64_t max_bytes = 128u << 20;
-  std::uint64_t max_cells = 100'000;
-  std::uint64_t max_source_bytes = 64u << 20;  ///< one cell
-  std::uint32_t max_depth = 128;
-};
 
 struct LoadedNotebook;
 /// [any] Whether metadata and attachments nest no deeper than a document does (DocumentLimits::max_json_depth). Errors:

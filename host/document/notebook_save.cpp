@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <unordered_map>
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "document/atomic_file.hpp"
 #include "document/kept_copies.hpp"
 #include "document/kept_outputs.hpp"
@@ -90,22 +92,64 @@ plugin::WriteNotebook compose(const SaveRequest& request) {
 
 struct OnDisk {
   bool exists = false;
-  std::string bytes;
+  bool is_baseline = false;  // what the request's baseline was read from, byte for byte
   FileState state;
   Fingerprint print;
 };
 
-Result<OnDisk> look(const std::string& path) {
+// Names what it is shown, piece by piece. Most often that is what `file` was read from, and comparing takes a fraction
+// of the time that hashing does.
+class Recognizing {
+ public:
+  explicit Recognizing(const LoadedNotebook* file) {
+    if (file == nullptr || file->bytes == nullptr || file->bytes->size() != file->fingerprint.size) return;
+    known_ = *file->bytes;
+    name_ = file->fingerprint.sha256;
+  }
+  void begin() {
+    same_ = 0;
+    hash_.reset();
+  }
+  void take(std::string_view piece) {
+    if (!hash_ && known_.substr(same_, piece.size()) == piece) {
+      same_ += piece.size();
+      return;
+    }
+    hash_same();
+    hash_->update(piece);
+  }
+  [[nodiscard]] bool is_known() const { return !hash_ && !name_.empty() && same_ == known_.size(); }
+  std::string name() {
+    if (is_known()) return name_;
+    hash_same();
+    return text::to_hex(hash_->finish());
+  }
+
+ private:
+  void hash_same() {
+    if (hash_) return;
+    hash_.emplace();
+    hash_->update(known_.substr(0, same_));
+  }
+  std::string_view known_;
+  std::string name_;
+  std::size_t same_ = 0;  // bytes that were as known
+  std::optional<crypto::Sha256> hash_;
+};
+
+Result<OnDisk> look(const SaveRequest& request) {
   OnDisk disk;
-  auto file = read_whole(path, UINT64_MAX);
-  if (!file) {
-    if (file.error().code == "not_found") return disk;
-    return fail(std::move(file).error());
+  Recognizing content(request.baseline.get());
+  const auto state = read_in_pieces(
+      request.path, [&] { content.begin(); }, [&](std::string_view piece) { content.take(piece); });
+  if (!state) {
+    if (state.error().code == "not_found") return disk;
+    return fail(state.error());
   }
   disk.exists = true;
-  disk.bytes = std::move(file->bytes);
-  disk.state = file->state;
-  disk.print = {crypto::sha256_hex(disk.bytes), disk.bytes.size(), disk.state.mtime_ns};
+  disk.is_baseline = content.is_known();
+  disk.state = *state;
+  disk.print = {content.name(), state->size, state->mtime_ns};
   return disk;
 }
 
@@ -120,17 +164,20 @@ tl::unexpected<Error> conflict(const std::string& path, const std::optional<Fing
               R"({"ours":)" + (ours ? to_json(*ours) : "null") + R"(,"theirs":)" + to_json(theirs) + "}");
 }
 
+// Who writes the file meanwhile is noticed right before it is replaced.
 Result<std::string> keep_old(const SaveRequest& request, const OnDisk& disk) {
   if (request.keep_dir.empty()) return std::string{};
-  return keep_copy(request.keep_dir + "/copies", name_of(request.path), disk.bytes);
+  const std::string copies = request.keep_dir + "/copies";
+  if (disk.is_baseline) return keep_copy(copies, name_of(request.path), *request.baseline->bytes);
+  LECTERN_TRY(const ReadFile file, read_whole(request.path, UINT64_MAX));
+  return keep_copy(copies, name_of(request.path), file.bytes);
 }
 
 // An ordinary save replaces what nobody will miss, most of the time: a version every now and then.
 void keep_version(const SaveRequest& request, const OnDisk& disk) {
   if (request.keep_dir.empty()) return;
-  const std::string copies = request.keep_dir + "/copies";
-  if (newest_copy_age_ms(copies) < CopyLimits{}.version_every_ms) return;
-  const auto kept = keep_copy(copies, name_of(request.path), disk.bytes);
+  if (newest_copy_age_ms(request.keep_dir + "/copies") < CopyLimits{}.version_every_ms) return;
+  const auto kept = keep_old(request, disk);
   if (!kept) log::warning("document", "No version of " + request.path + " was kept. " + kept.error().message);
 }
 
@@ -148,7 +195,7 @@ Status make_durable(const std::string& path) {
 // A save that drops most of a file is rarely meant: a document that failed to build looks just like it.
 bool drops_much(const SaveRequest& request, const OnDisk& disk, std::size_t next_size) {
   const bool had_cells = request.baseline != nullptr && !request.baseline->cells.empty();
-  return next_size < disk.bytes.size() / 2 || (request.cells.empty() && had_cells);
+  return next_size < disk.print.size / 2 || (request.cells.empty() && had_cells);
 }
 
 Status keep_outputs_of(const SaveRequest& request, const plugin::WriteNotebook& notebook) {
@@ -195,7 +242,7 @@ Result<SavedFile> save(const SaveRequest& request) {
   SavedFile saved;
   saved.bytes = bytes.size();
   saved.fingerprint = {crypto::sha256_hex(bytes), bytes.size(), 0};
-  LECTERN_TRY(const OnDisk disk, look(request.path));
+  LECTERN_TRY(const OnDisk disk, look(request));
   if (disk.exists && disk.print == saved.fingerprint) {
     LECTERN_CHECK(make_durable(request.path));
     LECTERN_CHECK(keep_outputs_of(request, notebook));
@@ -226,7 +273,7 @@ Result<SavedFile> save(const SaveRequest& request) {
       if (request.before_replacing && ::fstat(fresh, &info) == 0) request.before_replacing(info.st_dev, info.st_ino);
       return {};
     }
-    LECTERN_TRY(const OnDisk now, look(request.path));
+    LECTERN_TRY(const OnDisk now, look(request));
     return conflict(request.path, request.last_known, now.print);
   };
   std::optional<Ownership> owner;

@@ -16,14 +16,6 @@ constexpr std::size_t kRecentBytes = 4U << 20U;
 // The front of an actor that the engine derives for edits at earlier heads.
 constexpr std::string_view kConcurrentActor = "13b22309";
 
-// What the host made or accepted before may pass bounds that are meant for strangers.
-DocumentLimits unbounded() {
-  DocumentLimits limits;
-  limits.max_chunk_bytes = limits.max_inflated_bytes = UINT64_MAX / 2;
-  limits.max_ops_per_change = limits.max_chunks_per_batch = UINT64_MAX / 2;
-  return limits;
-}
-
 template <class Hashes>
 std::string hash_details(const Hashes& hashes) {
   std::string details;
@@ -187,7 +179,7 @@ Status NotebookDocument::State::rebuild() {
   auto fresh = base.empty() ? Engine::create(error) : Engine::load(base, error);
   if (!fresh) return fail(500, "document_failed", "the document could not be rebuilt: " + error);
   const std::vector<std::string_view> chunks(recent.begin(), recent.end());
-  if (const auto outcome = fresh->apply(chunks, unbounded()); !outcome) {
+  if (const auto outcome = fresh->apply(chunks, DocumentLimits::unbounded()); !outcome) {
     return fail(500, "document_failed", "the document could not be rebuilt: " + outcome.message);
   }
   engine = std::move(*fresh);
@@ -292,7 +284,7 @@ Result<AppliedTransaction> NotebookDocument::State::finish(Transacting& edit) {
 
 Status NotebookDocument::State::read(Applying& edit) const {
   if (std::exchange(edit.is_read, true)) return {};
-  const auto bounds = edit.authors.anybody() ? unbounded() : limits;
+  const auto bounds = edit.authors.anybody() ? DocumentLimits::unbounded() : limits;
   LECTERN_CHECK(check_count(edit.submitted.size(), bounds));
   const std::vector<std::string_view> chunks(edit.submitted.begin(), edit.submitted.end());
   if (const auto outcome = Engine::read(chunks, bounds, edit.infos, edit.read); !outcome) {
@@ -308,10 +300,9 @@ Status NotebookDocument::State::apply(Applying& edit) {
   std::unordered_set<std::string_view> seen;
   for (std::size_t i = 0; i < submitted.size(); ++i) {
     const auto& info = infos[i];
-    const std::string_view name(reinterpret_cast<const char*>(info.hash.bytes.data()), info.hash.bytes.size());
     if (engine.contains(info.hash)) {
       done.known.push_back(info.hash);
-    } else if (seen.insert(name).second) {
+    } else if (seen.insert(info.hash.view()).second) {
       if (!authors.include(info.actor)) foreign.push_back(info.hash);
       fresh.push_back(submitted[i]);
       done.hashes.push_back(info.hash);

@@ -11,10 +11,6 @@ namespace {
 // Of one sync conversation, until what they build on is here.
 constexpr std::size_t kHeldBytes = 16U << 20U;
 
-std::string_view bytes_of(const ChangeHash& hash) {
-  return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
-}
-
 // Of what was inflated to make it.
 std::uint64_t size_of(const ChangeInfo& info) {
   return info.message.size() + info.deps.size() * sizeof(ChangeHash);
@@ -28,7 +24,7 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
   for (std::size_t i = 0; i < held.size(); ++i) {
     for (const auto& dep : held[i].info.deps) {
       if (here(dep)) continue;
-      wanted_by[bytes_of(dep)].push_back(i);
+      wanted_by[dep.view()].push_back(i);
       ++missing[i];
     }
     if (missing[i] == 0) ready.push_back(i);
@@ -37,7 +33,7 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
   for (std::size_t n = 0; n < ready.size(); ++n) {
     auto& change = held[ready[n]];
     out.push_back(std::exchange(change.bytes, {}));
-    const auto waiting = wanted_by.extract(bytes_of(change.info.hash));
+    const auto waiting = wanted_by.extract(change.info.hash.view());
     if (waiting.empty()) continue;
     for (const auto i : waiting.mapped()) {
       if (--missing[i] == 0) ready.push_back(i);

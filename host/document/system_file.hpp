@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,6 +62,9 @@ struct ReadFile {
 /// [worker] The whole regular file at `path`, read again when it changed meanwhile. 413 `too_large` past `max_bytes`,
 /// before anything is read.
 Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes);
+/// [worker] The same file, of any size, in pieces: `begin`, then `take` for each, all anew when it changed meanwhile.
+Result<FileState> read_in_pieces(const std::string& path, const std::function<void()>& begin,
+                                 const std::function<void(std::string_view)>& take);
 /// [worker] The file at `path` is in this state.
 bool is_in_state(const std::string& path, const FileState& state);
 

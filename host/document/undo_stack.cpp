@@ -63,9 +63,14 @@ UndoStack::Entry UndoStack::entry_of(const std::vector<EditStep>& steps, std::in
 void UndoStack::did(const std::vector<EditStep>& steps, std::int64_t now_ms) {
   redo_.clear();
   auto entry = entry_of(steps, now_ms);
-  if (entry.steps.empty()) return;
-  if (joins(entry)) return join(std::move(entry));
-  undo_.push_back(std::move(entry));
+  stand(entry, nullptr);
+  if (entry.steps.empty()) return renumbered(steps);
+  if (joins(entry)) {
+    join(std::move(entry));
+  } else {
+    undo_.push_back(std::move(entry));
+  }
+  renumbered(steps);
   bound();
 }
 
@@ -203,18 +208,32 @@ void UndoStack::rename(Entries& entries, const std::string& cell_id, const std::
   }
 }
 
+void UndoStack::renumbered(const std::vector<EditStep>& steps) {
+  for (const auto& step : steps) {
+    const auto* moved = std::get_if<MoveStep>(&step);
+    if (moved == nullptr || !moved->renumbered) continue;
+    const auto stood = stands_.find(moved->cell_id);
+    const auto from = stood == stands_.end() ? moved->from : stood->second;
+    if (stood != stands_.end()) stands_.erase(stood);
+    rename(undo_, moved->cell_id, from, moved->to);
+    rename(redo_, moved->cell_id, from, moved->to);
+  }
+}
+
 void UndoStack::others_did(const std::vector<EditStep>& steps) {
-  if (undo_.empty() && redo_.empty()) return;
+  if (undo_.empty() && redo_.empty()) return stands_.clear();
   for (const auto& step : steps) {
     if (const auto* splice = std::get_if<SpliceStep>(&step)) {
       const Splice moving{splice->cell_id, splice->index, text::code_points(splice->removed), splice->inserted};
       move(undo_, moving);
       move(redo_, moving);
-    } else if (const auto* moved = std::get_if<MoveStep>(&step); moved != nullptr && moved->renumbered) {
-      rename(undo_, moved->cell_id, moved->from, moved->to);
-      rename(redo_, moved->cell_id, moved->from, moved->to);
+    } else if (const auto* moved = std::get_if<MoveStep>(&step); moved != nullptr && !moved->renumbered) {
+      stands_.erase(moved->cell_id);
+    } else if (const auto* removed = std::get_if<RemoveStep>(&step)) {
+      stands_.erase(removed->cell_id);
     }
   }
+  renumbered(steps);
 }
 
 // ---- there and back -------------------------------------------------------------------------------------------------
@@ -222,7 +241,8 @@ void UndoStack::others_did(const std::vector<EditStep>& steps) {
 /// The changes that take one entry back.
 class UndoStack::Reversal {
  public:
-  explicit Reversal(const NotebookDocument& document) : document_(document) {}
+  Reversal(const NotebookDocument& document, const std::map<std::string, std::string>& stands)
+      : document_(document), stands_(stands) {}
 
   std::vector<Change> of(const Entry& entry) {
     for (auto step = entry.steps.rbegin(); step != entry.steps.rend(); ++step) {
@@ -241,6 +261,9 @@ class UndoStack::Reversal {
     });
     return std::move(changes_);
   }
+
+  /// The moves in it, by where cells count as standing.
+  std::vector<MoveStep> planned() { return std::move(planned_); }
 
  private:
   void take_back(const Text& text) {
@@ -285,10 +308,10 @@ class UndoStack::Reversal {
   void take_back(const MoveStep& moved) {
     const auto* cell = document_.find_cell(moved.cell_id);
     if (cell == nullptr) return;
-    const auto at = moved_.find(moved.cell_id);
-    if ((at == moved_.end() ? cell->position : at->second) != moved.to) return;
+    if (place(*cell) != moved.to) return;
     auto [before, after] = place_of(moved.cell_id, moved.from);
     if (!before && !after) return;
+    planned_.push_back({moved.cell_id, place(*cell), moved.from});
     moved_.insert_or_assign(moved.cell_id, moved.from);
     changes_.emplace_back(MoveCell{moved.cell_id, std::move(before), std::move(after)});
   }
@@ -326,6 +349,13 @@ class UndoStack::Reversal {
     return cell->source_length;
   }
 
+  /// Where a cell counts as standing, with what is planned so far.
+  [[nodiscard]] const std::string& place(const Cell& cell) const {
+    if (const auto planned = moved_.find(cell.id); planned != moved_.end()) return planned->second;
+    const auto stood = stands_.find(cell.id);
+    return stood == stands_.end() ? cell.position : stood->second;
+  }
+
   /// Anchors for a cell that stood at `position`.
   std::pair<std::optional<std::string>, std::optional<std::string>> place_of(const std::string& cell_id,
                                                                              const std::string& position) const {
@@ -339,7 +369,7 @@ class UndoStack::Reversal {
         right = here;
       }
     };
-    for (const auto* cell : document_.cells()) look_at(cell->position, cell->id);
+    for (const auto* cell : document_.cells()) look_at(place(*cell), cell->id);
     for (const auto& [at, id] : places_) look_at(at, id);
     if (left) return {std::nullopt, left->second};
     if (right) return {right->second, std::nullopt};
@@ -347,7 +377,9 @@ class UndoStack::Reversal {
   }
 
   const NotebookDocument& document_;
+  const std::map<std::string, std::string>& stands_;
   std::vector<Change> changes_;
+  std::vector<MoveStep> planned_;
   mutable std::map<std::string, std::optional<std::uint64_t>> lengths_;
   std::map<std::string, std::string> moved_;                 // to where it goes back
   std::vector<std::pair<std::string, std::string>> places_;  // of cells that come back
@@ -356,7 +388,11 @@ class UndoStack::Reversal {
 
 std::vector<Change> UndoStack::reverse(Entries& entries, const NotebookDocument& document) {
   while (!entries.empty()) {
-    if (auto changes = Reversal(document).of(entries.back()); !changes.empty()) return changes;
+    Reversal reversal(document, stands_);
+    if (auto changes = reversal.of(entries.back()); !changes.empty()) {
+      planned_ = reversal.planned();
+      return changes;
+    }
     entries.pop_back();
   }
   return {};
@@ -369,18 +405,46 @@ std::vector<Change> UndoStack::redo(const NotebookDocument& document) {
   return reverse(redo_, document);
 }
 
-// A cell that went back stands at a position of its own, not at the one it had: older entries are to know it by that.
-void UndoStack::renamed(const Entry& back, const Entry& done) {
-  for (const auto& step : back.steps) {
-    const auto* moved = std::get_if<MoveStep>(&step);
-    if (moved == nullptr) continue;
-    for (const auto& was : done.steps) {
-      const auto* old = std::get_if<MoveStep>(&was);
-      if (old == nullptr || old->cell_id != moved->cell_id) continue;
-      rename(undo_, moved->cell_id, old->from, moved->to);
-      rename(redo_, moved->cell_id, old->from, moved->to);
+// Says the moves of `entry` by where cells count as standing; what took back `done` put them back to where they were.
+void UndoStack::stand(Entry& entry, const Entry* done) {
+  const auto stood_at = [done](const std::string& cell_id) -> const std::string* {
+    if (done == nullptr) return nullptr;
+    for (const auto& step : done->steps) {
+      const auto* moved = std::get_if<MoveStep>(&step);
+      if (moved != nullptr && moved->cell_id == cell_id) return &moved->from;
+      const auto* removed = std::get_if<RemoveStep>(&step);
+      if (removed != nullptr && removed->cell_id == cell_id) return &removed->position;
+    }
+    return nullptr;
+  };
+  for (auto& step : entry.steps) {
+    if (auto* moved = std::get_if<MoveStep>(&step)) {
+      if (const auto it = stands_.find(moved->cell_id); it != stands_.end()) {
+        moved->from = std::move(it->second);
+        stands_.erase(it);
+      }
+      if (const auto* place = stood_at(moved->cell_id)) stands_[moved->cell_id] = moved->to = *place;
+    } else if (auto* removed = std::get_if<RemoveStep>(&step)) {
+      if (const auto it = stands_.find(removed->cell_id); it != stands_.end()) {
+        removed->position = std::move(it->second);
+        stands_.erase(it);
+      }
+    } else if (const auto* made = std::get_if<Made>(&step)) {
+      if (const auto* place = stood_at(made->text.cell_id)) stands_[made->text.cell_id] = *place;
     }
   }
+  if (done == nullptr) return;
+  // A cell that was between the right ones already kept its position, and counts as moved like the others.
+  for (auto& moved : planned_) {
+    const bool told = std::any_of(entry.steps.begin(), entry.steps.end(), [&](const Step& step) {
+      const auto* known = std::get_if<MoveStep>(&step);
+      return known != nullptr && known->cell_id == moved.cell_id;
+    });
+    if (told) continue;
+    stands_[moved.cell_id] = moved.to;
+    entry.steps.emplace_back(std::move(moved));
+  }
+  planned_.clear();
 }
 
 void UndoStack::undone(const std::vector<EditStep>& steps) {
@@ -388,8 +452,9 @@ void UndoStack::undone(const std::vector<EditStep>& steps) {
   const auto done = std::move(undo_.back());
   undo_.pop_back();
   auto back = entry_of(steps, 0);
-  renamed(back, done);
+  stand(back, &done);
   if (!back.steps.empty()) redo_.push_back(std::move(back));
+  renumbered(steps);
 }
 
 void UndoStack::redone(const std::vector<EditStep>& steps) {
@@ -397,8 +462,9 @@ void UndoStack::redone(const std::vector<EditStep>& steps) {
   const auto done = std::move(redo_.back());
   redo_.pop_back();
   auto back = entry_of(steps, 0);
-  renamed(back, done);
+  stand(back, &done);
   if (!back.steps.empty()) undo_.push_back(std::move(back));
+  renumbered(steps);
 }
 
 void UndoStack::undo_failed() {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,13 +71,18 @@ class UndoStack {
   static bool beside(Text& text, Splice& splice);
   static std::vector<Splice> pass(Text& text, const Splice& splice);
   static void rename(Entries& entries, const std::string& cell_id, const std::string& from, const std::string& to);
-  void renamed(const Entry& back, const Entry& done);
+  void stand(Entry& entry, const Entry* done);
+  void renumbered(const std::vector<EditStep>& steps);
   bool joins(const Entry& entry) const;
   void join(Entry entry);
   void bound();
-  static std::vector<Change> reverse(Entries& entries, const NotebookDocument& document);
+  std::vector<Change> reverse(Entries& entries, const NotebookDocument& document);
 
   Entries undo_, redo_;  // the newest last
+  /// What was taken back stands at a new position that may lie beyond places which other entries name. Until it is
+  /// moved again, these cells count as standing where they stood. By cell id.
+  std::map<std::string, std::string> stands_;
+  std::vector<MoveStep> planned_;  // of the last undo() or redo()
 };
 
 }  // namespace lectern::document

@@ -99,8 +99,8 @@ Exchange::Next Exchange::handle(const Head& head, std::string body) {
   // Bytes after a chunked body are a favourite place to hide a second request in; nothing of ours sends any.
   // A connection that idles holds a worker: while more than half of them are taken, none is kept.
   const bool workers_free = door_.busy * 2 <= door_.options.limits.workers + 1;
-  const bool keep_alive =
-      head.keep_alive && head.body.kind != BodyPlan::Kind::chunked && workers_free && !door_.stop.raised();
+  const bool keep_alive = head.keep_alive && head.body.kind != BodyPlan::Kind::chunked && !head.body.unsaid &&
+                          workers_free && !door_.stop.raised();
   auto whole = head.request;
   whole.body = std::move(body);
   auto outcome = door_.handler.handle(std::move(whole));
@@ -138,6 +138,13 @@ Result<std::optional<Head>> Exchange::read_head(bool first) {
 }
 
 Result<std::string> Exchange::read_body(const Head& head, std::size_t limit) {
+  // RFC 9112 6.3: without either header there is no body, and `curl -X POST` sends neither. But a body that was sent
+  // all the same would be read as the next request: what follows is refused, and handle() keeps no such connection.
+  if (head.body.unsaid && !reader_.buffer().empty()) {
+    return fail(411, "length_required",
+                "bytes follow a " + head.request.method + " without Content-Length or Transfer-Encoding",
+                "Say how long the body is.");
+  }
   if (head.body.kind == BodyPlan::Kind::none) return std::string();
   if (head.body.kind == BodyPlan::Kind::fixed && head.body.length > limit) {
     return fail(413, "too_large",
@@ -222,6 +229,11 @@ Exchange::Next Exchange::move(const Head& head, std::unique_ptr<api::Upgrade> up
   const bool websocket = upgrade->kind == api::Upgrade::Kind::websocket;
   if (websocket) {
     if (const auto fine = check_websocket(head, upgrade->subprotocol); !fine) return refuse(fine.error());
+  }
+  if (!websocket && head.request.method == "HEAD") {
+    // Who asks for the head alone joins nothing.
+    reader_.write(stream_head(upgrade->content_type), clock::now_ms() + write_patience_ms);
+    return Next::linger;
   }
   const auto& limits = door_.options.limits;
   Moving moving{std::move(wire_),

@@ -124,9 +124,8 @@ Result<BodyPlan> plan_body(const api::Request& request, bool http_1_1) {
   } else if (length != nullptr) {
     LECTERN_TRY(plan.length, content_length(trim(*length)));
     plan.kind = plan.length == 0 ? BodyPlan::Kind::none : BodyPlan::Kind::fixed;
-  } else if (request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
-    return fail(411, "length_required", request.method + " needs Content-Length or Transfer-Encoding: chunked",
-                "Send Content-Length: 0 when there is no body.");
+  } else {
+    plan.unsaid = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
   }
   if (expect != nullptr) {
     if (!equal_without_case(trim(*expect), "100-continue")) {
@@ -137,14 +136,26 @@ Result<BodyPlan> plan_body(const api::Request& request, bool http_1_1) {
   return plan;
 }
 
+/// A target in the absolute form says whose it is, whatever the Host header says (RFC 9112 3.2.2).
+void set_host(api::Request& request, const std::string& authority) {
+  bool sent = false;
+  for (auto& [name, value] : request.headers) {
+    if (!equal_without_case(name, "Host")) continue;
+    value = authority;
+    sent = true;
+  }
+  if (!sent) request.headers.emplace_back("Host", authority);
+}
+
 Status split_target(std::string target, api::Request& request) {
   if (target.empty() || target.front() != '/') {
     // The absolute form is for proxies; servers must take it too (RFC 7230 5.3.2).
     const auto scheme = target.find("://");
     if (scheme == std::string::npos) return bad("the request target must start with /");
-    const auto slash = target.find_first_of("/?", scheme + 3);
+    const auto slash = target.find_first_of("/?#", scheme + 3);
+    set_host(request, target.substr(scheme + 3, slash == std::string::npos ? slash : slash - scheme - 3));
     target = slash == std::string::npos ? "/" : target.substr(slash);
-    if (target.front() == '?') target.insert(0, "/");
+    if (target.front() != '/') target.insert(0, "/");
   }
   if (const auto fragment = target.find('#'); fragment != std::string::npos) target.resize(fragment);
   const auto question = target.find('?');

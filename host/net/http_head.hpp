@@ -25,6 +25,7 @@ struct BodyPlan {
   Kind kind = Kind::none;
   std::uint64_t length = 0;  // fixed
   bool expects_continue = false;
+  bool unsaid = false;  // a method that carries a body, and no word on its length
 };
 
 struct Head {
@@ -38,7 +39,7 @@ struct Head {
 /// 414 `uri_too_long`, 431 `headers_too_large` as soon as it cannot become a legal head any more.
 Result<std::optional<std::size_t>> head_size(std::string_view buffer, const HeadLimits& limits);
 
-/// [any] Parses a whole head (as head_size found it). Errors: 400 `bad_request`, 411 `length_required`, 414, 417, 431,
+/// [any] Parses a whole head (as head_size found it). Errors: 400 `bad_request`, 414, 417, 431,
 /// 501 `unsupported_transfer_encoding`, 505.
 Result<Head> parse_head(std::string_view bytes, const HeadLimits& limits);
 

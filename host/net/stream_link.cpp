@@ -17,11 +17,7 @@ class StreamLink final : public SocketLink {
         upgrade_(std::move(moving.upgrade)) {}
 
   void start() {
-    // Connection: close and no length: the body ends with the connection (RFC 7230 3.3.3), which EventSource expects.
-    std::string head = "HTTP/1.1 200 OK\r\nContent-Type: " + upgrade_.content_type +
-                       "\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\n"
-                       "Connection: close\r\n\r\n";
-    enqueue({}, std::make_shared<const session::Frame>(session::Frame{true, std::move(head)}));
+    enqueue({}, std::make_shared<const session::Frame>(session::Frame{true, stream_head(upgrade_.content_type)}));
     auto events = upgrade_.connected(*this);
     upgrade_.connected = {};
     if (events && stage() != Stage::over) listen(std::move(events));
@@ -61,6 +57,13 @@ class StreamLink final : public SocketLink {
 };
 
 }  // namespace
+
+// Connection: close and no length: the body ends with the connection (RFC 7230 3.3.3), which EventSource expects.
+std::string stream_head(const std::string& content_type) {
+  return "HTTP/1.1 200 OK\r\nContent-Type: " + content_type +
+         "\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\n"
+         "Connection: close\r\n\r\n";
+}
 
 void move_to_stream(Moving moving) {
   auto& loop = *moving.upgrade.loop;

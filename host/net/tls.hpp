@@ -27,6 +27,15 @@ class TlsStream {
   virtual void finish() = 0;
 };
 
+/// One connection that was made from here. Whom it leads to is for the caller to judge, by the key.
+class TlsClientStream : public TlsStream {
+ public:
+  /// Goes on with the handshake: it has ended when neither `want` nor `failed` is said.
+  virtual Io handshake() = 0;
+  /// sha256 of the peer's public key (SubjectPublicKeyInfo), hex; empty before the handshake has ended.
+  [[nodiscard]] virtual std::string peer_key() const = 0;
+};
+
 /// A certificate and its key. [any]
 class TlsServer {
  public:
@@ -34,6 +43,12 @@ class TlsServer {
   /// Serves on a non-blocking socket, which stays the caller's; the handshake is part of the first reads and writes.
   /// Null when there is no memory for it.
   [[nodiscard]] virtual std::unique_ptr<TlsStream> accept(int fd) = 0;
+};
+
+/// A connection to another device, by its key.
+struct DeviceSession {
+  std::unique_ptr<Poco::Net::HTTPClientSession> session;  // connected
+  std::string pin;                                        // sha256 of the peer's public key (SPKI), hex
 };
 
 /// What the shared object offers. It stays loaded.
@@ -47,6 +62,13 @@ class Tls {
   /// exceptions for what the network does.
   virtual Result<std::unique_ptr<Poco::Net::HTTPClientSession>> dial(const std::string& host, unsigned short port,
                                                                      const std::string& pinned) = 0;
+  /// [worker] The same to a device that shows the key with this pin, whatever its certificate says: for paired devices.
+  /// An empty `pin` takes any key and says which it was: for pairing, which proves it by other means. Status 0
+  /// `another_key`; Poco's exceptions for what the network does.
+  virtual Result<DeviceSession> dial_device(const std::string& host, unsigned short port, const std::string& pin) = 0;
+  /// [any] Speaks TLS as the client on a non-blocking socket, which stays the caller's. No authority is asked. Null
+  /// when there is no memory for it.
+  [[nodiscard]] virtual std::unique_ptr<TlsClientStream> connect(int fd, const std::string& host) = 0;
 };
 
 /// [control] Loads it at the first call. 500 `tls_missing` naming the file.

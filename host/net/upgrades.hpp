@@ -21,6 +21,9 @@ struct Moving {
   std::shared_ptr<Links> links;
 };
 
+/// [any] The head of an answer without an end.
+std::string stream_head(const std::string& content_type);
+
 /// [any] Posts to upgrade.loop: answers 101, then calls `connected` there. The request has passed check_websocket().
 void move_to_websocket(Moving moving);
 /// [any] Posts to upgrade.loop: answers 200 with the media type and no length, then calls `connected` there.

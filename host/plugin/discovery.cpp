@@ -31,7 +31,7 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
-Found inspect(const fs::path& manifest_path) {
+Found read(const fs::path& manifest_path) {
   Found found;
   found.path = manifest_path;
   const std::string name = manifest_path.filename().string();
@@ -45,6 +45,20 @@ Found inspect(const fs::path& manifest_path) {
   found.manifest = std::move(*manifest);
   const fs::path library = found.manifest->library_path();
   if (auto status = check_library_file(library, library); !status) found.refused = std::move(status).error();
+  return found;
+}
+
+Found inspect(const fs::path& manifest_path, KnownPlugins& known) {
+  const auto manifest = FileFacts::of(manifest_path);
+  if (const auto at = known.find(manifest_path); at != known.end()) {
+    const auto& [its_manifest, its_library, found] = at->second;
+    if (its_manifest == manifest && its_library == FileFacts::of(found.manifest->library_path())) return found;
+    known.erase(at);
+  }
+  auto found = read(manifest_path);
+  if (found.refused) return found;
+  const auto library = FileFacts::of(found.manifest->library_path());
+  if (manifest.settled() && library.settled()) known.emplace(manifest_path, Known{manifest, library, found});
   return found;
 }
 
@@ -65,15 +79,15 @@ std::optional<Found> without_manifest(const fs::path& folder) {
   return std::nullopt;
 }
 
-void look_into(const fs::path& folder, std::vector<Found>& out) {
+void look_into(const fs::path& folder, KnownPlugins& known, std::vector<Found>& out) {
   for (const fs::path& entry : sorted_entries(folder)) {
     std::error_code error;
     if (is_manifest(entry)) {
-      out.push_back(inspect(entry));
+      out.push_back(inspect(entry, known));
     } else if (fs::is_directory(entry, error)) {
       const auto before = out.size();
       for (const fs::path& inner : sorted_entries(entry)) {
-        if (is_manifest(inner)) out.push_back(inspect(inner));
+        if (is_manifest(inner)) out.push_back(inspect(inner, known));
       }
       if (out.size() == before) {
         if (auto found = without_manifest(entry)) out.push_back(std::move(*found));
@@ -106,12 +120,12 @@ tl::unexpected<Error> plugin_missing(Kind kind, std::string_view id, const std::
 
 }  // namespace
 
-std::vector<Found> discover(const std::vector<fs::path>& search) {
+std::vector<Found> discover(const std::vector<fs::path>& search, KnownPlugins& known) {
   std::vector<Found> all;
   std::map<std::string, fs::path> first;
   for (const fs::path& folder : search) {
     std::vector<Found> here;
-    look_into(folder, here);
+    look_into(folder, known, here);
     for (Found& found : here) {
       // A refused one shadows nothing: a broken copy in an early folder must not hide a good one.
       if (!found.refused) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
+#include "plugin/file_facts.hpp"
 #include "plugin/manifest.hpp"
 
 namespace lectern::plugin {
@@ -20,8 +22,16 @@ struct Found {
   std::optional<Error> refused;      // absent = fine as far as can be told without loading
 };
 
-/// [control] All there is in these folders, by id; reads the disk each time. An id found again is `shadowed`.
-std::vector<Found> discover(const std::vector<std::filesystem::path>& search);
+/// What was found before and was fine, by the manifest's path: looking again at what did not change reads no file.
+struct Known {
+  FileFacts manifest, library;
+  Found found;
+};
+using KnownPlugins = std::map<std::filesystem::path, Known>;
+
+/// [control] All there is in these folders, by id; looks at the disk each time, and reads what is not in `known`. An id
+/// found again is `shadowed`.
+std::vector<Found> discover(const std::vector<std::filesystem::path>& search, KnownPlugins& known);
 
 /// [any] The manifest of the plugin to load, of what discover() found. 404 `plugin_missing` with what there is instead,
 /// or the error that refused it.

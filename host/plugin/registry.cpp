@@ -1,7 +1,5 @@
 #include "plugin/registry.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -39,6 +37,9 @@ struct Registry::Inner {
     GenerationReport report;
   };
   std::vector<Kept> kept;  // ended, but mapped for ever
+
+  std::mutex looking;  // of `known`; apart from `mutex`: looking at the disk holds up no load
+  KnownPlugins known;
 
   // Apart from `mutex`: the last holder may let go anywhere, even inside a function that holds that.
   std::mutex dead_mutex;
@@ -91,40 +92,27 @@ struct Registry::Inner {
     return !trusted || std::find(ids.begin(), ids.end(), manifest.id) != ids.end();
   }
 
-  /// What a library's file looked like when its content was last read: as long as it looks the same, it is the same.
+  /// A library's file when its content was last read.
   struct Seen {
-    ::timespec changed{};
-    ::ino_t inode = 0;
-    ::off_t size = 0;
+    FileFacts facts;
     std::string sha256;
   };
   std::map<fs::path, Seen> seen;
-  static Seen look(const fs::path& library) {
-    struct stat facts {};
-    if (::stat(library.c_str(), &facts) != 0) return {};
-    return {facts.st_ctim, facts.st_ino, facts.st_size, {}};
-  }
-  /// `before`: look() from before the content was read. A file that was changed just then may be changed once more
-  /// without looking any different, for its time is not finer than a tick: that one is read again.
-  void remember(const Manifest& manifest, Seen before, const std::string& sha256) {
-    constexpr std::int64_t surely_past_ms = 1000;
-    const std::int64_t changed_ms = before.changed.tv_sec * std::int64_t{1000} + before.changed.tv_nsec / 1'000'000;
+  /// `before`: its facts from before the content was read.
+  void remember(const Manifest& manifest, const FileFacts& before, const std::string& sha256) {
     seen.erase(manifest.library_path());
-    if (clock::wall_ms() - changed_ms < surely_past_ms) return;
-    before.sha256 = sha256;
-    seen[manifest.library_path()] = std::move(before);
+    if (before.settled()) seen[manifest.library_path()] = {before, sha256};
   }
   /// The generation of a file that was not touched since it was loaded, without reading it again; null when in doubt.
   GenerationPtr unchanged(const Manifest& manifest) {
     const auto at = seen.find(manifest.library_path());
     if (at == seen.end()) return nullptr;
-    const auto now = look(at->first);
     const Seen& then = at->second;
-    if (now.inode != then.inode || now.size != then.size || now.changed.tv_sec != then.changed.tv_sec ||
-        now.changed.tv_nsec != then.changed.tv_nsec || (!manifest.sha256.empty() && manifest.sha256 != then.sha256))
+    if (FileFacts::of(at->first) != then.facts || (!manifest.sha256.empty() && manifest.sha256 != then.sha256)) {
       return nullptr;
-    auto known = loaded(manifest.id, then.sha256, isolated(manifest, then.sha256));
-    return known ? *known : nullptr;
+    }
+    auto there = loaded(manifest.id, then.sha256, isolated(manifest, then.sha256));
+    return there ? *there : nullptr;
   }
 
   /// The one of that content that is loaded; an error when that content is known to be bad.
@@ -215,7 +203,8 @@ const RegistryOptions& Registry::options() const {
 }
 
 std::vector<Found> Registry::discover() const {
-  return plugin::discover(inner_->options.search);
+  const std::scoped_lock lock(inner_->looking);
+  return plugin::discover(inner_->options.search, inner_->known);
 }
 
 std::vector<std::string> Registry::ids(Kind kind) const {
@@ -228,6 +217,20 @@ std::vector<std::string> Registry::ids(Kind kind) const {
 
 Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
   LECTERN_TRY(Manifest manifest, choose(kind, id, discover(), inner_->options.search));
+  return load(std::move(manifest));
+}
+
+std::vector<Registry::Loaded> Registry::load_all(Kind kind) {
+  std::vector<Loaded> out;
+  for (Found& found : discover()) {
+    if (found.refused || found.manifest->kind != kind) continue;
+    auto generation = load(std::move(*found.manifest));
+    out.push_back({std::move(found.id), std::move(generation)});
+  }
+  return out;
+}
+
+Result<GenerationPtr> Registry::load(Manifest manifest) {
   const std::scoped_lock lock(inner_->mutex);
   inner_->reap();
   const auto keep = [&](const GenerationPtr& generation) {
@@ -235,7 +238,7 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
     return generation;
   };
   if (const auto known = inner_->unchanged(manifest)) return keep(known);
-  const auto before = Inner::look(manifest.library_path());
+  const auto before = FileFacts::of(manifest.library_path());
   LECTERN_TRY(const Staged staged, stage_library(manifest.library_path(), inner_->options.staging, manifest.sha256));
   const bool isolated = inner_->isolated(manifest, staged.sha256);
   LECTERN_TRY(GenerationPtr known, inner_->loaded(manifest.id, staged.sha256, isolated));
@@ -258,6 +261,9 @@ Result<GenerationPtr> Registry::load(Kind kind, std::string_view id) {
     inner_->reap();
     std::this_thread::yield();
   }
+  // What ended just now may have been quarantined, and is not loaded again.
+  LECTERN_TRY(known, inner_->loaded(manifest.id, staged.sha256, isolated));
+  if (known != nullptr) return keep(known);
   auto loaded = isolated ? Generation::isolate(std::move(manifest), staged.path, staged.sha256, number,
                                                options.plugin_host, options.limits, options.services)
                          : Generation::load(std::move(manifest), staged.path, staged.sha256, number, options.services);

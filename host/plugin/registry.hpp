@@ -57,6 +57,12 @@ class Registry {
   /// 404 `plugin_missing` (with what was found instead), 409 `quarantined`, or the gate that refused
   /// it.
   Result<GenerationPtr> load(Kind kind, std::string_view id);
+  struct Loaded {
+    std::string id;
+    Result<GenerationPtr> generation;
+  };
+  /// The same for all of one kind that are not refused, in one look at the search path.
+  std::vector<Loaded> load_all(Kind kind);
 
   /// The ids of what is in use, is not refused, and is not any more what lies on disk.
   [[nodiscard]] std::vector<std::string> outdated();
@@ -82,6 +88,7 @@ class Registry {
  private:
   struct Inner;
   class Heartbeat;
+  Result<GenerationPtr> load(Manifest manifest);
   std::shared_ptr<Inner> inner_;          // shared with every generation's deleter, which may run after us
   std::unique_ptr<Heartbeat> heartbeat_;  // from the first isolated generation on
 };

@@ -78,8 +78,8 @@ std::string boot_hash() {
   return boot.empty() || problem ? std::string() : crypto::sha256_hex("lectern boot " + boot + " " + pids.string());
 }
 
-std::string device_name(std::string_view configured, std::chrono::milliseconds) {
-  if (auto label = text::label(configured, 64); label.find_first_not_of(' ') != std::string::npos) {
+std::string device_name(std::string_view chosen) {
+  if (auto label = text::label(chosen, 64); label.find_first_not_of(' ') != std::string::npos) {
     label.erase(label.find_last_not_of(' ') + 1);
     return label.substr(label.find_first_not_of(' '));
   }

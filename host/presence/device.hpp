@@ -1,7 +1,6 @@
 // Which device this is: an id that survives restarts, a name for people, and a hash that tells "same machine".
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -22,9 +21,9 @@ std::string machine_hash();
 /// compared when it is the same for both. Empty when it cannot be had.
 std::string boot_hash();
 
-/// [any] `configured` if it has any visible text, else the host's name up to its first dot; "" when that cannot be had
-/// within `budget`. Safe to show: at most 64 code points, no control or bidi characters.
-std::string device_name(std::string_view configured, std::chrono::milliseconds budget = std::chrono::milliseconds(200));
+/// [any] `chosen` if it has any visible text, else the host's name up to its first dot; "" when that cannot be had.
+/// Safe to show: at most 64 code points, no control or bidi characters.
+std::string device_name(std::string_view chosen);
 
 /// [any] When process `pid` of this machine started, in the system's own units; 0 when there is none.
 std::uint64_t process_started(std::uint64_t pid);

@@ -4,13 +4,9 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "presence/record_id.hpp"
 
 namespace lectern::presence {
-namespace {
-
-constexpr std::size_t max_endpoints = 16;
-constexpr std::size_t max_lineage = 64;
-constexpr std::int64_t last_year_2100_ms = 4'102'444'800'000;
 
 bool is_id(std::string_view id, std::size_t limit) {
   return !id.empty() && id.size() <= limit && std::all_of(id.begin(), id.end(), [](unsigned char c) {
@@ -18,6 +14,12 @@ bool is_id(std::string_view id, std::size_t limit) {
            c == '.';
   });
 }
+
+namespace {
+
+constexpr std::size_t max_endpoints = 16;
+constexpr std::size_t max_lineage = 64;
+constexpr std::int64_t last_year_2100_ms = 4'102'444'800'000;
 
 /// host:port, [v6]:port or an absolute socket path; nothing that could carry a user, a query or a token.
 bool is_address(std::string_view scheme, std::string_view address) {
@@ -59,7 +61,7 @@ std::vector<std::string> ids_of(const json::Value* list, std::size_t limit) {
   if (list == nullptr || list->as_array() == nullptr) return out;
   for (const auto& item : *list->as_array()) {
     if (out.size() == limit) break;
-    if (item.as_string() != nullptr && is_id(*item.as_string(), 128)) out.push_back(*item.as_string());
+    if (item.as_string() != nullptr && is_id(*item.as_string(), longest_session_id)) out.push_back(*item.as_string());
   }
   return out;
 }
@@ -102,7 +104,8 @@ std::vector<Endpoint> endpoints_of(const json::Value* list) {
 Result<SessionEntry> session_of(const json::Value& item, std::size_t index) {
   SessionEntry entry;
   entry.id = string_or_empty(item, "id");
-  if (!is_id(entry.id, 128)) return bad("sessions[" + std::to_string(index) + "].id is missing or no id");
+  if (!is_id(entry.id, longest_session_id))
+    return bad("sessions[" + std::to_string(index) + "].id is missing or no id");
   entry.lineage = ids_of(item.find("lineage"), max_lineage);
   entry.title = text::label(string_or_empty(item, "title"), 200);
   entry.status = text::label(string_or_empty(item, "status"), 32);

@@ -1,6 +1,7 @@
 #include "presence/roster.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <tuple>
@@ -14,6 +15,7 @@ namespace {
 constexpr std::int64_t skew_allowance_ms = 120'000;  // of wall clocks, for the one case in which they are compared
 constexpr std::int64_t gap_ms = 30'000;              // longer without a look: we were asleep, not they
 constexpr std::int64_t forget_ms = 24 * 3'600'000;
+constexpr std::int64_t forget_every_ms = 60'000;
 constexpr std::int64_t settle_ms = 10'000;  // a row moves up only when it is so much newer than where it stands
 constexpr std::size_t max_claims = 100'000;
 
@@ -42,6 +44,7 @@ void Roster::mind_gap(Now now) {
       instance.advanced_ms += slept;
       instance.seen_ms += slept;
     }
+    dirty_ = true;
   }
   looked_ms_ = now.monotonic_ms;
 }
@@ -49,7 +52,7 @@ void Roster::mind_gap(Now now) {
 std::uint32_t Roster::index_of(const std::string& backend) {
   const auto it = std::find_if(sources_.begin(), sources_.end(), [&](const auto& one) { return one.name == backend; });
   const auto index = static_cast<std::uint32_t>(it - sources_.begin());
-  if (it == sources_.end()) sources_.push_back({backend, {}, {}, 0});
+  if (it == sources_.end()) sources_.push_back({backend, {}, {}, 0, 0});
   return index;
 }
 
@@ -57,13 +60,9 @@ void Roster::observe(const std::string& backend, const std::vector<FoundRecord>&
                      Now now) {
   mind_gap(now);
   const auto source_index = index_of(backend);
-  for (auto& [key, instance] : instances_) {
-    for (auto& place : instance.places) {
-      if (place.backend == source_index) place.was_listed = std::exchange(place.listed, false);
-    }
-  }
   auto& known = sources_[source_index].known;
   const auto round = ++sources_[source_index].round;
+  const auto listed_before = std::exchange(sources_[source_index].listed, 0);
   std::vector<Rejected> rejected;
   struct Newest {
     Record record;
@@ -77,10 +76,10 @@ void Roster::observe(const std::string& backend, const std::vector<FoundRecord>&
     auto& before = it->second;
     before.round = round;
     if (!added && before.hash == hash && before.size == found.json.size()) {
-      const auto at = before.key.empty() ? instances_.end() : instances_.find(before.key);
-      if (at != instances_.end()) touch(at->second, source_index, lag_ms, 0, now);
+      auto* const at = before.key.empty() ? nullptr : instance_of(before);
+      if (at != nullptr) touch(*at, source_index, lag_ms, 0, now);
       if (before.key.empty()) rejected.push_back({found.origin, before.reason});
-      if (at != instances_.end() || before.key.empty()) continue;
+      if (at != nullptr || before.key.empty()) continue;
     }
     before.hash = hash;
     before.size = found.json.size();
@@ -92,6 +91,7 @@ void Roster::observe(const std::string& backend, const std::vector<FoundRecord>&
       continue;
     }
     before.key = key_of(*record);
+    before.instance = nullptr;
     before.reason.clear();
     auto& slot = newest[before.key];
     if (slot.found == nullptr || std::tie(slot.record.seq, slot.found->json) < std::tie(record->seq, found.json)) {
@@ -109,14 +109,21 @@ void Roster::observe(const std::string& backend, const std::vector<FoundRecord>&
           {one.found->origin, "there are records of more than " + std::to_string(reader_.max_hosts) + " hosts"});
       continue;
     }
-    touch(instances_.at(key), source_index, lag_ms, ttl_ms, now);
+    auto& instance = instances_.at(key);
+    touch(instance, source_index, lag_ms, ttl_ms, now);
+    refresh_dialable(instance);
   }
   if (known.size() > records.size()) std::erase_if(known, [&](const auto& one) { return one.second.round != round; });
   sources_[source_index].rejected = std::move(rejected);
+  // Each that is listed was so before, or touch() has noticed; so the same number is the same ones.
+  const bool some_left = sources_[source_index].listed != listed_before;
+  dirty_ = dirty_ || some_left;
   // Where nothing is ever on its way, what is not there has ended.
-  for (auto& [key, instance] : instances_) {
-    for (const auto& place : instance.places) {
-      if (place.backend == source_index && lag_ms == 0 && place.was_listed && !place.listed) instance.gone = true;
+  if (lag_ms == 0 && dirty_) {
+    for (auto& [key, instance] : instances_) {
+      for (const auto& place : instance.places) {
+        if (place.backend == source_index && place.round + 1 == round) instance.gone = true;
+      }
     }
   }
   gather_rejected();
@@ -130,16 +137,29 @@ void Roster::gather_rejected() {
   });
 }
 
+Roster::Instance* Roster::instance_of(Known& known) {
+  if (known.instance == nullptr || known.erased != erased_) {
+    const auto at = instances_.find(known.key);
+    known.instance = at == instances_.end() ? nullptr : &at->second;
+    known.erased = erased_;
+  }
+  return known.instance;
+}
+
 /// Notes that a backend lists this instance; `ttl_ms` 0 = as before.
 void Roster::touch(Instance& instance, std::uint32_t backend, std::int64_t lag_ms, std::int64_t ttl_ms, Now now) {
   instance.seen_ms = now.monotonic_ms;
   auto place = std::find_if(instance.places.begin(), instance.places.end(),
                             [&](const Place& one) { return one.backend == backend; });
-  if (place == instance.places.end()) place = instance.places.insert(place, Place{backend, lag_ms, ttl_ms});
-  place->listed = true;
+  if (place == instance.places.end()) place = instance.places.insert(place, Place{backend, lag_ms, ttl_ms, 0});
+  auto& source = sources_[backend];
+  const auto before = std::exchange(place->round, source.round);
+  if (before != source.round) ++source.listed;
+  dirty_ = dirty_ || before + 1 < source.round || place->lag_ms != lag_ms || (ttl_ms != 0 && place->ttl_ms != ttl_ms);
   place->lag_ms = lag_ms;
   if (ttl_ms != 0) place->ttl_ms = ttl_ms;
   if (lag_ms != 0) return;
+  dirty_ = dirty_ || instance.gone || instance.provisional;
   instance.gone = false;
   if (instance.provisional) instance.advanced_ms = now.monotonic_ms;
   instance.provisional = false;
@@ -156,6 +176,7 @@ bool Roster::take(Record record, std::int64_t lag_ms, Now now) {
     instance.advanced_ms = now.monotonic_ms;
     instance.record = std::move(record);
     instance.dialable = nullptr;
+    dirty_ = true;
     return true;
   }
   if (instances_.size() >= reader_.max_hosts) return false;
@@ -167,20 +188,30 @@ bool Roster::take(Record record, std::int64_t lag_ms, Now now) {
   instance.advanced_ms = now.monotonic_ms;
   instance.record = std::move(record);
   instances_.emplace(key, std::move(instance));
+  dirty_ = true;
   return true;
 }
 
 void Roster::forget(std::size_t coming, Now now) {
-  std::erase_if(instances_, [&](const auto& entry) { return now.monotonic_ms - entry.second.seen_ms > forget_ms; });
+  const auto erase_if = [this](const auto& is_old) {
+    if (std::erase_if(instances_, is_old) == 0) return;
+    ++erased_;
+    dirty_ = true;
+  };
+  if (forgot_ms_ < 0 || now.monotonic_ms - forgot_ms_ >= forget_every_ms) {
+    forgot_ms_ = now.monotonic_ms;
+    erase_if([&](const auto& entry) { return now.monotonic_ms - entry.second.seen_ms > forget_ms; });
+  }
   if (instances_.size() + coming <= reader_.max_hosts) return;
   // Somebody makes up hosts: those that no snapshot lists any more make room.
-  std::erase_if(instances_, [](const auto& entry) {
+  erase_if([this](const auto& entry) {
     return std::none_of(entry.second.places.begin(), entry.second.places.end(),
-                        [](const Place& place) { return place.listed; });
+                        [this](const Place& place) { return is_listed(place); });
   });
 }
 
 void Roster::set_local(std::vector<LocalSession> local) {
+  dirty_ = true;
   local_.clear();
   for (auto& session : local) {
     local_.insert(std::move(session.id));
@@ -189,27 +220,28 @@ void Roster::set_local(std::vector<LocalSession> local) {
 }
 
 /// The most that any backend that lists it asks for; when none does any more, the most that any asked for.
-std::int64_t Roster::patience(const Instance& instance) {
+std::int64_t Roster::patience(const Instance& instance) const {
   std::int64_t listed = 0, any = 0;
   for (const auto& place : instance.places) {
     const auto one = std::max(place.ttl_ms, min_ttl_ms) + place.lag_ms;
     any = std::max(any, one);
-    if (place.listed) listed = std::max(listed, one);
+    if (is_listed(place)) listed = std::max(listed, one);
   }
   return listed != 0 ? listed : any;
 }
 
-Roster::Freshness Roster::freshness(const Instance& instance, Now now) {
+Roster::Freshness Roster::freshness(const Instance& instance, Now now) const {
   if (instance.provisional || instance.gone || instance.record.state == InstanceState::ended) return Freshness::hidden;
   const auto age = now.monotonic_ms - instance.advanced_ms;
-  if (age <= patience(instance)) return Freshness::live;
-  return age <= 2 * patience(instance) ? Freshness::stale : Freshness::hidden;
+  const auto patient_ms = patience(instance);
+  if (age <= patient_ms) return Freshness::live;
+  return age <= 2 * patient_ms ? Freshness::stale : Freshness::hidden;
 }
 
 /// Listed by a backend without lag, which nobody on another machine can write to.
-bool Roster::is_here(const Instance& instance) {
+bool Roster::is_here(const Instance& instance) const {
   return std::any_of(instance.places.begin(), instance.places.end(),
-                     [](const Place& place) { return place.listed && place.lag_ms == 0; });
+                     [this](const Place& place) { return place.lag_ms == 0 && is_listed(place); });
 }
 
 /// Our own records never; of our own device only another host that is known to run beside us.
@@ -224,36 +256,47 @@ bool Roster::is_local(const SessionEntry& session) const {
                                                     [&](const std::string& id) { return local_.contains(id); });
 }
 
-void Roster::refresh_dialable(Instance& instance) const {
-  const bool here = is_here(instance) || (!reader_.machine.empty() && instance.record.machine == reader_.machine);
+bool Roster::is_on_this_machine(const Instance& instance) const {
+  return is_here(instance) || (!reader_.machine.empty() && instance.record.machine == reader_.machine);
+}
+
+void Roster::refresh_dialable(Instance& instance) {
+  const bool here = is_on_this_machine(instance);
   if (instance.dialable && instance.dialable_here == here) return;
   instance.dialable = std::make_shared<const std::vector<Endpoint>>(dialable(instance.record.endpoints, here));
   instance.dialable_here = here;
+  instance.version = ++versions_;
 }
 
 /// Where a session stands in time. It moves when it was used again, and that a good deal later: two that are busy at
 /// once do not change places with every beat. A clock that runs ahead must not hold the top for years.
-std::int64_t Roster::rank_of(const SessionEntry& session, Now now) const {
-  const auto used_ms = std::min(session.updated_at_ms, now.wall_ms);
-  const auto it = index_.find(session.id);
-  if (it == index_.end()) return used_ms;
-  const auto stands_ms = ranks_[it->second];
-  if (rows_[it->second].updated_at_ms == session.updated_at_ms) return stands_ms;
+std::int64_t Roster::rank_of(const Candidate& candidate, Now now) const {
+  const auto used_ms = std::min(candidate.session->updated_at_ms, now.wall_ms);
+  if (candidate.place == IdIndex::none) return used_ms;
+  const auto stands_ms = standings_[candidate.place].rank_ms;
+  if (candidate.same || rows_[candidate.place].updated_at_ms == candidate.session->updated_at_ms) return stands_ms;
   return used_ms - stands_ms >= settle_ms || stands_ms - used_ms >= settle_ms ? used_ms : stands_ms;
 }
 
 std::vector<Roster::Candidate> Roster::claims(Now now) {
   std::vector<Candidate> all(1);  // 0 is nobody
+  all.reserve(rows_.size() + 2);
+  changes_ms_ = std::numeric_limits<std::int64_t>::max();
   for (auto& [key, instance] : instances_) {
     const auto fresh = freshness(instance, now);
     if (!is_shown(instance, fresh)) continue;
+    const auto patient_ms = patience(instance);
+    for (const auto after_ms : {patient_ms * 2 / 3, patient_ms, patient_ms * 2}) {
+      const auto at = instance.advanced_ms + after_ms + 1;
+      if (at > now.monotonic_ms) changes_ms_ = std::min(changes_ms_, at);
+    }
     refresh_dialable(instance);
     if (instance.dialable->empty()) continue;
     // Not stale yet, but no match for one who speaks.
-    const bool silent = now.monotonic_ms - instance.advanced_ms > (patience(instance) * 2) / 3;
+    const bool silent = now.monotonic_ms - instance.advanced_ms > patient_ms * 2 / 3;
     for (const auto& session : instance.record.sessions) {
       if (all.size() > max_claims) return all;
-      if (!is_local(session)) all.push_back({&instance, &session, fresh == Freshness::stale, silent, false, 0, 0});
+      if (!is_local(session)) all.push_back({&instance, &session, fresh == Freshness::stale, silent});
     }
   }
   return all;
@@ -287,34 +330,70 @@ Roster::Candidate Roster::settle(std::vector<Candidate>& all, const Candidate& f
 
 std::vector<Roster::Candidate> Roster::derive(Now now) {
   auto all = claims(now);
-  std::unordered_map<std::string_view, std::uint32_t> first;
+  const auto id_at = [&all](std::uint32_t place) -> std::string_view { return all[place].session->id; };
+  claimed_.reset(all.size());
+  std::vector<std::uint32_t> first;
   first.reserve(all.size());
   for (std::uint32_t i = 1; i < all.size(); ++i) {
-    const auto [it, added] = first.try_emplace(all[i].session->id, i);
-    if (added) continue;
-    all[i].next = all[it->second].next;
-    all[it->second].next = i;
+    all[i].hash = IdIndex::hash_of(all[i].session->id);
+    const auto [at, added] = claimed_.add(all[i].session->id, all[i].hash, i, id_at);
+    if (added) {
+      first.push_back(i);
+    } else {
+      all[i].next = std::exchange(all[at].next, i);
+    }
   }
   std::vector<Candidate> chosen;
   chosen.reserve(first.size());
-  for (const auto& [id, at] : first) {
+  for (const auto at : first) {
     chosen.push_back(all[at].next == 0 ? all[at] : settle(all, all[at]));
-    chosen.back().rank_ms = rank_of(*chosen.back().session, now);
+    auto& one = chosen.back();
+    one.place = place_of(one.session->id, one.hash);
+    one.same = is_same(one);
+    one.rank_ms = rank_of(one, now);
   }
-  std::sort(chosen.begin(), chosen.end(), [](const Candidate& a, const Candidate& b) {
-    return std::tie(b.rank_ms, a.instance->record.device_id, a.session->id) <
-           std::tie(a.rank_ms, b.instance->record.device_id, b.session->id);
-  });
-  return chosen;
+  return in_order(std::move(chosen));
 }
 
-bool Roster::same(const RemoteSession& row, const Candidate& candidate) {
+/// Rows that stay what they were stand in order already: only the others are sorted.
+std::vector<Roster::Candidate> Roster::in_order(std::vector<Candidate> chosen) const {
+  const auto before = [](const Candidate& a, const Candidate& b) {
+    return std::tie(b.rank_ms, a.instance->record.device_id, a.session->id) <
+           std::tie(a.rank_ms, b.instance->record.device_id, b.session->id);
+  };
+  std::vector<std::uint32_t> standing(rows_.size(), IdIndex::none);
+  std::vector<Candidate> stay, move, out;
+  for (std::uint32_t i = 0; i < chosen.size(); ++i) {
+    const auto& one = chosen[i];
+    if (one.same && one.rank_ms == standings_[one.place].rank_ms) {
+      standing[one.place] = i;
+    } else {
+      move.push_back(one);
+    }
+  }
+  stay.reserve(chosen.size() - move.size());
+  for (const auto i : standing) {
+    if (i != IdIndex::none) stay.push_back(chosen[i]);
+  }
+  if (move.empty()) return stay;
+  std::sort(move.begin(), move.end(), before);
+  if (stay.empty()) return move;
+  out.reserve(chosen.size());
+  std::merge(stay.begin(), stay.end(), move.begin(), move.end(), std::back_inserter(out), before);
+  return out;
+}
+
+bool Roster::is_same(const Candidate& candidate) const {
+  if (candidate.place == IdIndex::none) return false;
+  const auto& row = rows_[candidate.place];
+  if (row.stale != candidate.stale || row.contested != candidate.contested) return false;
+  const auto& stands = standings_[candidate.place];
+  if (stands.version == candidate.instance->version && stands.session == candidate.session) return true;
   const auto& record = candidate.instance->record;
   const auto& session = *candidate.session;
-  return row.session_id == session.id && row.instance_id == record.instance_id && row.device_id == record.device_id &&
+  return row.instance_id == record.instance_id && row.device_id == record.device_id &&
          row.device_name == record.device_name && row.title == session.title && row.status == session.status &&
-         row.needs_input == session.needs_input && row.stale == candidate.stale &&
-         row.contested == candidate.contested && row.updated_at_ms == session.updated_at_ms &&
+         row.needs_input == session.needs_input && row.updated_at_ms == session.updated_at_ms &&
          (row.endpoints == candidate.instance->dialable || *row.endpoints == *candidate.instance->dialable);
 }
 
@@ -339,31 +418,68 @@ RemoteSession Roster::make_row(const Candidate& candidate) {
 
 bool Roster::refresh(Now now) {
   mind_gap(now);
+  if (!dirty_ && now.monotonic_ms < changes_ms_) return false;
+  dirty_ = false;
   const auto chosen = derive(now);
-  if (std::equal(rows_.begin(), rows_.end(), chosen.begin(), chosen.end(), &same)) return false;
-  std::vector<RemoteSession*> kept(chosen.size(), nullptr);
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    const auto it = index_.find(chosen[i].session->id);
-    if (it != index_.end() && same(rows_[it->second], chosen[i])) kept[i] = &rows_[it->second];
+  bool changed = chosen.size() != rows_.size();
+  standings_.resize(chosen.size());
+  for (std::uint32_t i = 0; i < chosen.size(); ++i) {
+    const auto& one = chosen[i];
+    changed = changed || !one.same || one.place != i;
+    standings_[i] = {one.rank_ms, one.instance->version, one.session};
   }
-  index_.clear();  // its keys are the texts of the rows that are moved now
-  ranks_.clear();
+  if (!changed) return false;
   std::vector<RemoteSession> rows;
   rows.reserve(chosen.size());
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    rows.push_back(kept[i] != nullptr ? std::move(*kept[i]) : make_row(chosen[i]));
-    ranks_.push_back(chosen[i].rank_ms);
-  }
+  for (const auto& one : chosen) rows.push_back(one.same ? std::move(rows_[one.place]) : make_row(one));
   rows_ = std::move(rows);
-  index_.reserve(rows_.size());
-  for (std::uint32_t i = 0; i < rows_.size(); ++i) index_.emplace(rows_[i].session_id, i);
+  index_.reset(rows_.size());
+  const auto id_at = [this](std::uint32_t place) -> std::string_view { return rows_[place].session_id; };
+  for (std::uint32_t i = 0; i < rows_.size(); ++i) index_.add(rows_[i].session_id, chosen[i].hash, i, id_at);
   ++revision_;
   return true;
 }
 
+std::uint32_t Roster::place_of(std::string_view session_id, IdIndex::Hash hash) const {
+  return index_.find(session_id, hash,
+                     [this](std::uint32_t place) -> std::string_view { return rows_[place].session_id; });
+}
+
 const RemoteSession* Roster::find(std::string_view session_id) const {
-  const auto it = index_.find(session_id);
-  return it == index_.end() ? nullptr : &rows_[it->second];
+  const auto at = place_of(session_id, IdIndex::hash_of(session_id));
+  return at == IdIndex::none ? nullptr : &rows_[at];
+}
+
+std::optional<RemoteSession> Roster::host_of(std::string_view device_id, Now now) const {
+  struct Host {
+    const Instance* instance = nullptr;
+    std::int64_t used_ms = -1;
+  };
+  Host best;
+  for (const auto& [key, instance] : instances_) {
+    const auto& record = instance.record;
+    if (record.device_id != device_id || record.state != InstanceState::live) continue;
+    const auto fresh = freshness(instance, now);
+    if (fresh != Freshness::live || !is_shown(instance, fresh)) continue;
+    if (dialable(record.endpoints, is_on_this_machine(instance)).empty()) continue;
+    Host one{&instance, 0};
+    for (const auto& session : record.sessions) one.used_ms = std::max(one.used_ms, session.updated_at_ms);
+    const auto& its_id = record.instance_id;
+    if (best.instance == nullptr ||
+        std::tie(best.used_ms, best.instance->record.instance_id) < std::tie(one.used_ms, its_id)) {
+      best = one;
+    }
+  }
+  if (best.instance == nullptr) return std::nullopt;
+  const auto& record = best.instance->record;
+  RemoteSession row;
+  row.device_id = record.device_id;
+  row.device_name = record.device_name;
+  row.instance_id = record.instance_id;
+  row.dialable = true;
+  row.endpoints =
+      std::make_shared<const std::vector<Endpoint>>(dialable(record.endpoints, is_on_this_machine(*best.instance)));
+  return row;
 }
 
 std::int64_t Roster::next_change_ms(Now now) const {
@@ -416,7 +532,7 @@ std::vector<Device> Roster::devices(Now now) const {
 
 std::vector<Record> Roster::own_others(std::string_view backend) const {
   std::vector<Record> out;
-  const auto lists = [&](const Place& place) { return place.listed && sources_[place.backend].name == backend; };
+  const auto lists = [&](const Place& place) { return is_listed(place) && sources_[place.backend].name == backend; };
   for (const auto& [key, instance] : instances_) {
     const auto& record = instance.record;
     if (is_own(record) && record.instance_id != reader_.instance_id && !reader_.machine.empty() &&

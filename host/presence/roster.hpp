@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "presence/id_index.hpp"
 #include "presence/record.hpp"
 
 namespace lectern::presence {
@@ -87,6 +89,9 @@ class Roster {
   [[nodiscard]] const std::vector<RemoteSession>& rows() const { return rows_; }
   /// The row of that session, null when there is none. O(1). Valid until the next refresh.
   [[nodiscard]] const RemoteSession* find(std::string_view session_id) const;
+  /// Where that device is reached, as a row without a session: of its live hosts that may be dialled the one that was
+  /// used last. Empty when there is none.
+  [[nodiscard]] std::optional<RemoteSession> host_of(std::string_view device_id, Now now) const;
   [[nodiscard]] std::uint64_t revision() const { return revision_; }
   /// When the rows may change by time alone, on the monotonic clock; max when never.
   [[nodiscard]] std::int64_t next_change_ms(Now now) const;
@@ -110,7 +115,7 @@ class Roster {
   struct Place {
     std::uint32_t backend = 0;
     std::int64_t lag_ms = 0, ttl_ms = 0;
-    bool listed = false, was_listed = false;  // in its last snapshot, in the one before
+    std::uint64_t round = 0;  // of the last snapshot that had it
   };
   struct Instance {
     Record record;
@@ -122,34 +127,51 @@ class Roster {
     std::vector<Place> places;
     bool dialable_here = false;  // for what `dialable` was made
     std::shared_ptr<const std::vector<Endpoint>> dialable;
+    std::uint64_t version = 0;  // of what rows are made of here; none is used twice
   };
   struct Candidate {
     const Instance* instance = nullptr;
     const SessionEntry* session = nullptr;
     bool stale = false, silent = false, contested = false;
     std::uint32_t next = 0;  // the next that claims this session, in an array from 1
+    IdIndex::Hash hash = 0;
+    std::uint32_t place = IdIndex::none;  // of its row as it stands
+    bool same = false;                    // that row is what it would be made anew
     std::int64_t rank_ms = 0;
+  };
+  /// What a row was made of, and where it stands.
+  struct Standing {
+    std::int64_t rank_ms = 0;
+    std::uint64_t version = 0;
+    const SessionEntry* session = nullptr;  // compared only, while the version is
   };
   /// A text that was parsed before, told by its hash; `key` is empty when it was rejected.
   struct Known {
     std::size_t hash = 0, size = 0;
     std::uint64_t round = 0;  // of the last snapshot that had it
     std::string key, reason;
+    Instance* instance = nullptr;  // that of `key`; good while erased_ is `erased`
+    std::uint64_t erased = 0;
   };
 
-  [[nodiscard]] static std::int64_t patience(const Instance& instance);
-  [[nodiscard]] static Freshness freshness(const Instance& instance, Now now);
-  [[nodiscard]] static bool is_here(const Instance& instance);
-  [[nodiscard]] static bool same(const RemoteSession& row, const Candidate& candidate);
+  [[nodiscard]] bool is_listed(const Place& place) const { return place.round == sources_[place.backend].round; }
+  [[nodiscard]] std::int64_t patience(const Instance& instance) const;
+  [[nodiscard]] Freshness freshness(const Instance& instance, Now now) const;
+  [[nodiscard]] bool is_here(const Instance& instance) const;
+  [[nodiscard]] bool is_same(const Candidate& candidate) const;
   [[nodiscard]] static RemoteSession make_row(const Candidate& candidate);
   [[nodiscard]] bool is_own(const Record& record) const { return record.device_id == reader_.device_id; }
   [[nodiscard]] bool is_shown(const Instance& instance, Freshness fresh) const;
   [[nodiscard]] bool is_local(const SessionEntry& session) const;
-  [[nodiscard]] std::int64_t rank_of(const SessionEntry& session, Now now) const;
+  [[nodiscard]] std::uint32_t place_of(std::string_view session_id, IdIndex::Hash hash) const;
+  [[nodiscard]] std::int64_t rank_of(const Candidate& candidate, Now now) const;
   [[nodiscard]] std::vector<Candidate> claims(Now now);
   static Candidate settle(std::vector<Candidate>& all, const Candidate& first);
   [[nodiscard]] std::vector<Candidate> derive(Now now);
-  void refresh_dialable(Instance& instance) const;
+  [[nodiscard]] std::vector<Candidate> in_order(std::vector<Candidate> chosen) const;
+  [[nodiscard]] bool is_on_this_machine(const Instance& instance) const;
+  void refresh_dialable(Instance& instance);
+  Instance* instance_of(Known& known);
   bool take(Record record, std::int64_t lag_ms, Now now);
   void touch(Instance& instance, std::uint32_t backend, std::int64_t lag_ms, std::int64_t ttl_ms, Now now);
   std::uint32_t index_of(const std::string& backend);
@@ -165,14 +187,21 @@ class Roster {
     std::unordered_map<std::string, Known> known;  // by origin
     std::vector<Rejected> rejected;
     std::uint64_t round = 0;
+    std::size_t listed = 0;  // instances in that round
   };
   std::vector<Source> sources_;
   std::vector<Rejected> rejected_;
   std::vector<RemoteSession> rows_;
-  std::vector<std::int64_t> ranks_;                            // of rows_
-  std::unordered_map<std::string_view, std::uint32_t> index_;  // of rows_, whose texts the keys are
+  std::vector<Standing> standings_;  // of rows_
+  IdIndex index_, claimed_;          // of rows_; what derive() works with
+  std::uint64_t versions_ = 0;
   std::uint64_t revision_ = 0;
   std::int64_t looked_ms_ = -1;  // monotonic, of the last call that looked
+  // What the rows are made of has changed since the last refresh, or will have by then; else there is nothing to do.
+  bool dirty_ = true;
+  std::int64_t changes_ms_ = 0;
+  std::uint64_t erased_ = 0;     // how often instances were forgotten: pointers to them hold as long as it stays
+  std::int64_t forgot_ms_ = -1;  // monotonic
 };
 
 }  // namespace lectern::presence

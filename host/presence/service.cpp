@@ -281,6 +281,14 @@ Result<RemoteSession> Service::find(std::string_view session_id) const {
   return fail(404, "remote_session_not_found", "no other device offers session " + text::label(session_id, 128));
 }
 
+Result<RemoteSession> Service::host_of(std::string_view device_id) const {
+  const std::scoped_lock lock(state_->mutex);
+  if (auto row = state_->roster.host_of(device_id, now())) return std::move(*row);
+  return fail(404, "remote_device_not_found",
+              "no host of device " + text::label(device_id, 128) + " runs now that this one may dial",
+              "'lectern devices' lists those that were heard of");
+}
+
 std::vector<BackendReport> Service::backends() const {
   const std::scoped_lock lock(state_->mutex);
   std::vector<BackendReport> out;

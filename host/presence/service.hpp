@@ -59,6 +59,8 @@ class Service {
   [[nodiscard]] std::vector<RemoteSession> remote_sessions() const;
   /// [any] 404 `remote_session_not_found`.
   [[nodiscard]] Result<RemoteSession> find(std::string_view session_id) const;
+  /// [any] Where a device is reached, with or without sessions: a row without a session. 404 `remote_device_not_found`.
+  [[nodiscard]] Result<RemoteSession> host_of(std::string_view device_id) const;
   /// [any] Body of GET /api/v1/presence:
   /// {"sessions":[…],"devices":[…],"backends":[…],"rejected":[…],"clashes":[…],"revision":n}.
   [[nodiscard]] std::string json() const;

@@ -203,6 +203,14 @@ Result<Blob> BlobStore::get(std::string_view sha256) const {
   return read;
 }
 
+const fs::path& BlobStore::directory() const {
+  return state_->directory;
+}
+
+Workers& BlobStore::workers() const {
+  return *state_->workers;
+}
+
 void BlobStore::collect(const fs::path& directory, int days) {
   const auto limit = fs::file_time_type::clock::now() - std::chrono::hours(24) * days;
   std::error_code problem;

@@ -48,6 +48,9 @@ class BlobStore {
   [[nodiscard]] Result<Blob> get(std::string_view sha256) const;
   /// [any] The blob if it is in memory; null bytes otherwise. Never touches the disk.
   [[nodiscard]] Blob cached(std::string_view sha256) const;
+  /// [any] Where things lie that are kept as long as blobs, and who writes them.
+  [[nodiscard]] const std::filesystem::path& directory() const;
+  [[nodiscard]] Workers& workers() const;
   /// [worker] Deletes blobs under `directory` that nobody put or read for `days`.
   static void collect(const std::filesystem::path& directory, int days);
 

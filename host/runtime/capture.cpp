@@ -1,6 +1,9 @@
 #include "runtime/capture.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "runtime/whole_output.hpp"
 
 namespace lectern::runtime {
 namespace {
@@ -29,12 +32,21 @@ bool Capture::heard(const ModelEvent& event, std::uint64_t execution) {
   const auto name = models_.state_at(event.model_id, "_model_name", place);
   if (name.as_string() == nullptr || *name.as_string() != "OutputModel") return false;
   const bool ended = std::erase_if(open_, of_model) > 0;
-  if (msg_id->as_string()->empty()) return ended;
+  if (msg_id->as_string()->empty()) {
+    if (ended) outputs_.settle(event.model_id);
+    return ended;
+  }
   // What it has by now may be the kernel's own doing, or a viewer's: it goes on from there.
+  auto whole = outputs_.take_whole(event.model_id);
   outputs_.erase(event.model_id);
   if (const auto held = models_.state_at(event.model_id, "outputs", place); held.is_array()) {
-    outputs_.load(event.model_id, std::make_shared<const std::string>(json::write(held)));
+    auto text = std::make_shared<const std::string>(json::write(held));
+    // The file goes on for as long as a notice among the outputs names it.
+    const bool named = whole && text->find(whole->file().filename().string()) != std::string::npos;
+    outputs_.load(event.model_id, std::move(text));
+    if (named) outputs_.give_whole(event.model_id, std::move(whole));
   }
+  if (whole) whole->discard();
   open_.push_back({event.model_id, execution});
   return false;
 }

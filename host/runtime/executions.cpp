@@ -40,6 +40,7 @@ Result<std::vector<Execution>> Executions::enqueue(std::vector<CellRun> runs, st
     // A run without a cell has nothing that a second one could replace.
     if (same != waiting_.end() && !run.cell_id.empty()) {
       same->code = std::move(run.code);
+      if (hooks_.recoded) hooks_.recoded(*same);
       result.push_back(*same);
       continue;
     }
@@ -58,6 +59,18 @@ Result<std::vector<Execution>> Executions::enqueue(std::vector<CellRun> runs, st
   for (const auto& execution : fresh) hooks_.changed(execution, {});
   next();
   return result;
+}
+
+void Executions::go_on(std::optional<Execution> running, std::uint64_t last_number, std::vector<Execution> waiting) {
+  running_ = std::move(running);
+  next_number_ = last_number + 1;
+  next_batch_ = running_ ? running_->batch + 1 : 1;  // what was asked for before is of no batch of ours
+  for (auto& execution : waiting) {
+    execution.number = next_number_++;
+    execution.status = RunStatus::queued;
+    next_batch_ = std::max(next_batch_, execution.batch + 1);
+    waiting_.push_back(std::move(execution));
+  }
 }
 
 void Executions::set_ready(bool ready) {

@@ -46,6 +46,8 @@ class Executions {
     /// A run changed its status or got its count: a cell-op. `reason` says why for cancelled ones and for errors that
     /// are not the code's own; empty otherwise.
     std::function<void(const Execution&, std::string_view reason)> changed;
+    /// One that waits will run other code than was asked for first. May be absent.
+    std::function<void(const Execution&)> recoded = {};
   };
   explicit Executions(Hooks hooks);
 
@@ -53,6 +55,9 @@ class Executions {
   /// 429 `queue_full` past max_waiting: nothing queued then. The result has one entry per run asked for.
   /// Unless `stop_on_error`, the batch goes on after a run that fails; an interrupt ends it all the same.
   Result<std::vector<Execution>> enqueue(std::vector<CellRun> runs, std::string by, bool stop_on_error = true);
+  /// Of a kernel that an earlier host started, before anything is queued: `running` still runs in it, if anything does,
+  /// `waiting` comes next, and numbers begin above `last_number`, those of `waiting` too.
+  void go_on(std::optional<Execution> running, std::uint64_t last_number, std::vector<Execution> waiting = {});
   /// The kernel can take work: the queue moves. While it cannot (starting, restarting), runs wait.
   void set_ready(bool ready);
 

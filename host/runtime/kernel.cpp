@@ -1,20 +1,48 @@
 #include "runtime/kernel.hpp"
 
+#include <utility>
+
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "runtime/hub.hpp"
 
 namespace lectern::runtime {
 namespace {
 
-std::string options_json(const StartOptions& options) {
+std::string options_json(const StartOptions& options, bool keep) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object();
   if (!options.cwd.empty()) writer.member("cwd", std::string_view(options.cwd));
   writer.key("env").begin_object();
   for (const auto& [name, value] : options.env) writer.member(name, std::string_view(value));
-  writer.end_object().end_object();
+  writer.end_object();
+  if (keep) writer.member("keep", std::string_view(options.keep));
+  if (keep && options.take_up) {
+    writer.key("take_up").begin_object().member("life", options.life);
+    if (options.running != 0) writer.member("running", options.running);
+    writer.end_object();
+  }
+  writer.end_object();
   return out;
+}
+
+/// A runtime in a process of its own ends with it, and so does whatever came of it: it could promise, not keep.
+bool can_keep(const plugin::Runtime& runtime, const StartOptions& options) {
+  if (options.keep.empty() || runtime.generation()->remote() != nullptr) return false;
+  if (!options.prepare) return true;
+  const auto ready = options.prepare();
+  if (!ready) log::warning("runtime", "a kernel will end with the host: " + ready.error().message);
+  return ready.has_value();
+}
+
+Status start_with(plugin::Runtime& runtime, std::uint64_t number, const std::string& name,
+                  const StartOptions& options) {
+  const bool keep = can_keep(runtime, options);
+  if (options.take_up && !keep) {
+    return fail(409, "not_kept", runtime.id() + " runs in a process of its own and takes no kernel up");
+  }
+  return runtime.start(number, name, options_json(options, keep));
 }
 
 }  // namespace
@@ -40,7 +68,11 @@ std::string_view kernel_state_name(KernelState state) {
 }
 
 Kernel::Kernel(Hub& hub, Loop& loop, OnEvents on_events)
-    : hub_(hub), loop_(loop), on_events_(std::move(on_events)), alive_(std::make_shared<bool>(true)) {}
+    : hub_(hub),
+      loop_(loop),
+      on_events_(std::move(on_events)),
+      left_(std::make_shared<bool>(false)),
+      alive_(std::make_shared<bool>(true)) {}
 
 Kernel::~Kernel() {
   *alive_ = false;
@@ -59,18 +91,18 @@ Status Kernel::start(const KernelInfo& which, const StartOptions& options, Uniqu
   number_ = hub_.attach(mailbox_);
   // The callable is shared because workers take copies of nothing: it is called once, on the loop.
   auto answer = std::make_shared<UniqueFunction<void(Status)>>(std::move(done));
-  hub_.submit([this, &hub = hub_, &loop = loop_, number = number_, alive = alive_, answer, plugin_id = which.plugin,
-               name = which.kernel, text = options_json(options)] {
+  hub_.submit([this, &hub = hub_, &loop = loop_, number = number_, alive = alive_, left = left_, answer,
+               plugin_id = which.plugin, name = which.kernel, options] {
     auto runtime = hub.runtime(plugin_id);
     Status started;
     if (!runtime) {
       started = fail(runtime.error());
     } else {
-      started = (*runtime)->start(number, name, text);
+      started = start_with(**runtime, number, name, options);
     }
-    loop.post([this, &hub, number, alive, answer, started, runtime = runtime ? *runtime : nullptr] {
+    loop.post([this, &hub, number, alive, left, answer, started, runtime = runtime ? *runtime : nullptr] {
       if (!*alive) {
-        if (started) (void)runtime->shutdown(number);
+        if (started && !*left) (void)runtime->shutdown(number);
         return;
       }
       if (started) {
@@ -84,6 +116,13 @@ Status Kernel::start(const KernelInfo& which, const StartOptions& options, Uniqu
     });
   });
   return {};
+}
+
+void Kernel::leave() {
+  *left_ = true;
+  if (mailbox_) mailbox_->close();
+  if (number_ != 0) hub_.detach(std::exchange(number_, 0));
+  runtime_.reset();
 }
 
 void Kernel::drain() {

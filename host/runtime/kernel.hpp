@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,12 @@ std::string_view kernel_state_name(KernelState state);
 struct StartOptions {
   std::string cwd;                                       // absolute; empty = the host's own
   std::vector<std::pair<std::string, std::string>> env;  // added to the host's
+
+  // Of a kernel that is to outlive the host; docs/runtimes.md.
+  std::string keep;                 // a folder for its plugin; empty: it ends with the host
+  std::function<Status()> prepare;  // [worker] makes that folder, before the plugin hears of it; may be empty
+  bool take_up = false;             // the one that was kept there, in place of a new one
+  std::uint64_t life = 0, running = 0;
 };
 
 class Kernel {
@@ -55,6 +62,9 @@ class Kernel {
   Status request(std::uint64_t request, std::string_view kind, std::string_view content_json);
   Status comm(const plugin::CommMessage& message);
 
+  /// The kernel goes on without this object, which is of no use any more: its plugin promised to keep it.
+  void leave();
+
   /// From the success of start until the event that says it was shut down; a kernel that died by itself counts, because
   /// it can be restarted.
   [[nodiscard]] bool attached() const { return runtime_ != nullptr; }
@@ -69,6 +79,7 @@ class Kernel {
   std::uint64_t number_ = 0;  // 0 = none
   std::shared_ptr<Mailbox> mailbox_;
   std::shared_ptr<plugin::Runtime> runtime_;  // shared with every kernel of that plugin
+  std::shared_ptr<bool> left_;                // by leave(): what starts is not shut down
   std::shared_ptr<bool> alive_;               // false once this object is gone: what was posted looks at it
 };
 

@@ -40,6 +40,15 @@ class LoadedOutputs {
   [[nodiscard]] bool looked_at() const { return looked_at_; }
   /// [reactor] Needs looked_at().
   [[nodiscard]] const std::vector<Text>& shown() const { return shown_; }
+  /// [reactor] Looks again when somebody asks next, where what is shown is as large as what it is made of: then it is
+  /// cheap to make, and dear to keep. Only while nobody but its cell has it.
+  void forget() {
+    std::size_t bytes = 0;
+    for (const auto& one : shown_) bytes += one->size();
+    if (!looked_at_ || bytes * 2 < json_.size()) return;
+    shown_ = {};
+    looked_at_ = asked_ = false;
+  }
   /// [reactor] True at the first call: one worker is enough.
   bool ask() { return !looked_at_ && !std::exchange(asked_, true); }
 

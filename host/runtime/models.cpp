@@ -347,6 +347,33 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
   return write;
 }
 
+void join(ClientWrite& earlier, ClientWrite later) {
+  auto& to = earlier.event;
+  auto state = *to.message.find("state")->as_object();
+  auto paths = *to.message.find("buffer_paths")->as_array();
+  const auto& new_state = *later.event.message.find("state")->as_object();
+  const auto& new_paths = *later.event.message.find("buffer_paths")->as_array();
+  const auto root_of = [](const json::Value& path) { return *path.as_array()->front().as_string(); };
+  const auto replaced = [&](const std::string& key) {
+    return std::any_of(new_state.begin(), new_state.end(), [&](const auto& entry) { return entry.first == key; }) ||
+           std::any_of(new_paths.begin(), new_paths.end(), [&](const auto& path) { return root_of(path) == key; });
+  };
+  std::erase_if(state, [&](const auto& entry) { return replaced(entry.first); });
+  for (std::size_t i = paths.size(); i-- > 0;) {
+    if (!replaced(root_of(paths[i]))) continue;
+    paths.erase(paths.begin() + static_cast<std::ptrdiff_t>(i));
+    to.buffers.erase(to.buffers.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  state.insert(state.end(), new_state.begin(), new_state.end());
+  paths.insert(paths.end(), new_paths.begin(), new_paths.end());
+  to.buffers.insert(to.buffers.end(), later.event.buffers.begin(), later.event.buffers.end());
+  to.revision = later.event.revision;
+  to.message.set("state", std::move(state));
+  to.message.set("buffer_paths", std::move(paths));
+  earlier.to_kernel.buffers = to.buffers;
+  earlier.to_kernel.data = json::write(to.message);  // the same three members
+}
+
 std::optional<ModelEvent> ModelStore::host_write(std::string_view model_id, std::string_view key, json::Value value) {
   auto* model = find(model_id);
   if (model == nullptr) return std::nullopt;

@@ -52,6 +52,10 @@ struct ClientWrite {
   CommMessage to_kernel;
 };
 
+/// Makes two updates of one model and one writer one: the later one's keys, with their buffers, replace the earlier
+/// one's.
+void join(ClientWrite& earlier, ClientWrite later);
+
 class ModelStore {
  public:
   explicit ModelStore(ModelLimits limits = {});

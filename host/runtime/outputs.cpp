@@ -4,11 +4,13 @@
 #include <optional>
 #include <utility>
 
+#include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "lectern/sdk/json_slice.hpp"
 #include "runtime/output_text.hpp"
 #include "runtime/terminal.hpp"
+#include "runtime/whole_output.hpp"
 
 namespace lectern::runtime {
 namespace slice = sdk::json;
@@ -40,10 +42,10 @@ struct OutputStore::Cell {
   std::vector<Output> outputs;
   std::size_t known = 0;  // so many of them the viewers have
   std::size_t bytes = 0;
-  bool full = false;
-  bool clear_next = false;  // clear_output(wait=True)
-  bool cleared = false;     // viewers do not know yet
-  bool changed = false;     // is in changed_
+  std::unique_ptr<WholeOutput> whole;  // it says more than it shows
+  bool clear_next = false;             // clear_output(wait=True)
+  bool cleared = false;                // viewers do not know yet
+  bool changed = false;                // is in changed_
 };
 
 OutputStore::OutputStore(BlobStore& blobs, OutputLimits limits) : blobs_(blobs), limits_(limits) {}
@@ -95,6 +97,12 @@ void OutputStore::looked_at(LoadedOutputs& loaded, LoadedOutputs::Look look) {
   loaded.take(std::move(look.shown));
 }
 
+void OutputStore::forget_looks() {
+  for (auto& [id, cell] : cells_) {
+    if (cell->loaded && cell->loaded.use_count() == 1) cell->loaded->forget();
+  }
+}
+
 const std::vector<Text>& OutputStore::look(LoadedOutputs& loaded) {
   if (!loaded.looked_at()) looked_at(loaded, loaded.look(blobs_, limits_.blob_over));
   return loaded.shown();
@@ -129,7 +137,9 @@ void OutputStore::wipe(Cell& cell) {
   cell.loaded.reset();
   cell.outputs.clear();
   cell.known = cell.bytes = 0;
-  cell.full = cell.clear_next = false;
+  if (cell.whole) cell.whole->discard();
+  cell.whole.reset();
+  cell.clear_next = false;
   if (!had) return;
   cell.cleared = true;
   note_changed(cell);
@@ -147,6 +157,21 @@ void OutputStore::clear(std::string_view cell_id, bool wait) {
   }
 }
 
+void OutputStore::settle(std::string_view cell_id) {
+  auto* target = find(cell_id);
+  if (target == nullptr || !target->whole) return;
+  tell_trouble(*target);
+}
+
+std::unique_ptr<WholeOutput> OutputStore::take_whole(std::string_view cell_id) {
+  auto* target = find(cell_id);
+  return target == nullptr ? nullptr : std::move(target->whole);
+}
+
+void OutputStore::give_whole(std::string_view cell_id, std::unique_ptr<WholeOutput> whole) {
+  cell(cell_id).whole = std::move(whole);
+}
+
 void OutputStore::erase(std::string_view cell_id) {
   auto* target = find(cell_id);
   if (target == nullptr) return;
@@ -155,20 +180,40 @@ void OutputStore::erase(std::string_view cell_id) {
   cells_.erase(std::string(cell_id));
 }
 
-/// False when the cell takes no more; says so in the cell, once.
-bool OutputStore::admit(Cell& cell, std::size_t bytes) {
-  if (cell.full) return false;
-  if (cell.bytes + bytes <= limits_.cell_bytes && cell.outputs.size() < limits_.cell_outputs) {
-    cell.bytes += bytes;
-    return true;
+/// How many bytes more the cell shows.
+std::size_t OutputStore::room(const Cell& cell) const {
+  if (cell.whole || cell.outputs.size() >= limits_.cell_outputs) return 0;
+  return limits_.cell_bytes - std::min(cell.bytes, limits_.cell_bytes);
+}
+
+void OutputStore::notice(Cell& cell, const std::string& words) {
+  Output output;
+  output.shown = std::make_shared<const std::string>(stream_output("stderr", "\n[Lectern: " + words + "]\n"));
+  append(cell, std::move(output));
+}
+
+/// The cell shows no more: what it shows by now goes into the file, then `rest` and all that follows.
+void OutputStore::keep_whole(Cell& cell, std::string_view rest) {
+  if (!cell.whole) {
+    const auto name = text::to_hex(crypto::random_bytes(16)) + ".txt";
+    cell.whole = std::make_unique<WholeOutput>(blobs_.directory() / "whole" / name, blobs_.workers());
+    for (const auto& output : cell.outputs) {
+      cell.whole->add(output.terminal ? output.terminal->text() : *output.shown + "\n");
+    }
+    notice(cell, "this cell's output passed " + std::to_string(limits_.cell_bytes >> 20) + " MiB or " +
+                     std::to_string(limits_.cell_outputs) +
+                     " pieces. What follows is not shown; all of it is kept, until the cell runs again, in " +
+                     cell.whole->file().string());
   }
-  cell.full = true;
-  Output notice;
-  notice.shown = std::make_shared<const std::string>(stream_output(
-      "stderr", "\n[Lectern: this cell's output passed " + std::to_string(limits_.cell_bytes >> 20) + " MiB or " +
-                    std::to_string(limits_.cell_outputs) + " pieces; what follows is not kept]\n"));
-  append(cell, std::move(notice));
-  return false;
+  cell.whole->add(rest);
+  tell_trouble(cell);
+}
+
+void OutputStore::tell_trouble(Cell& cell) {
+  if (const auto trouble = cell.whole->trouble(); !trouble.empty()) {
+    touch(cell);
+    notice(cell, "what follows is lost: " + trouble + " (" + cell.whole->file().string() + ")");
+  }
 }
 
 void OutputStore::append(Cell& cell, Output output) {
@@ -187,7 +232,14 @@ void OutputStore::stream(std::string_view cell_id, std::string_view name, std::s
     for (const char c : text) clean += static_cast<unsigned char>(c) < 0x80 ? c : '?';
     text = clean;
   }
-  if (!admit(target, text.size())) return;
+  auto shown = std::min(room(target), text.size());
+  while (shown > 0 && shown < text.size() && (static_cast<unsigned char>(text[shown]) & 0xC0) == 0x80) --shown;
+  if (shown > 0) show_stream(target, name, text.substr(0, shown));
+  if (shown < text.size()) keep_whole(target, text.substr(shown));
+}
+
+void OutputStore::show_stream(Cell& target, std::string_view name, std::string_view text) {
+  target.bytes += text.size();
   auto* last = target.outputs.empty() ? nullptr : &target.outputs.back();
   if (last == nullptr || !last->terminal || last->name != name) {
     Output fresh;
@@ -221,7 +273,12 @@ Status OutputStore::add(std::string_view cell_id, std::string_view output, std::
   Output fresh;
   fresh.shown = as_shown(slice::trim(output));
   fresh.display_id = display_id;
-  if (admit(target, fresh.shown->size())) append(target, std::move(fresh));
+  if (room(target) < fresh.shown->size()) {
+    keep_whole(target, *fresh.shown + "\n");
+    return {};
+  }
+  target.bytes += fresh.shown->size();
+  append(target, std::move(fresh));
   return {};
 }
 

@@ -1,5 +1,6 @@
 // The outputs of one session, cell by cell: what viewers see, what late joiners get, what is saved. Streams are merged
-// and run through a small terminal, large values live in the BlobStore. Everything [reactor] unless tagged otherwise.
+// and run through a small terminal, large values live in the BlobStore. What a run says past the limits of its cell is
+// not shown, but kept: see WholeOutput. Everything [reactor] unless tagged otherwise.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,11 @@
 
 namespace lectern::runtime {
 
+class WholeOutput;
+
 struct OutputLimits {
   std::size_t blob_over = 64u << 10;   // a mime value of more bytes becomes {"$blob":…}
-  std::size_t cell_bytes = 64u << 20;  // shown text of one cell; what comes after is dropped with a notice
+  std::size_t cell_bytes = 64u << 20;  // shown text of one cell; all that it says goes into a file from there on
   std::size_t cell_outputs = 20'000;   // outputs of one cell
 };
 
@@ -58,6 +61,8 @@ class OutputStore {
   void load(std::string_view cell_id, std::shared_ptr<const void> keeps, std::string_view outputs_json);
   /// A worker has looked at loaded outputs: whoever has a view of them can send it.
   void looked_at(LoadedOutputs& loaded, LoadedOutputs::Look look);
+  /// Lets go of what was looked at for people who have it by now.
+  void forget_looks();
   [[nodiscard]] const OutputLimits& limits() const { return limits_; }
 
   // -- what the kernel says. Each change is remembered and handed out by take_ops.
@@ -69,6 +74,12 @@ class OutputStore {
   /// Replaces data and metadata of every output with this display_id, in whichever cells. Returns those cells.
   std::vector<std::string> update_display(std::string_view display_id, std::string_view output);
   void clear(std::string_view cell_id, bool wait);
+  /// The run ended: says in the cell what went wrong by now with keeping what it said, if nothing did yet.
+  void settle(std::string_view cell_id);
+  /// The file of what the cell does not show, for give_whole() after its outputs were erased and loaded anew. May be
+  /// null.
+  [[nodiscard]] std::unique_ptr<WholeOutput> take_whole(std::string_view cell_id);
+  void give_whole(std::string_view cell_id, std::unique_ptr<WholeOutput> whole);
 
   // -- what people do
   void clear_all(std::string_view cell_id) { clear(cell_id, false); }
@@ -101,7 +112,11 @@ class OutputStore {
   Cell* find(std::string_view cell_id) const;
   void touch(Cell& cell);
   void wipe(Cell& cell);
-  bool admit(Cell& cell, std::size_t bytes);
+  [[nodiscard]] std::size_t room(const Cell& cell) const;
+  void keep_whole(Cell& cell, std::string_view rest);
+  void show_stream(Cell& cell, std::string_view name, std::string_view text);
+  void notice(Cell& cell, const std::string& words);
+  void tell_trouble(Cell& cell);
   void append(Cell& cell, Output output);
   void note_changed(Cell& cell);
   Text as_shown(std::string_view output);

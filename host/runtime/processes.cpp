@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -55,6 +57,28 @@ std::optional<Stat> read_stat(const char* process) {
 
 }  // namespace
 
+std::string process_start(std::int64_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  auto at = text.rfind(')');
+  const bool ended = at != std::string::npos && at + 2 < text.size() && (text[at + 2] == 'Z' || text[at + 2] == 'X');
+  if (ended) return {};           // and nobody has asked how
+  constexpr int start_time = 22;  // proc(5); the name is the second field
+  for (int field = 2; field < start_time && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+  if (at == std::string::npos) return {};
+  return text.substr(at + 1, text.find(' ', at + 1) - at - 1);
+}
+
+void ProcessTable::take_up(std::int64_t leader) {
+  const std::scoped_lock lock(mutex_);
+  taken_up_.insert(leader);
+}
+
+void ProcessTable::let_go(std::int64_t leader) {
+  const std::scoped_lock lock(mutex_);
+  taken_up_.erase(leader);
+}
+
 void ProcessTable::look() {
   const auto now = clock::now_ms();
   if (at_ms_ >= 0 && now - at_ms_ < reuse_ms) return;
@@ -78,6 +102,7 @@ void ProcessTable::look() {
 }
 
 bool ProcessTable::ours(std::int64_t process) const {
+  if (taken_up_.count(process) > 0) return true;
   const auto host = static_cast<std::int64_t>(::getpid());
   for (int depth = 0; depth < deepest; ++depth) {
     const auto it = parents_.find(process);

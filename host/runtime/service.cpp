@@ -9,9 +9,11 @@ constexpr int keep_blobs_days = 30;
 }
 
 Service::Service(plugin::Registry& registry, Workers& workers, const std::filesystem::path& state_dir,
-                 PluginSettings settings)
+                 PluginSettings settings, bool keep_kernels)
     : workers_(workers),
       blobs_(std::make_unique<BlobStore>(state_dir / "blobs", workers)),
+      kept_(
+          std::make_unique<KeptKernels>(state_dir, keep_kernels, [this](Task task) { hub_->submit(std::move(task)); })),
       hub_(std::make_unique<Hub>(registry, workers, std::move(settings))),
       catalog_(std::make_unique<Catalog>(*hub_)),
       can_run_(!hub_->plugins().empty()) {

@@ -8,6 +8,7 @@
 #include "runtime/blobs.hpp"
 #include "runtime/catalog.hpp"
 #include "runtime/hub.hpp"
+#include "runtime/kept_kernels.hpp"
 #include "runtime/processes.hpp"
 
 namespace lectern {
@@ -23,9 +24,10 @@ class Service {
  public:
   /// [control] `registry` and `workers` outlive the service. Blobs go under `state_dir`/blobs. `settings` are those of
   /// the runtime plugins.
+  /// `keep_kernels`: those that start from now on go on when the host ends, where their plugin can keep them.
   Service(plugin::Registry& registry, Workers& workers, const std::filesystem::path& state_dir,
-          PluginSettings settings = {});
-  /// [control] Shuts every kernel down and waits for that. No session may be left.
+          PluginSettings settings = {}, bool keep_kernels = false);
+  /// [control] Shuts every kernel down that is not kept, and waits for that. No session may be left.
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -38,11 +40,13 @@ class Service {
   [[nodiscard]] Workers& workers() { return workers_; }
   [[nodiscard]] Hub& hub() { return *hub_; }
   [[nodiscard]] ProcessTable& processes() { return processes_; }
+  [[nodiscard]] KeptKernels& kept() { return *kept_; }
 
  private:
   Workers& workers_;
   ProcessTable processes_;  // outlives the hub, whose tasks use it
   std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<KeptKernels> kept_;  // as processes_
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<Catalog> catalog_;
   const bool can_run_;

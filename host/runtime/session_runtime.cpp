@@ -12,7 +12,7 @@ namespace {
 using Kind = plugin::RuntimeEventKind;
 
 // Viewers get a widget's outputs whole each time: told with every event, a long print would be told in square.
-constexpr std::chrono::milliseconds captured_after{100};
+constexpr std::chrono::milliseconds captured_after{100}, interrupt_again_after{500};
 
 std::string error_output(std::string_view name, std::string_view value) {
   std::string out;
@@ -52,6 +52,12 @@ std::vector<std::string> folders_in(std::string_view metadata) {
   return out;
 }
 
+std::string environment_in(std::string_view metadata) {
+  const auto value = json::parse(metadata);
+  const auto* folder = value ? value->find("environment") : nullptr;
+  return folder != nullptr && folder->is_string() ? *folder->as_string() : std::string();
+}
+
 }  // namespace
 
 SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& listener)
@@ -59,23 +65,35 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
       service_(service),
       listener_(listener),
       outputs_(service.blobs()),
+      writes_(loop, [this](ClientWrite write) { return tell_write(std::move(write)); }),
+      news_(loop,
+            [this](ClientWrite write) {
+              tell_models({std::move(write.event)});
+              return Status();
+            }),
       captured_(service.blobs(), models_),
       care_(loop, service.hub(), service.processes(), care_hooks()),
+      keeping_(service.kept()),
       captured_soon_(loop),
+      interrupt_soon_(loop),
       alive_(std::make_shared<bool>(true)) {
   Executions::Hooks hooks;
   hooks.send = [this](const Execution& execution) {
+    writes_.flush();  // what was set before somebody pressed Run
     const auto sent = kernel_ ? kernel_->execute(execution.number, execution.code)
                               : Status(fail(409, "no_kernel", "this notebook has no running kernel"));
     // The kernel's own events say why it cannot run anything; the run itself must not hang.
     if (!sent) executions_->cancel_all(sent.error().message);
   };
   hooks.changed = [this](const Execution& execution, std::string_view reason) { execution_changed(execution, reason); };
+  hooks.recoded = [this](const Execution& execution) { keeping_.waits(execution, true); };
   executions_ = std::make_unique<Executions>(std::move(hooks));
+  keeping_.follow(*executions_);
 }
 
 SessionRuntime::~SessionRuntime() {
   *alive_ = false;
+  keeping_.ended();
 }
 
 KernelCare::Hooks SessionRuntime::care_hooks() {
@@ -96,6 +114,7 @@ KernelCare::Hooks SessionRuntime::care_hooks() {
 void SessionRuntime::cull(std::string words) {
   kernel_.reset();
   care_.ended();
+  keeping_.ended();
   kernel_lost("KernelCulled", words);
   set_state(KernelState::none, std::move(words));
   reason_ = "culled";
@@ -107,11 +126,12 @@ void SessionRuntime::cull(std::string words) {
 void SessionRuntime::start(std::string runtime, std::string language, StartOptions options, Callback<KernelInfo> done) {
   const bool none = state_ == KernelState::none || state_ == KernelState::dead;
   if (!none || (kernel_ && !kernel_->attached())) {
-    return done(fail(409, "kernel_running", "this notebook has a kernel already (" + info_.name + ")",
+    return done(fail(409, "kernel_running",
+                     "this notebook has a kernel already" + (info_.name.empty() ? "" : " (" + info_.name + ")"),
                      "restart it, or shut it down first"));
   }
-  kernel_ = std::make_unique<Kernel>(service_.hub(), loop_,
-                                     [this](std::vector<plugin::RuntimeEvent>& events) { on_events(events); });
+  kernel_ = make_kernel();
+  environment_.clear();
   set_state(KernelState::starting);
   tell_state();
   auto answer = std::make_shared<Callback<KernelInfo>>(std::move(done));
@@ -129,6 +149,7 @@ void SessionRuntime::start_found(Result<KernelInfo> found, const StartOptions& o
                                  std::shared_ptr<Callback<KernelInfo>> done) {
   const auto failed = [this, done](const Error& error) {
     kernel_.reset();
+    keeping_.ended();
     kernel_lost("KernelNotStarted", error.message);
     set_state(KernelState::none, error.message);
     tell_state();
@@ -136,18 +157,38 @@ void SessionRuntime::start_found(Result<KernelInfo> found, const StartOptions& o
   };
   if (!found) return failed(found.error());
   info_ = *found;
-  const auto started = kernel_->start(info_, options, [this, done, failed](Status status) {
+  auto kept = options;
+  keeping_.begin(info_, kept);
+  const auto started = kernel_->start(info_, kept, [this, done, failed](Status status) {
     if (!status) return failed(status.error());
     (*done)(info_);
   });
   if (!started) failed(started.error());
 }
 
+std::unique_ptr<Kernel> SessionRuntime::make_kernel() {
+  return std::make_unique<Kernel>(service_.hub(), loop_,
+                                  [this](std::vector<plugin::RuntimeEvent>& events) { on_events(events); });
+}
+
 Status SessionRuntime::interrupt() {
   if (!kernel_) return fail(409, "no_kernel", "this notebook has no running kernel");
-  const bool runs = executions_->running() != nullptr;
+  const auto* running = executions_->running();
+  const bool runs = running != nullptr;
+  interrupt_again_ = runs && !running->execution_count ? running->number : 0;
+  interrupt_soon_.cancel();
   executions_->interrupt();
   return runs || kernel_->attached() ? kernel_->interrupt() : Status();
+}
+
+// An idle kernel ignores interrupts, and this one may have come before it had read what to run. Where it had, the run
+// is about to end: a second interrupt now would hit the kernel while it tells of the first (IPython then shows no
+// error).
+void SessionRuntime::repeat_interrupt(std::uint64_t execution) {
+  interrupt_soon_.start(interrupt_again_after, [this, execution] {
+    const auto* running = executions_->running();
+    if (running != nullptr && running->number == execution && kernel_) (void)kernel_->interrupt();
+  });
 }
 
 Status SessionRuntime::restart() {
@@ -171,6 +212,7 @@ std::string SessionRuntime::kernel_status() const {
   json::Writer writer(out);
   writer.begin_object().member("state", kernel_state_name(state_)).member("runtime", std::string_view(info_.name));
   if (!info_.display_name.empty()) writer.member("display_name", std::string_view(info_.display_name));
+  if (!environment_.empty()) writer.member("environment", std::string_view(environment_));
   if (!why_.empty()) writer.member("error", std::string_view(why_));
   if (!reason_.empty()) writer.member("reason", std::string_view(reason_));
   if (!warning_.empty()) writer.member("warning", std::string_view(warning_));
@@ -198,15 +240,19 @@ void SessionRuntime::tell_state() {
 }
 
 void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason) {
+  if (taken_up_ != 0) service_.processes().let_go(std::exchange(taken_up_, 0));
   executions_->set_ready(false);
   if (const auto* running = executions_->running()) {
     (void)outputs_.add(running->cell_id, error_output(name, reason), {});  // the text is ours: it is valid
   }
   executions_->cancel_all(reason);
+  last_cell_.clear();  // what the next kernel says before it runs anything belongs to no cell
   flush_outputs();
   end_input();
   flush_captured();
   captured_.forget();
+  writes_.forget();
+  news_.forget();
   tell_models(models_.close_all());
   for (auto& [number, waiting] : std::exchange(requests_, {})) {
     waiting.done(fail(409, "no_kernel", std::string(reason)));
@@ -232,7 +278,10 @@ void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
     case Kind::state:
       return on_state(event);
     case Kind::started:
-      return executions_->started(event.execution, event.value);
+      executions_->started(event.execution, event.value);
+      if (event.execution != 0 && std::exchange(interrupt_again_, 0) == event.execution)
+        repeat_interrupt(event.execution);
+      return;
     case Kind::stream:
     case Kind::output:
     case Kind::update:
@@ -240,7 +289,9 @@ void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
       return on_output(event);
     case Kind::finished:
       if (!input_id_.empty()) end_input();
+      if (const auto* cell = executions_->cell_of(event.execution)) outputs_.settle(*cell);
       flush_captured();
+      news_.flush();  // whoever waits for the end of a run finds its models as it left them
       return executions_->finished(event.execution, static_cast<Finish>(event.value), event.json);
     case Kind::input:
       return on_input(event);
@@ -264,11 +315,17 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
     case plugin::KernelState::starting:
       over_.clear();
       care_.started(process_in(event.metadata));
+      keeping_.said(event.metadata);
       return set_state(KernelState::starting);
     case plugin::KernelState::idle:
       set_state(KernelState::idle);
       if (const auto process = process_in(event.metadata); process > 0) care_.started(process);
-      if (!event.metadata.empty()) front_end_folders_ = folders_in(event.metadata);
+      if (!event.metadata.empty()) {
+        front_end_folders_ = folders_in(event.metadata);
+        environment_ = environment_in(event.metadata);
+      }
+      keeping_.said(event.metadata);
+      keeping_.up();
       if (!event.json.empty()) listener_.on_kernel_info(info_, std::move(event.json));
       return executions_->set_ready(true);
     case plugin::KernelState::busy:
@@ -282,9 +339,11 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
       restarts_ = 0;
       care_.ended();
       if (event.text == "shutdown") {
+        keeping_.ended();
         kernel_lost("KernelShutDown", "the kernel was shut down");
         return set_state(KernelState::none);
       }
+      keeping_.died();
       if (!over_.empty()) {
         kernel_lost("KernelOutOfMemory", over_);
         set_state(KernelState::dead, std::exchange(over_, {}));
@@ -318,53 +377,6 @@ void SessionRuntime::on_output(plugin::RuntimeEvent& event) {
     store.clear(target, event.value != 0);
   } else if (const auto added = store.add(target, event.json, event.name); !added) {
     log::warning("runtime", added.error().message);
-  }
-}
-
-void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
-  if (event.kind == Kind::comm_close) return tell_kernel_models(models_.close(event.name), event.execution);
-  Status problem;
-  if (event.kind == Kind::comm_open) {
-    const auto* cell = executions_->cell_of(event.execution);
-    auto opened = models_.open(event.name, event.text, event.json, std::move(event.buffers),
-                               cell != nullptr ? std::string_view(*cell) : std::string_view());
-    if (opened) return tell_kernel_models({std::move(*opened)}, event.execution);
-    problem = fail(opened.error());
-  } else {
-    auto events = models_.message(event.name, event.json, std::move(event.buffers));
-    if (events) return tell_kernel_models(*events, event.execution);
-    problem = fail(events.error());
-  }
-  log::warning("runtime", "a model message of the kernel was dropped: " + problem.error().message);
-}
-
-void SessionRuntime::tell_models(const std::vector<ModelEvent>& events) {
-  for (const auto& event : events) listener_.on_model(event);
-}
-
-void SessionRuntime::tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution) {
-  for (const auto& event : events) {
-    if (captured_.heard(event, execution)) flush_captured(event.model_id);
-  }
-  tell_models(events);
-}
-
-// Viewers see a widget's outputs as they come; the kernel hears of them once, when the widget has them all.
-void SessionRuntime::flush_captured(std::string_view ended) {
-  for (auto& changed : captured_.changed()) {
-    auto event = models_.host_write(changed.model_id, "outputs", std::move(changed.outputs));
-    if (event) tell_models({std::move(*event)});
-  }
-  if (ended.empty() || !models_.has(ended) || !kernel_ || !kernel_->attached()) return;
-  json::Value state;
-  state.set("outputs", models_.state_at(ended, "outputs", [](const Buffer&) { return json::Value(); }));
-  json::Value data;
-  data.set("method", "update");
-  data.set("state", std::move(state));
-  data.set("buffer_paths", json::Array{});
-  const auto text = json::write(data);
-  if (const auto sent = kernel_->comm({"msg", ended, {}, text, {}, {}}); !sent) {
-    log::warning("runtime", "the kernel was not told what an Output widget captured: " + sent.error().message);
   }
 }
 
@@ -411,6 +423,8 @@ Result<std::vector<Execution>> SessionRuntime::execute(std::vector<CellRun> runs
 }
 
 void SessionRuntime::execution_changed(const Execution& execution, std::string_view reason) {
+  keeping_.runs(executions_->running());
+  execution.status == RunStatus::queued ? keeping_.waits(execution) : keeping_.waits_no_more(execution);
   auto& state = cells_[execution.cell_id];
   const bool begins = execution.status == RunStatus::running && !execution.execution_count;
   // A run that was dropped from the queue leaves the outputs and count of the one before it.
@@ -485,19 +499,6 @@ void SessionRuntime::request(std::string_view kind, std::string_view content, in
     late.done(fail(504, "kernel_timeout", "the kernel did not answer in time", "it may be busy running a cell"));
   });
   requests_.emplace(number, std::move(waiting));
-}
-
-Result<std::uint64_t> SessionRuntime::model(std::string_view model_id, const json::Value& message,
-                                            std::vector<std::string> buffers, std::string_view client_id) {
-  if (!kernel_ || !kernel_->attached()) return fail(409, "no_kernel", "this notebook has no running kernel");
-  care_.active();
-  LECTERN_TRY(auto write, models_.client_write(model_id, message, std::move(buffers), client_id));
-  plugin::CommMessage comm{"msg", write.to_kernel.comm_id, {}, write.to_kernel.data, {}, {}};
-  for (const auto& buffer : write.to_kernel.buffers) comm.buffers.push_back(*buffer);
-  LECTERN_CHECK(kernel_->comm(comm));
-  const auto revision = write.event.revision;
-  tell_models({std::move(write.event)});
-  return revision;
 }
 
 void SessionRuntime::clear_outputs(const std::vector<std::string>& cells) {

@@ -16,8 +16,10 @@
 #include "runtime/capture.hpp"
 #include "runtime/cell_view.hpp"
 #include "runtime/executions.hpp"
+#include "runtime/keeping.hpp"
 #include "runtime/kernel.hpp"
 #include "runtime/kernel_care.hpp"
+#include "runtime/model_writes.hpp"
 #include "runtime/models.hpp"
 #include "runtime/outputs.hpp"
 #include "runtime/service.hpp"
@@ -57,6 +59,15 @@ class SessionRuntime {
   /// when the process was started or could not be: the errors of Catalog::resolve, 409 kernel_running, what the plugin
   /// says. A kernel that died by itself is replaced.
   void start(std::string runtime, std::string language, StartOptions options, Callback<KernelInfo> done);
+  /// From now on kernels are started to outlive the host, if it was told so: as those of this session and notebook.
+  void keep_as(std::string session_id, std::string path) { keeping_.under(std::move(session_id), std::move(path)); }
+  void moved(std::string path) { keeping_.moved(std::move(path)); }
+  /// Instead of start: takes up the kernel that an earlier host kept, with what ran in it. When it is gone there is
+  /// none, and kernel-status says why.
+  void take_up(KeptKernel found, StartOptions options);
+  /// The host ends: a kernel that is kept goes on by itself, and this object is of no use any more. False: it is to be
+  /// shut down.
+  bool leave();
   /// 409 `no_kernel` from interrupt, restart and shutdown while there is none. A dead kernel may be restarted.
   Status interrupt();
   Status restart();
@@ -131,9 +142,13 @@ class SessionRuntime {
     std::unique_ptr<Timer> deadline;
   };
   void start_found(Result<KernelInfo> found, const StartOptions& options, std::shared_ptr<Callback<KernelInfo>> done);
+  std::unique_ptr<Kernel> make_kernel();
+  void runs_go_on(const KeptKernel& found, std::uint64_t last_number);
+  void not_taken_up(const KeptKernel& found, const Error& error);
   void on_events(std::vector<plugin::RuntimeEvent>& events);
   void on_event(plugin::RuntimeEvent& event);
   void on_state(plugin::RuntimeEvent& event);
+  void repeat_interrupt(std::uint64_t execution);
   void on_output(plugin::RuntimeEvent& event);
   void on_comm(plugin::RuntimeEvent& event);
   void on_input(const plugin::RuntimeEvent& event);
@@ -152,24 +167,31 @@ class SessionRuntime {
   void tell_models(const std::vector<ModelEvent>& events);
   void tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution);
   void flush_captured(std::string_view ended = {});
+  Status tell_write(ClientWrite write);
 
   Loop& loop_;
   Service& service_;
   RuntimeListener& listener_;
   OutputStore outputs_;
   ModelStore models_;
+  ModelWrites writes_;
+  ModelWrites news_;  // the kernel's own, on their way to the clients
   Capture captured_;
   std::vector<std::string> front_end_folders_;
+  std::string environment_;  // the kernel's; empty when its plugin says of none
   std::unique_ptr<Executions> executions_;
   std::unique_ptr<Kernel> kernel_;
   KernelCare care_;
+  Keeping keeping_;
   KernelInfo info_;
   KernelState state_ = KernelState::none;
   std::string why_, told_;
   std::string reason_, warning_;  // of kernel-status: "culled", "memory"; words
   std::string over_;              // why the kernel is about to be killed; empty = it is not
   bool state_changed_ = false;
-  int restarts_ = 0;  // asked for, and not yet begun
+  std::uint64_t interrupt_again_ = 0;  // the run that was interrupted before it began
+  std::int64_t taken_up_ = 0;          // the process of a kernel that an earlier host started
+  int restarts_ = 0;                   // asked for, and not yet begun
   std::unordered_map<std::string, CellState> cells_;
   std::unordered_map<std::string, std::int64_t> file_counts_;  // of cells that have not run here
   std::unordered_map<std::uint64_t, Waiting> requests_;
@@ -177,7 +199,7 @@ class SessionRuntime {
   std::uint64_t next_input_ = 1;
   std::string input_id_, input_data_;
   std::string last_cell_;
-  Timer captured_soon_;
+  Timer captured_soon_, interrupt_soon_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone
 };
 

@@ -27,13 +27,14 @@ void Attendance::push(EventKind kind, MemberId who, std::uint64_t timer) {
   session_.policies().push(std::move(entry));
 }
 
-Member Attendance::make_member(const Client& client, std::uint32_t scope, bool headless) const {
+Member Attendance::make_member(const Client& client, std::uint32_t scope, const std::string& device,
+                               bool headless) const {
   Member member;
   member.id = client.number;
   member.client_id = client.id;
   member.kind = client.kind;
   member.label = client.label;
-  member.device = session_.services().device_name;
+  member.device = device_or_own(device);
   member.principal = client.principal;
   member.scope = scope & (cap_edit | cap_interact);
   if (client.view_only || session_.prepared().notebook.read_only) member.flags |= plugin::member_view_only;
@@ -44,6 +45,10 @@ Member Attendance::make_member(const Client& client, std::uint32_t scope, bool h
   }
   member.joined_ms = member.seen_ms = clock::now_ms();
   return member;
+}
+
+const std::string& Attendance::device_or_own(const std::string& device) const {
+  return device.empty() ? session_.services().device_name : device;
 }
 
 void Attendance::arrive(Connection& connection, Client& client) {
@@ -81,7 +86,7 @@ void Attendance::join(Connection& connection, Client& client) {
       here->close(1013, "TOO_SLOW");
       return fail(429, "session_full", "the session is full");
     }
-    session_.room().add(make_member(*here->client(), here->request().scope, false));
+    session_.room().add(make_member(*here->client(), here->request().scope, here->request().device, false));
     return {};
   };
   entry.settled = [this, is_here](const Result<Applied>&) {
@@ -102,6 +107,7 @@ void Attendance::come_back(Connection& connection, Client& client, Member& membe
   member.seen_ms = clock::now_ms();
   member.label = client.label;
   member.principal = client.principal;
+  member.device = device_or_own(connection.request().device);
   member.scope = connection.request().scope & (cap_edit | cap_interact);
   member.flags &= ~static_cast<std::uint32_t>(plugin::member_headless);
   if (client.view_only || session_.prepared().notebook.read_only) member.flags |= plugin::member_view_only;
@@ -116,14 +122,15 @@ void Attendance::come_back(Connection& connection, Client& client, Member& membe
   arm_clock();
 }
 
-void Attendance::arrive_without_socket(Client& client, std::uint32_t scope, UniqueFunction<void(Status)> done) {
+void Attendance::arrive_without_socket(Client& client, std::uint32_t scope, std::string device,
+                                       UniqueFunction<void(Status)> done) {
   session_.ledger().client(client);
   arriving_[client.number] = client.principal;
   PolicyDriver::Entry entry;
   entry.reason = "joined";
   entry.event.kind = EventKind::joined;
   entry.event.who = client.number;
-  entry.prepare = [this, number = client.number, scope](plugin::PolicyEvent&) -> Status {
+  entry.prepare = [this, number = client.number, scope, device = std::move(device)](plugin::PolicyEvent&) -> Status {
     if (arriving_.erase(number) == 0) {
       return fail(401, "unauthorized", "the token was revoked before the client's turn",
                   "ask whoever handed it out for another");
@@ -135,7 +142,7 @@ void Attendance::arrive_without_socket(Client& client, std::uint32_t scope, Uniq
                   "the session has " + std::to_string(session_.settings().max_members) + " members and takes no more",
                   "try again later");
     }
-    session_.room().add(make_member(*known, scope, true));
+    session_.room().add(make_member(*known, scope, device, true));
     return {};
   };
   entry.settled = [this, number = client.number, done = std::move(done)](const Result<Applied>& result) mutable {

@@ -22,8 +22,9 @@ class Attendance {
   /// A connection whose client is known: the newest of a client wins, the older one is closed 4001. It is live when the
   /// policy has said what the client may do; at once for somebody who is back.
   void arrive(Connection& connection, Client& client);
-  /// A client without a socket joins.
-  void arrive_without_socket(Client& client, std::uint32_t scope, UniqueFunction<void(Status)> done);
+  /// A client without a socket joins; `device` as ConnectRequest::device.
+  void arrive_without_socket(Client& client, std::uint32_t scope, std::string device,
+                             UniqueFunction<void(Status)> done);
   /// A socket is gone.
   void connection_gone(Connection& connection, bool clean);
   /// A command of this member came: one without a socket lives on.
@@ -40,7 +41,8 @@ class Attendance {
   void arm_clock();
 
  private:
-  Member make_member(const Client& client, std::uint32_t scope, bool headless) const;
+  Member make_member(const Client& client, std::uint32_t scope, const std::string& device, bool headless) const;
+  [[nodiscard]] const std::string& device_or_own(const std::string& device) const;
   void join(Connection& connection, Client& client);
   void come_back(Connection& connection, Client& client, Member& member);
   void lose(Member& member, bool clean);

@@ -24,19 +24,22 @@ Result<Change> create_cell(const json::Value& value, const json::Fields& fields,
   document::CreateCell change;
   LECTERN_TRY(change.cell_id, fields.string("cell_id"));
   LECTERN_TRY(change.cell_type, fields.string("cell_type"));
-  LECTERN_TRY(auto source, fields.optional_string("source"));
-  change.source = source.value_or("");
+  LECTERN_TRY(change.source, fields.string("source"));
   LECTERN_TRY(change.before, fields.optional_string("before"));
   LECTERN_TRY(change.after, fields.optional_string("after"));
   LECTERN_TRY(change.metadata_json, object_text(value, "metadata", path));
   return Change(std::move(change));
 }
 
-Result<Change> move_cell(const json::Fields& fields) {
+Result<Change> move_cell(const json::Fields& fields, const std::string& path) {
   document::MoveCell change;
   LECTERN_TRY(change.cell_id, fields.string("cell_id"));
   LECTERN_TRY(change.before, fields.optional_string("before"));
   LECTERN_TRY(change.after, fields.optional_string("after"));
+  if (!change.before && !change.after) {
+    return fail(400, "bad_request", path + " must have before or after", "name the cell it goes before or after",
+                "{\"path\":\"" + path + "\"}");
+  }
   return Change(std::move(change));
 }
 
@@ -59,6 +62,10 @@ Result<Change> splice_source(const json::Fields& fields) {
 
 Result<Change> set_metadata(const json::Value& value, const json::Fields& fields, const std::string& path) {
   document::SetMetadata change;
+  if (value.find("cell_id") == nullptr) {
+    return fail(400, "bad_request", path + ".cell_id is missing; null means the notebook's own metadata", {},
+                "{\"path\":\"" + path + ".cell_id\"}");
+  }
   LECTERN_TRY(change.cell_id, fields.optional_string("cell_id"));
   LECTERN_TRY(change.path, fields.strings("path"));
   const auto* stored = value.find("value");
@@ -72,7 +79,7 @@ Result<Change> parse_change(const json::Value& value, const std::string& path) {
   LECTERN_CHECK(fields.check());
   LECTERN_TRY(const auto type, fields.string("type"));
   if (type == "create_cell") return create_cell(value, fields, path);
-  if (type == "move_cell") return move_cell(fields);
+  if (type == "move_cell") return move_cell(fields, path);
   if (type == "set_source") return set_source(fields);
   if (type == "splice_source") return splice_source(fields);
   if (type == "set_metadata") return set_metadata(value, fields, path);

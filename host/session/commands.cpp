@@ -17,8 +17,11 @@ constexpr std::array inspect_body{Field{"code", T::string, true, "the cell's tex
                                   Field{"cursor_pos", T::unsigned_integer, true, "in code points"},
                                   Field{"detail_level", T::unsigned_integer, false, "0 or 1"}};
 constexpr std::array is_complete_body{Field{"code", T::string, true, ""}};
-constexpr std::array history_body{Field{"hist_access_type", T::string, false, "", "range|tail|search"},
-                                  Field{"n", T::unsigned_integer, false, ""}, Field{"pattern", T::string, false, ""}};
+constexpr std::array history_body{Field{"hist_access_type", T::string, false, "default: tail", "range|tail|search"},
+                                  Field{"n", T::unsigned_integer, false, "how many; of tail and search"},
+                                  Field{"pattern", T::string, false, "of search"},
+                                  Field{"output", T::boolean, false, "outputs too (default false)"},
+                                  Field{"raw", T::boolean, false, "as it was typed (default true)"}};
 constexpr std::array kernel_result{Field{"content", T::object, true, "the kernel's reply, as Jupyter defines it"}};
 constexpr std::array room_result{Field{"room", T::object, true, "as in room-state"}};
 constexpr std::array focus_body{Field{"cell_id", T::string, true, ""}, Field{"line", T::unsigned_integer, false, ""},

@@ -43,6 +43,15 @@ Result<bool> choice(const json::Value& query, std::string_view key, std::string_
               "use " + std::string(no) + " or " + std::string(yes));
 }
 
+Result<bool> flag(const json::Value& query, std::string_view key) {
+  if (query.find(key) == nullptr) return false;
+  const auto value = text_of(query, key);
+  if (value.empty() || value == "1" || value == "true") return true;
+  if (value == "0" || value == "false") return false;
+  return fail(400, "bad_request", "the query's " + std::string(key) + " is '" + text::label(value, 40) + "'",
+              "use true or false");
+}
+
 std::vector<std::string> split(std::string_view list) {
   std::vector<std::string> items;
   while (!list.empty()) {
@@ -66,12 +75,13 @@ Result<ConnectOptions> parse_options(const ConnectRequest& request) {
   options.label = text::label(text_of(query, "label"), 80);
   options.kind = text::label(text_of(query, "kind"), 40);
   options.history_id = text_of(query, "history_id");
-  const auto view_only = text_of(query, "view_only");
-  options.view_only = view_only == "1" || view_only == "true";
+  LECTERN_TRY(options.view_only, flag(query, "view_only"));
   LECTERN_TRY(options.document_changes, choice(query, "document", "events", "changes"));
   LECTERN_TRY(const bool notebook_json, choice(query, "notebook", "none", "json"));
   options.notebook = text_of(query, "notebook").empty() ? !options.document_changes : notebook_json;
   LECTERN_TRY(options.models_document, choice(query, "models", "events", "document"));
+  // The transport's to read; one that is no choice is refused here, while there still is an answer to refuse with.
+  if (const auto buffers = choice(query, "buffers", "base64", "binary"); !buffers) return fail(buffers.error());
   if (query.find("models_heads") != nullptr) options.models_heads = split(text_of(query, "models_heads"));
   options.models_history = text_of(query, "models_history_id");
   if (query.find("heads") != nullptr) options.heads = split(text_of(query, "heads"));

@@ -10,7 +10,6 @@
 namespace lectern::session {
 namespace {
 
-constexpr std::int64_t large_room = 50;             // members
 constexpr std::size_t room_state_slice = 2u << 20;  // bytes of room-state in one turn
 constexpr std::chrono::milliseconds between_slices{5};
 

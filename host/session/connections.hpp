@@ -17,6 +17,9 @@ namespace lectern::session {
 
 class LiveSession;
 
+/// Members. In a larger room everybody hears less often.
+inline constexpr std::int64_t large_room = 50;
+
 /// What publish() needs beyond op and data.
 struct Publishing {
   std::string origin;                     // client id of the author; model events do not go back to it

@@ -17,7 +17,6 @@ namespace {
 constexpr std::size_t most_shown = 32;
 constexpr std::size_t longest_position = 200;  // an Automerge cursor: a counter, '@', an actor in hex
 constexpr std::int64_t between_ms = 50;
-constexpr std::int64_t many_members = 50;  // members; each more makes everybody hear less often
 constexpr int most_in_second = 40;
 constexpr std::int64_t pointer_ms = 4'000;  // readers have faded it by then
 constexpr std::int64_t gather_every_ms = 1'000;
@@ -111,7 +110,7 @@ void Cursors::people_changed() {
 void Cursors::changed() {
   if (timer_.armed()) return;
   const auto members = static_cast<std::int64_t>(session_.room().members().size());
-  const auto pause = members < many_members ? between_ms : between_ms + 2 * members;
+  const auto pause = members < large_room ? between_ms : between_ms + 2 * members;
   const auto wait = std::max<std::int64_t>(0, sent_ms_ + pause - clock::now_ms());
   timer_.start(std::chrono::milliseconds(wait), [this] { send(); });
 }

@@ -23,7 +23,8 @@ namespace {
 // Opening, and looking back, apply what is behind the snapshot change by change: some 15 us for each 100 bytes.
 constexpr std::uint64_t compact_after = 1u << 20;
 constexpr auto rewrite_retry = std::chrono::seconds(1);
-constexpr auto cache_kept = std::chrono::seconds(5);  // for many who join at once
+// For many who join at once; shorter than the host waits before it gives memory back.
+constexpr auto cache_kept = std::chrono::milliseconds(1500);
 
 bool of_the_notebook(const document::Change& change) {
   const auto* metadata = std::get_if<document::SetMetadata>(&change);
@@ -44,27 +45,27 @@ void Editing::begin() {
     published_ = document_->version();
     return;
   }
-  session_.services().workers->submit([weak = session_.weak_from_this(), file = prepared.notebook.file,
-                                       created = prepared.created, history = prepared.notebook.history_id,
-                                       limits = document_limits(session_.settings()), journal = prepared.journal,
-                                       token = session_.at_work(), &loop = session_.loop()]() mutable {
-    auto document = build_notebook(file.get(), created, history, limits);
-    Status journaled;
-    std::uint64_t bytes = 0;
-    if (document) {
-      auto snapshot = document->save();
-      auto sidecar = document->sidecar();
-      bytes = sidecar.size() + (snapshot ? snapshot->size() : 0);
-      journaled = snapshot ? journal->rewrite_and_wait(std::move(*snapshot), std::move(sidecar))
-                           : Status(fail(snapshot.error()));
-    }
-    loop.post([weak, bytes, document = std::move(document), journaled = std::move(journaled)]() mutable {
-      if (const auto session = weak.lock()) {
-        session->editing().snapshot_bytes_ = bytes;
-        session->editing().built_with(std::move(document), std::move(journaled));
-      }
-    });
-  });
+  session_.services().workers->submit(
+      [weak = session_.weak_from_this(), file = prepared.notebook.file, created = prepared.created,
+       history = prepared.notebook.history_id, limits = document::DocumentLimits::of(session_.settings().file_limits),
+       journal = prepared.journal, token = session_.at_work(), &loop = session_.loop()]() mutable {
+        auto document = build_notebook(file.get(), created, history, limits);
+        Status journaled;
+        std::uint64_t bytes = 0;
+        if (document) {
+          auto snapshot = document->save();
+          auto sidecar = document->sidecar();
+          bytes = sidecar.size() + (snapshot ? snapshot->size() : 0);
+          journaled = snapshot ? journal->rewrite_and_wait(std::move(*snapshot), std::move(sidecar))
+                               : Status(fail(snapshot.error()));
+        }
+        loop.post([weak, bytes, document = std::move(document), journaled = std::move(journaled)]() mutable {
+          if (const auto session = weak.lock()) {
+            session->editing().snapshot_bytes_ = bytes;
+            session->editing().built_with(std::move(document), std::move(journaled));
+          }
+        });
+      });
 }
 
 void Editing::built_with(Result<document::NotebookDocument> document, Status journaled) {
@@ -380,7 +381,7 @@ void Editing::show_what_is_safe() {
   session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
                                        &loop = session_.loop(), bytes = std::move(bytes), unsafe = std::move(unsafe),
                                        sidecar = document_->sidecar(), written = batches_written_,
-                                       limits = document_limits(session_.settings())] {
+                                       limits = document::DocumentLimits::of(session_.settings().file_limits)] {
     auto safe = bytes ? document_without(*bytes, sidecar, unsafe, limits) : fail(bytes.error());
     loop.post([weak, written, safe = std::move(safe)]() mutable {
       if (const auto session = weak.lock()) session->editing().made_safe(std::move(safe), written);

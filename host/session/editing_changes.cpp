@@ -45,6 +45,13 @@ std::vector<document::ChangeHash> readable_hashes(std::span<const std::string> c
   return hashes;
 }
 
+/// Of what is quick to find out; anything else counts as new.
+bool has_all(const document::NotebookDocument& document, std::span<const std::string> chunks) {
+  const auto hashes = readable_hashes(chunks);
+  return !chunks.empty() && hashes.size() == chunks.size() &&
+         std::all_of(hashes.begin(), hashes.end(), [&](const auto& hash) { return document.contains(hash); });
+}
+
 }  // namespace
 
 // A refused submission comes with a fresh actor: the old one's numbering is now ahead of what the host has, and the
@@ -105,7 +112,15 @@ void Editing::changes(Connection& connection, const plugin::Inbound& message) {
       return refuse(*here, id, {400, "not_a_member", "the client is not in the room", "", ""}, submission.chunks);
     const auto allowed = authorize_changes(session_.room(), *member, author, submission.credentials, submission.flush,
                                            submission.at_ms, session_.settings().flush_window_ms);
-    if (!allowed) return refuse(*here, id, allowed.error(), submission.chunks);
+    if (!allowed) {
+      // What was sent again because its answer was lost is in the document: refused, it would be kept as a draft.
+      if (refusing_ || !has_all(*document_, submission.chunks)) {
+        return refuse(*here, id, allowed.error(), submission.chunks);
+      }
+      document::AppliedChanges nothing_new;
+      nothing_new.version = document_->version();
+      return changes_applied(client_id, connection_id, id, std::move(nothing_new));
+    }
     apply_chunks(*here, id, std::move(submission.chunks));
   });
 }

@@ -72,6 +72,8 @@ constexpr std::array cell_op{
 constexpr std::array kernel_status{
     Field{"state", T::string, true, "", "none|starting|idle|busy|restarting|dead|unreachable"},
     Field{"runtime", T::string, true, "<plugin>/<kernel>; empty when there is none"},
+    Field{"display_name", T::string, false, "the kernel's, for people"},
+    Field{"environment", T::string, false, "folder of the environment it runs in; of a virtual one, conda's or pixi's"},
     Field{"error", T::string, false, "why it is dead or unreachable, or ended by the host"},
     Field{"reason", T::string, false, "why the host ended it", "culled|memory"},
     Field{"warning", T::string, false, "what will end it if it goes on"},

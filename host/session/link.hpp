@@ -60,7 +60,7 @@ struct ConnectRequest {
   std::string client_key;     // "id.secret" from the Lectern-Client header or a ticket; may be empty
   std::string last_event_id;  // "{stream}.{seq}" for event streams
   std::string principal;      // authenticated
-  std::string device;         // this host's name for local clients
+  std::string device;         // the authenticated device's name; empty = this host's own
   std::uint32_t scope = 3;    // the most this connection may ever have: bits edit=1, interact=2
 };
 

@@ -112,6 +112,7 @@ void LiveSession::begin(Prepared prepared) {
     saver_->journal_failed({503, "journal_failed", why->message, why->hint, ""});
     try_again_in(first_try_ms);
   }
+  running_->begin();
   publish_summary();
   check_idle();
 }
@@ -188,7 +189,7 @@ void LiveSession::make_client(NewClient client, Reply<CommandReply> reply) {
                                       client.view_only);
     const auto number = issued.client->number;
     self.attendance().arrive_without_socket(
-        *issued.client, client.scope,
+        *issued.client, client.scope, std::move(client.device),
         [&self, number, secret = std::move(issued.secret), answer = std::move(answer)](Status status) mutable {
           if (!status) return answer(fail(status.error()));
           const auto* member = self.room().find(number);
@@ -366,6 +367,12 @@ void LiveSession::front_end_folders(Reply<std::vector<std::string>> reply) {
   });
 }
 
+void LiveSession::front_end_file(std::string path, Reply<std::string> reply) {
+  on_reactor(std::move(reply), [path = std::move(path)](LiveSession& self, Reply<std::string> answer) {
+    self.running().front_end_file(path, std::move(answer));
+  });
+}
+
 void LiveSession::trust_changed() {
   const std::scoped_lock lock(info_mutex_);
   info_.needs_trust_approval = trust().needs_approval();
@@ -384,6 +391,7 @@ bool LiveSession::follow(const std::string& new_path) {
     const std::scoped_lock lock(info_mutex_);
     info_.path = path();
   }
+  running().moved(new_path);
   connections().publish(Op::save_state, saver().state_json());
   summary_changed();
   prepared_.journal->append({document::Record::meta(std::string(document::meta_key::path), new_path)},
@@ -485,7 +493,9 @@ void LiveSession::finish_end(const std::string& reason) {
   idle_.cancel();
   auto all = connections().all();  // a copy: closing may change it
   for (const auto& [id, connection] : all) connection->close(1000, reason);
-  (void)running().runtime().shutdown();
+  auto& kernel = running().runtime();
+  const bool goes_on = services_.runtime->kept().host_is_ending() && kernel.leave();
+  if (!goes_on) (void)kernel.shutdown();
   auto& notebook = prepared_.notebook;
   const bool file_has_more = editing().refusing() && prepared_.journal->failed() && saver().holds_all() &&
                              notebook.last_known && !notebook.read_only && !notebook.unwritable && !notebook.temporary;

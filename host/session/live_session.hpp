@@ -16,6 +16,7 @@
 #include "document/notebook_document.hpp"
 #include "document/notebook_store.hpp"
 #include "plugin/policy.hpp"
+#include "runtime/kept_kernels.hpp"
 #include "session/clients.hpp"
 #include "session/connections.hpp"
 #include "session/counters.hpp"
@@ -62,9 +63,10 @@ struct Prepared {
   plugin::PolicyPtr policy;
   document::Formats formats;
   plugin::FormatPtr format;
-  std::string runtime;   // wanted kernel, from the metadata or the create request; may be empty
-  std::string language;  // may be empty
-  std::string cwd;       // where the kernel works; empty = beside the file
+  std::string runtime;                        // wanted kernel, from the metadata or the create request; may be empty
+  std::string language;                       // may be empty
+  std::string cwd;                            // where the kernel works; empty = beside the file
+  std::optional<runtime::KeptKernel> kernel;  // that an earlier host kept for this session
 };
 
 /// What the directory is to its sessions. [any]
@@ -114,6 +116,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void revoke(std::string principal) override;
   void has_blob(std::string sha256, Reply<bool> reply) override;
   void front_end_folders(Reply<std::vector<std::string>> reply) override;
+  void front_end_file(std::string path, Reply<std::string> reply) override;
 
   // The parts; [reactor] from here on.
   [[nodiscard]] const Settings& settings() const { return settings_; }

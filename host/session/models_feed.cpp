@@ -224,8 +224,11 @@ void ModelsFeed::sync_message(Connection& connection, std::string_view text) {
   if (!document_) return;
   if (!connection.models_sync) connection.models_sync.emplace(document::ModelsDocument::start_sync());
   if (auto taken = document_->receive(*connection.models_sync, text); !taken) {
-    log::warning("session", "a sync message of the widget models was refused: " + taken.error().message);
-    if (taken.error().status >= 500) failed(taken.error());
+    if (taken.error().status >= 500) return failed(taken.error());
+    session_.counters().refused += 1;
+    std::string data;
+    json::Writer(data).begin_object().member("text", taken.error().message).end_object();
+    session_.connections().tell(connection, Op::notice, std::move(data));
     return;
   }
   auto next = document_->next_message(*connection.models_sync);

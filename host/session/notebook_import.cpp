@@ -48,8 +48,7 @@ Result<document::NotebookDocument> document_without(std::string_view bytes, std:
                                                     const document::DocumentLimits& limits) {
   LECTERN_TRY(auto whole, document::NotebookDocument::load(bytes, sidecar, limits));
   if (chunks.empty()) return whole;
-  document::DocumentLimits all;  // the host has taken them all before
-  all.max_chunk_bytes = all.max_inflated_bytes = all.max_ops_per_change = all.max_chunks_per_batch = UINT64_MAX / 2;
+  const auto all = document::DocumentLimits::unbounded();
   LECTERN_TRY(const auto unwanted, document::NotebookDocument::inspect_changes(chunks, all));
   std::unordered_set<std::string> left_out;
   for (const auto& info : unwanted) left_out.insert(info.hash.hex());
@@ -60,13 +59,6 @@ Result<document::NotebookDocument> document_without(std::string_view bytes, std:
     if (!left_out.contains(infos[i].hash.hex())) kept += history[i];
   }
   return document::NotebookDocument::load(kept, sidecar, limits);
-}
-
-document::DocumentLimits document_limits(const Settings& settings) {
-  document::DocumentLimits limits;
-  limits.max_cells = settings.max_notebook_cells;
-  limits.max_source_bytes = settings.max_cell_bytes;
-  return limits;
 }
 
 Result<document::NotebookDocument> restore_notebook(document::Recovered& recovered,

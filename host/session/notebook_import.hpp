@@ -8,7 +8,6 @@
 #include "base/result.hpp"
 #include "document/notebook_document.hpp"
 #include "document/notebook_store.hpp"
-#include "session/settings.hpp"
 
 namespace lectern::session {
 
@@ -27,8 +26,5 @@ Result<document::NotebookDocument> document_without(std::string_view bytes, std:
 /// [worker] The document a journal kept.
 Result<document::NotebookDocument> restore_notebook(document::Recovered& recovered,
                                                     const document::DocumentLimits& limits = {});
-
-/// [any] What a document may hold, by the settings.
-document::DocumentLimits document_limits(const Settings& settings);
 
 }  // namespace lectern::session

@@ -1,8 +1,11 @@
 #include "session/preparing.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <mutex>
 #include <utility>
 
 #include "base/crypto.hpp"
@@ -53,6 +56,10 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
                   fits.error().hint);
   }
   prepared.held = hold_file(notebook.path);
+  if (!notebook.session_id.empty() && !notebook.temporary && !notebook.unwritable) {
+    auto found = services.runtime->kept().find(notebook.session_id);
+    if (found && !found->dead && !runtime::KeptKernels::held_elsewhere(*found)) prepared.kernel = std::move(found);
+  }
   prepared.journal = std::move(notebook.journal);
   LECTERN_TRY(prepared.format, find_format(prepared.formats, notebook));
   LECTERN_TRY(prepared.policy, policy_to_open_with(*services.registry, policy));
@@ -63,7 +70,8 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
   }
   if (notebook.start == document::Start::restored) {
     prepared.snapshot_bytes = notebook.restored.snapshot.size() + notebook.restored.sidecar.size();
-    LECTERN_TRY(prepared.document, restore_notebook(notebook.restored, document_limits(settings)));
+    LECTERN_TRY(prepared.document,
+                restore_notebook(notebook.restored, document::DocumentLimits::of(settings.file_limits)));
     if (!notebook.unwritable) {
       LECTERN_CHECK(document::trim_past(notebook, *prepared.journal, *prepared.document, settings.history_operations));
     }
@@ -84,33 +92,61 @@ void read_kernel_wish(Prepared& prepared, std::string_view metadata_json) {
 // so.
 constexpr const char* new_extension = ".ipynb";
 
-Result<document::ResolvedPath> free_name(const document::PathPolicy& paths, const std::string& folder) {
+// Two who make a notebook at the same moment find the same name free, since its file comes later; the lease decides.
+// One at a time, so that whoever comes second is told who was first.
+Result<document::OpenedNotebook> create_one(const Services& services, const document::ResolvedPath& where,
+                                            const document::Formats& formats) {
+  static std::mutex making;
+  const std::scoped_lock lock(making);
+  return services.store->create_new(where, formats);
+}
+
+bool lost_to_another_here(const Error& error) {
+  if (error.code == "exists") return true;
+  if (error.code != "open_elsewhere") return false;
+  const auto details = json::parse(error.details);
+  const auto* holder = details ? details->find("holder") : nullptr;
+  const auto* pid = holder != nullptr ? holder->find("pid") : nullptr;
+  return pid != nullptr && pid->as_int() == ::getpid();
+}
+
+Result<document::OpenedNotebook> create_untitled(const Services& services, const std::string& folder,
+                                                 const document::Formats& formats) {
   for (int n = 0; n < 1000; ++n) {
     const std::string name = (n == 0 ? "untitled" : "untitled-" + std::to_string(n)) + new_extension;
-    LECTERN_TRY(auto where, paths.resolve(folder.empty() ? name : folder + "/" + name));
-    if (where.kind == document::PathKind::missing) return where;
+    LECTERN_TRY(const auto where, services.paths->resolve(folder.empty() ? name : folder + "/" + name));
+    if (where.kind != document::PathKind::missing) continue;
+    auto made = create_one(services, where, formats);
+    if (made || (made.error().code != "exists" && made.error().code != "open_elsewhere")) return made;
   }
   return fail(409, "path_exists", "the folder has a thousand untitled notebooks", "give the new one a path");
 }
 
-Result<document::ResolvedPath> place_for(const Services& services, const CreateRequest& request) {
-  if (request.ephemeral && request.path.empty()) {
-    std::error_code error;
-    const auto folder = fs::path(services.state_dir) / "ephemeral";
-    fs::create_directories(folder, error);
-    if (error) return fail(500, "io_error", "cannot make " + folder.string() + ": " + error.message());
-    document::ResolvedPath where;
-    where.path = (folder / (crypto::uuid() + new_extension)).string();
-    where.writable = true;
-    return where;
-  }
-  if (request.path.empty()) return free_name(*services.paths, request.working_dir);
-  LECTERN_TRY(auto where, services.paths->resolve(request.path));
-  if (where.kind != document::PathKind::missing) {
-    return fail(409, "path_exists", "there is something at " + where.relative + " already",
-                "open it, or choose another path");
-  }
+Result<document::ResolvedPath> ephemeral_place(const Services& services) {
+  std::error_code error;
+  const auto folder = fs::path(services.state_dir) / "ephemeral";
+  fs::create_directories(folder, error);
+  if (error) return fail(500, "io_error", "cannot make " + folder.string() + ": " + error.message());
+  document::ResolvedPath where;
+  where.path = (folder / (crypto::uuid() + new_extension)).string();
+  where.writable = true;
   return where;
+}
+
+Result<document::OpenedNotebook> create_file(const Services& services, const CreateRequest& request,
+                                             const document::Formats& formats) {
+  if (request.path.empty() && request.ephemeral) {
+    LECTERN_TRY(const auto where, ephemeral_place(services));
+    return services.store->create_new(where, formats);
+  }
+  if (request.path.empty()) return create_untitled(services, request.working_dir, formats);
+  LECTERN_TRY(const auto where, services.paths->resolve(request.path));
+  const auto path_exists = fail(409, "path_exists", "there is something at " + where.relative + " already",
+                                "open it, or choose another path");
+  if (where.kind != document::PathKind::missing) return path_exists;
+  auto made = create_one(services, where, formats);
+  if (!made && lost_to_another_here(made.error())) return path_exists;
+  return made;
 }
 
 // Exactly one empty code cell.
@@ -141,8 +177,7 @@ std::optional<runtime::KernelInfo> best_kernel(const Services& services) {
 
 document::Formats load_formats(plugin::Registry& registry) {
   document::Formats formats;
-  for (const auto& id : registry.ids(plugin::Kind::format)) {
-    auto generation = registry.load(plugin::Kind::format, id);
+  for (auto& [id, generation] : registry.load_all(plugin::Kind::format)) {
     auto format = generation ? plugin::Format::create(*generation) : fail(generation.error());
     if (format) {
       formats.push_back(std::move(*format));
@@ -218,9 +253,8 @@ Result<Prepared> prepare_create(const Services& services, const Settings& settin
     }
     prepared.cwd = folder.path;
   }
-  LECTERN_TRY(const auto where, place_for(services, request));
   LECTERN_CHECK(begin_new(prepared, kernel, request));  // before there is anything on the disk
-  LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
+  LECTERN_TRY(prepared.notebook, create_file(services, request, prepared.formats));
   LECTERN_CHECK(finish(prepared, services, settings, policy));
   // Whoever names dependencies has consented to them.
   LECTERN_CHECK(services.trust->approve(dependencies_of(prepared.created.metadata_json)));
@@ -231,8 +265,7 @@ Result<Prepared> prepare_untitled(const Services& services, const Settings& sett
                                   const std::string& folder) {
   Prepared prepared;
   prepared.formats = load_formats(*services.registry);
-  LECTERN_TRY(const auto where, free_name(*services.paths, folder));
-  LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
+  LECTERN_TRY(prepared.notebook, create_untitled(services, folder, prepared.formats));
   prepared.cwd = folder;
   LECTERN_CHECK(begin_new(prepared, best_kernel(services), {}));
   LECTERN_CHECK(finish(prepared, services, settings, policy));

@@ -1,5 +1,6 @@
 #include "session/running.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -17,6 +18,8 @@
 namespace lectern::session {
 namespace {
 
+// For many who join at once; shorter than the host waits before it gives memory back.
+constexpr auto looks_kept = std::chrono::milliseconds(1500);
 constexpr int kernel_reply_ms = 10'000;
 constexpr std::size_t look_batch = 256u << 10;  // bytes of outputs a worker hands back at once
 
@@ -30,10 +33,29 @@ bool flag(const json::Value& body, std::string_view key, bool fallback) {
   return value != nullptr ? value->as_bool().value_or(fallback) : fallback;
 }
 
+// A kernel that is asked past the end of the code, or for a history without saying of what, need not answer at all.
+Status complete_question(json::Value& body, std::string_view kind) {
+  if (kind == "history") {
+    const auto fill = [&](std::string_view key, json::Value value) {
+      if (const auto* said = body.find(key); said == nullptr || said->is_null()) body.set(key, std::move(value));
+    };
+    fill("hist_access_type", "tail");
+    fill("output", false);
+    fill("raw", true);
+  }
+  const auto* cursor = body.find("cursor_pos");
+  if (cursor == nullptr || (kind != "complete" && kind != "inspect")) return {};
+  const auto length = text::code_points(*body.find("code")->as_string());
+  if (cursor->as_uint().value_or(0) <= length) return {};
+  return fail(400, "bad_request",
+              "body.cursor_pos is past the end of body.code, which has " + std::to_string(length) + " code points", {},
+              R"({"path":"body.cursor_pos"})");
+}
+
 }  // namespace
 
 Running::Running(LiveSession& session)
-    : session_(session), runtime_(session.loop(), *session.services().runtime, *this) {
+    : session_(session), runtime_(session.loop(), *session.services().runtime, *this), looks_kept_(session.loop()) {
   runtime_.limit({session.settings().cull_idle_ms, session.settings().kernel_memory});
   if (const auto& file = session.prepared().notebook.file) {
     for (const auto& cell : file->cells) {
@@ -46,10 +68,31 @@ Running::Running(LiveSession& session)
 // With a language, another kernel of it will do when the named one is not here.
 void Running::start(std::string runtime_name, std::string language,
                     UniqueFunction<void(Result<runtime::KernelInfo>)> done) {
+  runtime_.start(std::move(runtime_name), std::move(language), start_options(), std::move(done));
+}
+
+runtime::StartOptions Running::start_options() const {
   runtime::StartOptions options;
   options.cwd = session_.prepared().cwd;
   if (options.cwd.empty()) options.cwd = std::filesystem::path(session_.path()).parent_path().string();
-  runtime_.start(std::move(runtime_name), std::move(language), std::move(options), std::move(done));
+  return options;
+}
+
+// A notebook that is only watched here is another host's, and one without a file is not found again.
+void Running::begin() {
+  const auto& notebook = session_.prepared().notebook;
+  const bool without_file = session_.path().starts_with(session_.services().state_dir + "/");
+  if (notebook.temporary || notebook.unwritable || without_file) return;
+  runtime_.keep_as(session_.id(), session_.path());
+  auto found = std::exchange(session_.prepared().kernel, std::nullopt);
+  if (!found) return;
+  found->path = session_.path();
+  // A document that is still to be built is another one than theirs: the journal of theirs was lost.
+  auto& editing = session_.editing();
+  std::erase_if(found->waiting, [&](const runtime::KeptRun& run) {
+    return !editing.built() || (!run.cell_id.empty() && editing.document().find_cell(run.cell_id) == nullptr);
+  });
+  runtime_.take_up(std::move(*found), start_options());
 }
 
 // The first run starts the kernel: a notebook that is only read costs none. Runs wait while it starts; should it not
@@ -120,6 +163,7 @@ void Running::queue_when_durable(std::vector<runtime::CellRun> runs, Invocation 
 }
 
 void Running::queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation) {
+  if (runs.empty()) return invocation.ok(R"({"executions":[]})");
   ensure_kernel();
   auto queued = runtime_.execute(std::move(runs), by, flag(invocation.body, "stop_on_error", true));
   if (!queued) return invocation.error(queued.error());
@@ -147,12 +191,32 @@ void Running::start_kernel(Invocation invocation) {
 }
 
 void Running::kernel_request(Invocation invocation, std::string_view kind) {
+  if (const auto status = complete_question(invocation.body, kind); !status) return invocation.error(status.error());
   const auto content = json::write(invocation.body);
   runtime_.request(kind, content, kernel_reply_ms,
                    [invocation = std::move(invocation)](Result<std::string> reply) mutable {
                      if (!reply) return invocation.error(reply.error());
                      invocation.ok("{\"content\":" + *reply + "}");
                    });
+}
+
+void Running::front_end_file(const std::string& path, UniqueFunction<void(Result<std::string>)> done) {
+  std::string content;
+  json::Writer(content).begin_object().member("path", path).end_object();
+  runtime_.request(
+      "front_end_file", content, kernel_reply_ms, [path, done = std::move(done)](Result<std::string> reply) mutable {
+        if (!reply && reply.error().code == "kernel_timeout") return done(fail(reply.error()));
+        const auto answer = reply ? json::parse(*reply) : Result<json::Value>(json::Value());
+        const auto error = answer ? member_text(*answer, "error") : std::string();
+        if (error == "too_large") {
+          return done(fail(413, "too_large", "'" + text::label(path, 200) + "' is larger than 16 MiB"));
+        }
+        auto bytes = answer ? text::from_base64(member_text(*answer, "data")) : std::nullopt;
+        const bool there = bytes && answer->find("data") != nullptr;
+        if (there) return done(std::move(*bytes));
+        done(fail(404, "not_found", "the kernel's environment has no file '" + text::label(path, 200) + "'",
+                  "the package of the widget has to be installed where the kernel runs"));
+      });
 }
 
 void Running::model(Invocation invocation) {
@@ -205,6 +269,7 @@ void Running::add_cells(Replay& replay) {
     for (const auto& cell : file->cells) add(std::string(cell.id));
   }
   if (!unread.empty()) look_at(std::move(unread));
+  looks_kept_.start(looks_kept, [this] { runtime_.outputs().forget_looks(); });
 }
 
 // In the order joiners get them, and back in pieces, so that the first are on their way while the last are read.

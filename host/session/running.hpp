@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/loop.hpp"
 #include "runtime/session_runtime.hpp"
 #include "session/connection.hpp"
 #include "session/invocation.hpp"
@@ -18,11 +20,18 @@ class Running final : public runtime::RuntimeListener {
  public:
   explicit Running(LiveSession& session);
 
+  /// The session lives: its kernels are of this notebook from now on, and one that an earlier host kept goes on.
+  void begin();
+  /// The notebook's file is at `path` now.
+  void moved(std::string path) { runtime_.moved(std::move(path)); }
+
   void execute(Invocation invocation);
   /// With `run_all` in the body all code cells are run after it, as execute would.
   void restart(Invocation invocation);
   void start_kernel(Invocation invocation);
   void kernel_request(Invocation invocation, std::string_view kind);
+  /// As Session::front_end_file.
+  void front_end_file(const std::string& path, UniqueFunction<void(Result<std::string>)> done);
   void model(Invocation invocation);
   void input(Invocation invocation);
   void clear_outputs(Invocation invocation);
@@ -53,9 +62,11 @@ class Running final : public runtime::RuntimeListener {
   void queue_when_durable(std::vector<runtime::CellRun> runs, Invocation invocation);
   void queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation);
   void ensure_kernel();
+  [[nodiscard]] runtime::StartOptions start_options() const;
   void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
   LiveSession& session_;
   runtime::SessionRuntime runtime_;
+  Timer looks_kept_;
 };
 
 }  // namespace lectern::session

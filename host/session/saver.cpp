@@ -45,6 +45,8 @@ struct Saver::Job {
   std::vector<std::string> heads;
   std::uint64_t touches = 0;
   std::optional<std::string> as;  // another path, as the client wrote it
+  bool placed = false;            // it may be written to
+  State before = State::saved;    // what was so when this save began
   std::string state_dir;
   std::shared_ptr<void> claim;                      // of another path
   document::NotebookLease lease;                    // of that, too
@@ -282,7 +284,8 @@ Status redirect(document::SaveRequest& request, const std::string& as, const doc
     return fail(409, "path_exists", "there is a file at " + where.relative,
                 "choose another name, or send \"overwrite\":true");
   }
-  if (where.kind == document::PathKind::folder) return fail(400, "is_a_folder", where.relative + " is a folder");
+  if (where.kind == document::PathKind::folder)
+    return fail(400, "is_a_folder", "\"" + as + "\" is a folder", "name a file");
   LECTERN_TRY(request.format, document::format_for_path(where.path, formats));
   request.path = where.path;
   request.last_known.reset();
@@ -319,8 +322,9 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
     session_.outside().keep_ours();
   }
   saving_ = true;
-  set_state(State::saving);
   auto job = make_job(overwrite, as);
+  job->before = state_;
+  set_state(State::saving);
   job->tries = tries;
   job->done = std::move(done);
   if (session_.prepared().notebook.lease.held() && !as) {
@@ -343,6 +347,7 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
       LECTERN_CHECK(job->take_outputs(*blobs));
       if (job->as) {
         LECTERN_CHECK(redirect(job->request, *job->as, *paths, formats, job->overwrite, job->asks, hold));
+        job->placed = true;
       }
       job->base = std::make_shared<const document::MergeBase>(
           document::merge_base_of(job->request.cells, job->request.metadata));
@@ -361,7 +366,7 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
 void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved) {
   saving_ = false;
   auto& notebook = session_.prepared().notebook;
-  const bool own_file = job->request.path == notebook.path;
+  const bool own_file = job->request.path == notebook.path && (!job->as || job->placed);
   if (saved) {
     failures_ = 0;
     error_ = journal_error_;
@@ -377,8 +382,10 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
     // The file may have it all; who reads "saved" would think that the next edit is safe, too.
     set_state(journal_error_ ? State::failed : current && own_file ? State::saved : State::dirty);
     if (own_file) session_.outside().saved(&*saved, job->base, job->touches);
+  } else if (!own_file) {  // it is the sender's matter, and says nothing of how safe the notebook is
+    set_state(job->before == State::saved && job->touches != touches_ ? State::dirty : job->before);
   } else {
-    if (own_file && retry(job, saved.error())) return;
+    if (retry(job, saved.error())) return;
     ++failures_;
     error_ = saved.error();
     log::warning("session", "saving " + job->request.path + " failed: " + error_->message);

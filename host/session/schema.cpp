@@ -62,6 +62,11 @@ std::string_view in_words(FieldType type) {
   return "a value";
 }
 
+/// `where` is of names of ours and indices, so it needs no escapes.
+auto refused(const std::string& where, const std::string& what, std::string hint = {}) {
+  return fail(400, "bad_request", where + what, std::move(hint), "{\"path\":\"" + where + "\"}");
+}
+
 bool one_of(std::string_view word, std::string_view values) {
   while (true) {
     const auto bar = values.find('|');
@@ -98,23 +103,22 @@ std::string_view json_type(FieldType type) {
 Status check_fields(const json::Value& object, std::span<const Field> fields, std::string_view path) {
   const std::string at(path);
   if (!object.is_object()) {
-    return fail(400, "bad_request", at + " must be an object, not " + std::string(object.type_name()));
+    return refused(at, " must be an object, not " + std::string(object.type_name()));
   }
   for (const auto& field : fields) {
     const std::string where = at + "." + std::string(field.name);
     const auto* value = object.find(field.name);
     if (value == nullptr) {
       if (!field.required) continue;
-      return fail(400, "bad_request", where + " is missing; it must be " + std::string(in_words(field.type)));
+      return refused(where, " is missing; it must be " + std::string(in_words(field.type)));
     }
     if (value->is_null() && (field.nullable || !field.required)) continue;
     if (!fits(*value, field.type)) {
-      return fail(400, "bad_request",
-                  where + " must be " + std::string(in_words(field.type)) + ", not " + std::string(value->type_name()));
+      return refused(where,
+                     " must be " + std::string(in_words(field.type)) + ", not " + std::string(value->type_name()));
     }
     if (field.type == FieldType::string && !field.values.empty() && !one_of(*value->as_string(), field.values)) {
-      return fail(400, "bad_request", where + " is '" + *value->as_string() + "'",
-                  "use one of " + std::string(field.values));
+      return refused(where, " is '" + *value->as_string() + "'", "use one of " + std::string(field.values));
     }
   }
   return {};

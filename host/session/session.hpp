@@ -38,6 +38,7 @@ struct NewClient {
   bool view_only = false;
   std::uint32_t scope = 3;  // the most it may ever have: bits edit=1, interact=2
   std::string principal;
+  std::string device;  // as ConnectRequest::device
 };
 
 struct CommandRequest {
@@ -139,6 +140,9 @@ class Session {
   /// [any] Where the environment of this session's kernel keeps what front ends load (share/jupyter), most specific
   /// first. Empty before its first kernel.
   virtual void front_end_folders(Reply<std::vector<std::string>> reply) = 0;
+  /// [any] One of those files, from a kernel whose environment is out of this host's reach: `path` below nbextensions.
+  /// 404 `not_found`, 413 `too_large`, 504 `kernel_timeout` when it is busy.
+  virtual void front_end_file(std::string path, Reply<std::string> reply) = 0;
 };
 
 }  // namespace lectern::session

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "document/limits.hpp"
+
 namespace lectern::session {
 
 struct Settings {
@@ -35,14 +37,11 @@ struct Settings {
   std::size_t replay_events = 65'536;
   std::size_t queue_bytes = 4u << 20;  // what one consumer may have waiting before it is resynced
   std::size_t max_members = 10'000;
-  std::size_t max_edits_waiting = 1'024;          // while the document builds
-  std::size_t max_requests = 64;                  // open takeover requests of one room
-  std::uint64_t history_operations = 1'000'000;   // a notebook of more, most of them past, begins a new history
-  std::uint64_t max_notebook_bytes = 128u << 20;  // of a file; its outputs count
-  std::uint64_t max_notebook_cells = 100'000;
-  std::uint64_t max_cell_bytes = 64u << 20;  // of a source
-  std::uint32_t max_notebook_depth = 128;    // of its JSON
-  std::uint64_t epoch_block = 1'024;         // values reserved in the journal ahead of use
+  std::size_t max_edits_waiting = 1'024;         // while the document builds
+  std::size_t max_requests = 64;                 // open takeover requests of one room
+  std::uint64_t history_operations = 1'000'000;  // a notebook of more, most of them past, begins a new history
+  document::FileLimits file_limits;
+  std::uint64_t epoch_block = 1'024;  // values reserved in the journal ahead of use
   bool autosave = true;
 };
 

@@ -6,10 +6,6 @@
 #include "text.hpp"
 
 namespace ipynb {
-namespace {
-constexpr std::size_t any_depth = 4096;  // read() has checked the real limit
-}
-
 Members::Members(std::string_view object, const Style& style, std::string fallback_lead)
     : style_(style), lead_(std::move(fallback_lead)) {
   Scanner scanner(object, any_depth);

@@ -10,8 +10,6 @@
 namespace ipynb {
 namespace {
 
-constexpr std::size_t any_depth = 4096;
-
 struct Writer {
   const Style& style;
   std::string line;  // what stands before a value on its own line

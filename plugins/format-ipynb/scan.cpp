@@ -22,21 +22,22 @@ bool is_hex(char c) {
 
 }  // namespace
 
-std::size_t find_special(std::string_view text, std::size_t at) {
+std::size_t find_special(std::string_view text, std::size_t at, bool ascii) {
 #if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F),
+                del = _mm_set1_epi8(0x7F);
   for (; at + 16 <= text.size(); at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
     const __m128i found = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)),
                                        _mm_cmpeq_epi8(_mm_max_epu8(bytes, control), control));
-    if (const int mask = _mm_movemask_epi8(found); mask != 0) {
-      return at + static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(mask)));
-    }
+    int mask = _mm_movemask_epi8(found);
+    if (ascii) mask |= _mm_movemask_epi8(bytes) | _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, del));
+    if (mask != 0) return at + static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(mask)));
   }
 #endif
   for (; at < text.size(); ++at) {
     const auto c = static_cast<unsigned char>(text[at]);
-    if (c == '"' || c == '\\' || c < 0x20) return at;
+    if (c == '"' || c == '\\' || c < 0x20 || (ascii && c >= 0x7F)) return at;
   }
   return at;
 }

@@ -15,6 +15,9 @@ struct Malformed {
   std::string message;
 };
 
+/// Of text that read() has checked for the real limit.
+inline constexpr std::size_t any_depth = 4096;
+
 class Scanner {
  public:
   Scanner(std::string_view text, std::size_t max_depth) : text_(text), max_depth_(max_depth) {}
@@ -99,8 +102,9 @@ void Scanner::array(F&& element) {
   close();
 }
 
-/// From `at` on, the first quote, backslash or control character; the size when there is none.
-std::size_t find_special(std::string_view text, std::size_t at);
+/// From `at` on, the first quote, backslash or control character, with `ascii` also DEL and what is not ASCII; the size
+/// when there is none.
+std::size_t find_special(std::string_view text, std::size_t at, bool ascii = false);
 
 /// Offset of the first byte that is not part of valid UTF-8; the size when there is none. `ascii` tells whether all of
 /// it is ASCII.

@@ -141,12 +141,12 @@ void decode_source(std::string_view value, std::string& out) {
 
 void encode(std::string_view text, bool ascii, std::string& out) {
   out.push_back('"');
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = 0;;) {
+    const std::size_t special = find_special(text, at, ascii);
+    out.append(text, at, special - at);
+    at = special;
+    if (at >= text.size()) break;
     const auto c = static_cast<unsigned char>(text[at]);
-    if (c >= 0x20 && c != '"' && c != '\\' && (!ascii || c < 0x7F)) {
-      out.push_back(text[at++]);
-      continue;
-    }
     if (c >= 0x80) {
       put_escaped(next_code_point(text, at), out);
       continue;

@@ -30,8 +30,8 @@ class Output {
  public:
   explicit Output(const Sink& sink) : sink_(sink) {}
   void put(std::string_view text) {
-    if (pending_.size() + text.size() > chunk) flush();
-    if (text.size() > chunk) {
+    if (pending_.size() + text.size() > chunk || text.size() > large) flush();
+    if (text.size() > large) {
       sink_.write(text);
     } else {
       pending_ += text;
@@ -43,7 +43,7 @@ class Output {
   }
 
  private:
-  static constexpr std::size_t chunk = 256u << 10;
+  static constexpr std::size_t chunk = 256u << 10, large = 32u << 10;
   const Sink& sink_;
   std::string pending_;
 };

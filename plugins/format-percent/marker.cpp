@@ -27,19 +27,20 @@ std::string_view skip_space(std::string_view text) {
   return text;
 }
 
-bool letter(char c) {
+bool name_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.';
 }
 bool digit(char c) {
   return c >= '0' && c <= '9';
 }
 bool is_identifier(std::string_view text) {
-  return !text.empty() && letter(text.front()) &&
-         std::all_of(text.begin(), text.end(), [](char c) { return letter(c) || digit(c); });
+  return !text.empty() && name_letter(text.front()) &&
+         std::all_of(text.begin(), text.end(), [](char c) { return name_letter(c) || digit(c); });
 }
 bool is_key(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char c) { return letter(c) || digit(c) || c == '-' || c == '/' || c == '@'; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return name_letter(c) || digit(c) || c == '-' || c == '/' || c == '@';
+  });
 }
 
 // The title ends before the words at its end that begin with a dot: those are attributes.

@@ -1,9 +1,10 @@
 #include "conversation.hpp"
 
-#include <chrono>
 #include <utility>
 
+#include "clock.hpp"
 #include "lectern/sdk/json_slice.hpp"
+#include "questions.hpp"
 
 namespace jupyter {
 namespace json = lectern::sdk::json;
@@ -11,11 +12,6 @@ namespace {
 
 constexpr std::size_t remembered_comms = 20'000;
 constexpr std::int64_t lost_end_ms = 1'000;
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 std::uint64_t number_in(std::string_view text) {
   return static_cast<std::uint64_t>(json::integer(text).value_or(0));
@@ -39,6 +35,14 @@ void Conversation::begin(std::string session) {
   end();
   busy_ = false;
   listen_again();
+}
+
+void Conversation::go_on(std::string session, std::uint64_t running, std::uint64_t next_id) {
+  begin(std::move(session));
+  next_id_ = next_id;
+  if (running == 0) return;
+  runs_[running] = {};
+  busy_ = true;
 }
 
 void Conversation::end() {
@@ -125,6 +129,9 @@ void Conversation::on_shell(const KernelMessage& message) {
     return;
   }
   if (part.front() == 'r') return reply(number_in(part.substr(1)), message.content);
+  if (part.front() == 'q' && message.type == "execute_reply") {
+    return reply(number_in(part.substr(1)), answer_of(message.content));
+  }
   if (message.type != "execute_reply" || part.front() != 'x') return;
   const auto execution = number_in(part.substr(1));
   const auto it = runs_.find(execution);
@@ -184,6 +191,7 @@ void Conversation::on_input(const KernelMessage& message) {
 void Conversation::on_iopub(const KernelMessage& message) {
   const auto part = own_part(message.parent_id);
   if (!part.empty()) iopub_heard_ = true;
+  if (part.starts_with('q')) return;
   const auto execution = execution_of(message.parent_id);
   const auto& type = message.type;
   if (type == "status") return on_status(message, execution);
@@ -326,6 +334,15 @@ void Conversation::no_reply_comes(std::uint64_t execution) {
     run.interrupted ? say_error(execution, "KeyboardInterrupt", "")
                     : say_error(execution, "NoReply", "the kernel ended this run without saying how");
   }
+  end_with_error(execution, run);
+}
+
+void Conversation::cannot_run(std::uint64_t execution, std::string_view words) {
+  say_error(execution, "NotSent", words);
+  end_with_error(execution, runs_[execution]);
+}
+
+void Conversation::end_with_error(std::uint64_t execution, Run& run) {
   run.replied = run.idle = true;
   run.finished = LECTERN_FINISHED_ERROR;
   run.reply = R"({"status":"error"})";

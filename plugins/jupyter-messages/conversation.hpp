@@ -34,6 +34,9 @@ class Conversation {
 
   /// A new process: what the one before was asked is forgotten. `session` makes our ids known from everybody else's.
   void begin(std::string session);
+  /// A process that an earlier host spoke with in `session`: `running` may still run (0: nothing does), and our ids
+  /// begin at `next_id`, above its.
+  void go_on(std::string session, std::uint64_t running, std::uint64_t next_id);
   /// The same process on a new line: whether it is heard has to show again.
   void listen_again() { shell_heard_ = iopub_heard_ = false; }
   /// No run goes on.
@@ -53,8 +56,14 @@ class Conversation {
   // What goes to the kernel: message ids, and contents.
   [[nodiscard]] std::string id(char kind, std::string_view rest) const;
   [[nodiscard]] std::string next_id(char kind = 'i');
+  /// What is asked by an execute_request (questions.hpp) has an id of kind 'q': it becomes a reply, and nothing that it
+  /// makes the kernel print an output.
   /// The content of the execute_request that begins this run; its id is id('x', execution).
   std::string begin_run(std::uint64_t execution, std::string_view code, std::uint32_t flags);
+  /// That request could not be said: there is no such run.
+  void forget_run(std::uint64_t execution) { runs_.erase(execution); }
+  /// It could not, and who asked for the run hears of it here: it ends with these words as its error.
+  void cannot_run(std::uint64_t execution, std::string_view words);
   [[nodiscard]] static std::string comm_content(const CommCopy& message);
   [[nodiscard]] static std::string input_content(std::string_view value);
   /// The header of the open input request, which its answer names as its parent; empty when none is open.
@@ -98,6 +107,7 @@ class Conversation {
   void finish_if_done(std::uint64_t execution);
   void end_what_was_lost();
   void no_reply_comes(std::uint64_t execution);
+  void end_with_error(std::uint64_t execution, Run& run);
   void say_error(std::uint64_t execution, std::string_view name, std::string_view words);
   [[nodiscard]] std::uint64_t execution_of(std::string_view parent_id) const;
 

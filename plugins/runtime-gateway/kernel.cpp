@@ -33,10 +33,11 @@ std::int64_t now_ms() {
 
 }  // namespace
 
-Kernel::Kernel(std::uint64_t number, Spec spec, std::string environment, lectern::sdk::RuntimeEvents events)
+Kernel::Kernel(std::uint64_t number, Spec spec, std::string environment, Keep keep, lectern::sdk::RuntimeEvents events)
     : number_(number),
       spec_(std::move(spec)),
       environment_(std::move(environment)),
+      keep_(std::move(keep)),
       server_(spec_.server),
       talk_(number, events),
       again_(server_->io()),
@@ -47,7 +48,35 @@ Kernel::Kernel(std::uint64_t number, Spec spec, std::string environment, lectern
 
 void Kernel::start() {
   talk_.state(LECTERN_KERNEL_STARTING);
-  create();
+  std::exchange(keep_.take_up, false) ? take_up() : create();
+}
+
+/// As after a line that was cut: the gateway may have kept what was said meanwhile.
+void Kernel::take_up() {
+  try {
+    const auto kept = read_kept(keep_.folder);
+    if (!is_id(kept.id)) return dead("what is written down of it is not whole");
+    id_ = kept.id;
+    session_ = kept.session;
+  } catch (const lectern::sdk::Failure& problem) {
+    return dead(problem.what());
+  }
+  phase_ = Phase::lost;
+  written_ = taken_up_ = true;
+  talk_.go_on(session_, keep_.running, keep_.life << 32);
+  look_for_it();
+}
+
+void Kernel::write_down() {
+  if (keep_.folder.empty()) return;
+  const auto problem = write_kept(keep_.folder, {server_->authority(), id_, session_, spec_.remote, spec_.language});
+  written_ = !problem;
+  if (problem) lectern::sdk::log_warning("a kernel at a gateway ends with the host: " + *problem);
+}
+
+void Kernel::up(bool computes) {
+  talk_.state(LECTERN_KERNEL_IDLE, {}, talk_.info(), written_ ? R"({"kept":true})" : "");
+  if (computes) talk_.state(LECTERN_KERNEL_BUSY);
 }
 
 void Kernel::create() {
@@ -153,6 +182,17 @@ void Kernel::shutdown(std::function<void()> gone) {
   });
 }
 
+void Kernel::host_ends(std::function<void()> gone) {
+  const bool kept = written_ && !id_.empty() && phase_ != Phase::dead && phase_ != Phase::ending;
+  if (!kept) return shutdown(std::move(gone));
+  ++life_;
+  phase_ = Phase::ending;
+  alive = false;
+  drop_line();
+  talk_.end();
+  gone();
+}
+
 void Kernel::forget_remote() {
   if (id_.empty()) return;
   // Whatever it is, it serves nobody any more.
@@ -200,6 +240,7 @@ void Kernel::connect(bool same_session) {
     session_ = new_session();
     // A new session at the same process keeps our message ids; a new process has new ones.
     if (phase_ == Phase::starting) talk_.begin(session_);
+    write_down();
   }
   const auto on_self = [weak = weak_from_this(), line = ++line_no_](auto work) {
     return [weak, line, work](auto&&... what) {
@@ -284,7 +325,8 @@ void Kernel::heard() {
     become_ready();
   } else if (phase_ == Phase::lost) {
     phase_ = Phase::ready;
-    talk_.state(talk_.busy() ? LECTERN_KERNEL_BUSY : LECTERN_KERNEL_IDLE);
+    std::exchange(taken_up_, false) ? up(talk_.busy())
+                                    : talk_.state(talk_.busy() ? LECTERN_KERNEL_BUSY : LECTERN_KERNEL_IDLE);
     if (const auto fence = talk_.fence(); !fence.empty()) {
       write({"shell", header("kernel_info_request", fence, session_), {}, {}, "{}", {}});
     }
@@ -298,7 +340,7 @@ void Kernel::heard() {
 void Kernel::become_ready() {
   phase_ = Phase::ready;
   alive = true;
-  talk_.state(LECTERN_KERNEL_IDLE, {}, talk_.info());
+  up(false);
 }
 
 void Kernel::watch_runs() {
@@ -343,7 +385,11 @@ void Kernel::look_for_it() {
                    self.id_.clear();
                    return self.dead("the gateway ended this kernel, or was started anew");
                  }
-                 if (answer.status != 200) return self.come_back_later(self.server_->why(answer));
+                 if (answer.status != 200) {
+                   const auto why = self.server_->why(answer);
+                   if (self.taken_up_) self.talk_.state(LECTERN_KERNEL_UNREACHABLE, why + "; it is tried again");
+                   return self.come_back_later(why);
+                 }
                  self.connect(self.phase_ == Phase::lost && !std::exchange(self.fresh_session_next_, false));
                }));
 }
@@ -385,6 +431,10 @@ void Kernel::input(std::string_view value) {
 
 void Kernel::request(std::uint64_t request, std::string_view kind, std::string content) {
   send("shell", std::string(kind) + "_request", talk_.id('r', std::to_string(request)), std::move(content));
+}
+
+void Kernel::question(std::uint64_t request, std::string content) {
+  send("shell", "execute_request", talk_.id('q', std::to_string(request)), std::move(content));
 }
 
 void Kernel::comm(const jupyter::CommCopy& message) {

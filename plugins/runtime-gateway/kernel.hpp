@@ -13,6 +13,7 @@
 
 #include "../jupyter-messages/conversation.hpp"
 #include "frames.hpp"
+#include "kept.hpp"
 #include "lectern/sdk/runtime.hpp"
 #include "server.hpp"
 #include "specs.hpp"
@@ -22,7 +23,7 @@ namespace gateway {
 class Kernel : public std::enable_shared_from_this<Kernel> {
  public:
   /// `environment`: the JSON object of variables the gateway is asked to give the kernel.
-  Kernel(std::uint64_t number, Spec spec, std::string environment, lectern::sdk::RuntimeEvents events);
+  Kernel(std::uint64_t number, Spec spec, std::string environment, Keep keep, lectern::sdk::RuntimeEvents events);
 
   void start();
   void execute(std::uint64_t execution, std::string code, std::uint32_t flags);
@@ -30,8 +31,14 @@ class Kernel : public std::enable_shared_from_this<Kernel> {
   void restart();
   /// Ends it there; `gone` comes once the gateway has said so, or has had the time for it.
   void shutdown(std::function<void()> gone);
+  /// The host ends: what is kept goes on there without us, the rest is shut down.
+  void host_ends(std::function<void()> gone);
   void input(std::string_view value);
   void request(std::uint64_t request, std::string_view kind, std::string content);
+  /// Asks by an execute_request (questions.hpp).
+  void question(std::uint64_t request, std::string content);
+  /// Of its spec; never changes.
+  [[nodiscard]] const std::string& language() const { return spec_.language; }
   void comm(const jupyter::CommCopy& message);
 
   std::atomic<bool> alive{true};  // false: nothing can be sent to it any more
@@ -54,6 +61,9 @@ class Kernel : public std::enable_shared_from_this<Kernel> {
   using Clock = std::chrono::steady_clock;
 
   void create();
+  void take_up();
+  void write_down();
+  void up(bool computes);
   void created(const net::Answer& answer);
   void made_for_nobody(const net::Answer& answer);
   void nothing_left();
@@ -89,6 +99,9 @@ class Kernel : public std::enable_shared_from_this<Kernel> {
   const std::uint64_t number_;
   const Spec spec_;
   const std::string environment_;
+  Keep keep_;
+  bool written_ = false;   // what the next host needs is known
+  bool taken_up_ = false;  // and not heard of yet
   const std::shared_ptr<const Server> server_;
   jupyter::Conversation talk_;
   Phase phase_ = Phase::creating;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "../jupyter-messages/questions.hpp"
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
 
@@ -45,19 +46,33 @@ std::string environment(std::string_view options) {
   return out + "}";
 }
 
+Keep keeping(std::string_view options) {
+  Keep out;
+  out.folder = json::text(json::member(options, "keep"));
+  const auto taken_up = json::member(options, "take_up");
+  out.take_up = !out.folder.empty() && json::is_object(taken_up);
+  if (!out.take_up) return out;
+  out.life = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "life")).value_or(0));
+  out.running = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "running")).value_or(0));
+  return out;
+}
+
 }  // namespace
 
 const std::string_view& GatewayRuntime::config_schema = options_schema;
 
 GatewayRuntime::GatewayRuntime(std::string_view config, lectern::sdk::RuntimeEvents events)
-    : events_(events), options_(read_options(config)), specs_(std::make_shared<Specs>(servers(io_, options_))) {}
+    : events_(events),
+      options_(read_options(config)),
+      servers_(servers(io_, options_)),
+      specs_(std::make_shared<Specs>(servers_)) {}
 
 GatewayRuntime::~GatewayRuntime() {
   std::unique_lock lock(mutex_);
   stopping_ = true;
   for (const auto& [number, kernel] : kernels_) {
     io_.post([this, number = number, kernel = kernel] {
-      kernel->shutdown([this, number, raw = kernel.get()] { remove(number, raw); });
+      kernel->host_ends([this, number, raw = kernel.get()] { remove(number, raw); });
     });
   }
   const bool ended = fewer_.wait_for(lock, to_end_all, [this] { return kernels_.empty(); });
@@ -93,7 +108,16 @@ void GatewayRuntime::kernels(const lectern::sdk::Sink& out) {
   out.write(text + "]");
 }
 
-void GatewayRuntime::start(std::uint64_t number, std::string_view name, std::string_view options) {
+Spec GatewayRuntime::spec_of(std::string_view name, const Keep& keep) const {
+  // Of one that was kept all is known, whether its gateway answers now or not.
+  if (keep.take_up) {
+    const auto kept = read_kept(keep.folder);
+    for (const auto& server : servers_) {
+      if (server->authority() == kept.authority)
+        return {std::string(name), kept.remote, {}, kept.language, "signal", server};
+    }
+    throw Failure(LECTERN_NOT_FOUND, "no --gateway names " + kept.authority + ", where it runs").code("unknown_kernel");
+  }
   const auto specs = specs_->list();
   const auto spec = std::find_if(specs.begin(), specs.end(), [&](const Spec& one) { return one.name == name; });
   if (spec == specs.end()) {
@@ -103,7 +127,12 @@ void GatewayRuntime::start(std::uint64_t number, std::string_view name, std::str
                   known.empty() ? "install one there" : "there are: " + known)
         .code("unknown_kernel");
   }
-  auto kernel = std::make_shared<Kernel>(number, *spec, environment(options), events_);
+  return *spec;
+}
+
+void GatewayRuntime::start(std::uint64_t number, std::string_view name, std::string_view options) {
+  const auto keep = keeping(options);
+  auto kernel = std::make_shared<Kernel>(number, spec_of(name, keep), environment(options), keep, events_);
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) throw Failure(LECTERN_UNAVAILABLE, "the runtime is ending");
@@ -145,11 +174,15 @@ void GatewayRuntime::input(std::uint64_t kernel, std::string_view value) {
 void GatewayRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
                              std::string_view content) {
   constexpr std::string_view kinds[] = {"complete", "inspect", "is_complete", "history"};
+  if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
+  const auto asked = find(kernel);
+  if (auto ask = jupyter::question(kind, content, asked->language())) {
+    return io_.post([asked, request, ask = std::move(*ask)]() mutable { asked->question(request, std::move(ask)); });
+  }
   if (std::find(std::begin(kinds), std::end(kinds), kind) == std::end(kinds)) {
     throw Failure(LECTERN_UNSUPPORTED, "no request \"" + std::string(kind) + "\"");
   }
-  if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
-  io_.post([kernel = find(kernel), request, kind = std::string(kind), content = std::string(content)]() mutable {
+  io_.post([kernel = asked, request, kind = std::string(kind), content = std::string(content)]() mutable {
     kernel->request(request, kind, std::move(content));
   });
 }

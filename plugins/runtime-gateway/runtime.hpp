@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernel.hpp"
 #include "lectern/sdk/runtime.hpp"
@@ -37,12 +38,14 @@ class GatewayRuntime final : public lectern::sdk::Runtime {
  private:
   using KernelPtr = std::shared_ptr<Kernel>;
 
+  [[nodiscard]] Spec spec_of(std::string_view name, const Keep& keep) const;
   KernelPtr find(std::uint64_t kernel, bool must_live = true);
   void remove(std::uint64_t number, const Kernel* kernel);
 
   const lectern::sdk::RuntimeEvents events_;
   const Options options_;
   net::Io io_;
+  const std::vector<std::shared_ptr<const Server>> servers_;
   std::shared_ptr<Specs> specs_;
   std::mutex mutex_;  // of what follows
   std::condition_variable fewer_;

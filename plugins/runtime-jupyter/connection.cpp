@@ -7,14 +7,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <set>
 #include <utility>
 
+#include "../jupyter-messages/clock.hpp"
 #include "lectern/sdk/failure.hpp"
 #include "lectern/sdk/json_slice.hpp"
 
@@ -52,6 +56,9 @@ std::array<int, 5> choose_ports() {
   return ports;
 }
 
+constexpr std::array<std::string_view, line_count> port_names{"iopub_port", "shell_port", "stdin_port", "control_port",
+                                                              "hb_port"};
+
 void write_private(const fs::path& file, const std::string& text) {
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) throw Failure(LECTERN_UNAVAILABLE, "cannot write " + file.string() + ": " + std::strerror(errno));
@@ -61,54 +68,81 @@ void write_private(const fs::path& file, const std::string& text) {
 
 }  // namespace
 
-Connection::Connection(zmq::context_t& context, Watcher& watcher, std::uint64_t owner, const fs::path& folder,
-                       const std::string& kernel_name)
-    : wire(random_hex(32), random_hex(16)),
-      context_(context),
-      watcher_(watcher),
-      owner_(owner),
-      ports_(choose_ports()) {
+Connection::Connection(Watcher& watcher, std::uint64_t owner, const fs::path& folder, const std::string& kernel_name)
+    : wire(random_hex(32), random_hex(16)), watcher_(watcher), owner_(owner), ports_(choose_ports()) {
   const auto key = random_hex(32);
   wire = Wire(key, wire.session());
-  constexpr std::array names{"iopub_port", "shell_port", "stdin_port", "control_port", "hb_port"};
   std::string text = R"({"transport":"tcp","ip":"127.0.0.1","signature_scheme":"hmac-sha256","key":")" + key + "\"";
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    text += ",\"" + std::string(names.at(i)) + "\":" + std::to_string(ports_.at(i));
+    text += ",\"" + std::string(port_names.at(i)) + "\":" + std::to_string(ports_.at(i));
   }
   text += ",\"kernel_name\":" + lectern::sdk::json::quoted(kernel_name) + "}";
-  for (const auto which : {Line::iopub, Line::shell, Line::input}) line(which);
+  open_unasked();
   file_ = folder / ("kernel-" + wire.session() + ".json");
   write_private(file_, text);
 }
 
-zmq::socket_t* Connection::opened(Line which) {
-  auto& open = lines_.at(static_cast<std::size_t>(which));
-  return open ? &open->socket : nullptr;
+Connection::Connection(Watcher& watcher, std::uint64_t owner, const fs::path& file, const KeptSession& session)
+    : wire({}, session.id), watcher_(watcher), owner_(owner) {
+  namespace json = lectern::sdk::json;
+  std::ifstream stream(file);
+  const std::string text((std::istreambuf_iterator<char>(stream)), {});
+  const auto key = json::valid(text) ? json::text(json::member(text, "key")) : std::string();
+  bool whole = !key.empty() && !session.id.empty();
+  for (std::size_t i = 0; whole && i < ports_.size(); ++i) {
+    const auto port = json::integer(json::member(text, port_names.at(i))).value_or(0);
+    whole = port > 0 && port < 65'536;
+    ports_.at(i) = static_cast<int>(port);
+  }
+  if (!whole) throw Failure(LECTERN_NOT_FOUND, "the connection file " + file.string() + " is not there or not whole");
+  wire = Wire(key, session.id);
+  open_unasked();
+  file_ = file;
 }
 
-zmq::socket_t& Connection::line(Line which) {
+void Connection::open_unasked() {
+  for (const auto which : {Line::iopub, Line::shell, Line::input}) line(which);
+}
+
+zmtp::Peer& Connection::line(Line which) {
   const auto number = static_cast<unsigned>(which);
   auto& open = lines_.at(number);
-  if (open) return open->socket;
-  zmq::socket_t socket(context_, which == Line::iopub ? zmq::socket_type::sub : zmq::socket_type::dealer);
-  socket.set(zmq::sockopt::linger, 0);
-  socket.set(zmq::sockopt::sndhwm, 0);
-  socket.set(zmq::sockopt::rcvhwm, 0);          // a limit here would drop output silently; bounding is the host's
-  socket.set(zmq::sockopt::reconnect_ivl, 10);  // the kernel binds half a second from now: do not sleep past it
+  if (open) return *open;
+  zmtp::PeerOptions options;
+  options.port = ports_.at(number);
   if (which == Line::iopub) {
-    socket.set(zmq::sockopt::subscribe, "");
+    options.type = zmtp::SocketType::sub;
   } else if (which != Line::heartbeat) {
     // The same identity on shell and stdin: the kernel sends input requests to whom it took the code from.
-    socket.set(zmq::sockopt::routing_id, wire.session());
+    options.identity = wire.session();
   }
-  socket.connect("tcp://127.0.0.1:" + std::to_string(ports_.at(number)));
-  Watched watched(watcher_, socket.get(zmq::sockopt::fd), owner_, number);
-  open.emplace(Open{std::move(socket), std::move(watched)});
-  watcher_.again(owner_, number);  // what it says while it connects may be signalled already
-  return open->socket;
+  open = std::make_unique<zmtp::Peer>(watcher_, owner_, number, std::move(options));
+  watcher_.again(owner_, number);  // whoever serves it learns when it is due
+  return *open;
+}
+
+unsigned Connection::serve(unsigned slots, std::int64_t now_ms) {
+  unsigned served = 0;
+  // iopub last: what a reply refers to was published before it.
+  for (auto number = line_count; number-- > 0;) {
+    auto& open = lines_.at(number);
+    if (!open || ((slots >> number & 1u) == 0 && now_ms < open->due_ms())) continue;
+    open->serve(now_ms);
+    served |= 1u << number;
+  }
+  return served;
+}
+
+std::int64_t Connection::due_ms() const {
+  auto due = never;
+  for (const auto& open : lines_) {
+    if (open) due = std::min(due, open->due_ms());
+  }
+  return due;
 }
 
 Connection::~Connection() {
+  if (file_.empty()) return;
   std::error_code ignored;
   fs::remove(file_, ignored);
 }

@@ -4,52 +4,59 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
-#include <zmq.hpp>
 
 #include "watcher.hpp"
 #include "wire.hpp"
+#include "zmtp_peer.hpp"
 
 namespace jupyter {
 
 enum class Line : unsigned { iopub, shell, input, control, heartbeat };
 inline constexpr unsigned line_count = 5;
 
+struct KeptSession {
+  std::string id;
+};
+
 class Connection {
  public:
   /// Chooses free ports, writes the connection file (mode 0600) into `folder`, and connects the lines on which a kernel
-  /// speaks unasked; one that binds later is found by libzmq's own retries. Lines are watched as the slots of `owner`
+  /// speaks unasked; one that binds later is tried again and again. Lines are watched as the slots of `owner`
   /// that have their numbers. Throws lectern::sdk::Failure.
-  Connection(zmq::context_t& context, Watcher& watcher, std::uint64_t owner, const std::filesystem::path& folder,
+  Connection(Watcher& watcher, std::uint64_t owner, const std::filesystem::path& folder,
              const std::string& kernel_name);
-  /// Closes and removes the file.
+  /// The lines to a kernel that runs: `file` as an earlier host wrote it, `session` as its messages named it, so that
+  /// the kernel knows us as the one it spoke with. Throws lectern::sdk::Failure.
+  Connection(Watcher& watcher, std::uint64_t owner, const std::filesystem::path& file, const KeptSession& session);
+  /// Closes and removes the file, unless it was told to leave it.
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+  void leave_file() { file_.clear(); }
 
-  /// Connected when it is first asked for: most kernels are never told anything on the control line, and each open line
-  /// costs tens of kilobytes here and a connection there. What has been said on a line is to be followed by
-  /// Watcher::again: a send may take the signal of what came in meanwhile.
-  zmq::socket_t& line(Line which);
+  /// Connected when it is first asked for: most kernels are never told anything on the control line.
+  zmtp::Peer& line(Line which);
   /// Null when nobody asked for it yet: then there is nothing to read.
-  zmq::socket_t* opened(Line which);
+  zmtp::Peer* opened(Line which) { return lines_.at(static_cast<std::size_t>(which)).get(); }
+  /// Reads and writes what can be on the lines of these slots, and on those that are due. Answers with the slots of all
+  /// of them.
+  unsigned serve(unsigned slots, std::int64_t now_ms);
+  /// When serve() is to be called even if nothing comes.
+  [[nodiscard]] std::int64_t due_ms() const;
 
   Wire wire;
 
  private:
-  struct Open {
-    zmq::socket_t socket;
-    Watched watched;
-  };
+  void open_unasked();
 
-  zmq::context_t& context_;
   Watcher& watcher_;
   std::uint64_t owner_;
-  std::array<int, line_count> ports_;  // of the lines, in their order
-  std::array<std::optional<Open>, line_count> lines_;
+  std::array<int, line_count> ports_{};  // of the lines, in their order
+  std::array<std::unique_ptr<zmtp::Peer>, line_count> lines_;
   std::filesystem::path file_;
 };
 

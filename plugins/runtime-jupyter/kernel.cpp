@@ -9,9 +9,11 @@
 #include <system_error>
 #include <utility>
 
+#include "../jupyter-messages/clock.hpp"
+#include "kept.hpp"
+#include "lectern/sdk/failure.hpp"
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
-#include "questions.hpp"
 
 namespace jupyter {
 namespace json = lectern::sdk::json;
@@ -20,14 +22,15 @@ namespace {
 constexpr std::int64_t start_limit_ms = 60'000;
 constexpr std::int64_t ask_again_ms = 100;  // kernel_info, until its echo is heard on iopub
 constexpr std::int64_t ask_at_most_ms = 500;
+constexpr std::int64_t quiet_ms = 3'000;         // of one that is taken up: it computes, and cannot answer
 constexpr std::int64_t ask_politely_ms = 1'500;  // shutdown_request, then SIGTERM
 constexpr std::int64_t ask_busy_ms = 300;        // the same when code runs, which no request ends
 constexpr std::int64_t terminate_ms = 500;       // SIGTERM, then SIGKILL
 constexpr std::int64_t ping_every_ms = 5'000;
 constexpr std::int64_t pong_within_ms = 15'000;
 constexpr std::int64_t watch_every_ms = 1'000;
-constexpr std::size_t batch = 256;  // messages of one line per turn: others get theirs
-constexpr auto never = std::numeric_limits<std::int64_t>::max();
+constexpr int most_last_reads = 64;  // of some MB each, when the process is gone: others may hold its sockets and go on
+constexpr std::size_t batch = 64;    // messages of one line per turn: the sockets of all others are read between two
 
 // What the watcher knows a kernel's descriptors by: its lines by their numbers, and these of its process.
 constexpr unsigned end_slot = line_count, words_slot = line_count + 1;
@@ -38,11 +41,6 @@ constexpr unsigned bit(unsigned slot) {
 }
 constexpr unsigned bit(Line line) {
   return bit(static_cast<unsigned>(line));
-}
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
 }
 
 /// The program of a spec in an environment: "python" there means the environment's.
@@ -69,11 +67,15 @@ std::string front_end_folders(const Kernelspec& spec) {
     if (!folder.is_absolute() || !std::filesystem::is_directory(folder, problem)) return;
     if (std::find(folders.begin(), folders.end(), folder.string()) == folders.end()) folders.push_back(folder.string());
   };
-  add(std::filesystem::path(spec.argv.front()).parent_path().parent_path() / "share/jupyter");
+  if (!spec.argv.empty()) {
+    add(std::filesystem::path(spec.argv.front()).parent_path().parent_path() / "share/jupyter");
+  }
   add(spec.directory.parent_path().parent_path());
   std::string out = "{\"front_end_folders\":[";
   for (const auto& folder : folders) out += (out.back() == '[' ? "" : ",") + json::quoted(folder);
-  return out + "]}";
+  out += ']';
+  if (!spec.prefix.empty()) out += ",\"environment\":" + json::quoted(spec.prefix.string());
+  return out + "}";
 }
 
 Command command_of(const StartPlan& plan, const std::string& connection_file) {
@@ -86,62 +88,103 @@ Command command_of(const StartPlan& plan, const std::string& connection_file) {
   command.env.emplace("JUPYTER_WIDGETS_ECHO", "0");
   if (!plan.spec.prefix.empty()) {
     command.path_first = (plan.spec.prefix / "bin").string();
-    command.env.emplace("VIRTUAL_ENV", plan.spec.prefix.string());
+    std::error_code problem;
+    const bool conda = std::filesystem::is_directory(plan.spec.prefix / "conda-meta", problem);
+    command.env.emplace(conda ? "CONDA_PREFIX" : "VIRTUAL_ENV", plan.spec.prefix.string());
+  }
+  if (!plan.keep.empty()) {
+    command.log_file = kept_log(plan.keep).string();
+    command.env["JPY_PARENT_PID"] = "";  // ipykernel would end with that process
   }
   return command;
 }
 
 }  // namespace
 
-Kernel::Kernel(std::uint64_t number, StartPlan plan, zmq::context_t& context, Watcher& watcher,
-               lectern::sdk::RuntimeEvents events)
-    : number_(number), plan_(std::move(plan)), context_(context), watcher_(watcher), talk_(number, events) {}
+Kernel::Kernel(std::uint64_t number, StartPlan plan, Watcher& watcher, lectern::sdk::RuntimeEvents events)
+    : number_(number), plan_(std::move(plan)), watcher_(watcher), talk_(number, events) {}
 
 void Kernel::say(Line line, std::string_view type, const std::string& id, std::string_view content,
                  std::string_view parent, std::string_view metadata, const std::vector<std::string>& buffers) {
   connection_->wire.send(connection_->line(line), type, id, parent, content, metadata, buffers);
-  watcher_.again(number_, static_cast<unsigned>(line));
 }
 
 void Kernel::state(std::int64_t value, std::string_view info) {
   std::string facts;
   if (!info.empty()) facts = front_end_folders(plan_.spec);
-  if (value == LECTERN_KERNEL_STARTING) facts = "{\"process\":" + std::to_string(process_->pid()) + "}";
+  if (value == LECTERN_KERNEL_STARTING) {
+    facts = "{\"process\":" + std::to_string(process_->pid()) + (plan_.keep.empty() ? "}" : ",\"kept\":true}");
+  }
   talk_.state(value, {}, info, facts);
 }
 
 void Kernel::start() {
+  const bool takes_up = std::exchange(plan_.take_up, false);
   try {
-    connection_ = std::make_unique<Connection>(context_, watcher_, number_, plan_.connection_folder, plan_.spec.name);
-    process_ = std::make_unique<Process>(command_of(plan_, connection_->file().string()));
+    takes_up ? take_up() : start_process();
     if (process_->watch_fd() >= 0) end_watched_ = {watcher_, process_->watch_fd(), number_, end_slot};
-    words_watched_ = {watcher_, process_->output_fd(), number_, words_slot};
+    if (process_->output_fd() >= 0) words_watched_ = {watcher_, process_->output_fd(), number_, words_slot};
   } catch (...) {
     drop_process();  // here, on the thread that everything of it belongs to
     throw;
   }
+  begin(takes_up);
+}
+
+void Kernel::start_process() {
+  if (plan_.spec.argv.empty()) {
+    throw lectern::sdk::Failure(LECTERN_NOT_FOUND, "there is no kernelspec \"" + plan_.spec.name + "\" any more",
+                                "install it again, or choose another kernel");
+  }
+  if (!plan_.keep.empty()) make_kept_folder(plan_.keep);
+  const auto& folder = plan_.keep.empty() ? plan_.connection_folder : plan_.keep;
+  connection_ = std::make_unique<Connection>(watcher_, number_, folder, plan_.spec.name);
+  process_ = std::make_unique<Process>(command_of(plan_, connection_->file().string()));
+  if (plan_.keep.empty()) return;
+  write_kept(
+      plan_.keep,
+      {{process_->pid(), process_start_time(process_->pid()), {}}, connection_->file(), connection_->wire.session()});
+}
+
+void Kernel::take_up() {
+  const auto kept = read_kept(plan_.keep);
+  process_ = std::make_unique<Process>(kept.process);
+  connection_ = std::make_unique<Connection>(watcher_, number_, kept.connection_file, KeptSession{kept.session});
+}
+
+void Kernel::begin(bool taken_up) {
   phase_ = Phase::starting;
+  taken_up_ = taken_up;
   alive = true;
-  talk_.begin(connection_->wire.session());
+  const auto& session = connection_->wire.session();
+  taken_up ? talk_.go_on(session, plan_.running, plan_.life << 32) : talk_.begin(session);
   unreachable_ = false;
   stop_step_ = 0;
   started_ms_ = now_ms();
   info_asked_ms_ = 0;
   state(LECTERN_KERNEL_STARTING);
-  ask_info();
+  ask_info(Line::shell);
+  if (taken_up) ask_info(Line::control);
 }
 
-void Kernel::ask_info() {
+void Kernel::ask_info(Line line) {
   info_asked_ms_ = now_ms();
-  say(Line::shell, "kernel_info_request", talk_.next_id(), "{}");
+  say(line, "kernel_info_request", talk_.next_id(), "{}");
 }
 
 void Kernel::become_ready() {
-  if (phase_ != Phase::starting || !talk_.heard()) return;
+  const auto now = now_ms();
+  const bool computes = taken_up_ && now - started_ms_ > quiet_ms;
+  if (phase_ != Phase::starting || (!talk_.heard() && !computes)) return;
   phase_ = Phase::ready;
-  ping_ms_ = pong_ms_ = now_ms();
+  ping_ms_ = pong_ms_ = now;
   state(LECTERN_KERNEL_IDLE, talk_.info());
-  for (auto& queued : std::exchange(waiting_, {})) send_execute(queued);
+  if (talk_.busy()) state(LECTERN_KERNEL_BUSY);
+  if (taken_up_) {
+    // What ran under the earlier host ends now, as it ends, or has ended while nobody listened.
+    if (const auto fence = talk_.fence(); !fence.empty()) say(Line::shell, "kernel_info_request", fence, "{}");
+  }
+  for (auto& queued : std::exchange(waiting_, {})) send_or_fail(queued);
 }
 
 void Kernel::execute(std::uint64_t execution, std::string code, std::uint32_t flags) {
@@ -153,9 +196,27 @@ void Kernel::execute(std::uint64_t execution, std::string code, std::uint32_t fl
   }
 }
 
+void Kernel::execute_handed_over(std::uint64_t execution, std::string code, std::uint32_t flags) {
+  if (phase_ == Phase::ready) return send_or_fail({execution, std::move(code), flags});
+  execute(execution, std::move(code), flags);
+}
+
 void Kernel::send_execute(const Queued& queued) {
   const auto content = talk_.begin_run(queued.execution, queued.code, queued.flags);
-  say(Line::shell, "execute_request", talk_.id('x', std::to_string(queued.execution)), content);
+  try {
+    say(Line::shell, "execute_request", talk_.id('x', std::to_string(queued.execution)), content);
+  } catch (...) {
+    talk_.forget_run(queued.execution);
+    throw;
+  }
+}
+
+void Kernel::send_or_fail(const Queued& queued) {
+  try {
+    send_execute(queued);
+  } catch (const std::exception& problem) {
+    talk_.cannot_run(queued.execution, problem.what());
+  }
 }
 
 void Kernel::interrupt() {
@@ -194,6 +255,20 @@ void Kernel::stop(bool restart) {
   if (stop_step_ == 1) process_->signal_group(SIGTERM);
   phase_ = Phase::stopping;
   stop_ms_ = now_ms();
+  watcher_.again(number_, end_slot);  // to be due when patience ends
+}
+
+void Kernel::host_ends() {
+  const bool kept =
+      !plan_.keep.empty() && process_ && !shut_down_ && (phase_ == Phase::starting || phase_ == Phase::ready);
+  if (!kept) return stop(false);
+  process_->leave();
+  connection_->leave_file();
+  drop_process();
+  shut_down_ = true;
+  phase_ = Phase::dead;
+  alive = false;
+  watcher_.again(number_, end_slot);  // whoever keeps this object sees that it is gone()
 }
 
 void Kernel::input(std::string_view value) {
@@ -220,24 +295,27 @@ void Kernel::comm(const CommCopy& message) {
 
 void Kernel::handle(unsigned slots) {
   // iopub before shell: what a reply refers to was published before it.
-  if ((slots & (bit(Line::iopub) | bit(Line::shell))) != 0) take(Line::iopub, &Kernel::on_iopub);
+  if ((slots & bit(Line::shell)) != 0) slots |= bit(Line::iopub);
+  if (connection_) slots |= connection_->serve(slots, now_ms());
+  if ((slots & bit(Line::iopub)) != 0) take(Line::iopub, &Kernel::on_iopub);
   if ((slots & bit(Line::shell)) != 0) take(Line::shell, &Kernel::on_shell);
   if ((slots & bit(Line::input)) != 0) take(Line::input, &Kernel::on_input);
-  if ((slots & bit(Line::control)) != 0) take(Line::control, nullptr);
+  // One that computes answers there alone.
+  if ((slots & bit(Line::control)) != 0) take(Line::control, taken_up_ ? &Kernel::on_shell : nullptr);
   if ((slots & bit(Line::heartbeat)) != 0) take_pongs();
   if ((slots & bit(words_slot)) != 0) read_words();
   if (process_ && ((slots & bit(end_slot)) != 0 || process_->watch_fd() < 0)) {
     if (const auto how = process_->ended()) process_ended(*how);
   }
   due_ms_ = tick(now_ms());
+  if (connection_) due_ms_ = std::min(due_ms_, connection_->due_ms());
 }
 
-/// Until nothing is left: only then is the next message signalled.
 void Kernel::take(Line line, void (Kernel::*message)(const Message&)) {
   for (std::size_t i = 0; i < batch; ++i) {
-    auto* socket = connection_ ? connection_->opened(line) : nullptr;
-    if (socket == nullptr) return;
-    const auto taken = connection_->wire.receive(*socket);
+    auto* peer = connection_ ? connection_->opened(line) : nullptr;
+    if (peer == nullptr) return;
+    const auto taken = connection_->wire.receive(*peer);
     if (!taken) return;
     if (message != nullptr) (this->*message)(*taken);
   }
@@ -245,20 +323,15 @@ void Kernel::take(Line line, void (Kernel::*message)(const Message&)) {
 }
 
 void Kernel::take_pongs() {
-  auto* socket = connection_ ? connection_->opened(Line::heartbeat) : nullptr;
+  auto* peer = connection_ ? connection_->opened(Line::heartbeat) : nullptr;
   bool came = false;
-  for (zmq::message_t pong; socket != nullptr && socket->recv(pong, zmq::recv_flags::dontwait);) came = true;
+  while (peer != nullptr && peer->next()) came = true;
   if (!came) return;
   pong_ms_ = now_ms();
   if (std::exchange(unreachable_, false)) state(talk_.busy() ? LECTERN_KERNEL_BUSY : LECTERN_KERNEL_IDLE);
 }
 
 void Kernel::on_shell(const Message& message) {
-  const auto part = talk_.own_part(message.parent_id);
-  if (part.starts_with('q') && message.type == "execute_reply") {
-    return talk_.reply(static_cast<std::uint64_t>(json::integer(part.substr(1)).value_or(0)),
-                       answer_of(message.content));
-  }
   const bool first_word = !talk_.shell_heard();
   talk_.on_shell(message);
   if (first_word && talk_.shell_heard()) info_asked_ms_ = 0;  // asked again at once if its echo is not heard yet
@@ -266,8 +339,6 @@ void Kernel::on_shell(const Message& message) {
 }
 
 void Kernel::on_iopub(const Message& message) {
-  // What a question makes the kernel print is no output.
-  if (talk_.own_part(message.parent_id).starts_with('q')) return;
   talk_.on_iopub(message);
   become_ready();
 }
@@ -287,10 +358,12 @@ void Kernel::drop_process() {
 
 void Kernel::process_ended(const std::string& how) {
   // What it had still published is in our sockets already: the process wrote it before it ended.
-  for (std::size_t i = 0; connection_ && i < 100'000; ++i) {
-    const auto message = connection_->wire.receive(connection_->line(Line::iopub));
-    if (!message) break;
-    on_iopub(*message);
+  for (int i = 0; connection_ && i < most_last_reads; ++i) {
+    auto& iopub = connection_->line(Line::iopub);
+    const auto before = iopub.bytes_read();
+    connection_->serve(bit(Line::iopub), now_ms());
+    while (const auto message = connection_->wire.receive(iopub)) on_iopub(*message);
+    if (iopub.bytes_read() == before) break;
   }
   std::string why = "the kernel ended: " + how;
   bool address_taken = false;
@@ -326,6 +399,13 @@ void Kernel::dead(const std::string& why) {
   talk_.state(LECTERN_KERNEL_DEAD, why);
 }
 
+void Kernel::ping() {
+  std::string message;
+  zmtp::append_part(message, {}, true);  // whom the answer goes to: a REQ's envelope
+  zmtp::append_part(message, "ping", false);
+  connection_->line(Line::heartbeat).send(std::move(message));
+}
+
 void Kernel::watch_runs(std::int64_t now) {
   const auto probes = talk_.probes(now);
   for (const auto& id : probes.control) say(Line::control, "kernel_info_request", id, "{}");
@@ -336,6 +416,11 @@ void Kernel::watch_runs(std::int64_t now) {
 std::int64_t Kernel::tick(std::int64_t now) {
   switch (phase_) {
     case Phase::starting:
+      if (taken_up_) {
+        if (now - info_asked_ms_ >= ask_at_most_ms) ask_info(Line::control);
+        become_ready();
+        return now + ask_again_ms;
+      }
       if (now - started_ms_ > start_limit_ms) {
         process_->read_output();
         const auto words = process_->last_words();
@@ -344,7 +429,7 @@ std::int64_t Kernel::tick(std::int64_t now) {
       }
       // Once it answers, until its echo is heard on iopub: only then does no output get lost.
       if (talk_.shell_heard() ? now - info_asked_ms_ >= ask_again_ms / 4 : now - info_asked_ms_ >= ask_at_most_ms)
-        ask_info();
+        ask_info(Line::shell);
       return now + ask_again_ms / 4;
     case Phase::stopping:
       if (stop_step_ == 0 && now - stop_ms_ >= (talk_.running() ? ask_busy_ms : ask_politely_ms)) {
@@ -359,10 +444,8 @@ std::int64_t Kernel::tick(std::int64_t now) {
     case Phase::ready: {
       if (now - ping_ms_ >= ping_every_ms) {
         ping_ms_ = now;
-        auto& heartbeat = connection_->line(Line::heartbeat);
-        heartbeat.send(zmq::message_t(), zmq::send_flags::sndmore | zmq::send_flags::dontwait);
-        heartbeat.send(zmq::str_buffer("ping"), zmq::send_flags::dontwait);
-        watcher_.again(number_, static_cast<unsigned>(Line::heartbeat));
+        process_->trim_log();
+        ping();
         if (now - pong_ms_ > pong_within_ms && !std::exchange(unreachable_, true)) {
           talk_.state(LECTERN_KERNEL_UNREACHABLE, "the kernel's process lives but does not answer");
         }

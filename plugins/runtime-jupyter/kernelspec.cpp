@@ -17,6 +17,8 @@ namespace json = lectern::sdk::json;
 namespace {
 
 constexpr std::uintmax_t max_spec_bytes = 1u << 20;
+constexpr std::size_t max_conda_environments = 64;
+constexpr std::string_view conda_folder = ".conda";
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -33,12 +35,20 @@ void add_prefix(std::vector<fs::path>& folders, const fs::path& prefix) {
   if (!prefix.empty()) add(folders, prefix / "share/jupyter/kernels");
 }
 
-/// `.venv` in this folder or the nearest one above that has one.
+/// What uv and venv, conda and pixi make in a project's folder: of this folder or the nearest one above that has any.
 void add_above(std::vector<fs::path>& folders, const fs::path& start) {
   for (fs::path at = start; !at.empty(); at = at.parent_path()) {
-    std::error_code problem;
-    if (fs::is_directory(at / ".venv", problem)) return add_prefix(folders, at / ".venv");
-    if (at == at.parent_path()) return;
+    bool any = false;
+    for (const std::string_view name :
+         {std::string_view(".venv"), conda_folder, std::string_view(".pixi/envs/default")}) {
+      std::error_code problem;
+      // ~/.conda is conda's own folder, and no environment.
+      const auto needed = name == conda_folder ? at / name / "conda-meta" : at / name;
+      if (!fs::is_directory(needed, problem)) continue;
+      add_prefix(folders, at / name);
+      any = true;
+    }
+    if (any || at == at.parent_path()) return;
   }
 }
 
@@ -51,6 +61,20 @@ std::vector<std::string> split(const std::string& text, char separator) {
     from = to + 1;
   }
   return out;
+}
+
+/// The environments of this person that conda keeps a list of.
+std::vector<fs::path> conda_environments() {
+  std::vector<fs::path> prefixes;
+  const auto home = environment("HOME");
+  if (home.empty()) return prefixes;
+  std::ifstream list(fs::path(home) / ".conda/environments.txt");
+  for (std::string line; prefixes.size() < max_conda_environments && std::getline(list, line);) {
+    std::error_code problem;
+    const fs::path prefix(line);
+    if (prefix.is_absolute() && fs::is_directory(prefix / "conda-meta", problem)) prefixes.push_back(prefix);
+  }
+  return prefixes;
 }
 
 fs::path prefix_of(const fs::path& kernels_folder) {
@@ -125,7 +149,7 @@ std::vector<fs::path> kernel_folders(const std::vector<fs::path>& near) {
 std::vector<Kernelspec> find_kernelspecs(const std::vector<fs::path>& near) {
   std::vector<Kernelspec> specs;
   std::set<std::string> names;
-  for (const auto& folder : kernel_folders(near)) {
+  const auto take = [&](const fs::path& folder, const std::string& conda) {
     std::vector<fs::path> entries;
     std::error_code problem;
     for (fs::directory_iterator it(folder, problem), end; !problem && it != end; it.increment(problem)) {
@@ -133,14 +157,22 @@ std::vector<Kernelspec> find_kernelspecs(const std::vector<fs::path>& near) {
     }
     std::sort(entries.begin(), entries.end());
     for (const auto& entry : entries) {
-      const auto name = entry.filename().string();
+      const auto name = entry.filename().string() + (conda.empty() ? "" : "-" + conda);
       if (!valid_name(name) || names.contains(name)) continue;
       auto spec = read(entry);
       if (!spec) continue;
+      spec->name = name;
       spec->prefix = prefix_of(folder);
+      if (!conda.empty()) spec->display_name += " (conda: " + conda + ")";
       names.insert(name);
       specs.push_back(std::move(*spec));
     }
+  };
+  const auto folders = kernel_folders(near);
+  for (const auto& folder : folders) take(folder, {});
+  for (const auto& prefix : conda_environments()) {
+    const auto folder = prefix / "share/jupyter/kernels";
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) take(folder, prefix.filename().string());
   }
   return specs;
 }

@@ -19,12 +19,13 @@ struct Kernelspec {
   std::filesystem::path prefix;     // the environment it belongs to (…/.venv); empty for Jupyter's own folders
 };
 
-/// Folders that hold kernelspecs, most specific first: environments named by LECTERN_VENV and VIRTUAL_ENV, a `.venv` in
-/// `near` or a folder above it, the working directory's, then Jupyter's path (JUPYTER_PATH, the user's data folder,
-/// /usr/local, /usr).
+/// Folders that hold kernelspecs, most specific first: the environments in `near` or a folder above it (`.venv`,
+/// `.conda`, pixi's default), those named by LECTERN_VENV, VIRTUAL_ENV and CONDA_PREFIX, the working directory's, then
+/// Jupyter's path (JUPYTER_PATH, the user's data folder, /usr/local, /usr).
 std::vector<std::filesystem::path> kernel_folders(const std::vector<std::filesystem::path>& near);
 
-/// All kernelspecs found there; the first folder to have a name wins. A damaged one is left out and logged.
+/// All kernelspecs found there; the first folder to have a name wins. A damaged one is left out and logged. Those of
+/// conda's list of environments come last, as <name>-<environment>.
 std::vector<Kernelspec> find_kernelspecs(const std::vector<std::filesystem::path>& near);
 
 }  // namespace jupyter

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "lectern/sdk/plugin.hpp"
@@ -25,6 +28,7 @@ namespace jupyter {
 namespace {
 
 constexpr std::size_t tail_bytes = 8u << 10;
+constexpr off_t longest_log = 1 << 20;
 
 std::string find_program(const std::string& name, const std::string& path) {
   if (name.find('/') != std::string::npos) return name;
@@ -71,13 +75,16 @@ struct ChildPlan {
   int null_fd;
   int output_fd;
   pid_t parent;
+  bool outlives;
 };
 
 /// Runs in the child between vfork and exec, on the parent's memory: system calls only. Returns the errno of a failure.
 int become(const ChildPlan& plan) {
   ::setsid();  // its own group: what it starts ends with it
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != plan.parent) return ESRCH;  // the parent went before the line above
+  if (!plan.outlives) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != plan.parent) return ESRCH;  // the parent went before the line above
+  }
   if (::dup2(plan.null_fd, 0) < 0 || ::dup2(plan.output_fd, 1) < 0 || ::dup2(plan.output_fd, 2) < 0) return errno;
   // Sockets of the host must not live on in a kernel; some libraries open them without close-on-exec.
   if (::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
@@ -111,9 +118,35 @@ pid_t spawn(const ChildPlan& plan, int& failure) {
   return pid;
 }
 
+/// The reading and the writing end of what the child says; the first is -1 when that is a file.
+std::array<int, 2> output_ends(const std::string& log_file) {
+  std::array<int, 2> ends{-1, -1};
+  if (!log_file.empty()) {
+    // Appending, so that the file can be emptied under the one that writes.
+    ends[1] = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return ends;
+  }
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return {-1, -1};
+  ::fcntl(ends[1], F_SETFL, 0);  // the child's end blocks, as programs expect
+  return ends;
+}
+
 }  // namespace
 
-Process::Process(const Command& command) {
+std::string process_start_time(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  // The second field may hold anything: fields are counted behind its last ')'.
+  auto at = text.rfind(')');
+  const bool ended = at != std::string::npos && at + 2 < text.size() && (text[at + 2] == 'Z' || text[at + 2] == 'X');
+  if (ended) return {};  // and nobody has asked how
+  constexpr int start_time = 22;
+  for (int field = 2; field < start_time && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+  if (at == std::string::npos) return {};
+  return text.substr(at + 1, text.find(' ', at + 1) - at - 1);
+}
+
+Process::Process(const Command& command) : log_file_(command.log_file) {
   using lectern::sdk::Failure;
   std::string path;
   auto env = make_environment(command, path);
@@ -123,14 +156,16 @@ Process::Process(const Command& command) {
     throw Failure(LECTERN_NOT_FOUND, "the kernel's program \"" + argv.front() + "\" is not on the PATH",
                   "install it, or correct argv in its kernel.json");
   }
-  std::array<int, 2> pipe{};
+  std::array<int, 2> output{-1, -1};
   const int null_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (null_fd < 0 || ::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+  if (null_fd >= 0) output = output_ends(log_file_);
+  if (output[1] < 0) {
     const int problem = errno;
     if (null_fd >= 0) ::close(null_fd);
-    throw Failure(LECTERN_UNAVAILABLE, std::string("no descriptors for a kernel: ") + std::strerror(problem));
+    throw Failure(LECTERN_UNAVAILABLE,
+                  (log_file_.empty() ? "no descriptors for a kernel: " : "cannot write " + log_file_ + ": ") +
+                      std::strerror(problem));
   }
-  ::fcntl(pipe[1], F_SETFL, 0);  // the child's end blocks, as programs expect
   auto argv_pointers = pointers(argv);
   auto env_pointers = pointers(env);
   const ChildPlan plan{program.c_str(),
@@ -138,16 +173,17 @@ Process::Process(const Command& command) {
                        env_pointers.data(),
                        command.cwd.empty() ? nullptr : command.cwd.c_str(),
                        null_fd,
-                       pipe[1],
-                       ::getpid()};
+                       output[1],
+                       ::getpid(),
+                       !log_file_.empty()};
   int failure = 0;
   pid_ = spawn(plan, failure);
   ::close(null_fd);
-  ::close(pipe[1]);
-  output_ = pipe[0];
+  ::close(output[1]);
+  output_ = output[0];
   if (failure != 0) {
     if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
-    ::close(output_);
+    if (output_ >= 0) ::close(output_);
     output_ = -1;
     pid_ = -1;
     throw Failure(LECTERN_UNAVAILABLE, "could not start " + program +
@@ -158,16 +194,55 @@ Process::Process(const Command& command) {
   if (watch_ >= 0) ::fcntl(watch_, F_SETFD, FD_CLOEXEC);
 }
 
+Process::Process(const KeptProcess& kept)
+    : pid_(kept.pid), ours_(false), log_file_(kept.log_file), start_time_(kept.start_time) {
+  // The descriptor first: what it names cannot become another process between the look and the watch.
+  watch_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  if (watch_ >= 0) ::fcntl(watch_, F_SETFD, FD_CLOEXEC);
+  if (pid_ > 1 && !start_time_.empty() && !gone()) return;
+  if (watch_ >= 0) ::close(std::exchange(watch_, -1));
+  throw lectern::sdk::Failure(LECTERN_NOT_FOUND, "its process " + std::to_string(pid_) + " ended meanwhile");
+}
+
 Process::~Process() {
   if (pid_ > 0 && !end_) {
     signal_group(SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+    if (ours_) ::waitpid(pid_, nullptr, 0);
   }
   if (watch_ >= 0) ::close(watch_);
   if (output_ >= 0) ::close(output_);
 }
 
+void Process::leave() {
+  pid_ = -1;
+}
+
+/// Of one that is not ours: nobody but its parent learns how it ended.
+bool Process::gone() const {
+  pollfd ended{watch_, POLLIN, 0};
+  if (watch_ >= 0 && ::poll(&ended, 1, 0) > 0) return true;
+  return process_start_time(pid_) != start_time_;
+}
+
+void Process::read_log() {
+  std::ifstream file(log_file_, std::ios::binary | std::ios::ate);
+  if (!file) return;
+  const auto size = static_cast<std::streamoff>(file.tellg());
+  file.seekg(std::max<std::streamoff>(0, size - static_cast<std::streamoff>(tail_bytes)));
+  tail_.assign(std::istreambuf_iterator<char>(file), {});
+}
+
+void Process::trim_log() const {
+  struct stat about {};
+  if (log_file_.empty() || ::stat(log_file_.c_str(), &about) != 0 || about.st_size <= longest_log) return;
+  (void)!::truncate(log_file_.c_str(), 0);
+}
+
 bool Process::read_output() {
+  if (!log_file_.empty()) {
+    read_log();
+    return true;
+  }
   std::array<char, 16384> block{};
   while (output_ >= 0) {
     const auto count = ::read(output_, block.data(), block.size());
@@ -188,6 +263,11 @@ void Process::close_output() {
 
 std::optional<std::string> Process::ended() {
   if (end_ || pid_ <= 0) return end_;
+  if (!ours_) {
+    if (!gone()) return std::nullopt;
+    signal_group(SIGKILL);  // what it left behind; its group's number stays taken as long as one of it lives
+    return end_ = "how is not known, for another host had started it";
+  }
   siginfo_t info{};
   if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0) {
     return std::nullopt;

@@ -7,28 +7,22 @@
 #include <future>
 #include <limits>
 
+#include "../jupyter-messages/clock.hpp"
+#include "../jupyter-messages/questions.hpp"
 #include "lectern/sdk/json_slice.hpp"
 #include "lectern/sdk/plugin.hpp"
 #include "lectern/sdk/settings.hpp"
-#include "questions.hpp"
 
 namespace jupyter {
 namespace json = lectern::sdk::json;
 using lectern::sdk::Failure;
 namespace {
 
-constexpr auto never = std::numeric_limits<std::int64_t>::max();
-constexpr int most_sockets = 5'000;  // libzmq's own bound would be two hundred kernels
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
+// Signing and writing more than this would keep the caller, which has other sessions to serve.
+constexpr std::size_t few_bytes = 64u << 10u;
 
 }  // namespace
-
-JupyterRuntime::JupyterRuntime(std::string_view config, lectern::sdk::RuntimeEvents events)
-    : events_(events), context_(1, most_sockets) {
+JupyterRuntime::JupyterRuntime(std::string_view config, lectern::sdk::RuntimeEvents events) : events_(events) {
   lectern::sdk::Settings settings(config);
   connection_dir_ = settings.text("connection_dir", "");
   for (auto& folder : settings.texts("near")) near_.emplace_back(std::move(folder));
@@ -37,11 +31,14 @@ JupyterRuntime::JupyterRuntime(std::string_view config, lectern::sdk::RuntimeEve
 }
 
 JupyterRuntime::~JupyterRuntime() {
-  post([this] {
+  post({[this] {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
-    for (auto& [number, kernel] : kernels_) kernel->stop(false);
-  });
+    for (auto& [number, kernel] : kernels_) {
+      const auto turn = kernel->turns.wait();
+      kernel->host_ends();
+    }
+  }});
   thread_.join();
 }
 
@@ -51,6 +48,20 @@ void JupyterRuntime::post(Job job) {
     jobs_.push_back(std::move(job));
   }
   watcher_.wake();
+}
+
+void JupyterRuntime::hand_over(KernelPtr kernel, std::function<void(Kernel&)> what) {
+  kernel->turns.hand_over();
+  auto run = [&to = *kernel, what = std::move(what)] { what(to); };
+  post({std::move(run), std::move(kernel)});
+}
+
+template <class What>
+void JupyterRuntime::tell(KernelPtr kernel, std::size_t bytes, What what) {
+  if (bytes <= few_bytes) {
+    if (const auto turn = kernel->turns.now(); turn.owns_lock()) return what(*kernel, true);
+  }
+  hand_over(std::move(kernel), [what = std::move(what)](Kernel& to) { what(to, false); });
 }
 
 JupyterRuntime::KernelPtr JupyterRuntime::find(std::uint64_t kernel, bool must_live) {
@@ -76,6 +87,12 @@ void JupyterRuntime::kernels(const lectern::sdk::Sink& out) {
 StartPlan JupyterRuntime::plan(std::string_view name, std::string_view options) const {
   StartPlan plan;
   plan.cwd = json::text(json::member(options, "cwd"));
+  plan.keep = json::text(json::member(options, "keep"));
+  if (const auto taken_up = json::member(options, "take_up"); json::is_object(taken_up) && !plan.keep.empty()) {
+    plan.take_up = true;
+    plan.life = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "life")).value_or(0));
+    plan.running = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "running")).value_or(0));
+  }
   json::each_member(json::member(options, "env"), [&](std::string_view key, std::string_view value) {
     plan.env.emplace(json::text(key), json::text(value));
     return true;
@@ -92,7 +109,11 @@ StartPlan JupyterRuntime::plan(std::string_view name, std::string_view options) 
     }
     known += known.empty() ? spec.name : ", " + spec.name;
   }
-  if (!found) {
+  if (!found && plan.take_up) {
+    // It runs whether its kernelspec is found or not: only a restart needs that.
+    plan.spec.name = plan.spec.display_name = name;
+    plan.spec.interrupt_mode = "signal";
+  } else if (!found) {
     throw Failure(LECTERN_NOT_FOUND, "there is no kernelspec \"" + std::string(name) + "\"",
                   known.empty() ? "install one, such as ipykernel" : "there are: " + known)
         .code("unknown_kernel");
@@ -103,7 +124,7 @@ StartPlan JupyterRuntime::plan(std::string_view name, std::string_view options) 
 }
 
 void JupyterRuntime::start(std::uint64_t number, std::string_view name, std::string_view options) {
-  auto kernel = std::make_shared<Kernel>(number, plan(name, options), context_, watcher_, events_);
+  auto kernel = std::make_shared<Kernel>(number, plan(name, options), watcher_, events_);
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) throw Failure(LECTERN_UNAVAILABLE, "the runtime is ending");
@@ -115,7 +136,7 @@ void JupyterRuntime::start(std::uint64_t number, std::string_view name, std::str
   // On the I/O thread, because the child ends with the thread that made it.
   auto done = std::make_shared<std::promise<void>>();
   auto answer = done->get_future();
-  post([this, number, kernel, done] {
+  post({[this, number, kernel, done] {
     try {
       kernel->start();
       const std::scoped_lock lock(mutex_);
@@ -124,33 +145,33 @@ void JupyterRuntime::start(std::uint64_t number, std::string_view name, std::str
     } catch (...) {
       done->set_exception(std::current_exception());
     }
-  });
+  }});
   answer.get();
 }
 
 void JupyterRuntime::execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code,
                              std::uint32_t flags) {
-  post([kernel = find(kernel), execution, code = std::string(code), flags]() mutable {
-    kernel->execute(execution, std::move(code), flags);
+  tell(find(kernel), code.size(), [execution, code = std::string(code), flags](Kernel& to, bool at_once) {
+    at_once ? to.execute(execution, code, flags) : to.execute_handed_over(execution, code, flags);
   });
 }
 
 void JupyterRuntime::interrupt(std::uint64_t kernel) {
-  post([kernel = find(kernel)] { kernel->interrupt(); });
+  hand_over(find(kernel), [](Kernel& to) { to.interrupt(); });
 }
 
 void JupyterRuntime::restart(std::uint64_t kernel) {
   auto found = find(kernel, false);
   found->alive = true;  // from here on it may be sent to: what comes waits for the new process
-  post([found] { found->stop(true); });
+  hand_over(std::move(found), [](Kernel& to) { to.stop(true); });
 }
 
 void JupyterRuntime::shutdown(std::uint64_t kernel) {
-  post([kernel = find(kernel, false)] { kernel->stop(false); });
+  hand_over(find(kernel, false), [](Kernel& to) { to.stop(false); });
 }
 
 void JupyterRuntime::input(std::uint64_t kernel, std::string_view value) {
-  post([kernel = find(kernel), value = std::string(value)] { kernel->input(value); });
+  tell(find(kernel), value.size(), [value = std::string(value)](Kernel& to, bool) { to.input(value); });
 }
 
 void JupyterRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
@@ -159,13 +180,14 @@ void JupyterRuntime::request(std::uint64_t kernel, std::uint64_t request, std::s
   if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
   const auto asked = find(kernel);
   if (auto ask = question(kind, content, asked->language())) {
-    return post([asked, request, ask = std::move(*ask)] { asked->question(request, ask); });
+    const auto bytes = ask->size();
+    return tell(asked, bytes, [request, ask = std::move(*ask)](Kernel& to, bool) { to.question(request, ask); });
   }
   if (std::find(std::begin(kinds), std::end(kinds), kind) == std::end(kinds)) {
     throw Failure(LECTERN_UNSUPPORTED, "no request \"" + std::string(kind) + "\"");
   }
-  post([kernel = asked, request, kind = std::string(kind), content = std::string(content)] {
-    kernel->request(request, kind, content);
+  tell(asked, content.size(), [request, kind = std::string(kind), content = std::string(content)](Kernel& to, bool) {
+    to.request(request, kind, content);
   });
 }
 
@@ -176,8 +198,12 @@ void JupyterRuntime::comm(std::uint64_t kernel, const lectern::sdk::Comm& messag
   if (!json::valid(message.data)) throw Failure(LECTERN_INVALID, "the comm message's data is not JSON");
   CommCopy copy{std::string(message.kind), std::string(message.comm_id),  std::string(message.target),
                 std::string(message.data), std::string(message.metadata), {}};
-  for (const auto buffer : message.buffers) copy.buffers.emplace_back(buffer);
-  post([kernel = find(kernel), copy = std::move(copy)] { kernel->comm(copy); });
+  auto bytes = copy.data.size() + copy.metadata.size();
+  for (const auto buffer : message.buffers) {
+    copy.buffers.emplace_back(buffer);
+    bytes += buffer.size();
+  }
+  tell(find(kernel), bytes, [copy = std::move(copy)](Kernel& to, bool) { to.comm(copy); });
 }
 
 void JupyterRuntime::run_jobs() {
@@ -187,11 +213,13 @@ void JupyterRuntime::run_jobs() {
     jobs.swap(jobs_);
   }
   for (auto& job : jobs) {
+    const auto turn = job.kernel ? job.kernel->turns.wait() : Turns::Turn();
     try {
-      job();
+      job.run();
     } catch (const std::exception& problem) {
       lectern::sdk::log_error(std::string("a command to a kernel failed: ") + problem.what());
     }
+    if (job.kernel) job.kernel->turns.said();
   }
 }
 
@@ -200,6 +228,7 @@ void JupyterRuntime::serve(std::uint64_t number, unsigned slots) {
   if (it == kernels_.end()) return;
   const auto kernel = it->second;
   try {
+    const auto turn = kernel->turns.wait();
     kernel->handle(slots);
   } catch (const std::exception& problem) {
     lectern::sdk::log_error(std::string("reading from a kernel failed: ") + problem.what());

@@ -8,7 +8,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-#include <zmq.hpp>
 
 #include "kernel.hpp"
 #include "lectern/sdk/runtime.hpp"
@@ -33,10 +32,18 @@ class JupyterRuntime final : public lectern::sdk::Runtime {
   void comm(std::uint64_t kernel, const lectern::sdk::Comm& message) override;
 
  private:
-  using Job = std::function<void()>;
-  using KernelPtr = std::shared_ptr<Kernel>;  // shared: the I/O thread owns it, callers look at `alive`
+  using KernelPtr = std::shared_ptr<Kernel>;  // shared: the I/O thread owns it, callers speak to it in their turn
+  struct Job {
+    std::function<void()> run;
+    KernelPtr kernel = nullptr;  // whose turn it takes; null = none's
+  };
 
   void post(Job job);
+  /// Told to it by the I/O thread, after everything that was handed over before.
+  void hand_over(KernelPtr kernel, std::function<void(Kernel&)> what);
+  /// The same by this thread, if it is its turn and `bytes` are few.
+  template <class What>
+  void tell(KernelPtr kernel, std::size_t bytes, What what);
   KernelPtr find(std::uint64_t kernel, bool must_live = true);
   void run();
   void run_jobs();
@@ -48,7 +55,6 @@ class JupyterRuntime final : public lectern::sdk::Runtime {
   lectern::sdk::RuntimeEvents events_;
   std::vector<std::filesystem::path> near_;
   std::string connection_dir_;
-  zmq::context_t context_;
   Watcher watcher_;
   std::int64_t due_ms_ = 0;  // of the I/O thread: no kernel is due before
   std::mutex mutex_;         // of what follows

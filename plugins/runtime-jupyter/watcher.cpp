@@ -19,11 +19,11 @@ namespace {
 
 constexpr std::uint64_t woken = ~std::uint64_t{0};
 
-int watch(int epoll, int fd, std::uint64_t data) {
+int watch(int epoll, int fd, std::uint64_t data, int operation = EPOLL_CTL_ADD, std::uint32_t events = EPOLLIN) {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = events;
   event.data.u64 = data;
-  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+  return ::epoll_ctl(epoll, operation, fd, &event);
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ void Watcher::add(std::vector<Ready>& list, std::uint64_t owner, unsigned slots)
 const std::vector<Watcher::Ready>& Watcher::wait(int timeout_ms) {
   ready_.clear();
   ready_.swap(again_);
-  std::array<epoll_event, 64> events{};
+  std::array<epoll_event, 256> events{};
   const int count =
       ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), ready_.empty() ? timeout_ms : 0);
   for (int i = 0; i < count; ++i) {
@@ -73,21 +73,30 @@ const std::vector<Watcher::Ready>& Watcher::wait(int timeout_ms) {
   return ready_;
 }
 
-Watched::Watched(Watcher& watcher, int fd, std::uint64_t owner, unsigned slot) : epoll_(watcher.epoll_), fd_(fd) {
-  if (watch(epoll_, fd_, owner * Watcher::slots_each + slot) != 0) {
+Watched::Watched(Watcher& watcher, int fd, std::uint64_t owner, unsigned slot)
+    : epoll_(watcher.epoll_), fd_(fd), data_(owner * Watcher::slots_each + slot) {
+  if (watch(epoll_, fd_, data_) != 0) {
     throw Failure(LECTERN_UNAVAILABLE, std::string("a kernel cannot be watched: ") + std::strerror(errno));
   }
 }
 
-Watched::Watched(Watched&& other) noexcept : epoll_(other.epoll_), fd_(std::exchange(other.fd_, -1)) {}
+Watched::Watched(Watched&& other) noexcept
+    : epoll_(other.epoll_), fd_(std::exchange(other.fd_, -1)), data_(other.data_), writing_(other.writing_) {}
 
 Watched& Watched::operator=(Watched&& other) noexcept {
   if (this != &other) {
     end();
     epoll_ = other.epoll_;
     fd_ = std::exchange(other.fd_, -1);
+    data_ = other.data_;
+    writing_ = other.writing_;
   }
   return *this;
+}
+
+void Watched::also_writing(bool on) {
+  if (fd_ < 0 || on == std::exchange(writing_, on)) return;
+  (void)watch(epoll_, fd_, data_, EPOLL_CTL_MOD, on ? EPOLLIN | EPOLLOUT : EPOLLIN);  // needs no memory: cannot fail
 }
 
 void Watched::end() noexcept {

@@ -46,11 +46,15 @@ class Watched {
   Watched(Watched&& other) noexcept;
   Watched& operator=(Watched&& other) noexcept;
   ~Watched() { end(); }
+  /// [any] Whether its slot is named when it can be written to, too. One call after the other.
+  void also_writing(bool on);
 
  private:
   void end() noexcept;
 
   int epoll_ = -1, fd_ = -1;
+  std::uint64_t data_ = 0;
+  bool writing_ = false;
 };
 
 }  // namespace jupyter

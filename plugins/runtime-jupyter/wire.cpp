@@ -16,7 +16,6 @@ namespace json = lectern::sdk::json;
 namespace {
 
 constexpr std::string_view delimiter = "<IDS|MSG>";
-constexpr std::size_t max_frames = 10'000;
 
 std::string hex(const unsigned char* bytes, std::size_t count) {
   constexpr char digits[] = "0123456789abcdef";
@@ -42,16 +41,6 @@ std::string now() {
   return out.data();
 }
 
-std::string_view view(const zmq::message_t& frame) {
-  return {static_cast<const char*>(frame.data()), frame.size()};
-}
-
-void send_frame(zmq::socket_t& socket, std::string_view bytes, bool more) {
-  // dontwait: a kernel that takes nothing must not stop the others; its messages are lost with it.
-  socket.send(zmq::buffer(bytes),
-              more ? zmq::send_flags::sndmore | zmq::send_flags::dontwait : zmq::send_flags::dontwait);
-}
-
 }  // namespace
 
 std::string random_hex(std::size_t count) {
@@ -74,7 +63,7 @@ std::string Wire::sign(std::string_view header, std::string_view parent, std::st
   return hex(digest.data(), size);
 }
 
-void Wire::send(zmq::socket_t& socket, std::string_view type, std::string_view id, std::string_view parent,
+void Wire::send(zmtp::Peer& peer, std::string_view type, std::string_view id, std::string_view parent,
                 std::string_view content, std::string_view metadata, const std::vector<std::string>& buffers) {
   std::string header = R"({"msg_id":)";
   json::quote(id, header);
@@ -83,44 +72,43 @@ void Wire::send(zmq::socket_t& socket, std::string_view type, std::string_view i
   if (parent.empty()) parent = "{}";
   if (metadata.empty()) metadata = "{}";
   const auto signature = sign(header, parent, metadata, content);
-  send_frame(socket, delimiter, true);
-  send_frame(socket, signature, true);
-  send_frame(socket, header, true);
-  send_frame(socket, parent, true);
-  send_frame(socket, metadata, true);
-  send_frame(socket, content, !buffers.empty());
-  for (std::size_t i = 0; i < buffers.size(); ++i) send_frame(socket, buffers[i], i + 1 < buffers.size());
+  const std::array<std::string_view, 6> parts{delimiter, signature, header, parent, metadata, content};
+  std::size_t size = 0;
+  for (const auto part : parts) size += part.size() + zmtp::most_part_head;
+  for (const auto& buffer : buffers) size += buffer.size() + zmtp::most_part_head;
+  std::string message;
+  message.reserve(size);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    zmtp::append_part(message, parts.at(i), i + 1 < parts.size() || !buffers.empty());
+  }
+  for (std::size_t i = 0; i < buffers.size(); ++i) zmtp::append_part(message, buffers[i], i + 1 < buffers.size());
+  peer.send(std::move(message));
 }
 
-std::optional<Message> Wire::receive(zmq::socket_t& socket) {
-  while (true) {
-    Message message;
-    bool more = true;
-    while (more) {
-      zmq::message_t frame;
-      if (!socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
-      more = frame.more();
-      if (message.frames.size() < max_frames) message.frames.push_back(std::move(frame));
-    }
-    if (read(message)) return message;
+std::unique_ptr<Message> Wire::receive(zmtp::Peer& peer) {
+  while (auto parts = peer.next()) {
+    auto message = std::make_unique<Message>();
+    message->parts = std::move(*parts);
+    if (read(*message)) return message;
     ++dropped_;
   }
+  return nullptr;
 }
 
 bool Wire::read(Message& message) const {
   std::size_t at = 0;
-  while (at < message.frames.size() && view(message.frames[at]) != delimiter) ++at;
-  if (at + 6 > message.frames.size()) return false;
-  const auto signature = view(message.frames[at + 1]);
-  message.header = view(message.frames[at + 2]);
-  message.parent = view(message.frames[at + 3]);
-  message.metadata = view(message.frames[at + 4]);
-  message.content = view(message.frames[at + 5]);
+  while (at < message.parts.size() && message.parts.at(at) != delimiter) ++at;
+  if (at + 6 > message.parts.size()) return false;
+  const auto signature = message.parts.at(at + 1);
+  message.header = message.parts.at(at + 2);
+  message.parent = message.parts.at(at + 3);
+  message.metadata = message.parts.at(at + 4);
+  message.content = message.parts.at(at + 5);
   const auto expected = sign(message.header, message.parent, message.metadata, message.content);
   if (signature.size() != expected.size() || CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0) {
     return false;
   }
-  for (std::size_t i = at + 6; i < message.frames.size(); ++i) message.buffers.push_back(view(message.frames[i]));
+  for (std::size_t i = at + 6; i < message.parts.size(); ++i) message.buffers.push_back(message.parts.at(i));
   message.type = json::text(json::member(message.header, "msg_type"));
   message.parent_id = json::text(json::member(message.parent, "msg_id"));
   return !message.type.empty();

@@ -1,19 +1,19 @@
 // Jupyter's message format: frames, signature, headers (messaging protocol 5.3).
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-#include <zmq.hpp>
 
 #include "../jupyter-messages/conversation.hpp"
+#include "zmtp_peer.hpp"
 
 namespace jupyter {
 
-/// A received message. Its views point into `frames`.
+/// A received message. Its views point into `parts`.
 struct Message : KernelMessage {
-  std::vector<zmq::message_t> frames;
+  zmtp::Message parts;
 };
 
 /// Signs and checks with one key, numbers messages of one session. Not thread-safe.
@@ -21,11 +21,11 @@ class Wire {
  public:
   Wire(std::string key, std::string session);
   /// Sends [delimiter, signature, header, parent, metadata, content, buffers…].
-  void send(zmq::socket_t& socket, std::string_view type, std::string_view id, std::string_view parent,
+  void send(zmtp::Peer& peer, std::string_view type, std::string_view id, std::string_view parent,
             std::string_view content, std::string_view metadata = {}, const std::vector<std::string>& buffers = {});
-  /// Takes one message without waiting. Empty when there is none; a message with a wrong signature or shape is dropped
-  /// and counted.
-  std::optional<Message> receive(zmq::socket_t& socket);
+  /// Takes one message of those that were read. Null when there is none; a message with a wrong signature or shape is
+  /// dropped and counted.
+  std::unique_ptr<Message> receive(zmtp::Peer& peer);
 
   [[nodiscard]] const std::string& session() const { return session_; }
   [[nodiscard]] std::size_t dropped() const { return dropped_; }

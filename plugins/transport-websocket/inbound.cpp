@@ -5,6 +5,7 @@
 
 #include "frames.hpp"
 #include "lectern/sdk/json_slice.hpp"
+#include "lectern/sdk/text.hpp"
 
 namespace lectern_v1 {
 namespace {
@@ -48,7 +49,9 @@ Members read_members(std::string_view object, std::string_view where) {
   Members members;
   std::string scratch;
   bool twice = false;
-  if (!json::valid(object)) throw Wrong{std::string(where) + " is not valid JSON"};
+  // Of a text frame the host has made sure; a header in a binary one may be anything.
+  if (!lectern::sdk::valid_utf8(object)) throw Wrong{std::string(where) + " is not UTF-8"};
+  if (!json::valid(object)) throw Wrong{std::string(where) + " is not valid JSON, or nests too deep"};
   const bool is_object = json::each_member(object, [&](std::string_view key, std::string_view value) {
     if (auto* member = find(members, key, scratch)) {
       twice = twice || !member->empty();
@@ -62,8 +65,25 @@ Members read_members(std::string_view object, std::string_view where) {
   return members;
 }
 
+/// Half of a pair is no character. Reading it as the replacement character would make one name of several.
+bool has_lone_surrogate(std::string_view slice) {
+  for (std::size_t at = 0; (at = slice.find('\\', at)) != std::string_view::npos;) {
+    const auto unit = [slice](std::size_t from) -> unsigned {
+      unsigned value = 0;
+      if (slice.substr(from, 2) != "\\u" || from + 6 > slice.size()) return 0;
+      std::from_chars(slice.data() + from + 2, slice.data() + from + 6, value, 16);
+      return value & 0xfc00U;
+    };
+    const auto first = unit(at);
+    if (first == 0xdc00U || (first == 0xd800U && unit(at + 6) != 0xdc00U)) return true;
+    at += first == 0xd800U ? 12 : 2;
+  }
+  return false;
+}
+
 std::string text_member(std::string_view slice, std::string_view name, std::size_t limit) {
   if (!json::is_string(slice)) throw Wrong{std::string(name) + " must be a string"};
+  if (has_lone_surrogate(slice)) throw Wrong{std::string(name) + " has half of a surrogate pair"};
   auto text = json::text(slice);
   if (text.empty() || text.size() > limit) {
     throw Wrong{std::string(name) + " must have 1 to " + std::to_string(limit) + " bytes"};
@@ -128,6 +148,7 @@ void read_command(const Members& members, std::string& id, Waiting& waiting, con
   id = text_member(members.id, "id", max_id);
   Inbound message;
   message.kind = LECTERN_IN_COMMAND;
+  if (members.command.empty()) throw Wrong{"command is missing"};
   const auto name = text_member(members.command, "command", max_name);
   read_epoch(members.epoch, message);
   if (!members.body.empty() && !json::is_object(members.body)) throw Wrong{"body must be an object"};
@@ -171,7 +192,8 @@ void receive_text(std::string_view bytes, Waiting& waiting, const InboundSink& o
       message.body = key;
       return out.message(message);
     }
-    if (!members.command.empty()) read_command(members, id, waiting, out);
+    // Neither: a frame of a later protocol.
+    if (!members.command.empty() || !members.id.empty()) read_command(members, id, waiting, out);
   });
 }
 

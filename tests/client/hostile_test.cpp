@@ -229,6 +229,7 @@ TEST(ClientHostile, WhatCannotBeSentIsRefusedHere) {
   auto session = connect_open("n.ipynb", to(host));
   ASSERT_TRUE(ok(session));
   EXPECT_EQ(session->set_source("a", "\xFF").error().code, "bad_request");
+  EXPECT_EQ(session->set_source("a", std::string(17u << 20, 'x')).error().code, "too_large");
   auto options = to(host);
   options.token = "a\r\nEvil: 1";
   EXPECT_EQ(connect_open("n.ipynb", options).error().code, "bad_request");

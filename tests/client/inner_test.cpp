@@ -143,6 +143,22 @@ TEST(ClientState, ChangesOutputs) {
   EXPECT_FALSE(told(R"({"cell_id":"a","outputs":[{"op":"replace","index":-1,"output":{}}]})"));
 }
 
+TEST(ClientState, BinaryStateOfModelsStandsInItsPlace) {
+  auto notebook = begun();
+  const auto told = [&](const std::string& data) { return state::apply(notebook, "model-lifecycle", parsed(data)); };
+  ASSERT_TRUE(ok(told(R"({"model_id":"m","message":{"method":"open","state":{"n":1,"deep":{"list":[null,2]}},
+    "buffer_paths":[["value"],["deep","list",0],["deep","x"]]},"buffers":["AP8=","AQ==","Ag=="]})")));
+  EXPECT_EQ(notebook.models["m"]["value"].dump(), R"({"$base64":"AP8="})");
+  EXPECT_EQ(notebook.models["m"]["deep"].dump(), R"({"list":[{"$base64":"AQ=="},2],"x":{"$base64":"Ag=="}})");
+  ASSERT_TRUE(ok(told(R"({"model_id":"m","message":{"method":"update","state":{},"buffer_paths":[["value"]]},
+    "buffers":["Aw=="]})")));
+  EXPECT_EQ(notebook.models["m"]["value"].dump(), R"({"$base64":"Aw=="})");
+  EXPECT_EQ(notebook.models["m"]["n"].dump(), "1");
+  ASSERT_TRUE(ok(told(R"({"model_id":"m","message":{"method":"update","state":{"n":2},
+    "buffer_paths":[["n","x"],[],[7],["deep","list",9],["deep","list",-1],3]},"buffers":["","","","","","",""]})")));
+  EXPECT_EQ(notebook.models["m"]["n"].dump(), "2") << "what leads nowhere is left out";
+}
+
 // Whatever comes: no crash, and a notebook that a snapshot mends.
 TEST(ClientState, SurvivesMutatedEvents) {
   const std::vector<std::pair<std::string, std::string>> seeds{

@@ -28,6 +28,7 @@ class Language:
     page: str = ""
     clear: str = ""
     ask: str = ""
+    messy: tuple[str, str] = ("", "")
     history: bool = False
 
 
@@ -55,6 +56,7 @@ PYTHON = Language(
     page="zip?",
     clear="print('before')\nfrom IPython.display import clear_output\nclear_output(wait=True)\nprint('after')",
     ask="print('got ' + input('name? '))",
+    messy=("x = [ 1,2 ]", "x = [1, 2]"),
     history=True,
 )
 
@@ -75,6 +77,7 @@ R = Language(
         "text/markdown": 'IRdisplay::display_markdown("**a**")',
     },
     inspect="zip",
+    messy=("x=c( 1,2 )\nif(TRUE){y=2}", "x = c(1, 2)\nif (TRUE) {\n  y = 2\n}"),
     ask='cat("got", readline("name? "))',
 )
 
@@ -158,6 +161,21 @@ def test_inspection_and_pages(spoken):
         unknown = session.command("inspect", {"code": "nothing_of_that_name", "cursor_pos": 5})["content"]
         assert unknown["found"] is False
         assert "text/plain" in run(session, language.page)[-1]["data"]
+
+
+def test_variables_and_a_formatter_without_a_trace(spoken):
+    language, session = spoken
+    run(session, "seen = 42")
+    [before] = run(session, language.result[0])
+    for _ in range(2):
+        content = session.command("variables", {})["content"]
+        assert {one["name"]: one for one in content["variables"]}["seen"]["value"] == "42"
+        formatted = session.command("format", {"code": language.messy[0]})["content"]
+        assert formatted["code"] == language.messy[1], formatted
+        assert "error" in session.command("format", {"code": "x = ( 1"})["content"]
+    [after] = run(session, language.result[0])
+    if "execution_count" in before:
+        assert after["execution_count"] == before["execution_count"] + 1
 
 
 def test_history(spoken):

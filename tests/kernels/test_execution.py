@@ -133,6 +133,25 @@ def test_a_display_is_updated_wherever_it_shows(room):
         session.wait_for(lambda aio: all("two" in aio.cell(one).text for one in (first, second)), PATIENCE)
 
 
+def test_a_storm_of_updates_is_told_by_its_newest_and_custom_messages_one_by_one(room):
+    editor, other = room
+    run(editor, "import ipywidgets\nbar = ipywidgets.IntProgress(min=-1000, max=10_000)\nbar")
+    ears = Ears(other)
+    run(editor, "for i in range(1, 2001): bar.value = i\nfor i in range(100):\n    bar.value = -i - 1\n    bar.send({'i': i})")
+    other.wait_for(lambda aio: any(state.get("value") == -100 for state in aio.notebook.models.values()), PATIENCE)
+    until(lambda: [one for one in ears.all("model-lifecycle") if one["message"].get("content") == {"i": 99}])
+    heard = ears.all("model-lifecycle")
+    values = [one["message"]["state"]["value"] for one in heard if one["message"]["method"] == "update"]
+    rising = [value for value in values if value > 0]
+    assert rising == sorted(rising)
+    assert 0 < len(rising) < 2000
+    revisions = [one["revision"] for one in heard if one["message"]["method"] == "update"]
+    assert revisions == sorted(revisions)
+    # No custom message overtakes the update before it, or is lost.
+    told = [(one["message"].get("state") or {}).get("value") or one["message"]["content"]["i"] for one in heard][-200:]
+    assert told == [number for i in range(100) for number in (-i - 1, i)]
+
+
 def test_an_interrupt_at_any_moment_ends_the_run(room):
     editor, _ = room
     cell, ears = editor.create_cell("while True: continue").id, Ears(editor)

@@ -66,6 +66,14 @@ TEST(Gate, WrongTokensAreCountedAndMissingOnesAreNot) {
   auto local = right;
   local.loopback_peer = true;
   EXPECT_EQ(status(gate.authenticate(local)), 200);
+  // They share their address, so they may be wrong more often before somebody is told to wait.
+  auto wrong_here = wrong;
+  wrong_here.peer = "127.0.0.1";
+  wrong_here.loopback_peer = true;
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(status(gate.authenticate(wrong_here)), 401);
+  int told = 0;
+  for (int i = 0; i < 1000 && told != 429; ++i) told = status(gate.authenticate(wrong_here));
+  EXPECT_EQ(told, 429);
 }
 
 TEST(Gate, AnswersToItsOwnNamesOnly) {

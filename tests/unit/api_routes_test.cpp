@@ -39,7 +39,7 @@ TEST(Routes, ThePageNeverAnswersForTheApi) {
 }
 
 // What may be reached without the token is named here once more, so that adding to it is a decision.
-TEST(Routes, OnlyLivenessAndThePagesFilesNeedNoToken) {
+TEST(Routes, OnlyLivenessThePagesFilesAndAcceptingAPairingNeedNoToken) {
   std::set<std::string_view> open;
   for (const auto& route : routes()) {
     if (route.scope == Scope::none) open.insert(route.pattern);
@@ -50,7 +50,7 @@ TEST(Routes, OnlyLivenessAndThePagesFilesNeedNoToken) {
       EXPECT_EQ(route.scope, Scope::admin) << route.pattern;
     }
   }
-  EXPECT_EQ(open, (std::set<std::string_view>{"/health", "/{path*}"}));
+  EXPECT_EQ(open, (std::set<std::string_view>{"/health", "/api/v1/pairing/accept", "/{path*}"}));
 }
 
 json::Value parsed(const std::string& text) {
@@ -121,6 +121,13 @@ TEST(Specs, OpenApiHasEveryRouteAndNothingElse) {
     }
   }
   EXPECT_EQ(found, expected);
+  const auto answers = [&spec](std::string_view path, std::string_view method, std::string_view status) {
+    return spec.find("paths")->find(path)->find(method)->find("responses")->find(status) != nullptr;
+  };
+  EXPECT_TRUE(answers("/api/v1/sessions/{session_id}/takeover", "post", "202"));
+  EXPECT_TRUE(answers("/api/v1/sessions/{session_id}/commands/takeover", "post", "202"));
+  EXPECT_TRUE(answers("/api/v1/files/content", "post", "200"));
+  EXPECT_TRUE(answers("/api/v1/sessions/{session_id}/document", "get", "304"));
 }
 
 TEST(Specs, EveryReferenceLeadsSomewhere) {
@@ -163,7 +170,10 @@ TEST(Specs, AsyncApiHasEveryCommandAndEveryEvent) {
     ASSERT_NE(message, nullptr) << event.name;
     EXPECT_EQ(*message->find("x-audience")->as_string(), session::audience_name(event.audience));
   }
-  EXPECT_EQ(messages->as_object()->size(), session::commands().size() + session::events().size() + 6);
+  for (const auto* op : {"open", "frame", "close", "full", "drained", "refused", "closed"}) {
+    EXPECT_NE(messages->find(std::string("relay.") + op), nullptr) << op;
+  }
+  EXPECT_EQ(messages->as_object()->size(), session::commands().size() + session::events().size() + 6 + 7);
 }
 
 TEST(Tickets, WorkOnceInTheirSessionAndForHalfAMinute) {

@@ -288,7 +288,7 @@ TEST_F(RouteScopes, RevokedMeansUnknown) {
 // here. Commands over HTTP are at `view`: each has a tier of its own (session_authorization_test.cpp).
 TEST_F(RouteScopes, WhatEachScopeReaches) {
   const std::map<std::string, std::set<std::string>> decided = {
-      {"none", {"GET /health", "GET /{path*}"}},
+      {"none", {"GET /health", "POST /api/v1/pairing/accept", "GET /{path*}"}},
       {"view",
        {"GET /metrics",
         "GET /api/v1/info",
@@ -301,6 +301,7 @@ TEST_F(RouteScopes, WhatEachScopeReaches) {
         "GET /api/v1/sessions/{session_id}",
         "POST /api/v1/sessions/{session_id}/clients",
         "GET /api/v1/sessions/{session_id}/connect",
+        "GET /api/v1/sessions/{session_id}/relay",
         "GET /api/v1/sessions/{session_id}/events",
         "GET /api/v1/sessions/{session_id}/document",
         "GET /api/v1/sessions/{session_id}/file",
@@ -317,11 +318,14 @@ TEST_F(RouteScopes, WhatEachScopeReaches) {
         "GET /blobs/{sha256}"}},
       {"edit",
        {"POST /api/v1/notebooks/create", "GET /api/v1/files/content", "POST /api/v1/files/content",
-        "DELETE /api/v1/sessions/{session_id}", "POST /api/v1/sessions/{session_id}/takeover"}},
+        "DELETE /api/v1/sessions/{session_id}", "POST /api/v1/sessions/{session_id}/takeover",
+        "POST /api/v1/remote/{session_id}/attach", "POST /api/v1/remote/{device_id}/create"}},
       {"admin",
        {"PUT /api/v1/policy", "PUT /api/v1/sessions/{session_id}/policy",
         "GET /api/v1/sessions/{session_id}/policy/record", "GET /api/v1/plugins/{id}",
-        "POST /api/v1/plugins/{id}/reload", "GET /api/v1/tokens", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{id}"}},
+        "POST /api/v1/plugins/{id}/reload", "GET /api/v1/tokens", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{id}",
+        "POST /api/v1/pairing", "POST /api/v1/pairing/join", "POST /api/v1/pairing/withdraw", "GET /api/v1/devices",
+        "DELETE /api/v1/devices/{device_id}"}},
   };
   std::map<std::string, std::set<std::string>> table;
   for (const auto& route : routes())

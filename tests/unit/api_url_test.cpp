@@ -40,6 +40,15 @@ TEST(Url, ReadsCookies) {
   EXPECT_EQ(cookie("ab=1", "b"), std::nullopt);
 }
 
+TEST(Url, AnETagIsNamedByItselfInAListWeaklyOrByAStar) {
+  for (const auto* header : {"\"a.b\"", "W/\"a.b\"", "\"x\", \"a.b\"", "\"x\" , W/\"a.b\",\"y\"", "*"}) {
+    EXPECT_TRUE(names_etag(header, "\"a.b\"")) << header;
+  }
+  for (const auto* header : {"", "a.b", "\"a\"", "\"a.b", "\"x\", \"y\"", "w/\"a.b\""}) {
+    EXPECT_FALSE(names_etag(header, "\"a.b\"")) << header;
+  }
+}
+
 TEST(Http, ErrorsHaveOneShape) {
   const auto response = error_response({409, "stale_epoch", "moved on", "ask again", R"({"epoch":7})"});
   EXPECT_EQ(response.status, 409);

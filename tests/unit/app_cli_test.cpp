@@ -99,6 +99,16 @@ TEST_F(CliTest, ExitCodesMeanSomething) {
   EXPECT_EQ(run("open a.ipynb"), 3);
   EXPECT_EQ(run("open a.ipynb --server http://127.0.0.1:9"), 3);
   EXPECT_EQ(run("open a.ipynb --server nonsense"), 2);
+  EXPECT_EQ(run("token --scope root"), 2);
+  EXPECT_EQ(run("new-plugin --kind bogus x"), 2);
+  // With --json an error is the API's body, also where the arguments themselves are wrong.
+  for (const auto* wrong :
+       {"serv", "open", "ls --bogus", "takeover x --if-epoch y", "serve --port x", "token --scope root"}) {
+    EXPECT_EQ(run(std::string(wrong) + " --json", true), 2) << wrong;
+    const auto body = json::parse(out_);
+    ASSERT_TRUE(body) << wrong << ": " << out_;
+    EXPECT_NE(body->find("error"), nullptr) << out_;
+  }
   EXPECT_EQ(run("serv", true), 2);
   EXPECT_NE(out_.find("'serve'"), std::string::npos);
 }

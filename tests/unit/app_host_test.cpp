@@ -11,6 +11,7 @@
 #include "api/routes.hpp"
 #include "app/client.hpp"
 #include "app/options.hpp"
+#include "presence/device.hpp"
 
 namespace lectern::app {
 namespace {
@@ -103,6 +104,26 @@ TEST_F(HostTest, TellsWhatItIs) {
   EXPECT_EQ(text_of(info->body, "device_name"), "bench");
   EXPECT_EQ(text_of(info->body, "protocol"), "lectern.v1");
   EXPECT_EQ(text_of(info->body, "policy.policy"), "local-takeover");
+}
+
+TEST_F(HostTest, WithoutANameOfItsOwnItHasTheOneOfItsNetworkInTime) {
+  fs::create_directories(base_ / "bin");
+  const auto named = [&](const std::string& script, int budget_ms) {
+    std::ofstream(base_ / "bin/tailscale") << "#!/bin/sh\n" << script << "\n";
+    fs::permissions(base_ / "bin/tailscale", fs::perms::owner_all);
+    auto given =
+        parse_serve({(base_ / "root").string(), "--port", "0", "--token", "the-token", "--state-dir",
+                     (base_ / "other").string(), "--no-browser", "--plugin-path", (base_ / "plugins").string()});
+    given->options.device_name_ms = budget_ms;
+    host_.reset();
+    host_ = *Host::start(given->options);
+    return text_of(ask("GET", "/api/v1/info")->body, "device_name");
+  };
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", ((base_ / "bin").string() + ":" + path).c_str(), 1);
+  EXPECT_EQ(named(R"(echo '{"BackendState":"Running","Self":{"DNSName":"ada-desk.ts.net."}}')", 60'000), "ada-desk");
+  EXPECT_EQ(named("exec sleep 600", 20), presence::device_name(""));
+  ::setenv("PATH", path.c_str(), 1);
 }
 
 TEST_F(HostTest, EveryRouteButLivenessWantsTheToken) {

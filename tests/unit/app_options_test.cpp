@@ -93,6 +93,8 @@ TEST_F(OptionsTest, ListeningBeyondLoopbackNeedsATokenAndTls) {
   EXPECT_EQ(refused({"--bind", "0.0.0.0", "--insecure-plaintext", "--token", "short"}), "refused_to_listen");
   EXPECT_EQ(refused({"--bind", "0.0.0.0", "--insecure-plaintext"}), "");
   EXPECT_EQ(refused({"--bind", "0.0.0.0", "--tls-cert", "c.pem", "--tls-key", "k.pem"}), "");
+  EXPECT_EQ(refused({"--bind", "0.0.0.0", "--tls"}), "");
+  EXPECT_EQ(refused({"--bind", "0.0.0.0", "--tls", "--no-token"}), "refused_to_listen");
   EXPECT_EQ(refused({"--tls-cert", "c.pem"}), "refused_to_listen");
   EXPECT_EQ(refused({"--no-token"}), "");
   EXPECT_EQ(refused({"--no-token", "--token", "x"}), "refused_to_listen");
@@ -111,10 +113,10 @@ TEST_F(OptionsTest, LimitsOfNotebooksAreBoundedThemselves) {
   const auto set = parse({"--max-notebook-bytes", "2048", "--max-notebook-cells", "7", "--max-notebook-depth", "9",
                           "--max-cell-bytes", "1024"});
   ASSERT_TRUE(set.has_value()) << set.error().message;
-  EXPECT_EQ(set->options.session.max_notebook_bytes, 2048u);
-  EXPECT_EQ(set->options.session.max_notebook_cells, 7u);
-  EXPECT_EQ(set->options.session.max_notebook_depth, 9u);
-  EXPECT_EQ(set->options.session.max_cell_bytes, 1024u);
+  EXPECT_EQ(set->options.session.file_limits.max_bytes, 2048u);
+  EXPECT_EQ(set->options.session.file_limits.max_cells, 7u);
+  EXPECT_EQ(set->options.session.file_limits.max_depth, 9u);
+  EXPECT_EQ(set->options.session.file_limits.max_source_bytes, 1024u);
   for (const char* name :
        {"--max-notebook-bytes", "--max-notebook-cells", "--max-notebook-depth", "--max-cell-bytes"}) {
     const auto refused = parse({name, "0"});

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "../support/notebook_formats.hpp"
+#include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "document/notebook_file.hpp"
 
@@ -146,6 +147,54 @@ TEST_F(NotebookFileTest, SomebodyElsesEditIsNeverOverwritten) {
   ASSERT_TRUE(forced.has_value()) << forced.error().message;
   EXPECT_EQ(read_file(forced->kept_copy), theirs);
   EXPECT_EQ(loaded()->cells[1].source, "ours");
+}
+
+// What the file holds is first compared with what was read from it; however little differs, it is seen and named.
+TEST_F(NotebookFileTest, TheFileIsKnownByItsContentHoweverMuchOfItIsAsItWasRead) {
+  const auto notebook = loaded();
+  const std::string read = notebook_data("jupyter-4.5.ipynb");
+  auto first = read, middle = read, last = read;
+  first.front() = ' ';
+  middle[read.size() / 2] = static_cast<char>(middle[read.size() / 2] + 1);
+  last.back() = ' ';
+  for (const auto& theirs : {first, middle, last, read + " ", read.substr(0, read.size() - 1), std::string()}) {
+    write_file(path(), theirs);
+    auto edited = request(notebook);
+    edited.cells[1].source = "ours";
+    const auto refused = save(edited);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, "conflict");
+    const auto details = json::parse(refused.error().details);
+    EXPECT_EQ(*details->find("theirs")->find("sha256")->as_string(), crypto::sha256_hex(theirs));
+    edited.last_known = fingerprint_from_json(json::write(*details->find("theirs")));
+    ASSERT_TRUE(edited.last_known.has_value());
+    EXPECT_TRUE(save(edited).has_value()) << "once it is known, it is replaced";
+    EXPECT_EQ(loaded()->cells[1].source, "ours");
+  }
+  write_file(path(), read);
+  EXPECT_EQ(*fingerprint(path()), notebook->fingerprint);
+  EXPECT_TRUE(save(request(notebook))->unchanged);
+}
+
+TEST_F(NotebookFileTest, AVersionIsWhatTheSaveReplaced) {
+  const auto notebook = loaded();
+  const auto only_copy = [&] {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(folder_ / "state/copies")) found.push_back(entry.path());
+    EXPECT_EQ(found.size(), 1u);
+    return found.empty() ? std::string() : found.front();
+  };
+  auto edited = request(notebook);
+  edited.cells[1].source = "one";
+  const auto saved = save(edited);
+  ASSERT_TRUE(saved.has_value());
+  EXPECT_EQ(read_file(only_copy()), notebook_data("jupyter-4.5.ipynb"));
+  fs::remove(only_copy());
+  const auto one = read_file(path());
+  edited.last_known = saved->fingerprint;
+  edited.cells[1].source = "two";
+  ASSERT_TRUE(save(edited).has_value());
+  EXPECT_EQ(read_file(only_copy()), one) << "which nobody here holds in memory any more";
 }
 
 TEST_F(NotebookFileTest, AnEditWhileTheIntentIsRecordedIsSeenToo) {

@@ -1,13 +1,19 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <condition_variable>
 #include <csignal>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 
 #include "../support/notebook_formats.hpp"
 #include "document/checksum.hpp"
@@ -208,6 +214,52 @@ TEST_F(JournalTest, CallbacksComeInOrderAndTurnsShareAnFsync) {
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
   EXPECT_LT(writer_.figures().fsyncs - before.fsyncs, 400u);
   EXPECT_EQ(recovered().changes.size(), 500u);
+}
+
+// Extents of the file that were reserved and never written; nullopt where the file system does not tell.
+std::optional<unsigned> unwritten_extents(const std::string& path) {
+  constexpr unsigned most = 32;
+  alignas(fiemap) std::array<char, sizeof(fiemap) + most * sizeof(fiemap_extent)> room{};
+  auto* map = reinterpret_cast<fiemap*>(room.data());
+  map->fm_length = FIEMAP_MAX_OFFSET;
+  map->fm_extent_count = most;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool told = ::ioctl(fd, FS_IOC_FIEMAP, map) == 0;
+  ::close(fd);
+  if (!told) return std::nullopt;
+  unsigned count = 0;
+  for (unsigned i = 0; i < map->fm_mapped_extents; ++i) {
+    if ((map->fm_extents[i].fe_flags & FIEMAP_EXTENT_UNWRITTEN) != 0) ++count;
+  }
+  return count;
+}
+
+// Space that was only reserved would cost every first write to a block a wait for the file system's log.
+TEST_F(JournalTest, TheSpaceAheadIsWrittenAndNotOnlyReserved) {
+  const auto journal = begin();
+  ASSERT_TRUE(journal->append_and_wait({Record::change("one")}).has_value());
+  const auto end = end_now();
+  const auto size = std::filesystem::file_size(file());
+  if (size == end) GTEST_SKIP() << "this file system reserves nothing";
+  EXPECT_GE(size, end + (64u << 10));
+  EXPECT_LE(size, end + (512u << 10));
+  const auto unwritten = unwritten_extents(file());
+  if (!unwritten) GTEST_SKIP() << "this file system does not tell";
+  EXPECT_EQ(*unwritten, 0u);
+}
+
+TEST_F(JournalTest, RecordsGoOnPastTheSpaceAheadOfThem) {
+  const auto journal = begin();
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(
+        journal->append_and_wait({Record::change(std::string(10'000, static_cast<char>('A' + i)))}).has_value());
+  }
+  const auto all = recovered();
+  ASSERT_EQ(all.changes.size(), 60u);
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_EQ(all.changes[static_cast<std::size_t>(i)], std::string(10'000, static_cast<char>('A' + i)));
+  }
+  EXPECT_EQ(all.cut_bytes, 0u);
 }
 
 TEST_F(JournalTest, RecoveringWaitsForWhatIsQueuedAndRetiresTheEarlierObject) {

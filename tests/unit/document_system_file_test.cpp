@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "../support/notebook_formats.hpp"
 
@@ -53,6 +54,63 @@ TEST(ReadWhole, AnotherContentOfTheSameSizeAndTimeIsAnotherState) {
   EXPECT_FALSE(is_in_state(path, read->state));
   std::filesystem::remove(path);
   EXPECT_FALSE(is_in_state(path, read->state));
+}
+
+struct Pieces {
+  std::string all;
+  int begun = 0;
+  Result<FileState> read(
+      const std::string& path, const std::function<void()>& meanwhile = [] {}) {
+    return read_in_pieces(
+        path,
+        [this] {
+          ++begun;
+          all.clear();
+        },
+        [&](std::string_view piece) {
+          all += piece;
+          meanwhile();
+        });
+  }
+};
+
+TEST(ReadInPieces, TheyAreTheFile) {
+  const test::TemporaryFolder folder;
+  std::string text;
+  while (text.size() < 400'000) text += std::to_string(text.size()) + " ";
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{128} << 10, text.size()}) {
+    const std::string path = folder / "n.ipynb";
+    test::write_file(path, text.substr(0, size));
+    Pieces pieces;
+    const auto state = pieces.read(path);
+    ASSERT_TRUE(state) << state.error().message;
+    EXPECT_EQ(pieces.all, text.substr(0, size));
+    EXPECT_EQ(pieces.begun, 1);
+    EXPECT_TRUE(is_in_state(path, *state));
+  }
+  Pieces none;
+  EXPECT_EQ(none.read(folder / "missing").error().code, "not_found");
+  EXPECT_EQ(none.read(folder.path()).error().code, "is_a_folder");
+}
+
+TEST(ReadInPieces, AFileThatChangesMeanwhileIsReadAgain) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "n.ipynb";
+  test::write_file(path, "one");
+  Pieces pieces;
+  const auto state = pieces.read(path, [&] {
+    if (pieces.begun == 1) test::write_file(path, "another");
+  });
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_EQ(pieces.all, "another");
+  EXPECT_EQ(state->size, 7u);
+  EXPECT_GE(pieces.begun, 2);
+
+  Pieces never;
+  std::size_t size = 7;
+  const auto given_up = never.read(path, [&] { test::write_file(path, std::string(++size, 'x')); });
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, "conflict");
 }
 
 }  // namespace

@@ -166,6 +166,58 @@ TEST_F(Undo, MovesTypesAndMetadataGoBackUnlessOthersChangedThem) {
   EXPECT_EQ(order(document), "a b c");
 }
 
+// Several cells at once, as blocks and one by one, there and back: every order that was, is again.
+TEST_F(Undo, MovesOfSeveralCellsGoBackAndForth) {
+  edit(ann, {MoveCell{"a", std::nullopt, "c"}, MoveCell{"b", std::nullopt, "a"}});
+  EXPECT_EQ(order(document), "c a b");
+  EXPECT_TRUE(undo(ann));
+  EXPECT_EQ(order(document), "a b c");
+  EXPECT_TRUE(redo(ann));
+  EXPECT_EQ(order(document), "c a b");
+  for (unsigned seed = 1; seed <= 40; ++seed) {
+    std::mt19937 random(seed);
+    std::vector<std::string> cells{"a", "b", "c", "d", "e", "f"};
+    std::vector<CellInput> made;
+    for (const auto& id : cells) made.push_back(code(id, id));
+    document = notebook(made);
+    ann = {}, bob = {};
+    std::vector<std::string> orders{order(document)};
+    for (int step = 0; step < 8; ++step) {
+      std::shuffle(cells.begin(), cells.end(), random);
+      const auto many = 1 + random() % 4;
+      std::vector<Change> moves;  // behind the last of the shuffled ones, or to the top
+      std::optional<std::string> behind = cells.back();
+      if (random() % 4 == 0) {
+        moves.emplace_back(MoveCell{cells[0], std::string(order(document).substr(0, 1)), std::nullopt});
+        if (std::get<MoveCell>(moves.back()).before == cells[0]) moves.clear();
+        behind = cells[0];
+      }
+      for (std::size_t at = 0; at < many; ++at) {
+        if (cells[at] == behind) continue;
+        moves.emplace_back(MoveCell{cells[at], std::nullopt, behind});
+        behind = cells[at];
+      }
+      if (moves.empty()) continue;
+      const auto before = ann.undo_left();
+      edit(ann, moves);
+      if (ann.undo_left() > before) orders.push_back(order(document));
+    }
+    auto was = orders.rbegin();
+    while (undo(ann)) {
+      was = std::find(was, orders.rend(), order(document));
+      ASSERT_NE(was, orders.rend()) << "seed " << seed;
+    }
+    ASSERT_EQ(order(document), orders.front()) << "seed " << seed;
+    auto now_at = orders.begin();
+    while (redo(ann)) {  // what came to nothing is not put back
+      now_at = std::find(now_at, orders.end(), order(document));
+      ASSERT_NE(now_at, orders.end()) << "seed " << seed;
+    }
+    ASSERT_EQ(order(document), orders.back()) << "seed " << seed;
+    expect_true_to_engine(document);
+  }
+}
+
 TEST_F(Undo, WhatIsGoneIsSkipped) {
   edit(ann, {SpliceSource{"b", 0, 0, "x"}});
   edit(ann, {SpliceSource{"a", 0, 3, ""}});

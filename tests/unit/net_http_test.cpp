@@ -48,6 +48,43 @@ TEST_F(Http, HeadHasTheLengthAndNoBody) {
   EXPECT_TRUE(all.ends_with("\r\n\r\n"));
 }
 
+TEST_F(Http, HeadOfAnEventStreamIsItsHeadAndJoinsNothing) {
+  open_door();
+  RawClient client(port);
+  client.send("HEAD /events HTTP/1.1\r\nHost: a\r\n\r\n");
+  const auto all = client.take_all();
+  EXPECT_THAT(all, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"));
+  EXPECT_TRUE(all.ends_with("\r\n\r\n"));
+  EXPECT_EQ(0, door->figures().links);
+}
+
+// RFC 9112 6.3: without either header there is no body. `curl -X POST` sends neither. What comes after it may be a body
+// all the same, so none of that is taken for a request.
+TEST_F(Http, APostThatSaysNoLengthHasNoBodyAndNothingAfterIt) {
+  open_door();
+  for (const std::string method : {"POST", "PUT", "PATCH"}) {
+    RawClient client(port);
+    client.send(method + " /first HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto all = client.take_all();  // so the connection is closed
+    EXPECT_TRUE(all.ends_with("\r\n\r\n" + method + " /first? ")) << all;
+    EXPECT_EQ(411, ask(method + " /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n").status);
+  }
+}
+
+TEST_F(Http, ATargetInTheAbsoluteFormSaysWhoseItIs) {
+  const auto say_host = [](const api::Request& request) -> api::Outcome {
+    api::Response response;
+    response.body = *request.header("Host");
+    return response;
+  };
+  api.routes["/"] = api.routes["/x"] = say_host;
+  open_door();
+  for (const std::string target : {"http://evil.example:1/x?y=1", "http://evil.example:1", "http://evil.example:1?y"}) {
+    EXPECT_EQ("evil.example:1", ask("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n").body);
+    EXPECT_EQ("evil.example:1", ask("GET " + target + " HTTP/1.0\r\n\r\n").body);
+  }
+}
+
 TEST_F(Http, ReadsAChunkedBody) {
   open_door();
   const auto answer = ask(
@@ -115,8 +152,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"ListLength", with("Content-Length: 5, 5\r\n"), 400, "bad_request"},
         Refused{"HugeLength", with("Content-Length: 99999999999999999999999\r\n"), 400, "bad_request"},
         Refused{"EmptyLength", with("Content-Length:\r\n"), 400, "bad_request"},
-        Refused{"NoLength", with(""), 411, "length_required"},
-        Refused{"PutNoLength", with("", "", "PUT /x HTTP/1.1"), 411, "length_required"},
+        Refused{"NoLength", with("", "{}"), 411, "length_required"},
+        Refused{"PutNoLength", with("", "{}", "PUT /x HTTP/1.1"), 411, "length_required"},
         Refused{"TooLarge", with("Content-Length: 65537\r\n"), 413, "too_large"},
         Refused{"UnknownCoding", with("Transfer-Encoding: gzip, chunked\r\n"), 501, "unsupported_transfer_encoding"},
         Refused{"TwoCodings", with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"), 400,

@@ -154,6 +154,7 @@ TEST_F(TransportFuzz, BinaryFramesAreCutExactlyOrRefused) {
       ASSERT_EQ(total, got.payload.size());
       ASSERT_TRUE(frame.ends_with(got.payload));
       ASSERT_FALSE(got.id.empty());
+      ASSERT_TRUE(text::valid_utf8(got.id));
     }
     for (const auto& got : receive(false, R"({"id":"1","command":"model"})")) {
       std::uint64_t total = 0;
@@ -161,7 +162,7 @@ TEST_F(TransportFuzz, BinaryFramesAreCutExactlyOrRefused) {
       ASSERT_EQ(total, got.payload.size());
     }
   });
-  EXPECT_GT(changes, 50);
+  EXPECT_GT(changes, 20);
 }
 
 void check_event(const std::string& text, const std::string& data, bool buffers) {

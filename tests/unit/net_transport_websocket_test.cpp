@@ -140,6 +140,7 @@ TEST_F(TransportWebSocket, WrongChangesGetAnAnswerUnderTheirId) {
       {binary_frame(3, R"({"id":"c","sizes":[18446744073709551615,2]})", "a"), "c"},
       {binary_frame(3, R"({"id":"c","sizes":[1],"flush":1})", "a"), "c"},
       {binary_frame(3, "{"), ""},
+      {binary_frame(3, "{\"id\":\"\xff\",\"sizes\":[]}"), ""},  // a text that could not be sent back
       {"\x03\xff\xff\xff\xff{}"s, ""},
       {"\x03\x01"s, ""},
   };

@@ -15,7 +15,7 @@ namespace {
 
 using test::ipynb;
 using test::notebook_data;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 ReadNotebook read(std::string text) {
   auto result = ipynb()->read(std::make_shared<const std::string>(std::move(text)));
@@ -85,10 +85,10 @@ std::string id_of(std::string name) {
 }
 
 constexpr auto file_name = [](const auto& one) { return id_of(one.param); };
-class EveryFile : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Data, EveryFile, testing::ValuesIn(files(true)), file_name);
-class EveryVersion4File : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Data, EveryVersion4File, testing::ValuesIn(files(false)), file_name);
+class EveryFile : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Data, EveryFile, ::testing::ValuesIn(files(true)), file_name);
+class EveryVersion4File : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Data, EveryVersion4File, ::testing::ValuesIn(files(false)), file_name);
 
 TEST_P(EveryVersion4File, ComesBackByteForByteWhenNothingChanged) {
   const std::string text = notebook_data(GetParam());
@@ -164,9 +164,9 @@ TEST(FormatIpynb, AnAppendedLineIsTwoLinesOfDiff) {
   edited.cells[1].source = source;
   edited.cells[1].changed = cell_source_changed;
   const auto diff = difference(text, write(edited));
-  EXPECT_THAT(diff.removed, testing::ElementsAre("    \"\\tx = '\\\\t\\\"quoted\\\" \\\\\\\\ back'\"\n"));
+  EXPECT_THAT(diff.removed, ::testing::ElementsAre("    \"\\tx = '\\\\t\\\"quoted\\\" \\\\\\\\ back'\"\n"));
   EXPECT_THAT(diff.added,
-              testing::ElementsAre("    \"\\tx = '\\\\t\\\"quoted\\\" \\\\\\\\ back'\\n\",\n", "    \"y = 2\"\n"));
+              ::testing::ElementsAre("    \"\\tx = '\\\\t\\\"quoted\\\" \\\\\\\\ back'\\n\",\n", "    \"y = 2\"\n"));
 }
 
 TEST(FormatIpynb, IndentationAndLineBreaksOfTheFileAreKept) {
@@ -176,8 +176,8 @@ TEST(FormatIpynb, IndentationAndLineBreaksOfTheFileAreKept) {
   edited.cells[2].source = "new";
   edited.cells[2].changed = cell_source_changed;
   const auto diff = difference(text, write(edited));
-  EXPECT_THAT(diff.removed, testing::ElementsAre("\t\t\t\"source\": [],\r\n"));
-  EXPECT_THAT(diff.added, testing::ElementsAre("\t\t\t\"source\": [\r\n", "\t\t\t\t\"new\"\r\n", "\t\t\t],\r\n"));
+  EXPECT_THAT(diff.removed, ::testing::ElementsAre("\t\t\t\"source\": [],\r\n"));
+  EXPECT_THAT(diff.added, ::testing::ElementsAre("\t\t\t\"source\": [\r\n", "\t\t\t\t\"new\"\r\n", "\t\t\t],\r\n"));
 }
 
 TEST(FormatIpynb, EscapedFilesStayEscaped) {
@@ -189,6 +189,41 @@ TEST(FormatIpynb, EscapedFilesStayEscaped) {
   EXPECT_THAT(write(edited), HasSubstr(R"("source": "h\u00e9 \ud83c\udf89")"));
 }
 
+// Wherever it stands: text is looked at sixteen bytes at a time.
+TEST(FormatIpynb, EveryCharacterIsWrittenAsJsonAnywhereInAText) {
+  const std::string ascii = notebook_data("compact-ascii.ipynb");
+  const std::string plain =
+      "{\"cells\": [{\"cell_type\": \"raw\", \"id\": \"a\", \"metadata\": {}, \"source\": \"\xC3\xA9\"}],"
+      " \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 5}";
+  struct Character {
+    const char *text, *plain, *ascii;
+  };
+  for (const Character& c : {Character{"\"", "\\\"", "\\\""},
+                             {"\\", "\\\\", "\\\\"},
+                             {"\n", "\\n", "\\n"},
+                             {"\x1F", "\\u001f", "\\u001f"},
+                             {" ", " ", " "},
+                             {"~", "~", "~"},
+                             {"\x7F", "\x7F", "\\u007f"},
+                             {"\xC3\xA9", "\xC3\xA9", "\\u00e9"},
+                             {"\xE2\x82\xAC", "\xE2\x82\xAC", "\\u20ac"},
+                             {"\xF0\x9F\x8E\x89", "\xF0\x9F\x8E\x89", "\\ud83c\\udf89"}}) {
+    for (const std::size_t before : {0, 1, 14, 15, 16, 17, 33}) {
+      for (const std::size_t after : {0, 1, 16, 40}) {
+        const std::string source = std::string(before, 'b') + c.text + std::string(after, 'a');
+        for (const bool escaped : {false, true}) {
+          const auto notebook = read(escaped ? ascii : plain);
+          auto edited = as_read(notebook);
+          edited.cells[0].source = source;
+          edited.cells[0].changed = cell_source_changed;
+          const auto written = std::string(before, 'b') + (escaped ? c.ascii : c.plain) + std::string(after, 'a');
+          EXPECT_THAT(write(edited), HasSubstr("\"" + written + "\""));
+        }
+      }
+    }
+  }
+}
+
 TEST(FormatIpynb, LinesThatStayKeepTheirEscapes) {
   const auto notebook = read(notebook_data("numbers.ipynb"));
   EXPECT_EQ(notebook.cells[0].source, "a/b \xC3\xA9\nlone \xEF\xBF\xBD surrogate\nlast");
@@ -197,8 +232,8 @@ TEST(FormatIpynb, LinesThatStayKeepTheirEscapes) {
   edited.cells[0].source = source;
   edited.cells[0].changed = cell_source_changed;
   const auto diff = difference(notebook_data("numbers.ipynb"), write(edited));
-  EXPECT_THAT(diff.removed, testing::ElementsAre("    \"last\"\n"));
-  EXPECT_THAT(diff.added, testing::ElementsAre("    \"last!\"\n"));
+  EXPECT_THAT(diff.removed, ::testing::ElementsAre("    \"last\"\n"));
+  EXPECT_THAT(diff.added, ::testing::ElementsAre("    \"last!\"\n"));
 }
 
 TEST(FormatIpynb, NumbersAndUnknownMembersKeepTheirText) {
@@ -344,7 +379,7 @@ TEST(FormatIpynb, DeletingAndMovingCellsKeepsTheOthers) {
 TEST(FormatIpynb, OldMinorsGetIdsOnlyWhenSomethingIsWritten) {
   const std::string text = notebook_data("jupyter-4.4.ipynb");
   const auto notebook = read(text);
-  EXPECT_THAT(notebook.notices, testing::ElementsAre(HasSubstr("4.4")));
+  EXPECT_THAT(notebook.notices, ::testing::ElementsAre(HasSubstr("4.4")));
   EXPECT_EQ(notebook.cells[0].changed, static_cast<std::uint32_t>(cell_id_changed));
   auto edited = as_read(notebook);
   for (auto& cell : edited.cells) cell.changed = cell_id_changed;
@@ -386,7 +421,7 @@ TEST(FormatIpynb, ATypeChangeTakesOutputsAwayAndBringsThem) {
 
 TEST(FormatIpynb, Format3IsUpgradedAsNbformatDoesIt) {
   const auto notebook = read(notebook_data("jupyter-3.0.ipynb"));
-  EXPECT_THAT(notebook.notices, testing::ElementsAre(HasSubstr("format 3")));
+  EXPECT_THAT(notebook.notices, ::testing::ElementsAre(HasSubstr("format 3")));
   ASSERT_EQ(notebook.cells.size(), 6u);
   EXPECT_EQ(notebook.cells[0].cell_type, "markdown");
   EXPECT_EQ(notebook.cells[0].source, "## A heading over two lines");
@@ -415,7 +450,7 @@ TEST(FormatIpynb, ProbeKnowsNotebooksByNameAndContent) {
   EXPECT_GT(ipynb()->probe("/x/A.IPYNB", ""), 50);
   EXPECT_GT(ipynb()->probe("/x/a.json", "{\n \"nbformat\": 4"), 0);
   EXPECT_EQ(ipynb()->probe("/x/a.py", "print('nbformat')"), 0);
-  EXPECT_THAT(ipynb()->extensions(), testing::ElementsAre(".ipynb"));
+  EXPECT_THAT(ipynb()->extensions(), ::testing::ElementsAre(".ipynb"));
 }
 
 struct Bad {
@@ -427,41 +462,40 @@ struct Bad {
 std::ostream& operator<<(std::ostream& out, const Bad& bad) {
   return out << bad.name;
 }
-class BadInput : public testing::TestWithParam<Bad> {};
+class BadInput : public ::testing::TestWithParam<Bad> {};
 const std::string around = R"(,"metadata":{},"nbformat":4,"nbformat_minor":5})";
 std::string one_cell(const std::string& cell) {
   return "{\"cells\":[\n" + cell + "]" + around;
 }
 INSTANTIATE_TEST_SUITE_P(
     FormatIpynb, BadInput,
-    testing::Values(Bad{"Empty", "", 1, 1, "empty"}, Bad{"Blank", " \n \n", 3, 1, "empty"},
-                    Bad{"List", "[]", 1, 1, "begins with"},
-                    Bad{"Truncated", "{\n \"cells\": [\n  {\"cell_type\": \"co", 3, 17, "does not end"},
-                    Bad{"TruncatedAfterComma", "{\"cells\": [],", 1, 14, "the text ends"},
-                    Bad{"CellsNotAList", "{\"cells\":{}" + around, 1, 10, "not a list"},
-                    Bad{"CellsMissing", "{\"metadata\":{},\"nbformat\":4}", 1, 28, "\"cells\" is missing"},
-                    Bad{"NoVersion", "{\"cells\":[]}", 1, 12, "nbformat"},
-                    Bad{"CellNotAnObject", one_cell("7"), 2, 1, "cells[0] is not an object"},
-                    Bad{"UnknownType", one_cell(R"({"cell_type":"poem","source":""})"), 2, 1, "poem"},
-                    Bad{"TypeMissing", one_cell(R"({"source":""})"), 2, 1, "missing"},
-                    Bad{"SourceNumber", one_cell(R"({"cell_type":"raw","source":7})"), 2, 29, "source"},
-                    Bad{"SourceListOfNumbers", one_cell(R"({"cell_type":"raw","source":["a",7]})"), 2, 34, "source"},
-                    Bad{"OutputsObject", one_cell(R"({"cell_type":"code","outputs":{}})"), 2, 31, "outputs"},
-                    Bad{"OutputNull", one_cell(R"({"cell_type":"code","outputs":[null]})"), 2, 32, "outputs"},
-                    Bad{"MetadataList", one_cell(R"({"cell_type":"raw","metadata":[]})"), 2, 31, "metadata"},
-                    Bad{"NotebookMetadata", "{\"cells\":[],\"metadata\":7,\"nbformat\":4}", 1, 24, "metadata"},
-                    Bad{"InvalidUtf8", "{\"cells\":[],\n\"metadata\":{\"x\":\"\xC3(\"},\"nbformat\":4}", 2, 18,
-                        "UTF-8"},
-                    Bad{"Surrogate", "{\"x\":\"\xED\xA0\x80\"}", 1, 7, "UTF-8"},
-                    Bad{"BadNumber", "{\"cells\":[],\"x\":01}", 1, 18, "number"},
-                    Bad{"BadEscape", "{\"x\":\"\\x\"}", 1, 7, "escape"},
-                    Bad{"ControlCharacter", "{\"x\":\"a\nb\"}", 1, 8, "control"},
-                    Bad{"TrailingComma", "{\"cells\":[1,]" + around, 1, 13, "a value"},
-                    Bad{"TrailingGarbage", "{\"cells\":[]" + around + "x", 1, 59, "goes on"},
-                    Bad{"TrailingNul", std::string("{\"cells\":[]") + around + std::string(1, '\0'), 1, 59, "goes on"},
-                    Bad{"TwoCells", "{\"cells\":[],\"cells\":[]" + around, 1, 21, "twice"},
-                    Bad{"SingleQuotes", "{'cells':[]}", 1, 2, "a key"},
-                    Bad{"Version3WithoutWorksheets", "{\"metadata\":{},\"nbformat\":3}", 1, 28, "worksheets"}),
+    ::testing::Values(
+        Bad{"Empty", "", 1, 1, "empty"}, Bad{"Blank", " \n \n", 3, 1, "empty"}, Bad{"List", "[]", 1, 1, "begins with"},
+        Bad{"Truncated", "{\n \"cells\": [\n  {\"cell_type\": \"co", 3, 17, "does not end"},
+        Bad{"TruncatedAfterComma", "{\"cells\": [],", 1, 14, "the text ends"},
+        Bad{"CellsNotAList", "{\"cells\":{}" + around, 1, 10, "not a list"},
+        Bad{"CellsMissing", "{\"metadata\":{},\"nbformat\":4}", 1, 28, "\"cells\" is missing"},
+        Bad{"NoVersion", "{\"cells\":[]}", 1, 12, "nbformat"},
+        Bad{"CellNotAnObject", one_cell("7"), 2, 1, "cells[0] is not an object"},
+        Bad{"UnknownType", one_cell(R"({"cell_type":"poem","source":""})"), 2, 1, "poem"},
+        Bad{"TypeMissing", one_cell(R"({"source":""})"), 2, 1, "missing"},
+        Bad{"SourceNumber", one_cell(R"({"cell_type":"raw","source":7})"), 2, 29, "source"},
+        Bad{"SourceListOfNumbers", one_cell(R"({"cell_type":"raw","source":["a",7]})"), 2, 34, "source"},
+        Bad{"OutputsObject", one_cell(R"({"cell_type":"code","outputs":{}})"), 2, 31, "outputs"},
+        Bad{"OutputNull", one_cell(R"({"cell_type":"code","outputs":[null]})"), 2, 32, "outputs"},
+        Bad{"MetadataList", one_cell(R"({"cell_type":"raw","metadata":[]})"), 2, 31, "metadata"},
+        Bad{"NotebookMetadata", "{\"cells\":[],\"metadata\":7,\"nbformat\":4}", 1, 24, "metadata"},
+        Bad{"InvalidUtf8", "{\"cells\":[],\n\"metadata\":{\"x\":\"\xC3(\"},\"nbformat\":4}", 2, 18, "UTF-8"},
+        Bad{"Surrogate", "{\"x\":\"\xED\xA0\x80\"}", 1, 7, "UTF-8"},
+        Bad{"BadNumber", "{\"cells\":[],\"x\":01}", 1, 18, "number"},
+        Bad{"BadEscape", "{\"x\":\"\\x\"}", 1, 7, "escape"},
+        Bad{"ControlCharacter", "{\"x\":\"a\nb\"}", 1, 8, "control"},
+        Bad{"TrailingComma", "{\"cells\":[1,]" + around, 1, 13, "a value"},
+        Bad{"TrailingGarbage", "{\"cells\":[]" + around + "x", 1, 59, "goes on"},
+        Bad{"TrailingNul", std::string("{\"cells\":[]") + around + std::string(1, '\0'), 1, 59, "goes on"},
+        Bad{"TwoCells", "{\"cells\":[],\"cells\":[]" + around, 1, 21, "twice"},
+        Bad{"SingleQuotes", "{'cells':[]}", 1, 2, "a key"},
+        Bad{"Version3WithoutWorksheets", "{\"metadata\":{},\"nbformat\":3}", 1, 28, "worksheets"}),
     [](const auto& one) { return std::string(one.param.name); });
 
 TEST_P(BadInput, IsRefusedWithItsPlace) {

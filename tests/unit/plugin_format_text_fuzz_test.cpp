@@ -16,7 +16,7 @@ struct Flavour {
   std::size_t files;
 };
 
-class FormatTextFuzz : public testing::TestWithParam<Flavour> {
+class FormatTextFuzz : public ::testing::TestWithParam<Flavour> {
  protected:
   static std::vector<std::filesystem::path> corpus() {
     std::vector<std::filesystem::path> paths;
@@ -46,8 +46,9 @@ TEST_P(FormatTextFuzz, CutAtEveryByteTheCorpusHolds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Plugins, FormatTextFuzz,
-                         testing::Values(Flavour{"percent", "format-percent", 12},
-                                         Flavour{"myst", "format-markdown", 7}, Flavour{"quarto", "format-quarto", 5}),
+                         ::testing::Values(Flavour{"percent", "format-percent", 12},
+                                           Flavour{"myst", "format-markdown", 7},
+                                           Flavour{"quarto", "format-quarto", 5}),
                          [](const auto& flavour) { return std::string(flavour.param.corpus); });
 
 }  // namespace

@@ -9,9 +9,9 @@ namespace lectern::plugin {
 namespace {
 
 using test::format_plugin;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 class Text {
  public:

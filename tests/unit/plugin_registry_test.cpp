@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "base/json.hpp"
@@ -108,6 +109,32 @@ TEST_F(RegistryFolders, DiscoversWithReasonsAndWithoutLoading) {
                                             "local-takeover ok", "local-takeover shadowed", "lonely missing_manifest"));
   EXPECT_THAT(all->ids(Kind::policy), ::testing::ElementsAre("collaborative", "local-takeover"));
   EXPECT_TRUE(all->ids(Kind::format).empty());
+}
+
+TEST_F(RegistryFolders, WhatWasReadBeforeIsReadAgainWhenItChanges) {
+  install(testing::shipped, "local-takeover", folder_);
+  const auto manifest = folder_ / "local-takeover" / "local-takeover.plugin.json";
+  const auto library = folder_ / "local-takeover" / "local-takeover.so";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!FileFacts::of(library).settled() || !FileFacts::of(manifest).settled()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+  const auto all = registry({folder_});
+  EXPECT_THAT(all->ids(Kind::policy), ::testing::ElementsAre("local-takeover"));
+  EXPECT_THAT(all->ids(Kind::policy), ::testing::ElementsAre("local-takeover"));
+
+  auto text = testing::read_file(manifest);
+  const auto at = text.find("\"policy\"");
+  ASSERT_NE(at, std::string::npos);
+  write_file(manifest, text.replace(at, 8, "\"format\""));  // as long as it was
+  EXPECT_THAT(all->ids(Kind::policy), ::testing::IsEmpty());
+  EXPECT_THAT(all->ids(Kind::format), ::testing::ElementsAre("local-takeover"));
+
+  write_file(library, "no library");
+  ASSERT_EQ(all->discover().size(), 1U);
+  ASSERT_TRUE(all->discover().front().refused);
+  EXPECT_EQ(all->discover().front().refused->code, "not_a_library");
 }
 
 TEST_F(RegistryFolders, WhatIsMissingIsNamedWithWhatIsThere) {

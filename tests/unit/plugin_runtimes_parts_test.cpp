@@ -6,10 +6,13 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 
 #include "../../plugins/runtime-gateway/settings.hpp"
+#include "../../plugins/runtime-jupyter/kernelspec.hpp"
 #include "../../plugins/runtime-jupyter/watcher.hpp"
 #include "../../plugins/runtime-shell/answers.hpp"
 #include "lectern/sdk/failure.hpp"
@@ -48,6 +51,41 @@ TEST_F(ShellAnswers, PiecesOfAValueAreNoNames) {
   EXPECT_THAT(inspect("$ZZ_PIECE"), HasSubstr(R"("found":false)"));
   EXPECT_THAT(inspect("$KEY"), HasSubstr("-----BEGIN"));
   EXPECT_THAT(inspect("$AFTER"), HasSubstr("AFTER=seen"));
+}
+
+TEST(JupyterKernelspecs, AreThoseOfTheProjectsEnvironmentsAndOfCondasList) {
+  namespace fs = std::filesystem;
+  std::string name = (fs::temp_directory_path() / "lectern-kernelspecs-XXXXXX").string();
+  const fs::path here = ::mkdtemp(name.data());
+  const auto spec = [&](const fs::path& prefix, const std::string& kernel, const char* mark) {
+    fs::create_directories(prefix / "share/jupyter/kernels" / kernel);
+    fs::create_directories(prefix / mark);
+    std::ofstream(prefix / "share/jupyter/kernels" / kernel / "kernel.json")
+        << R"({"argv":["python","-m","k","{connection_file}"],"display_name":"Python","language":"python"})";
+  };
+  spec(here / "outer/.venv", "not-the-nearest", "pyvenv.cfg");
+  spec(here / "outer/project/.pixi/envs/default", "python3", "conda-meta");
+  spec(here / "outer/project/.conda", "of-conda", "conda-meta");
+  spec(here / "envs/science", "python3", "conda-meta");
+  spec(here / "envs/removed", "python3", "bin");
+  fs::create_directories(here / ".conda");
+  fs::create_directories(here / "outer/project/deep/.conda");  // no environment: what ~/.conda is to the projects in it
+  std::ofstream(here / ".conda/environments.txt") << (here / "envs/science").string() << "\nrelative\n"
+                                                  << (here / "envs/removed").string() << "\n/nowhere\n";
+  const std::string home = std::getenv("HOME") != nullptr ? std::getenv("HOME") : "";
+  ::setenv("HOME", here.c_str(), 1);
+  std::map<std::string, jupyter::Kernelspec> found;
+  for (auto& one : jupyter::find_kernelspecs({here / "outer/project/deep"})) found.emplace(one.name, one);
+  ::setenv("HOME", home.c_str(), 1);
+  fs::remove_all(here);
+  ASSERT_TRUE(found.contains("python3"));
+  EXPECT_EQ(found["python3"].prefix, here / "outer/project/.pixi/envs/default");
+  EXPECT_TRUE(found.contains("of-conda"));
+  EXPECT_FALSE(found.contains("not-the-nearest"));
+  ASSERT_TRUE(found.contains("python3-science"));
+  EXPECT_EQ(found["python3-science"].display_name, "Python (conda: science)");
+  EXPECT_EQ(found["python3-science"].prefix, here / "envs/science");
+  EXPECT_FALSE(found.contains("python3-removed"));
 }
 
 TEST(JupyterWatcher, NamesWhoCanBeReadAndWhoIsToBeLookedAtAgainEachOnce) {

@@ -104,6 +104,45 @@ TEST_F(RosterTest, ALoopbackEndpointCountsOnTheSameMachineOnly) {
   EXPECT_TRUE(unknown.rows().empty()) << "two machines without an id are not the same machine";
 }
 
+TEST_F(RosterTest, ADeviceIsReachedAtItsHostThatWasUsedLastAlsoWithoutSessions) {
+  EXPECT_FALSE(roster_.host_of("dev-a", clock_.now)) << "nobody was heard of";
+  auto first = record_of(clock_, "dev-a", "s1"), second = first, idle = first, own = first;
+  second.instance_id = "boot2";
+  second.sessions[0].updated_at_ms += 1;
+  second.endpoints[0].address = "10.0.0.8:8899";
+  idle.instance_id = "boot3";
+  idle.sessions.clear();
+  idle.device_name = "Idle";
+  own.device_id = "me";
+  const auto see_all = [&] {
+    std::vector<FoundRecord> found;
+    for (auto* one : {&first, &second, &idle, &own}) {
+      ++one->seq;
+      found.push_back({one->device_id + one->instance_id, write_record(*one)});
+    }
+    roster_.observe("folder", found, lag, clock_.now);
+  };
+  const auto at = [&] {
+    const auto row = roster_.host_of("dev-a", clock_.now);
+    return row ? row->instance_id + " " + row->endpoints->at(0).address : std::string();
+  };
+  see_all();
+  EXPECT_EQ(at(), "boot2 10.0.0.8:8899");
+  EXPECT_FALSE(roster_.host_of("me", clock_.now)) << "never ourselves";
+  EXPECT_FALSE(roster_.host_of("dev-", clock_.now));
+  second.state = InstanceState::draining;
+  see_all();
+  EXPECT_EQ(at(), "boot1 10.0.0.7:8899") << "nothing is begun at one that ends";
+  first.endpoints = {{"ws", "127.0.0.1:8899", "loopback", {}, 0}};
+  see_all();
+  EXPECT_EQ(at(), "boot3 10.0.0.7:8899") << "loopback of another machine is not its host";
+  const auto row = roster_.host_of("dev-a", clock_.now);
+  EXPECT_EQ(row->session_id, "");
+  EXPECT_EQ(row->device_name, "Idle");
+  pass(ttl + lag + 2'000);
+  EXPECT_EQ(at(), "") << "stale";
+}
+
 TEST_F(RosterTest, NeverATwinOfALocalSession) {  // I2
   auto record = record_of(clock_, "dev-a", "remote-1");
   record.sessions[0].lineage = {"root", "middle", "tip"};
@@ -576,6 +615,83 @@ TEST(PresenceRecord, ComesBackAsItWent) {
   const auto again = parse_record(write_record(record));
   ASSERT_TRUE(again.has_value()) << again.error().message;
   EXPECT_EQ(*again, record);
+}
+
+/// A look does what has to be done and no more; one that is told that everything may have changed does all of it.
+TEST(RosterLooks, WhatIsLeftOutWouldHaveChangedNothing) {
+  std::mt19937 random(7);
+  const auto any = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
+  const auto rows_of = [](const Roster& roster) {
+    std::string out;
+    for (const auto& row : roster.rows()) {
+      out += row.session_id + " " + row.device_id + " " + row.instance_id + " " + row.title + " " +
+             std::to_string(row.stale) + std::to_string(row.contested) + " " + std::to_string(row.updated_at_ms) + " " +
+             row.endpoints->at(0).address + "\n";
+      EXPECT_EQ(roster.find(row.session_id), &row);
+    }
+    return out;
+  };
+  std::size_t looks = 0, changes = 0;
+  for (int world = 0; world < 4; ++world) {
+    Clock clock;
+    const Reader reader{"dev-0", "other-machine", "boot0"};
+    Roster lazy(reader), thorough(reader);
+    std::vector<Record> records;
+    for (int i = 0; i < 12; ++i) {
+      auto record = record_of(clock, "dev-" + std::to_string(any(5)), "s" + std::to_string(any(8)));
+      record.instance_id = "boot" + std::to_string(i);
+      records.push_back(record);
+    }
+    std::vector<LocalSession> local;
+    for (int step = 0; step < 150; ++step) {
+      auto& one = records[static_cast<std::size_t>(any(12))];
+      ++one.seq;
+      switch (any(7)) {
+        case 0:
+          one.sessions = {{"s" + std::to_string(any(8)), {"n"}, "T", "busy", false, clock.now.wall_ms}};
+          break;
+        case 1:
+          one.sessions.push_back(
+              {"s" + std::to_string(any(8)), {}, "U", "idle", false, clock.now.wall_ms - any(60'000)});
+          break;
+        case 2:
+          one.state = any(3) == 0 ? InstanceState::ended : InstanceState::live;
+          break;
+        case 3:
+          one.endpoints[0].address = "10.0.0." + std::to_string(1 + any(5)) + ":1";
+          break;
+        case 4:
+          local = {{"s" + std::to_string(any(8)), {}}};
+          lazy.set_local(local);
+          break;
+        case 5:
+          one.seq -= std::min<std::uint64_t>(one.seq, static_cast<std::uint64_t>(any(3)));
+          break;
+        default:
+          break;  // a beat
+      }
+      clock.pass(any(4) == 0 ? 1 + any(60'000) : 2'000);
+      std::vector<FoundRecord> folder, here;
+      for (const auto& record : records) {
+        if (any(10) != 0) folder.push_back({record.instance_id, write_record(record)});
+        if (record.instance_id < "boot3" && any(20) != 0) here.push_back({record.instance_id, write_record(record)});
+      }
+      const bool reads = any(3) != 0;
+      const auto look = [&](Roster& roster) {
+        if (reads) roster.observe("folder", folder, lag, clock.now);
+        if (reads) roster.observe("local", here, 0, clock.now);
+        return roster.refresh(clock.now);
+      };
+      thorough.set_local(local);
+      const bool changed = look(lazy);
+      ASSERT_EQ(changed, look(thorough)) << world << "." << step;
+      ASSERT_EQ(rows_of(lazy), rows_of(thorough)) << world << "." << step;
+      ++looks;
+      changes += changed ? 1 : 0;
+    }
+  }
+  EXPECT_GT(changes, looks / 10);
+  EXPECT_LT(changes, looks);
 }
 
 TEST_F(RosterTest, LeftoversAreThoseThatThisBackendListsNow) {

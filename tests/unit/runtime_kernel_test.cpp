@@ -148,6 +148,9 @@ TEST_F(KernelTest, RestartForgetsVariablesAndEndsTheOldProcess) {
   EXPECT_EQ(viewer_.cell("late").text(0, "ename"), "KernelRestarted");
   EXPECT_EQ(run("c", "child").text(0, "ename"), "NameError");
   EXPECT_EQ(viewer_.cell("c").count, 1);
+  for (const auto& output : viewer_.cell("late").outputs) {
+    EXPECT_EQ(*output.find("output_type")->as_string(), "error") << "what a new kernel says at its start is no cell's";
+  }
   EXPECT_NE(::kill(pid, 0), 0) << "the old process is gone and reaped";
   EXPECT_FALSE(runs(child)) << "and so is what it had started";
 }

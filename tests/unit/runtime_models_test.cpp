@@ -1,7 +1,14 @@
 // The queue and the model store, without a kernel.
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+
+#include "base/loop.hpp"
 #include "runtime/executions.hpp"
+#include "runtime/model_writes.hpp"
 #include "runtime/models.hpp"
 
 namespace lectern::runtime {
@@ -235,6 +242,104 @@ TEST_F(ModelsTest, ReopeningStartsOver) {
   ASSERT_EQ(models.size(), 2u);
   EXPECT_EQ(models[1].model_id, "m1");
   EXPECT_EQ(models[1].message.find("state")->find("value"), nullptr);
+}
+
+class WritesTest : public ModelsTest {
+ protected:
+  WritesTest() {
+    on_loop([this] {
+      writes_ = std::make_unique<ModelWrites>(loop_, [this](ClientWrite write) -> Status {
+        const std::scoped_lock lock(mutex_);
+        told_.push_back(std::move(write));
+        changed_.notify_all();
+        return {};
+      });
+    });
+  }
+  ~WritesTest() override {
+    on_loop([this] { writes_.reset(); });
+  }
+  template <class Body>
+  void on_loop(Body body) {
+    std::promise<void> done;
+    loop_.post([&] {
+      body();
+      done.set_value();
+    });
+    done.get_future().get();
+  }
+  void send(const std::string& message, std::vector<std::string> buffers = {}, const std::string& by = "client-1") {
+    auto accepted = store_.client_write("m1", *json::parse(message), std::move(buffers), by);
+    ASSERT_TRUE(accepted.has_value()) << accepted.error().message;
+    ASSERT_TRUE(writes_->take(std::move(*accepted)).has_value());
+  }
+  void move_to(int value, const std::string& by = "client-1") {
+    send(R"({"method":"update","state":{"value":)" + std::to_string(value) + R"(},"buffer_paths":[]})", {}, by);
+  }
+  Loop loop_{"models"};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<ClientWrite> told_;
+  std::unique_ptr<ModelWrites> writes_;
+};
+
+TEST_F(WritesTest, AStormIsToldAsItsFirstAndItsLastAndNoCustomMessageOvertakesIt) {
+  on_loop([&] {
+    for (int i = 2; i <= 100; ++i) move_to(i);
+    send(R"({"method":"update","state":{"img":null,"arr":[5,null]},"buffer_paths":[["arr",1],["img"]]})", {"A", "I"});
+    send(R"({"method":"update","state":{"arr":[6]},"buffer_paths":[]})");
+    send(R"({"method":"custom","content":{"a":1}})");
+    send(R"({"method":"custom","content":{"a":2}})");
+    move_to(101);
+    writes_->flush("m1");
+  });
+  ASSERT_EQ(told_.size(), 5u);
+  EXPECT_EQ(told_[0].to_kernel.data, R"({"method":"update","state":{"value":2},"buffer_paths":[]})");
+  EXPECT_EQ(told_[1].to_kernel.data,
+            R"({"method":"update","state":{"value":100,"img":null,"arr":[6]},"buffer_paths":[["img"]]})");
+  ASSERT_EQ(told_[1].to_kernel.buffers.size(), 1u);
+  EXPECT_EQ(*told_[1].to_kernel.buffers[0], "I");
+  EXPECT_EQ(told_[1].event.revision, 102u);
+  EXPECT_EQ(told_[1].event.buffers.size(), 1u);
+  EXPECT_EQ(told_[2].to_kernel.data, R"({"method":"custom","content":{"a":1}})");
+  EXPECT_EQ(told_[3].to_kernel.data, R"({"method":"custom","content":{"a":2}})");
+  EXPECT_EQ(told_[4].to_kernel.data, R"({"method":"update","state":{"value":101},"buffer_paths":[]})");
+}
+
+TEST_F(WritesTest, WhatIsHeldIsToldByItself) {
+  on_loop([&] {
+    move_to(2);
+    move_to(3);
+    move_to(4);
+  });
+  std::unique_lock lock(mutex_);
+  ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(30), [&] { return told_.size() == 2; }));
+  EXPECT_EQ(told_[1].event.revision, 4u);
+}
+
+TEST_F(WritesTest, WritesOfTwoStayTwo) {
+  on_loop([&] {
+    move_to(2, "ann");
+    move_to(3, "ann");
+    move_to(4, "bob");
+    move_to(5, "ann");
+    writes_->flush();
+  });
+  std::string by;
+  for (const auto& write : told_) by += write.event.origin + " ";
+  EXPECT_EQ(by, "ann ann bob ann ");
+}
+
+TEST_F(WritesTest, WhatIsHeldForAKernelThatIsGoneIsForgotten) {
+  on_loop([&] {
+    move_to(2);
+    move_to(3);
+    writes_->forget();
+    writes_->flush();
+    move_to(4);
+  });
+  ASSERT_EQ(told_.size(), 2u);
+  EXPECT_EQ(told_[1].event.revision, 4u);
 }
 
 TEST(Models, LimitsHold) {

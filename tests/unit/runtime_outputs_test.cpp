@@ -1,12 +1,18 @@
 // Streams as a terminal shows them, the output store, and what goes into the file.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <iterator>
+#include <thread>
 
 #include "base/crypto.hpp"
 #include "base/text.hpp"
+#include "runtime/capture.hpp"
 #include "runtime/terminal.hpp"
+#include "runtime/whole_output.hpp"
 #include "runtime_support.hpp"
 
 namespace lectern::runtime::testing {
@@ -79,6 +85,11 @@ TEST(Terminal, AHugeLineIsStartedOverNotEdited) {
   EXPECT_EQ(terminal.text(), "short");
 }
 
+std::string content(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 class OutputsTest : public ::testing::Test {
  protected:
   /// Takes the ops of the store as a viewer would, and checks that he sees what a joiner sees.
@@ -98,6 +109,19 @@ class OutputsTest : public ::testing::Test {
   }
   static std::string display(const std::string& data) {
     return R"({"output_type":"display_data","data":)" + data + R"(,"metadata":{}})";
+  }
+  /// The file that a notice names.
+  static fs::path kept_file(const std::string& notice) {
+    const auto from = notice.rfind(" in /") + 4;
+    return notice.substr(from, notice.rfind(']') - from);
+  }
+  static bool becomes(const fs::path& file, const std::string& wanted) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (content(file) == wanted) return true;
+      std::this_thread::yield();
+    }
+    return false;
   }
   TempFolder folder_;
   Workers workers_{1};
@@ -198,6 +222,19 @@ TEST_F(OutputsTest, TheFilesOutputsAreItsOwnBytesUntilTouched) {
   EXPECT_TRUE(seen_["a"].outputs.at(1).find("data")->find("image/png")->is_object());
   EXPECT_TRUE(store_.to_nbformat("a").untouched()) << "looking is not touching";
   EXPECT_EQ(saved("a"), *raw);
+  store_.forget_looks();
+  EXPECT_TRUE(store_.view("a").ready()) << "somebody has it still";
+  joined = {};
+  store_.forget_looks();
+  EXPECT_TRUE(store_.view("a").ready()) << "little to keep, and much to read again";
+  const auto small = std::make_shared<const std::string>(R"([{"output_type":"stream","name":"stdout","text":"abc"}])");
+  store_.load("b", small);
+  const auto shown = store_.shown("b");
+  EXPECT_TRUE(store_.view("b").ready());
+  store_.forget_looks();
+  EXPECT_FALSE(store_.view("b").ready());
+  EXPECT_EQ(store_.shown("b"), shown);
+  store_.load("b", nullptr);
 
   store_.stream("a", "stdout", "more");
   view("a");
@@ -235,17 +272,157 @@ TEST_F(OutputsTest, DisplayUpdatesFollowTheirId) {
   EXPECT_TRUE(store_.update_display("other", display("{}")).empty());
 }
 
-TEST_F(OutputsTest, ACellThatTakesTooMuchSaysSoOnce) {
-  for (int i = 0; i < 300; ++i) store_.stream("a", "stdout", std::string(10'000, 'x'));
-  const auto& cell = view("a");
+TEST_F(OutputsTest, WhatIsMoreThanACellShowsIsKeptWholeUntilItRunsAgain) {
+  std::string all;
+  const auto say = [&](const std::string& text) {
+    all += text;
+    store_.stream("a", "stdout", text);
+  };
+  for (int i = 0; i < 300; ++i) say(std::to_string(i) + std::string(10'000, 'x') + "\xC3\xA4\n");
+  const auto cell = view("a");
   ASSERT_EQ(cell.outputs.size(), 2u);
   EXPECT_LE(cell.text(0).size(), 1u << 20);
-  EXPECT_NE(cell.text(1).find("not kept"), std::string::npos);
+  EXPECT_GT(cell.text(0).size(), (1u << 20) - 4) << "as much as it may";
+  EXPECT_TRUE(text::valid_utf8(cell.text(0)));
+  const auto file = kept_file(cell.text(1));
+  EXPECT_TRUE(becomes(file, all)) << cell.text(1);
+  EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  ASSERT_TRUE(store_.add("a", display(R"({"text/plain":"a plot"})"), "").has_value());
+  all += display(R"({"text/plain":"a plot"})") + "\n";
+  EXPECT_EQ(view("a").outputs.size(), 2u) << "said once";
+  EXPECT_TRUE(becomes(file, all));
+
   for (int i = 0; i < 300; ++i) (void)store_.add("b", display("{}"), "");
   EXPECT_EQ(view("b").outputs.size(), 101u);
+  std::string lines;
+  for (int i = 0; i < 300; ++i) lines += display("{}") + "\n";
+  EXPECT_TRUE(becomes(kept_file(view("b").text(100)), lines));
+
+  store_.stream("c", "stdout", std::string(3u << 20, 'y'));
+  EXPECT_EQ(view("c").text(0).size(), 1u << 20) << "one print of too much is shown as far as it goes";
+  EXPECT_TRUE(becomes(kept_file(view("c").text(1)), std::string(3u << 20, 'y')));
+
   store_.begin("a");
   store_.stream("a", "stdout", "again");
   EXPECT_EQ(view("a").text(0), "again");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (fs::exists(file) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_FALSE(fs::exists(file));
+}
+
+TEST_F(OutputsTest, WhatCannotBeKeptWholeIsSaid) {
+  std::ofstream(folder_.path() / "blobs") << "a file in the way";
+  store_.stream("a", "stdout", std::string(2u << 20, 'x'));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (view("a").outputs.size() < 3 && std::chrono::steady_clock::now() < deadline) store_.stream("a", "stdout", "x");
+  ASSERT_EQ(view("a").outputs.size(), 3u);
+  EXPECT_NE(view("a").text(2).find("what follows is lost"), std::string::npos) << view("a").text(2);
+}
+
+TEST(WholeOutput, IsBoundedAndSaysSo) {
+  TempFolder folder;
+  const auto file = folder.path() / "of/whole.txt";
+  std::string said;
+  {
+    Workers workers(1);
+    WholeLimits limits;
+    limits.at_most = 10;
+    WholeOutput whole(file, workers, limits);
+    for (int i = 0; i < 3; ++i) whole.add("abcdef");
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (said.empty() && std::chrono::steady_clock::now() < deadline) said = whole.trouble();
+  }
+  EXPECT_NE(said.find("are not kept"), std::string::npos);
+  EXPECT_EQ(content(file), "abcdefabcd");
+}
+
+TEST(WholeOutput, NeverWaitsForASlowDisk) {
+  TempFolder folder;
+  const auto file = folder.path() / "of/whole.txt";
+  {
+    std::promise<void> go;  // before the workers, who wait for it
+    Workers workers(1);
+    workers.submit([on = go.get_future().share()] { on.wait(); });
+    WholeLimits limits;
+    limits.max_waiting = 5;
+    WholeOutput whole(file, workers, limits);
+    whole.add("abc");
+    whole.add("def");
+    EXPECT_EQ(whole.trouble(), "");
+    whole.add("g");
+    EXPECT_EQ(whole.trouble(), "the disk is slower than what is said");
+    whole.add("h");
+    EXPECT_EQ(whole.trouble(), "") << "said once";
+    go.set_value();
+  }
+  EXPECT_EQ(content(file), "abcdef");
+}
+
+TEST(WholeOutput, LeavesRoomOnTheDisk) {
+  TempFolder folder;
+  const auto file = folder.path() / "of/whole.txt";
+  WholeLimits limits;
+  limits.leave_free = std::uint64_t{1} << 62;
+  std::unique_ptr<WholeOutput> whole;
+  {
+    Workers workers(1);
+    whole = std::make_unique<WholeOutput>(file, workers, limits);
+    whole->add("abc");
+  }
+  EXPECT_NE(whole->trouble().find("GiB is free on the disk"), std::string::npos);
+  EXPECT_EQ(content(file), "");
+}
+
+TEST_F(OutputsTest, AFailureOfTheLastPieceIsSaidWhenTheRunEnds) {
+  std::ofstream(folder_.path() / "blobs") << "a file in the way";
+  store_.stream("a", "stdout", std::string(2u << 20, 'x'));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (view("a").outputs.size() < 3 && std::chrono::steady_clock::now() < deadline) store_.settle("a");
+  EXPECT_NE(view("a").text(2).find("what follows is lost"), std::string::npos) << view("a").text(2);
+  store_.settle("a");
+  EXPECT_EQ(view("a").outputs.size(), 3u) << "said once";
+}
+
+TEST_F(OutputsTest, TheFileOfAnOutputWidgetGoesOnWithItsNextCapture) {
+  ModelStore models;
+  Capture capture(blobs_, models);
+  auto& store = capture.outputs();
+  ASSERT_TRUE(models.open("w", "jupyter.widget", R"({"state":{"_model_name":"OutputModel","msg_id":"","outputs":[]}})",
+                          {}, "a"));
+  const auto says = [&](const std::string& msg_id) {
+    const auto events = models.message("w", R"({"method":"update","state":{"msg_id":")" + msg_id + R"("}})", {});
+    ASSERT_TRUE(events.has_value() && events->size() == 1);
+    (void)capture.heard(events->front(), 1);
+    for (auto& changed : capture.changed()) {
+      (void)models.host_write(changed.model_id, "outputs", std::move(changed.outputs));
+    }
+  };
+  const auto outputs = [&] { return *json::parse(store.shown("w"), {256u << 20, 64, 10'000'000, true}); };
+  std::string all;
+  for (int i = 0; i < 2'001; ++i) {
+    const auto line = display("{\"text/plain\":\"" + std::to_string(i) + "\"}");
+    if (i == 0) says("m");
+    ASSERT_TRUE(store.add("w", line, "").has_value());
+    all += line + "\n";
+  }
+  says("");
+  const auto shown = outputs();
+  ASSERT_EQ(shown.as_array()->size(), 2'001u);
+  const auto file = kept_file(*shown.as_array()->back().find("text")->as_string());
+  EXPECT_TRUE(becomes(file, all));
+  for (const std::string more : {"more\n", "and more\n"}) {
+    says("m");
+    store.stream("w", "stdout", more);
+    says("");
+    all += more;
+    EXPECT_TRUE(becomes(file, all)) << "the same file";
+    EXPECT_EQ(outputs(), shown) << "one notice";
+  }
+  (void)models.host_write("w", "outputs", json::Array{});
+  says("m");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (fs::exists(file) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_FALSE(fs::exists(file)) << "nothing names it any more";
 }
 
 TEST_F(OutputsTest, HostileOutputsAreRefusedOrMadeHarmless) {

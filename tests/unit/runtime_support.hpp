@@ -190,7 +190,9 @@ class KernelTest : public ::testing::Test {
   void start(const std::string& runtime = "jupyter/python3") {
     std::promise<Result<KernelInfo>> promise;
     on_loop([&] {
-      runtime_->start(runtime, {}, {folder_.path().string(), {}},
+      StartOptions options;
+      options.cwd = folder_.path().string();
+      runtime_->start(runtime, {}, std::move(options),
                       [&](Result<KernelInfo> info) { promise.set_value(std::move(info)); });
     });
     const auto started = promise.get_future().get();

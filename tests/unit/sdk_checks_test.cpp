@@ -541,10 +541,10 @@ TEST(SdkExtensions, LogLinesHaveFieldsAndALevel) {
 }
 
 TEST(SdkChecks, Utf8IsReadAsTheStandardSays) {
-  for (const char* good : {"", "a", "é", "€", "😀", "\xEF\xBF\xBD"}) EXPECT_TRUE(detail::valid_utf8(good)) << good;
+  for (const char* good : {"", "a", "é", "€", "😀", "\xEF\xBF\xBD"}) EXPECT_TRUE(valid_utf8(good)) << good;
   for (const char* wrong : {"\x80", "\xC0\x80", "\xC3", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80",
                             "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
-    EXPECT_FALSE(detail::valid_utf8(wrong)) << ::testing::PrintToString(wrong);
+    EXPECT_FALSE(valid_utf8(wrong)) << ::testing::PrintToString(wrong);
   }
 }
 

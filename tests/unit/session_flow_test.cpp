@@ -85,7 +85,7 @@ TEST_F(SessionFlowTest, EventStreamGetsTheSameEvents) {
   auto editor = tab();
   editor->await("kernel-ready");
   auto made = ask<CommandReply>([&](Reply<CommandReply> reply) {
-    session_->make_client({"stream", "program", false, 3, "owner"}, std::move(reply));
+    session_->make_client({"stream", "program", false, 3, "owner", {}}, std::move(reply));
   });
   const auto body = json::parse(made->json);
   Tab::How how;

@@ -215,8 +215,10 @@ TEST_F(SessionTakeoverTest, ARevokedTokenBringsNobodyInWhoStillWaitsForATurn) {
   auto member_answer = member.get_future(), waiting_answer = waiting.get_future();
   // In one turn: the first is with the policy, the second in the queue behind it.
   session_->loop().dispatch([&] {
-    session_->make_client({"a", "program", false, 3, "ada"}, [&](auto reply) { member.set_value(std::move(reply)); });
-    session_->make_client({"b", "program", false, 3, "ada"}, [&](auto reply) { waiting.set_value(std::move(reply)); });
+    session_->make_client({"a", "program", false, 3, "ada", {}},
+                          [&](auto reply) { member.set_value(std::move(reply)); });
+    session_->make_client({"b", "program", false, 3, "ada", {}},
+                          [&](auto reply) { waiting.set_value(std::move(reply)); });
     session_->revoke("ada");
   });
   const auto refused = waiting_answer.get();
@@ -232,7 +234,7 @@ TEST_F(SessionTakeoverTest, ClientWithoutASocketTakesOver) {
   auto first = tab();
   first->await("kernel-ready");
   auto made = ask<CommandReply>([&](Reply<CommandReply> reply) {
-    session_->make_client({"script", "program", false, 3, "owner"}, std::move(reply));
+    session_->make_client({"script", "program", false, 3, "owner", {}}, std::move(reply));
   });
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_EQ(made->status, 201);

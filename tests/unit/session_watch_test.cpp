@@ -166,7 +166,7 @@ TEST_P(WatchTest, AFileSystemThatHangsStopsItsOwnFilesAlone) {
   fs::remove(there);
 }
 
-INSTANTIATE_TEST_SUITE_P(ByEventsAndByPolling, WatchTest, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(ByEventsAndByPolling, WatchTest, ::testing::Bool());
 
 TEST(WatchPollTest, MovingTheFolderAboveIsNoticedByThePoll) {
   test::TemporaryFolder folder;

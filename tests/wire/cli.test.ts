@@ -26,7 +26,8 @@ describe('lectern', () => {
     });
 
   it('has help for itself and each command', () => {
-    for (const args of [['--help'], ...['serve', 'open', 'create', 'ls', 'presence', 'devices', 'takeover', 'policy', 'plugins', 'version'].map((name) => [name, '--help'])]) {
+    const names = ['serve', 'open', 'create', 'ls', 'kernels', 'presence', 'attach', 'devices', 'pair', 'unpair', 'history', 'restore', 'takeover', 'policy', 'token', 'plugins', 'new-plugin', 'version'];
+    for (const args of [['--help'], ...names.map((name) => [name, '--help'])]) {
       const result = run(...args);
       expect([args, result.status]).toEqual([args, 0]);
       expect(result.stdout.length).toBeGreaterThan(100);
@@ -41,6 +42,12 @@ describe('lectern', () => {
     const command = run('takeovr');
     expect(command.status).toBe(2);
     expect(command.stderr).toContain('takeover');
+    const taken = run('serve', host.root, '--port', String(host.port), '--no-browser', '--json');
+    expect([taken.status, JSON.parse(taken.stderr.trim().split('\n').pop()!).error.code]).toEqual([1, 'port_taken']);
+    for (const args of [['takeovr'], ['open'], ['ls', '--bogus'], ['takeover', 'x', '--if-epoch', 'y'], ['token', '--scope', 'root'], ['serve', '--port', 'x']]) {
+      const wrong = run(...args, '--json');
+      expect([args, wrong.status, JSON.parse(wrong.stderr).error.code]).toEqual([args, 2, 'usage']);
+    }
     const config = path.join(host.home, 'bad.conf');
     fs.writeFileSync(config, 'prot = 8899\n');
     const file = run('serve', '--config', config);

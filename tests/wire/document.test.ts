@@ -138,6 +138,15 @@ describe('transactions', () => {
     const wrong = await edit([{ type: 'set_source', cell_id: 5, source: 'x' }]);
     expect(wrong).toMatchObject({ ok: false, error: { status: 400 } });
     expect(wrong.error.message).toContain('changes[0].cell_id');
+    const lacking: [Record<string, unknown>, string][] = [
+      [{ type: 'create_cell', cell_id: 'n', cell_type: 'code' }, 'changes[0].source'],
+      [{ type: 'move_cell', cell_id: 'a' }, 'before or after'],
+      [{ type: 'set_metadata', path: ['x'], value: 1 }, 'changes[0].cell_id'],
+    ];
+    for (const [change, words] of lacking) {
+      const refused = await edit([change]);
+      expect([change, refused.error?.status, refused.error?.message]).toEqual([change, 400, expect.stringContaining(words)]);
+    }
     const unknown = await a.command('nosuch', {});
     expect(unknown.ok).toBe(false);
     expect(unknown.error.message).toContain('nosuch');
@@ -207,6 +216,9 @@ describe('Automerge changes', () => {
       const flushed = await one.send([pending], { epoch, flush: true });
       expect(flushed.ok).toBe(true);
       await other.event('notebook-document-transaction', (data) => JSON.stringify(data).includes('typed just before'));
+      // Its answer lost, it is sent again: what is here already is no draft, whoever sends it.
+      expect(await one.send([pending], { epoch })).toMatchObject({ ok: true, version: flushed.version, hashes: [] });
+      expect(await one.send([pending])).toMatchObject({ ok: true });
       const late = await one.send([one.type('a', 0, 'later ')], { epoch });
       expect(late).toMatchObject({ ok: false, error: { code: 'stale_epoch', status: 409 } });
       expect(late.error.details?.actor ?? late.actor).toBeTruthy();
@@ -233,6 +245,16 @@ describe('Automerge changes', () => {
       expect(await one.send([second])).toMatchObject({ ok: false, error: { code: 'unknown_dependency' } });
       expect(await one.send([new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9])])).toMatchObject({ ok: false, error: { code: 'malformed_change' } });
       expect(await two.send([two.type('a', 0, 'fine')])).toMatchObject({ ok: true });
+      // A program that throws away all cells, and their map with them, leaves a notebook that can be edited.
+      two.doc = A.change(two.doc, (draft: any) => delete draft.cells);
+      expect(await two.send([A.getLastLocalChange(two.doc)!])).toMatchObject({ ok: true });
+      const edits = await Client.join(host, info);
+      expect(edits.ready.notebook.cells).toEqual([]);
+      const made = await edits.command('transaction', { changes: [{ type: 'create_cell', cell_id: 'n', cell_type: 'code', source: '1' }] });
+      expect(made).toMatchObject({ ok: true, dropped: [] });
+      const again = await replica(host, info);
+      expect(again.source('n')).toBe('1');
+      for (const client of [edits, again.client]) await client.close();
       expect(one.client.closed).toBeUndefined();
       await one.client.close();
       await two.client.close();

@@ -53,8 +53,11 @@ describe('examples/api', () => {
 
   it('walk.sh shows the reason and ends with an error for a notebook that is not there', async () => {
     const ended = await run('sh', ['walk.sh', url, 'nowhere.ipynb']);
-    expect(ended.code).not.toBe(0);
-    expect(ended.out + ended.err).toContain('nowhere.ipynb');
+    expect([ended.code, ended.out]).toEqual([1, 'open nowhere.ipynb\n']);
+    expect(ended.err).toContain('there is no file nowhere.ipynb');
+    const takeover = await python('takeover.py', 'nowhere.ipynb');
+    expect([takeover.code, takeover.out]).toEqual([1, '']);
+    expect(takeover.err).toMatch(/^404 not_found: there is no file nowhere\.ipynb \(.*\)\n$/);
   });
 
   it('open.py prints the connection info', async () => {

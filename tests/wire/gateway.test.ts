@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
 import { Host, until } from '../support/host';
-import { freePort, Jupyter } from '../support/jupyter';
+import { freePort, Jupyter, KERNELS_VENV } from '../support/jupyter';
 
 const COMM = `from ipykernel.comm import Comm
 got = []
@@ -91,6 +91,16 @@ describe('a gateway', () => {
     expect(a.text('ask')).toContain('hello Ada');
     expect(JSON.stringify(await a.command('complete', { code: 'pri', cursor_pos: 3 }))).toContain('print');
     expect((await a.command('is_complete', { code: 'for i in x:' })).content.status).toBe('incomplete');
+    const { content } = await a.command('variables');
+    expect(content.variables.map((one: { name: string }) => one.name)).toContain('i');
+    expect((await a.command('format', { code: 'x = [ 1,2 ]' })).content).toMatchObject({ formatter: expect.anything() });
+    // The files of widgets lie where the kernel is.
+    const widgets = path.join(KERNELS_VENV, 'share/jupyter/nbextensions');
+    const [some] = fs.readdirSync(widgets, { recursive: true }).map(String).filter((name) => name.endsWith('.js'));
+    const fetched = (name: string) => host.get(`/api/v1/sessions/${a.session}/nbextensions?path=${encodeURIComponent(name)}`);
+    const file = await fetched(some!);
+    expect([file.status, file.text]).toEqual([200, fs.readFileSync(path.join(widgets, some!), 'utf8')]);
+    for (const name of ['../kernels/python3/kernel.json', 'no/such.js']) expect((await fetched(name)).status, name).toBe(404);
   });
 
   async function commRoundTrip(client: Client) {
@@ -180,6 +190,37 @@ describe('a gateway', () => {
     await a.event('kernel-status', (data) => data.state === 'idle', from, 60_000);
     await a.execute(['sum']);
     expect(a.text('sum')).toBe('4');
+  });
+
+  it('keeps a kernel there when it is told to: the next host finds it by its id', async () => {
+    const [root, home] = [fs.mkdtempSync(path.join(folder, 'root-')), fs.mkdtempSync(path.join(folder, 'home-'))];
+    const others = (await jupyter.kernels()).length;
+    let kept = await Host.start({ root, home, args: [...jupyter.args, '--keep-kernels'] });
+    try {
+      const name = kept.notebook('kept.ipynb', cells(), at('gateway/python3'));
+      let b = await Client.join(kept, await kept.open(name));
+      await b.execute(['state'], 60_000);
+      await b.command('execute', { cell_ids: ['slow'] });
+      await b.until('it prints', () => b.text('slow').includes('3\n'));
+      await kept.kill('SIGKILL');
+      kept = await Host.start({ root, home, args: [...jupyter.args, '--keep-kernels'] });
+      b = await Client.join(kept, await kept.open(name));
+      await b.until('it goes on', () => /may be missing\]\n(\d+\n)+/.test(b.text('slow')));
+      const from = b.frames.length;
+      expect((await b.command('interrupt')).ok).toBe(true);
+      await ended(b, 'slow', from);
+      await b.execute(['read']);
+      expect(b.text('read')).toBe('42');
+      await kept.kill('SIGTERM');
+      expect((await jupyter.kernels()).length).toBe(others + 1);
+      kept = await Host.start({ root, home, args: jupyter.args });
+      b = await Client.join(kept, await kept.open(name));
+      await b.execute(['read']);
+      expect(b.text('read')).toBe('42');
+    } finally {
+      await kept.stop();
+    }
+    expect((await jupyter.kernels()).length).toBe(others);
   });
 
   it('lets no token out, and ends its kernels with the host', async () => {

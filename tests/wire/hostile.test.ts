@@ -126,6 +126,24 @@ describe('hostile input', () => {
     other.socket.send(encodeBinary(99, {}, new Uint8Array(10)));
     const after = await other.command('room', {}, { epoch: null });
     expect(after.ok).toBe(true);
+    const wrong: [string, string, string][] = [
+      ['{"id":"w1","body":{}}', 'w1', 'command is missing'],
+      ['{"id":"w2","command":"room","body":null}', 'w2', 'body must be an object'],
+      ['{"id":"\\ud800","command":"room"}', '', 'surrogate'],
+      ['{"id":"\\ud83d\\u0041","command":"room"}', '', 'surrogate'],
+      ['{"id":"\\\\\\udc00","command":"room"}', '', 'surrogate'],
+    ];
+    for (const [text, id, words] of wrong) {
+      const from = other.frames.length;
+      other.socket.send(text);
+      const refused = (await other.event('reply', undefined, from)).data;
+      expect([text, refused.id, refused.error.status, refused.error.message]).toEqual([text, id, 400, expect.stringContaining(words)]);
+    }
+    other.socket.send('{"id":"\\ud83d\\ude00 \\\\ud800","command":"room"}');
+    expect((await other.event('reply', (data) => data.id === '😀 \\ud800')).data.ok).toBe(true);
+    const [notices] = [other.events('notice').length];
+    for (const kind of [1, 2]) other.socket.send(encodeBinary(kind, {}, new Uint8Array([1, 2, 3])));
+    await other.until('both to be refused', () => other.events('notice').length === notices + 2);
     other.socket.send(new Uint8Array([3, 255, 255, 255, 255, 1]));
     await other.until('a reply or a close', () => other.closed ?? other.frames.filter((frame) => frame.op === 'reply').length > 1);
     await other.close();

@@ -118,6 +118,13 @@ describe('HTTP', () => {
     }
     const short = await host.post('/api/v1/notebooks/create', { runtime: 'python3' });
     expect(short.status).toBe(201);
+    // Many at the same moment: each its own name, and a name that was given to one of them.
+    const at_once = (body: object) => Promise.all(Array.from({ length: 6 }, () => host.post('/api/v1/notebooks/create', { runtime: 'python3', ...body })));
+    const untitled = await at_once({});
+    expect(untitled.map((made) => made.status)).toEqual(Array(6).fill(201));
+    expect(new Set(untitled.map((made) => made.body.path)).size).toBe(6);
+    const named = await at_once({ path: 'one.ipynb' });
+    expect(named.map((made) => made.body.error?.code ?? made.status).sort()).toEqual([201, ...Array(5).fill('path_exists')]);
     const outside = await host.post('/api/v1/notebooks/create', { runtime: 'python3', path: '../x.ipynb' });
     expect([outside.status, outside.body.error.code]).toEqual([403, 'outside_root']);
   });
@@ -166,6 +173,53 @@ describe('HTTP', () => {
     const script = path.join(ROOT, 'host/web/scripts/spec_types.mjs');
     const gone = execFileSync('node', [script, host.url, host.token, path.join(ROOT, 'host/web/src/wire/spec.ts')], { encoding: 'utf8' });
     expect(gone).toBe('');
+  });
+
+  it('takes requests as strangers write them: no length, a body nobody reads, If-None-Match in all its forms', async () => {
+    const info = await host.open(host.notebook('strange.ipynb', [{ id: 'a', source: '1' }]));
+    const session = `/api/v1/sessions/${info.session_id}`;
+    const raw = (line: string, rest = '', body = '') =>
+      rawRequest(host.port, `${line} HTTP/1.1\r\nHost: 127.0.0.1:${host.port}\r\nAuthorization: Bearer ${host.token}\r\nConnection: close\r\n${rest}\r\n${body}`);
+    expect(await raw(`POST ${session}/clients`)).toMatch(/^HTTP\/1.1 201 /);
+    // But an upload whose body was forgotten empties no file.
+    fs.writeFileSync(path.join(host.root, 'kept.txt'), 'kept');
+    expect(await raw('POST /api/v1/files/content?path=kept.txt&overwrite=true')).toMatch(/^HTTP\/1.1 411 /);
+    expect(host.file('kept.txt')).toBe('kept');
+    expect(await raw('GET /api/v1/sessions', 'Content-Length: 2\r\n', '{}')).toMatch(/^HTTP\/1.1 200 /);
+    expect(await raw('GET /api/v1/sessions', 'Content-Length: 5000\r\n', ' '.repeat(5000))).toMatch(/^HTTP\/1.1 413 /);
+    expect(await raw('GET http://evil.example/api/v1/sessions')).toMatch(/^HTTP\/1.1 421 /);
+    const etag = (await host.get(`${session}/document`)).headers.get('etag')!;
+    for (const [known, status] of [[etag, 304], [`W/${etag}`, 304], [`"x", ${etag}`, 304], ['*', 304], ['"x"', 200]] as const) {
+      expect([known, (await host.get(`${session}/document`, { 'If-None-Match': known })).status]).toEqual([known, status]);
+    }
+    // The head of a stream ends, and whoever asks for it is nobody's guest.
+    const members = async () => (await host.get(session)).body.room.members.length;
+    const before = await members();
+    expect(await raw(`HEAD ${session}/events`)).toMatch(/^HTTP\/1.1 200 [\s\S]*text\/event-stream[\s\S]*\r\n\r\n$/);
+    expect(await members()).toBe(before);
+  });
+
+  it('refuses parameters that are no choice before it upgrades, and denies the pen to a token that never edits', async () => {
+    const info = await host.open(host.notebook('chosen.ipynb', [{ id: 'a', source: '1' }]));
+    const session = `/api/v1/sessions/${info.session_id}`;
+    for (const wrong of ['document=x', 'models=x', 'buffers=x', 'view_only=perhaps']) {
+      const refused = await host.get(`${session}/events?${wrong}`);
+      expect([wrong, refused.status, refused.body.error.code]).toEqual([wrong, 400, 'bad_request']);
+      const url = info.connect_url.replace(/^ws/, 'http');
+      const upgrade = { Upgrade: 'websocket', Connection: 'Upgrade, close', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol': 'lectern.v1' };
+      const head = Object.entries({ Host: `127.0.0.1:${host.port}`, Authorization: `Bearer ${host.token}`, ...upgrade }).map(([name, value]) => `${name}: ${value}\r\n`);
+      expect([wrong, (await rawRequest(host.port, `GET ${new URL(url).pathname}?${wrong} HTTP/1.1\r\n${head.join('')}\r\n`)).slice(0, 13)]).toEqual([wrong, 'HTTP/1.1 400 ']);
+    }
+    const token = (await host.post('/api/v1/tokens', { scope: 'interact' })).body.token;
+    const guest = Object.create(host, { token: { value: token } }) as Host;
+    const made = await guest.post(`${session}/clients`, {});
+    const key = { 'Lectern-Client': `${made.body.client.id}.${made.body.client.secret}` };
+    const asked = await guest.post(`${session}/takeover`, {}, key);
+    expect([asked.status, asked.body.error.code]).toEqual([403, 'denied']);
+    for (const [command, body, at] of [['focus', {}, 'body.cell_id'], ['answer', { request_id: 'x', allow: true }, 'body.request_id']] as const) {
+      const wrong = await guest.post(`${session}/commands/${command}`, body, key);
+      expect([command, wrong.status, wrong.body.error.details]).toEqual([command, 400, { path: at }]);
+    }
   });
 
   it('says 404 for unknown routes and 405 with Allow for wrong methods, in the one error body', async () => {

@@ -129,6 +129,9 @@ describe('a kernel', () => {
     const editor = await Client.join(host, info);
     const viewer = await Client.join(host, info);
     expect(viewer.ready.consumer_capabilities).toEqual({ edit: false, interact: false });
+    // Nothing to run is no reason to start a kernel.
+    expect((await editor.command('execute', { cell_ids: [] })).executions).toEqual([]);
+    expect((await editor.command('interrupt')).error.code).toBe('no_kernel');
     await editor.command('execute', { cell_ids: ['ask'] });
     const asked = await editor.event('input-request', undefined, 0, 30_000);
     await viewer.command('room', {}, { epoch: null });
@@ -148,6 +151,28 @@ describe('a kernel', () => {
     const seen = await a.command('inspect', { code: 'print', cursor_pos: 5 }, { epoch: null });
     expect(seen.ok).toBe(true);
     expect(reader.events('reply').some((frame) => JSON.stringify(frame).includes('"print"'))).toBe(false);
+    for (const command of ['complete', 'inspect']) {
+      const past = await a.command(command, { code: 'é😀', cursor_pos: 3 }, { epoch: null });
+      expect([past.error.status, past.error.message]).toEqual([400, expect.stringContaining('2 code points')]);
+    }
+  });
+
+  it('tells the history of what ran, also to who names nothing more than that', async () => {
+    await a.execute(['sum']);
+    for (const asked of [{}, { n: 50 }, { hist_access_type: 'search', pattern: '1 + 1', n: 5 }]) {
+      const { content } = await a.command('history', asked, { epoch: null });
+      expect([asked, content.history.map((line: any) => line[2])]).toEqual([asked, expect.arrayContaining(['1 + 1'])]);
+    }
+  });
+
+  it('an interrupt that comes before the kernel has begun ends the run', async () => {
+    for (let round = 0; round < 3; ++round) {
+      const [from, epoch] = [a.frames.length, a.epoch];
+      a.socket.send(JSON.stringify({ id: `run${round}`, command: 'execute', epoch, body: { cell_ids: ['slow'] } }));
+      await a.event('cell-op', (data) => data.cell_id === 'slow' && data.status === 'running', from);
+      a.socket.send(JSON.stringify({ id: `stop${round}`, command: 'interrupt', epoch, body: {} }));
+      await a.event('cell-op', (data) => data.cell_id === 'slow' && data.status === 'error', from);
+    }
   });
 
   it('keeps running through a takeover; the new editor can interrupt it', async () => {

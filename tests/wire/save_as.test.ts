@@ -29,6 +29,17 @@ describe('one path', () => {
   const onDisk = (name: string) => JSON.parse(host.file(name)).cells.map((cell: any) => [cell.source].flat().join(''));
   const taken = ['path_open', 'path_exists', 'open_elsewhere'];
 
+  it('that cannot be saved to is the asker\'s matter: the notebook itself stays as safe as it was', async () => {
+    const reader = await Client.join(host, writers[0]!.session, { viewOnly: true });
+    const refused: [string, string][] = [['../out.ipynb', 'outside_root'], ['x.nosuch', 'unknown_format'], ['.', 'is_a_folder']];
+    for (const [name, code] of refused) expect([name, (await saveAs(0, name)).error.code]).toEqual([name, code]);
+    const joiner = await Client.join(host, writers[0]!.session, { viewOnly: true });
+    expect((await joiner.event('save-state')).data.state).toBe('saved');
+    expect(reader.events('save-state').map((frame) => frame.data.state)).not.toContain('failed');
+    await reader.close();
+    await joiner.close();
+  });
+
   it('is saved to and opened at once: the session has what was saved, or the save is refused', async () => {
     const outcomes = new Set<boolean>();
     for (let i = 0; i < 24; ++i) {

@@ -89,6 +89,8 @@ describe('together', () => {
     const formatted = await a.command('format', { code: 'x = [ 1,2 ]\n"é"' });
     expect(formatted.ok).toBe(true);
     expect(formatted.content).toEqual({ formatter: 'black', code: 'x = [1, 2]\n"é"' });
+    // Code that cannot be read is not "formatted and unchanged".
+    expect((await a.command('format', { code: 'x = = 1' })).content).toMatchObject({ formatter: 'black', error: expect.stringMatching(/parse.*1:4/i) });
     expect((await b.command('format', { code: '1' })).error).toMatchObject({ status: 403 });
     await a.execute(['y']);
     expect(a.text('y')).toContain('(3, ');

@@ -68,6 +68,17 @@ describe('trust', () => {
     expect((await host.open('from.ipynb')).needs_trust_approval).toBe(true);
   });
 
+  it('who came before the document was built approves by the heads it was shown', async () => {
+    const info = await host.open(host.notebook('early.ipynb', cells, { uv: { dependencies: ['early-package'] } }));
+    const editor = await Client.join(host, info);
+    expect(editor.ready.notebook.version).toBe(1);
+    expect((await editor.command('trust', { heads: editor.ready.notebook.heads })).ok).toBe(true);
+    expect((await editor.command('trust', { heads: [] })).ok).toBe(true);
+    expect((await editor.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: '2' }] })).ok).toBe(true);
+    expect((await editor.command('trust', { heads: [] })).error.code).toBe('stale_base');
+    await editor.close();
+  });
+
   it('a reader cannot approve', async () => {
     const info = await host.open(host.notebook('reader.ipynb', cells, { uv: { dependencies: ['reader-package'] } }));
     const editor = await Client.join(host, info);

@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t ended_kept = 1'000;
 constexpr std::size_t early_answers_kept = 64;
 constexpr Milliseconds tick{500};
+// What the host takes as one message, less what goes around the body. More would cost the connection, each time anew.
+constexpr std::size_t max_body = (16u << 20) - 4096;
 
 Error timeout(Milliseconds after) {
   return {0, "timeout", "it took longer than " + std::to_string(after.count()) + " ms", {}, {}};
@@ -39,8 +41,17 @@ struct Live::Batch {
 
 void Live::command(std::string name, Json body, Callback<Json> done) {
   if (over_) return done(*view().ended);
-  if (!utf8::valid(name) || !utf8::valid(body.dump())) {
+  const auto text = body.dump();
+  if (!utf8::valid(name) || !utf8::valid(text)) {
     return done(Error{0, "bad_request", "the command has text that is not UTF-8", "encode it first", {}});
+  }
+  if (text.size() > max_body) {
+    return done(Error{413,
+                      "too_large",
+                      "the command '" + name.substr(0, 80) + "' has " + std::to_string(text.size()) +
+                          " bytes; a host takes 16 MiB at a time",
+                      "send it in parts",
+                      {}});
   }
   Pending pending;
   pending.name = std::move(name);

@@ -248,6 +248,30 @@ Status input_request(Notebook& notebook, const Json& data) {
   return {};
 }
 
+/// Puts buffers where the sender of `state` took them out. What leads nowhere is left out.
+void put_buffers(Json& state, const Json& paths, const Json& buffers) {
+  for (std::size_t i = 0; i < std::min(paths.size(), buffers.size()); ++i) {
+    Json* place = &state;
+    const auto& path = paths[i];
+    for (std::size_t step = 0; place != nullptr && step < path.size(); ++step) {
+      if (auto* list = place->as_array()) {
+        const auto index = path[step].integer();
+        const bool inside = index && *index >= 0 && static_cast<std::size_t>(*index) < list->size();
+        place = inside ? &(*list)[static_cast<std::size_t>(*index)] : nullptr;
+        continue;
+      }
+      const auto* key = path[step].as_string();
+      if (key == nullptr || !place->is_object()) {
+        place = nullptr;
+      } else {
+        if (step + 1 == path.size() && place->find(*key) == nullptr) place->set(*key, nullptr);
+        place = place->find(*key);
+      }
+    }
+    if (place != nullptr && path.size() > 0) *place = Json().set("$base64", buffers[i]);
+  }
+}
+
 Status model(Notebook& notebook, const Json& data) {
   const auto& message = data["message"];
   if (!data["model_id"].is_string() || !message["method"].is_string()) {
@@ -260,9 +284,11 @@ Status model(Notebook& notebook, const Json& data) {
   }
   if (method == "open") notebook.models[id].clear();
   const auto found = notebook.models.find(id);
-  const auto* state = message["state"].as_object();
-  if ((method == "open" || method == "update") && found != notebook.models.end() && state != nullptr) {
-    for (const auto& [key, value] : *state) found->second.insert_or_assign(key, value);
+  auto state = message["state"];
+  put_buffers(state, message["buffer_paths"], data["buffers"]);
+  const auto* members = state.as_object();
+  if ((method == "open" || method == "update") && found != notebook.models.end() && members != nullptr) {
+    for (const auto& [key, value] : *members) found->second.insert_or_assign(key, value);
   }
   return {};
 }

@@ -265,7 +265,11 @@ impl Notebook {
         let metadata = object(&cell.metadata, "metadata")?;
         let assets = object(&cell.resolved_assets, "resolved_assets")?;
         let attachments = object(&cell.attachments, "attachments")?;
-        let cells = self.cells_map().ok_or_else(|| Failure::NotFound("the document has no cells map".into()))?;
+        // A client's change may have taken the map away, and with it all cells: the next ones need it again.
+        let cells = match self.cells_map() {
+            Some(cells) => cells,
+            None => self.am.put_object(ROOT, "cells", ObjType::Map)?,
+        };
         let map = self.am.put_object(&cells, cell.id.as_str(), ObjType::Map)?;
         self.am.put(&map, "id", cell.id.as_str())?;
         self.am.put(&map, "cell_type", cell.cell_type.as_str())?;

@@ -47,30 +47,6 @@ inline void broken(std::string_view tag, std::string_view where, std::string_vie
   if (const auto* checks = services().checks) checks->broken(checks->ctx, str(tag), str(where), str(what));
 }
 
-inline bool valid_utf8(std::string_view text) noexcept {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const auto at = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
-    const unsigned char first = at(i);
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-    if (first < 0xC2 || first > 0xF4 || i + more >= text.size()) return false;
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((at(i + k) & 0xC0) != 0x80) return false;
-    }
-    const unsigned char second = at(i + 1);  // overlong, surrogates, past U+10FFFF
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-        (first == 0xF4 && second > 0x8F)) {
-      return false;
-    }
-    i += more + 1;
-  }
-  return true;
-}
-
 /// The objects and connections that are alive, for the maximal level.
 class Alive {
  public:

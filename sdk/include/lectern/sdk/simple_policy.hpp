@@ -57,6 +57,10 @@ class SimplePolicy : public Policy {
     return Decision::deny(holder->id == asked ? "There was no answer." : "Somebody else got the pen. Ask again.");
   }
 
+  /// A JSON object that everybody is shown for as long as this policy rules; empty for none. `{"takeover":"ask"}` says
+  /// that whoever wants the pen asks for it.
+  [[nodiscard]] virtual std::string shown() const { return {}; }
+
   void reduce(std::string_view, const Room& room, const Event& event, Outcome& out) const final {
     switch (event.kind) {
       case LECTERN_EVENT_INSTALLED:
@@ -126,6 +130,7 @@ class SimplePolicy : public Policy {
   }
   /// One editor stays: the holder, else whoever edited last; the others get what they would have got by joining now.
   void installed(const Room& room, Outcome& out) const {
+    if (auto json = shown(); !json.empty()) out.show(std::move(json));
     const Member* keeper = nullptr;
     for (const Member& member : room.members) {
       if (!member.holds_grant() || !member.may_edit()) continue;

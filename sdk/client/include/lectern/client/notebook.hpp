@@ -42,7 +42,7 @@ struct InputRequest {
   bool password = false;
 };
 
-/// State of one widget model, by key.
+/// State of one widget model, by key. A binary value stands in its place as {"$base64": text}.
 using ModelState = std::map<std::string, Json, std::less<>>;
 
 struct Notebook {

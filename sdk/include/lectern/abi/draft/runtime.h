@@ -26,7 +26,8 @@ enum {
 enum {
   LECTERN_RUN_STATE = 1,         /* `value` = LECTERN_KERNEL_*, `text` = why; `json` = kernel_info once it is known;
                                     `metadata` then may be {"front_end_folders":[…]}, as docs/plugins.md says,
-                                    and of starting or idle {"process":N}: its process, leading a session of its own */
+                                    and of starting or idle {"process":N}: its process, leading a session of its own,
+                                    and {"kept":true}: a promise to keep it, where start was given `keep` */
   LECTERN_RUN_STARTED = 2,       /* `execution` began; `value` = execution_count */
   LECTERN_RUN_STREAM = 3,        /* `name` = stdout or stderr, `text` */
   LECTERN_RUN_OUTPUT = 4,        /* `json` = one nbformat output (display_data, execute_result, error), `name` = display_id */
@@ -81,7 +82,8 @@ typedef struct lectern_runtime {
    * back to destroy, once; `out` is the host's and valid until destroy returns. FAILURE: there is no object;
    * LECTERN_INVALID for settings, with words that name the wrong one. */
   lectern_status (*create)(lectern_str config, const lectern_runtime_out *out, void **self, lectern_error *error) LECTERN_NOEXCEPT;
-  /* [control] (object) Shuts every kernel down, joins every thread and frees the object; no event comes after it. */
+  /* [control] (object) Shuts every kernel down but those it promised to keep, joins every thread and frees the object; no
+   * event comes after it. */
   void (*destroy)(void *self) LECTERN_NOEXCEPT;
   /* [worker] (object) Writes a JSON array of {"name","display_name","language"} and, where known, "interrupt_mode", "path"
    * (the program) and "by_name_only" (true: never chosen for its language alone): what can be started. OWNERSHIP: `out` is
@@ -89,8 +91,13 @@ typedef struct lectern_runtime {
   lectern_status (*kernels)(void *self, const lectern_sink *out, lectern_error *error) LECTERN_NOEXCEPT;
   /* [worker] (object) Starts kernel `kernel` (a number the host chose, and never chooses again) by name; returns when it is
    * on its way, not when it is up. Its events may come before this returns. `options` = JSON {"cwd","env":{}} and, where
-   * the operator set one, "connection_dir". FAILURE: there is no such kernel and nothing of it runs; what events of it came
-   * are forgotten. LECTERN_NOT_FOUND for a name that cannot be started. */
+   * the operator set one, "connection_dir"; with "keep":"<folder>" the kernel is to outlive this object and this process:
+   * a plugin that can do that keeps there (private; made anew when it is gone) what finds it again, and says so by STATE;
+   * any other ignores it. With "take_up":{"life":N,"running":M} beside it, the kernel that was kept there goes on in place
+   * of a new one: execution M runs in it still (absent: none) and ends by FINISHED, and it had N hosts before, so that
+   * ids made with N are new to it. A restart makes a new one, kept likewise. FAILURE: there is no such kernel and nothing of
+   * it runs; what events of it came are forgotten. LECTERN_NOT_FOUND for a name that cannot be started, and for a kept one
+   * that is gone. */
   lectern_status (*start)(void *self, uint64_t kernel, lectern_str name, lectern_str options, lectern_error *error) LECTERN_NOEXCEPT;
   /* [any] (kernel) Runs `code` as `execution`, a number of the host's that is never 0. The host sends the next one only after
    * FINISHED. OWNERSHIP: `code` is the host's; copy it before returning. FAILURE: it does not run and no FINISHED comes. */
@@ -106,8 +113,8 @@ typedef struct lectern_runtime {
   /* [any] (kernel) Answers LECTERN_RUN_INPUT with one line, without its end. OWNERSHIP: as of execute. FAILURE: nothing was
    * asked, or the line did not get through. */
   lectern_status (*input)(void *self, uint64_t kernel, lectern_str value) LECTERN_NOEXCEPT;
-  /* [any] (kernel) Asks `kind` ("complete", "inspect", "is_complete", "history"; "variables" and "format" where the
-   * kernel can be asked) with JSON content; answered by REPLY with the number `request`, or by nothing when the kernel
+  /* [any] (kernel) Asks `kind` ("complete", "inspect", "is_complete", "history"; "variables", "format" and, where its
+   * environment is out of the host's reach, "front_end_file", as far as the kernel can be asked) with JSON content; answered by REPLY with the number `request`, or by nothing when the kernel
    * dies. OWNERSHIP: as of execute. FAILURE: no REPLY comes; LECTERN_UNSUPPORTED for a kind that this kernel does not
    * answer, which the client is told (415). */
   lectern_status (*request)(void *self, uint64_t kernel, uint64_t request, lectern_str kind, lectern_str content) LECTERN_NOEXCEPT;

@@ -1,0 +1,184 @@
+// Sessions of other hosts, attached here: attaching, and the routes of a session when it is one of them. What a scope
+// allows is checked here as for any session, and told to the host there, which checks it again.
+#include <array>
+
+#include "api/endpoints.hpp"
+#include "api/upgrade.hpp"
+#include "api/url.hpp"
+#include "base/clock.hpp"
+#include "base/crypto.hpp"
+#include "base/text.hpp"
+#include "session/commands.hpp"
+#include "session/connection.hpp"
+
+namespace lectern::api {
+namespace {
+
+constexpr std::array<std::string_view, 4> passed_on = {"Content-Type", "Lectern-Epoch", "Idempotency-Key",
+                                                       "If-None-Match"};
+
+Forwarded forwarded(const Call& call) {
+  Forwarded out;
+  out.method = call.request.method == "HEAD" ? "GET" : call.request.method;
+  out.target = percent_encode(call.request.path, true);
+  if (const auto rest = query_without(query_without(call.request.query, "token"), "ticket"); !rest.empty()) {
+    out.target += "?" + rest;
+  }
+  for (const auto name : passed_on) {
+    if (const auto* value = call.request.header(name)) out.headers.emplace_back(name, *value);
+  }
+  out.scope = scope_name(call.scope);
+  out.deadline_ms = call.route->deadline_ms;
+  return out;
+}
+
+Error needs_scope(const std::string& command, std::string_view needed, Scope scope) {
+  return {403, command == "takeover" ? "denied" : "scope",
+          "the command '" + command + "' needs the scope " + std::string(needed) + "; this token's is " +
+              std::string(scope_name(scope)),
+          "ask whoever handed out the token for one with a larger scope", ""};
+}
+
+/// What the session itself would refuse for the scope alone.
+Status check_command(const std::string& name, Scope scope) {
+  const auto* spec = session::find_command(name);
+  if (spec == nullptr) return {};  // the host there may know more than we do, and checks the scope it is told
+  if ((spec->tier == session::Tier::edit || name == "takeover") && scope < Scope::edit) {
+    return fail(needs_scope(name, "edit", scope));
+  }
+  if (spec->tier == session::Tier::interact && scope < Scope::interact) {
+    return fail(needs_scope(name, "interact", scope));
+  }
+  return {};
+}
+
+/// A JSON answer with `change` made to it; anything else as it is.
+template <class Change>
+Response changed(Response response, Change&& change) {
+  if (response.status >= 300) return response;
+  auto body = json::parse(response.shared_body ? *response.shared_body : response.body);
+  if (!body || !body->is_object()) return response;
+  change(*body);
+  return json_response(response.status, json::write(*body));
+}
+
+}  // namespace
+
+Outcome Endpoints::attach(Call call) {
+  if (auto body = body_object(call.request); !body) return error_response(body.error());
+  if (parts_.attached == nullptr) {
+    return error_response({404, "remote_session_not_found", "this host knows of no other devices", "", ""});
+  }
+  auto url = connect_url(call.request, call.arguments.at(0));
+  return Deferred{[this, id = call.arguments[0], url = std::move(url)](Respond respond) {
+                    parts_.attached->attach(id, [respond = std::move(respond), url](Result<json::Value> info) mutable {
+                      if (info) info->set("connect_url", url);
+                      answer(respond, 200, info);
+                    });
+                  },
+                  call.route->deadline_ms};
+}
+
+std::optional<Outcome> Endpoints::relayed(Call& call) {
+  if (parts_.attached == nullptr || !call.route->pattern.starts_with("/api/v1/sessions/{session_id}")) return {};
+  auto found = parts_.attached->find(call.arguments.at(0));
+  if (!found) return {};
+  if (parts_.directory->find(call.arguments[0])) {  // it lives here now
+    parts_.attached->detach(call.arguments[0], [](const Result<bool>&) {});
+    return {};
+  }
+  const auto handler = call.route->handler;
+  if (handler == &Endpoints::connect) return relay_upgrade(std::move(call), std::move(found));
+  if (handler == &Endpoints::session_events || handler == &Endpoints::relay) {
+    return error_response({501, "not_relayed", "this route is not carried to the device that has the session",
+                           "follow an attached session on its WebSocket, or ask that device itself", ""});
+  }
+  if (handler != &Endpoints::end_session) return relay_request(std::move(call), std::move(found));
+  return Deferred{[this, id = found->id()](Respond respond) {
+                    parts_.attached->detach(id, [respond = std::move(respond)](const Result<bool>&) mutable {
+                      Response response;
+                      response.status = 204;
+                      respond(std::move(response));
+                    });
+                  },
+                  call.route->deadline_ms};
+}
+
+Outcome Endpoints::relay_request(Call call, AttachedPtr attached) {
+  if (call.route->handler == &Endpoints::command) {
+    if (auto allowed = check_command(call.arguments.at(1), call.scope); !allowed)
+      return error_response(allowed.error());
+  }
+  auto key = client_key(call, attached->id());
+  if (!key) return error_response(key.error());
+  auto request = forwarded(call);
+  if (!key->empty()) request.headers.emplace_back("Lectern-Client", std::move(*key));
+  request.body = std::move(call.request.body);
+  const auto handler = call.route->handler;
+  const bool shows = handler == &Endpoints::show_session, makes_client = handler == &Endpoints::make_client;
+  return Deferred{
+      [this, attached = std::move(attached), request = std::move(request), shows, makes_client,
+       url = connect_url(call.request, call.arguments[0])](Respond respond) mutable {
+        auto finish = [this, attached, shows, makes_client, url,
+                       respond = std::move(respond)](Response response) mutable {
+          if (shows) {
+            response = changed(std::move(response), [&](json::Value& body) {
+              body.set("connect_url", url);
+              body.set("remote", attached->remote());
+            });
+          } else if (makes_client) {
+            // Tickets are used up where they are shown: here.
+            response = changed(std::move(response), [&](json::Value& body) {
+              const auto* client = body.find("client");
+              const auto* id = client != nullptr ? client->find("id") : nullptr;
+              const auto* secret = client != nullptr ? client->find("secret") : nullptr;
+              if (id == nullptr || secret == nullptr || !id->is_string() || !secret->is_string()) return;
+              body.set("ticket",
+                       tickets_.issue(attached->id(), *id->as_string() + "." + *secret->as_string(), clock::now_ms()));
+            });
+          }
+          respond(std::move(response));
+        };
+        attached->forward(std::move(request), std::move(finish));
+      },
+      call.route->deadline_ms};
+}
+
+void Endpoints::relay_blob(const Call& call, Respond respond, Error missing) const {
+  struct Asking : std::enable_shared_from_this<Asking> {
+    std::vector<AttachedPtr> left;
+    Forwarded request;
+    Respond respond;
+    Error missing;
+    Workers* workers = nullptr;
+    std::string sha256;
+    void next() {
+      if (left.empty()) return respond(error_response(missing));
+      const auto attached = std::move(left.back());
+      left.pop_back();
+      auto narrowed = request;
+      narrowed.headers.emplace_back("Lectern-Session", attached->id());  // not what its host shows in others
+      attached->forward(std::move(narrowed), [self = shared_from_this()](Response response) {
+        if (response.status == 304) return self->respond(std::move(response));
+        if (response.status != 200) return self->next();
+        self->workers->submit([self, response = std::move(response)]() mutable {
+          // Its name is kept for good by whoever asked: only the bytes that it names have it.
+          const auto& bytes = response.shared_body ? *response.shared_body : response.body;
+          if (crypto::sha256_hex(bytes) != self->sha256) return self->next();
+          self->respond(std::move(response));
+        });
+      });
+    }
+  };
+  auto asking = std::make_shared<Asking>();
+  if (parts_.attached != nullptr) asking->left = parts_.attached->sessions();
+  std::erase_if(asking->left, [&](const auto& one) { return !call.session.empty() && one->id() != call.session; });
+  asking->request = forwarded(call);
+  asking->respond = std::move(respond);
+  asking->missing = std::move(missing);
+  asking->workers = parts_.workers;
+  asking->sha256 = call.arguments.at(0);
+  asking->next();
+}
+
+}  // namespace lectern::api

@@ -1,0 +1,70 @@
+// Of one session: whether its kernel is kept when the host ends, and what is written down of it meanwhile. Everything
+// [reactor].
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "runtime/executions.hpp"
+#include "runtime/kept_kernels.hpp"
+#include "runtime/kernel.hpp"
+
+namespace lectern::runtime {
+
+class Keeping {
+ public:
+  /// `kept` outlives it.
+  explicit Keeping(KeptKernels& kept) : kept_(kept) {}
+  /// Whose runs they are; outlives it.
+  void follow(const Executions& executions) { executions_ = &executions; }
+
+  /// From now on kernels are started to be kept, if this host keeps any: as those of this session and notebook.
+  void under(std::string session_id, std::string path);
+  /// The notebook is elsewhere now.
+  void moved(std::string path);
+
+  /// A kernel is about to start; puts what the plugin needs into `options`.
+  void begin(const KernelInfo& kernel, StartOptions& options);
+  /// The same for one that an earlier host kept.
+  void take_up(KeptKernel found, StartOptions& options);
+  /// The `metadata` of a STATE event.
+  void said(std::string_view metadata);
+  /// It is up: what was not promised by now is not kept.
+  void up();
+  /// What runs now; null = nothing.
+  void runs(const Execution* execution);
+  /// A run came into the queue, or, with `newer`, has other code now; it left the queue.
+  void waits(const Execution& execution, bool newer = false);
+  void waits_no_more(const Execution& execution);
+  /// It died by itself, and may be restarted.
+  void died();
+  /// There is none any more.
+  void ended();
+  /// It goes on, and so does what is written down of it.
+  void left();
+  /// The same, but what waited is told as cancelled: no later host brings it back.
+  void left_without_queue();
+
+  /// The kernel goes on when the host ends.
+  [[nodiscard]] bool kept() const { return promised_; }
+
+ private:
+  void write();
+  bool note_queue();
+  void note(const std::string& line);
+  void forget_queue();
+
+  KeptKernels& kept_;
+  const Executions* executions_ = nullptr;
+  std::set<std::uint64_t> waiting_;  // those noted as such
+  std::size_t noted_bytes_ = 0, notes_from_ = 0;
+  bool queue_noted_ = false;          // what is noted is what waits
+  std::string session_id_, path_;     // empty: nothing is kept
+  std::optional<KeptKernel> record_;  // of the kernel there is
+  bool promised_ = false;             // its plugin said that it keeps it
+};
+
+}  // namespace lectern::runtime

@@ -1,0 +1,81 @@
+// Models of a session: what the kernel, the clients and the host itself do to them, told in the order of revisions.
+#include <utility>
+
+#include "base/log.hpp"
+#include "runtime/session_runtime.hpp"
+
+namespace lectern::runtime {
+
+using Kind = plugin::RuntimeEventKind;
+
+void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
+  writes_.flush(event.name);  // revisions are told in their order
+  if (event.kind == Kind::comm_close) return tell_kernel_models(models_.close(event.name), event.execution);
+  Status problem;
+  if (event.kind == Kind::comm_open) {
+    const auto* cell = executions_->cell_of(event.execution);
+    auto opened = models_.open(event.name, event.text, event.json, std::move(event.buffers),
+                               cell != nullptr ? std::string_view(*cell) : std::string_view());
+    if (opened) return tell_kernel_models({std::move(*opened)}, event.execution);
+    problem = fail(opened.error());
+  } else {
+    auto events = models_.message(event.name, event.json, std::move(event.buffers));
+    if (events) return tell_kernel_models(*events, event.execution);
+    problem = fail(events.error());
+  }
+  log::warning("runtime", "a model message of the kernel was dropped: " + problem.error().message);
+}
+
+void SessionRuntime::tell_models(const std::vector<ModelEvent>& events) {
+  for (const auto& event : events) listener_.on_model(event);
+}
+
+void SessionRuntime::tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution) {
+  for (const auto& event : events) {
+    if (captured_.heard(event, execution)) flush_captured(event.model_id);
+    (void)news_.take({event, {}});  // told to clients alone, which cannot fail
+  }
+}
+
+// Viewers see a widget's outputs as they come; the kernel hears of them once, when the widget has them all.
+void SessionRuntime::flush_captured(std::string_view ended) {
+  for (auto& changed : captured_.changed()) {
+    writes_.flush(changed.model_id);
+    news_.flush(changed.model_id);
+    auto event = models_.host_write(changed.model_id, "outputs", std::move(changed.outputs));
+    if (event) tell_models({std::move(*event)});
+  }
+  if (ended.empty() || !models_.has(ended) || !kernel_ || !kernel_->attached()) return;
+  json::Value state;
+  state.set("outputs", models_.state_at(ended, "outputs", [](const Buffer&) { return json::Value(); }));
+  json::Value data;
+  data.set("method", "update");
+  data.set("state", std::move(state));
+  data.set("buffer_paths", json::Array{});
+  const auto text = json::write(data);
+  if (const auto sent = kernel_->comm({"msg", ended, {}, text, {}, {}}); !sent) {
+    log::warning("runtime", "the kernel was not told what an Output widget captured: " + sent.error().message);
+  }
+}
+
+Result<std::uint64_t> SessionRuntime::model(std::string_view model_id, const json::Value& message,
+                                            std::vector<std::string> buffers, std::string_view client_id) {
+  if (!kernel_ || !kernel_->attached()) return fail(409, "no_kernel", "this notebook has no running kernel");
+  care_.active();
+  LECTERN_TRY(auto write, models_.client_write(model_id, message, std::move(buffers), client_id));
+  const auto revision = write.event.revision;
+  LECTERN_CHECK(writes_.take(std::move(write)));
+  return revision;
+}
+
+Status SessionRuntime::tell_write(ClientWrite write) {
+  if (!kernel_) return fail(409, "no_kernel", "this notebook has no running kernel", "start one");
+  plugin::CommMessage comm{"msg", write.to_kernel.comm_id, {}, write.to_kernel.data, {}, {}};
+  for (const auto& buffer : write.to_kernel.buffers) comm.buffers.push_back(*buffer);
+  LECTERN_CHECK(kernel_->comm(comm));
+  news_.flush(write.event.model_id);
+  tell_models({std::move(write.event)});
+  return {};
+}
+
+}  // namespace lectern::runtime

@@ -1,0 +1,85 @@
+// A session of another host that has come to this one: the session here is the one that is meant.
+#include "api/endpoints.hpp"
+#include "session_support.hpp"
+
+namespace lectern::api {
+namespace {
+
+class Elsewhere final : public AttachedSession {
+ public:
+  Elsewhere(std::string id, Loop& loop) : id_(std::move(id)), loop_(loop) {}
+  [[nodiscard]] const std::string& id() const override { return id_; }
+  [[nodiscard]] Loop& loop() const override { return loop_; }
+  [[nodiscard]] json::Value remote() const override { return json::Value(json::Object{}); }
+  std::unique_ptr<session::LinkEvents> connect(session::ConnectRequest, session::Link&) override { return nullptr; }
+  void forward(Forwarded, Respond respond) override { respond(Response{}); }
+
+ private:
+  std::string id_;
+  Loop& loop_;
+};
+
+/// One attachment to each of these ids.
+class Attachments final : public Attached {
+ public:
+  Attachments(std::vector<std::string> ids, Loop& loop) : ids_(std::move(ids)), loop_(loop) {}
+  void attach(std::string, session::Reply<json::Value> reply) override { reply(fail(404, "", "")); }
+  void create(std::string, Forwarded, session::Reply<json::Value> reply) override { reply(fail(404, "", "")); }
+  [[nodiscard]] AttachedPtr find(std::string_view id) const override {
+    const bool known = std::find(ids_.begin(), ids_.end(), id) != ids_.end();
+    return known ? std::make_shared<Elsewhere>(std::string(id), loop_) : nullptr;
+  }
+  [[nodiscard]] std::vector<AttachedPtr> sessions() const override { return {}; }
+  [[nodiscard]] json::Array rows() const override {
+    json::Array out;
+    for (const auto& id : ids_) {
+      json::Value row;
+      row.set("session_id", id);
+      row.set("remote", json::Value(json::Object{}));
+      out.push_back(std::move(row));
+    }
+    return out;
+  }
+  void detach(std::string_view id, session::Reply<bool> reply) override { reply(std::erase(ids_, id) > 0); }
+  void revoke(std::string) override {}
+
+ private:
+  std::vector<std::string> ids_;
+  Loop& loop_;
+};
+
+TEST(Attached, ASessionThatLivesHereComesFirst) {
+  const session::testing::TempFolder folder;
+  session::testing::Host host(folder.path());
+  host.write("a.ipynb", session::testing::small_notebook);
+  const auto opened = host.open("a.ipynb");
+  ASSERT_TRUE(opened);
+  const auto id = (*opened)->id();
+  Attachments attached({id, "elsewhere"}, (*opened)->loop());
+  const auto list = session_list(host.directory(), &attached);
+  const auto& rows = *list.find("sessions")->as_array();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].find("remote"), nullptr);
+  EXPECT_EQ(*rows[1].find("session_id")->as_string(), "elsewhere");
+
+  Parts parts;
+  parts.directory = &host.directory();
+  parts.attached = &attached;
+  Endpoints endpoints(parts);
+  const auto is_relayed = [&endpoints](const std::string& session) {
+    Call call;
+    call.request.method = "GET";
+    call.request.path = "/api/v1/sessions/" + session;
+    auto match = match_route("GET", call.request.path);
+    call.route = match.route;
+    call.arguments = match.arguments;
+    call.scope = Scope::edit;
+    return endpoints.relayed(call).has_value();
+  };
+  EXPECT_TRUE(is_relayed("elsewhere"));
+  EXPECT_FALSE(is_relayed(id));
+  EXPECT_EQ(attached.find(id), nullptr) << "and the attachment has ended";
+}
+
+}  // namespace
+}  // namespace lectern::api
