@@ -94,6 +94,7 @@ class JupyterServer {
 void execute(const Options& options, Report& report) {
   KernelFloor floor(options.python);
   Host host(options.binary, {"--autosave-at-most-ms", "0"});
+  host.add_ipykernel(options.python);
   host.write("n.ipynb", notebook("1+1"));
   const auto session = host.open("n.ipynb");
   Socket client(host, session);

@@ -45,12 +45,13 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
-Host::Host(const std::string& binary, const std::vector<std::string>& args) {
+Host::Host(const std::string& binary, const std::vector<std::string>& args, const Host* beside) {
   char pattern[] = "/tmp/lectern-load-XXXXXX";
   if (::mkdtemp(pattern) == nullptr) give_up("no temporary folder");
   folder_ = pattern;
   std::filesystem::create_directories(folder_ + "/root");
   std::filesystem::create_directories(folder_ + "/jupyter/kernels");
+  const auto home = beside == nullptr ? folder_ : beside->folder_;
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) give_up("no pipe");
   const auto started = now_us();
@@ -60,7 +61,7 @@ Host::Host(const std::string& binary, const std::vector<std::string>& args) {
     ::dup2(pipe_ends[1], 1);
     ::close(pipe_ends[0]);
     for (const char* kind : {"STATE_HOME", "CONFIG_HOME", "RUNTIME_DIR"}) {
-      ::setenv((std::string("XDG_") + kind).c_str(), (folder_ + "/" + kind).c_str(), 1);
+      ::setenv((std::string("XDG_") + kind).c_str(), (home + "/" + kind).c_str(), 1);
     }
     ::setenv("JUPYTER_PATH", (folder_ + "/jupyter").c_str(), 1);
     std::vector<std::string> words{binary, "serve", folder_ + "/root", "--port", "0", "--no-browser"};
@@ -111,6 +112,11 @@ void Host::add_kernel(const std::string& name, const std::string& argv) const {
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/kernel.json") << "{\"argv\":" << argv << ",\"display_name\":\"" << name
                                          << "\",\"language\":\"none\"}";
+}
+
+void Host::add_ipykernel(const std::string& python) const {
+  add_kernel("python3", "[\"" + std::filesystem::absolute(python).string() +
+                            "\",\"-m\",\"ipykernel_launcher\",\"-f\",\"{connection_file}\"]");
 }
 
 std::string Host::open(const std::string& name) {

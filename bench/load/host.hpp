@@ -12,7 +12,8 @@ namespace load {
 class Host {
  public:
   /// Starts `binary serve <temp root> --port 0 args...`; ends the program with a message when it does not come up.
-  Host(const std::string& binary, const std::vector<std::string>& args);
+  /// `beside`: another host of the same person, whose state, settings and runtime folders it shares.
+  Host(const std::string& binary, const std::vector<std::string>& args, const Host* beside = nullptr);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -24,6 +25,8 @@ class Host {
   void write(const std::string& name, const std::string& text) const;
   /// Writes a kernelspec that starts `argv` (JSON array), found beside those of the machine.
   void add_kernel(const std::string& name, const std::string& argv) const;
+  /// The kernel "python3", by this interpreter: the same as beside it, wherever the driver is started.
+  void add_ipykernel(const std::string& python) const;
   [[nodiscard]] std::string open(const std::string& name);  // session id
   [[nodiscard]] double resident_mb() const;
   [[nodiscard]] double anonymous_mb() const;  // of that, what is no file's

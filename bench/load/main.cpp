@@ -108,7 +108,8 @@ int main(int argc, char** argv) {
       {"takeover", load::takeover}, {"execute", load::execute},
       {"kernels", load::kernels},   {"prints", load::prints},
       {"slider", load::slider},     {"large", load::large},
-      {"memory", load::memory},     {"open-memory", load::open_memory}};
+      {"memory", load::memory},     {"open-memory", load::open_memory},
+      {"relay", load::relay}};
   if (options.scenarios.empty()) {
     for (const auto& [name, run] : known) options.scenarios.push_back(name);
   }

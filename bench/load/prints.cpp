@@ -66,6 +66,7 @@ struct Printer {
 void lines(const Options& options, const Printer& printer, std::size_t count, Report& report) {
   Host host(options.binary, {"--autosave-at-most-ms", "0"});
   add_stub_kernel(host);
+  host.add_ipykernel(options.python);
   host.write("n.ipynb", notebook(printer.code, 1, "[]", printer.kernel));
   const auto session = host.open("n.ipynb");
   Socket client(host, session);

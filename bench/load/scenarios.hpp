@@ -33,6 +33,7 @@ void typists(const Options& options, Report& report);
 void kernels(const Options& options, Report& report);
 void prints(const Options& options, Report& report);
 void slider(const Options& options, Report& report);
+void relay(const Options& options, Report& report);
 
 /// How soon the past of an open notebook is shown: its versions, and the first of them.
 void look_at_history(Host& host, const std::string& session, const std::string& what, Report& report);

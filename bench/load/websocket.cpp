@@ -110,6 +110,8 @@ Message WebSocket::until(std::string_view needle) {
   for (;;) {
     auto message = receive();
     if (message.bytes.find(needle) != std::string::npos) return message;
+    // What was refused does not happen: waiting for it would take for ever.
+    if (message.bytes.find("\"error\":{\"code\":") != std::string::npos) give_up(message.bytes.substr(0, 1000));
   }
 }
 

@@ -52,6 +52,26 @@ void look_at_the_same(benchmark::State& state) {
 }
 BENCHMARK(look_at_the_same)->Args({200, 50})->Args({10'000, 1})->Unit(benchmark::kMillisecond);
 
+/// One host has beaten and one of its sessions was used: what a look costs when there is something to see.
+void one_has_changed(benchmark::State& state) {
+  auto found = records_of(state.range(0), state.range(1), 1);
+  Roster roster({"me", "my-machine"});
+  roster.observe("folder", found, lag_ms, at);
+  roster.refresh(at);
+  std::vector<FoundRecord> next;
+  for (std::uint64_t seq = 2; seq < 2'002; ++seq) next.push_back(records_of(1, state.range(1), seq).front());
+  std::size_t turn = 0;
+  std::uint64_t seen = 0;
+  for (auto _ : state) {
+    found.front() = next[turn++ % next.size()];
+    roster.observe("folder", found, lag_ms, at);
+    seen += roster.refresh(at) ? 1 : 0;
+  }
+  state.counters["seen"] = static_cast<double>(seen);
+  state.counters["rows"] = static_cast<double>(roster.rows().size());
+}
+BENCHMARK(one_has_changed)->Args({200, 50})->Args({10'000, 1})->Iterations(500)->Unit(benchmark::kMillisecond);
+
 /// The rows again from the records, each of which has changed.
 void all_rows_anew(benchmark::State& state) {
   const auto found = records_of(state.range(0), state.range(1), 1);
