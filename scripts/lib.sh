@@ -23,6 +23,16 @@ TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev libzmq3-dev cppzmq-dev
 # What only the nightly run needs: a kernel of another language, and a formatter for it.
 NIGHTLY_PACKAGES=(r-cran-irkernel r-cran-formatr)
 
+# free_mib DIR: what is free there for this user, in MiB.
+free_mib() { df --output=avail -BM "$1" | tail -1 | tr -dc 0-9; }
+
+# need_space GIB "why": warns where less is free; a full disk fails builds and tests in odd ways, long after.
+need_space() {
+  local free
+  free=$(free_mib "$ROOT")
+  [ "$free" -ge $(($1 * 1024)) ] || say "warning: $2 needs about $1 GiB under $ROOT; $free MiB are free"
+}
+
 as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
@@ -128,7 +138,8 @@ build() {
   if ninja -C "$dir" build.ninja >/dev/null 2>&1 &&
     ninja -C "$dir" -n -f /dev/stdin <"$dir/build.ninja" | tail -1 | grep -q 'no work to do'; then return 0; fi
   say "Building Lectern ($preset)"
-  NINJA_STATUS='[%f/%t, %es] ' cmake --build "$dir" -j "$JOBS" || die "the $preset build failed"
+  NINJA_STATUS='[%f/%t, %es] ' cmake --build "$dir" -j "$JOBS" ||
+    die "the $preset build failed" "$(free_mib "$dir") MiB are free on its disk"
 }
 
 # True when a Python kernel is there whose interpreter exists: the example notebooks need one that starts.

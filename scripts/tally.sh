@@ -24,10 +24,21 @@ remember_failure() {
   tail -40 | cut -c1-400 >>"$FAILURES"
 }
 
+# Says so where less than 256 MiB is left: what fails then fails for that, and often without a word of its own, since
+# its log did not fit either.
+tell_full_disk() {
+  local dir free
+  for dir in "$ROOT" "${TMPDIR:-/tmp}"; do
+    free=$(free_mib "$dir")
+    [ "$free" -ge 256 ] || say "the disk under $dir is full: $free MiB are free"
+  done
+}
+
 # failed NAME LOG: counts and tells one failure.
 failed() {
   FAILED=$((FAILED + 1))
   say "FAIL $1"
+  tell_full_disk
   remember_failure "$1" <"$2"
 }
 
