@@ -130,6 +130,7 @@ class Endpoints {
   Outcome takeover_status(Call call);
   Outcome command(Call call);
   Outcome show_default_policy(Call call);
+  Outcome whole_output(Call call);
   Outcome set_default_policy(Call call);
   Outcome show_policy(Call call);
   Outcome set_policy(Call call);

@@ -93,6 +93,10 @@ std::optional<Outcome> Endpoints::relayed(Call& call) {
     return error_response({501, "not_relayed", "this route is not carried to the device that has the session",
                            "follow an attached session on its WebSocket, or ask that device itself", ""});
   }
+  if (handler == &Endpoints::whole_output) {
+    return error_response({501, "not_relayed", "the whole of an output is not carried from the device that has it",
+                           "fetch it on that device: it may be larger than the memory of both", ""});
+  }
   if (handler != &Endpoints::end_session) return relay_request(std::move(call), std::move(found));
   return Deferred{[this, id = found->id()](Respond respond) {
                     parts_.attached->detach(id, [respond = std::move(respond)](const Result<bool>&) mutable {

@@ -1,6 +1,7 @@
 // HTTP as the API sees it: no sockets, no Poco. net/ parses and bounds a request, the router answers it here.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -30,12 +31,24 @@ struct Request {
   [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const;
 };
 
+/// A body that is not in memory as a whole, of a size that is known before.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  [[nodiscard]] virtual std::uint64_t size() const = 0;  ///< [any] bytes
+  /// [any] Has the next piece made elsewhere, which `done` gets on whatever thread: at least one byte, or none when it
+  /// cannot be made, and the connection ends in the middle. Called again only after `done` was, and not after the last.
+  virtual void next(UniqueFunction<void(std::string piece)> done) = 0;
+};
+
 struct Response {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;  // Content-Type among them; Content-Length is net's
   std::string body;
   /// When set, the body is this instead: large blobs and the page's files are shared, not copied.
   std::shared_ptr<const std::string> shared_body;
+  /// When set, the body is this.
+  std::shared_ptr<BodySource> source;
 };
 
 /// Answers once, from any thread; the last copy destroyed unanswered answers 500 `internal`.

@@ -82,6 +82,9 @@ void DeferredAnswer::answer(api::Response response) {
 
 void DeferredAnswer::send_locked(Door& door, api::Response response) {
   auto head = response_head(response, false);
+  if (response.source && !head_only_) {
+    return door.answers.send(std::move(wire_), std::move(head), std::move(response.source));
+  }
   std::shared_ptr<const std::string> body;
   if (!head_only_) {
     body = response.shared_body ? response.shared_body : std::make_shared<const std::string>(std::move(response.body));

@@ -1,6 +1,10 @@
 #include "net/detached_answers.hpp"
 
 #include <array>
+#include <atomic>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
 
 #include "net/async_wire.hpp"
 
@@ -13,17 +17,28 @@ constexpr auto linger_patience = std::chrono::seconds(2);
 constexpr std::size_t linger_bytes = 8u << 20;
 constexpr std::size_t bytes_per_turn = 1u << 20;
 
-class Answer : public std::enable_shared_from_this<Answer> {
+}  // namespace
+
+struct DetachedAnswers::Shared {
+  explicit Shared(Loop& of) : loop(&of) {}
+  std::atomic<int> open{0};
+  std::unordered_map<const void*, std::shared_ptr<Answer>> waiting;  // for a piece of their bodies; on the loop
+  std::mutex mutex;                                                  // of what follows
+  Loop* loop;                                                        // null: it has stopped
+};
+
+class DetachedAnswers::Answer : public std::enable_shared_from_this<Answer> {
  public:
-  Answer(Loop& loop, Wire wire, std::string head, std::shared_ptr<const std::string> body,
-         std::shared_ptr<std::atomic<int>> open)
-      : loop_(loop),
+  Answer(std::shared_ptr<Shared> shared, Loop& loop, Wire wire, std::string head, Body body)
+      : shared_(std::move(shared)),
+        loop_(loop),
         wire_(loop.context(), std::move(wire)),
         timer_(loop),
         head_(std::move(head)),
-        body_(std::move(body)),
-        open_(std::move(open)) {}
-  ~Answer() { --*open_; }
+        body_(std::move(body.bytes)),
+        source_(std::move(body.source)),
+        left_(source_ ? source_->size() : 0) {}
+  ~Answer() { --shared_->open; }
 
   void write() {
     const auto body_size = body_ ? body_->size() : 0;
@@ -49,6 +64,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
       sent_ += io.bytes;
       this_turn += io.bytes;
     }
+    if (left_ > 0) return ask();
     wire_.wire().finish();
     timer_.start(linger_patience, [self = weak_from_this()] {
       if (auto answer = self.lock()) answer->end();
@@ -57,6 +73,30 @@ class Answer : public std::enable_shared_from_this<Answer> {
   }
 
  private:
+  /// Whoever makes the piece may do so when the loop is gone: `waiting` alone holds this answer meanwhile.
+  void ask() {
+    timer_.cancel();
+    const void* const key = this;
+    shared_->waiting.emplace(key, shared_from_this());
+    source_->next([shared = shared_, key](std::string piece) {
+      const std::scoped_lock lock(shared->mutex);
+      if (shared->loop == nullptr) return;
+      shared->loop->post([shared, key, piece = std::move(piece)]() mutable {
+        const auto asked = shared->waiting.extract(key);
+        if (!asked.empty()) asked.mapped()->take(std::move(piece));
+      });
+    });
+  }
+
+  void take(std::string piece) {
+    if (piece.empty() || piece.size() > left_) return end();  // short of its Content-Length: the peer knows
+    left_ -= piece.size();
+    head_.clear();
+    body_ = std::make_shared<const std::string>(std::move(piece));
+    sent_ = 0;
+    write();
+  }
+
   void drain() {
     std::array<char, 16384> waste;
     for (int rounds = 0; rounds < 16; ++rounds) {
@@ -75,31 +115,53 @@ class Answer : public std::enable_shared_from_this<Answer> {
     wire_.close();
   }
 
+  const std::shared_ptr<Shared> shared_;
   Loop& loop_;
   AsyncWire wire_;
   Timer timer_;
   std::string head_;
-  std::shared_ptr<const std::string> body_;
-  std::shared_ptr<std::atomic<int>> open_;
+  std::shared_ptr<const std::string> body_;  // or the piece of it that is sent now
+  const std::shared_ptr<api::BodySource> source_;
+  std::uint64_t left_;  // bytes of the source that were not asked for yet
   std::size_t sent_ = 0;
   std::size_t drained_ = 0;
 };
 
-}  // namespace
+DetachedAnswers::DetachedAnswers(Loop& loop) : loop_(loop), shared_(std::make_shared<Shared>(loop)) {}
+
+DetachedAnswers::~DetachedAnswers() {
+  {
+    const std::scoped_lock lock(shared_->mutex);
+    shared_->loop = nullptr;
+  }
+  const auto never_finished = std::exchange(shared_->waiting, {});
+}
+
+int DetachedAnswers::open() const {
+  return shared_->open.load();
+}
 
 void DetachedAnswers::send(Wire wire, std::string head, std::shared_ptr<const std::string> body) {
-  ++*open_;
-  loop_.post(
-      [&loop = loop_, open = open_, wire = std::move(wire), head = std::move(head), body = std::move(body)]() mutable {
-        std::shared_ptr<Answer> answer;
-        try {
-          answer = std::make_shared<Answer>(loop, std::move(wire), std::move(head), std::move(body), open);
-        } catch (const std::exception&) {
-          --*open;  // the Answer never came to be
-          return;
-        }
-        answer->write();
-      });
+  send(std::move(wire), std::move(head), Body{std::move(body), nullptr});
+}
+
+void DetachedAnswers::send(Wire wire, std::string head, std::shared_ptr<api::BodySource> source) {
+  send(std::move(wire), std::move(head), Body{nullptr, std::move(source)});
+}
+
+void DetachedAnswers::send(Wire wire, std::string head, Body body) {
+  ++shared_->open;
+  loop_.post([&loop = loop_, shared = shared_, wire = std::move(wire), head = std::move(head),
+              body = std::move(body)]() mutable {
+    std::shared_ptr<Answer> answer;
+    try {
+      answer = std::make_shared<Answer>(shared, loop, std::move(wire), std::move(head), std::move(body));
+    } catch (const std::exception&) {
+      --shared->open;  // the Answer never came to be
+      return;
+    }
+    answer->write();
+  });
 }
 
 }  // namespace lectern::net

@@ -191,6 +191,11 @@ Result<std::string> Exchange::read_chunked(std::size_t limit) {
 Exchange::Next Exchange::answer(api::Response response, bool head_only, bool keep_alive) {
   const auto body = response_body(response);
   const bool bodiless = head_only || response.status == 204 || response.status == 304;
+  if (!bodiless && response.source) {
+    auto head = response_head(response, false);
+    door_.answers.send(std::move(wire_), std::move(head), std::move(response.source));
+    return Next::moved;
+  }
   if (!bodiless && body.size() > door_.options.limits.inline_body) {
     auto shared = response.shared_body;
     auto head = response_head(response, false);

@@ -83,7 +83,8 @@ class Admission final : public Poco::Net::TCPServerConnectionFilter {
     ++door_.refused;
     if (door_.answers.open() > refusals_at_once) return false;
     auto response = api::error_response(error);
-    door_.answers.send(Wire(socket, door_.tls), response_head(response, false) + response.body, nullptr);
+    door_.answers.send(Wire(socket, door_.tls), response_head(response, false) + response.body,
+                       std::shared_ptr<const std::string>());
     return false;
   }
 

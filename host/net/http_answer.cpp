@@ -36,6 +36,10 @@ std::string_view response_body(const api::Response& response) {
   return response.shared_body ? std::string_view(*response.shared_body) : std::string_view(response.body);
 }
 
+std::uint64_t response_size(const api::Response& response) {
+  return response.source ? response.source->size() : response_body(response).size();
+}
+
 std::string response_head(const api::Response& response, bool keep_alive, std::chrono::seconds promised) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + ' ';
   head += reason_phrase(response.status);
@@ -47,7 +51,7 @@ std::string response_head(const api::Response& response, bool keep_alive, std::c
     head.append(name).append(": ").append(value).append("\r\n");
   }
   if (response.status >= 200 && response.status != 204 && response.status != 304) {
-    head += "Content-Length: " + std::to_string(response_body(response).size()) + "\r\n";
+    head += "Content-Length: " + std::to_string(response_size(response)) + "\r\n";
   }
   if (keep_alive && promised.count() > 0) head += "Keep-Alive: timeout=" + std::to_string(promised.count()) + "\r\n";
   head += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";

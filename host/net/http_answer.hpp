@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "api/http.hpp"
@@ -15,8 +16,10 @@ namespace lectern::net {
 /// closed.
 std::string response_head(const api::Response& response, bool keep_alive, std::chrono::seconds promised = {});
 
-/// [any] The body to send, from whichever member holds it.
+/// [any] The body to send, from whichever member holds it; empty when its `source` makes it.
 std::string_view response_body(const api::Response& response);
+/// [any] Bytes of the body.
+std::uint64_t response_size(const api::Response& response);
 
 /// [any] "Not Found" of 404.
 std::string_view reason_phrase(int status);

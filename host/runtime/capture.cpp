@@ -42,7 +42,7 @@ bool Capture::heard(const ModelEvent& event, std::uint64_t execution) {
   if (const auto held = models_.state_at(event.model_id, "outputs", place); held.is_array()) {
     auto text = std::make_shared<const std::string>(json::write(held));
     // The file goes on for as long as a notice among the outputs names it.
-    const bool named = whole && text->find(whole->file().filename().string()) != std::string::npos;
+    const bool named = whole && text->find(whole->id()) != std::string::npos;
     outputs_.load(event.model_id, std::move(text));
     if (named) outputs_.give_whole(event.model_id, std::move(whole));
   }

@@ -12,7 +12,7 @@ LoadedOutputs::Look LoadedOutputs::look(BlobStore& blobs, std::size_t blob_over)
   if (!slice::valid(json_) || !text::valid_utf8(json_)) return found;
   slice::each_item(json_, [&](std::string_view item) {
     if (!slice::is_object(item)) return true;
-    found.shown.push_back(std::make_shared<const std::string>(shrink_output(item, blobs, blob_over, found.blobs)));
+    found.shown.push_back(std::make_shared<const std::string>(shrink_output(item, blobs, blob_over, found.named)));
     return true;
   });
   return found;

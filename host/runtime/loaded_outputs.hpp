@@ -18,10 +18,10 @@ using Text = std::shared_ptr<const std::string>;
 /// Immutable but for take(); shared by the cell, by joiners' views of it and by the worker.
 class LoadedOutputs {
  public:
-  /// What looking found: every output as shown, and the blobs they name.
+  /// What looking found: every output as shown, and what they name (see shrink_output).
   struct Look {
     std::vector<Text> shown;
-    std::vector<std::string> blobs;
+    std::vector<std::string> named;
   };
 
   /// [any] `json` = the array as it stands in the file; `keeps` owns its bytes.

@@ -3,6 +3,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "lectern/sdk/json_slice.hpp"
+#include "runtime/whole_output.hpp"
 
 namespace lectern::runtime {
 namespace slice = sdk::json;
@@ -130,6 +131,9 @@ std::string shrink_output(std::string_view output, BlobStore& blobs, std::size_t
         names.push_back(blob.sha256);
         return write_blob(out, blob);
       }
+    }
+    if (media_type == whole_output_type && slice::is_object(value)) {
+      if (auto id = slice::text(slice::member(value, "id")); is_whole_output_id(id)) names.push_back(std::move(id));
     }
     if (is_json_media(media_type)) {
       out.append(value);

@@ -17,7 +17,8 @@ bool is_binary_media(std::string_view media_type);
 bool is_json_media(std::string_view media_type);
 
 /// [any] `output` with lists of lines joined and every mime value over `limit` bytes replaced by
-/// {"$blob":sha256,"size","media_type"}; the blobs' names are added to `names`. `output` must be valid JSON.
+/// {"$blob":sha256,"size","media_type"}. The blobs' names are added to `names`, and the ids of what was kept whole.
+/// `output` must be valid JSON.
 std::string shrink_output(std::string_view output, BlobStore& blobs, std::size_t limit,
                           std::vector<std::string>& names);
 

@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "lectern/sdk/json_slice.hpp"
@@ -87,13 +86,13 @@ void OutputStore::load(std::string_view cell_id, std::shared_ptr<const void> kee
 Text OutputStore::as_shown(std::string_view output) {
   std::vector<std::string> names;
   auto shown = std::make_shared<const std::string>(shrink_output(output, blobs_, limits_.blob_over, names));
-  for (auto& name : names) blob_refs_.insert(std::move(name));
+  for (auto& name : names) named_.insert(std::move(name));
   return shown;
 }
 
 // The names stay even when the cell has other outputs by now: views of the old ones may still be on their way.
 void OutputStore::looked_at(LoadedOutputs& loaded, LoadedOutputs::Look look) {
-  for (auto& name : look.blobs) blob_refs_.insert(std::move(name));
+  for (auto& name : look.named) named_.insert(std::move(name));
   loaded.take(std::move(look.shown));
 }
 
@@ -192,18 +191,33 @@ void OutputStore::notice(Cell& cell, const std::string& words) {
   append(cell, std::move(output));
 }
 
+/// People read the words, programs take the id.
+void OutputStore::tell_whole(Cell& cell) {
+  const auto id = cell.whole->id();
+  const auto words = "[Lectern: this cell's output passed " + std::to_string(limits_.cell_bytes >> 20) + " MiB or " +
+                     std::to_string(limits_.cell_outputs) +
+                     " pieces. What follows is not shown; all of it is kept, until the cell runs again: " + whole_url_ +
+                     id + "]";
+  std::string json;
+  json::Writer writer(json);
+  writer.begin_object().member("output_type", "display_data").key("data").begin_object();
+  writer.key(whole_output_type).begin_object().member("id", std::string_view(id)).end_object();
+  writer.member("text/plain", std::string_view(words)).end_object();
+  writer.key("metadata").begin_object().end_object().end_object();
+  named_.insert(id);
+  Output output;
+  output.shown = std::make_shared<const std::string>(std::move(json));
+  append(cell, std::move(output));
+}
+
 /// The cell shows no more: what it shows by now goes into the file, then `rest` and all that follows.
 void OutputStore::keep_whole(Cell& cell, std::string_view rest) {
   if (!cell.whole) {
-    const auto name = text::to_hex(crypto::random_bytes(16)) + ".txt";
-    cell.whole = std::make_unique<WholeOutput>(blobs_.directory() / "whole" / name, blobs_.workers());
+    cell.whole = WholeOutput::make(blobs_.directory(), blobs_.workers());
     for (const auto& output : cell.outputs) {
       cell.whole->add(output.terminal ? output.terminal->text() : *output.shown + "\n");
     }
-    notice(cell, "this cell's output passed " + std::to_string(limits_.cell_bytes >> 20) + " MiB or " +
-                     std::to_string(limits_.cell_outputs) +
-                     " pieces. What follows is not shown; all of it is kept, until the cell runs again, in " +
-                     cell.whole->file().string());
+    tell_whole(cell);
   }
   cell.whole->add(rest);
   tell_trouble(cell);
@@ -212,7 +226,7 @@ void OutputStore::keep_whole(Cell& cell, std::string_view rest) {
 void OutputStore::tell_trouble(Cell& cell) {
   if (const auto trouble = cell.whole->trouble(); !trouble.empty()) {
     touch(cell);
-    notice(cell, "what follows is lost: " + trouble + " (" + cell.whole->file().string() + ")");
+    notice(cell, "what follows is lost: " + trouble);
   }
 }
 
@@ -392,6 +406,13 @@ SavedOutputs OutputStore::to_nbformat(std::string_view cell_id) const {
     }
   }
   return saved;
+}
+
+Task OutputStore::whole_up_to_date(std::string_view id) const {
+  for (const auto& [name, cell] : cells_) {
+    if (cell->whole && cell->whole->id() == id) return cell->whole->bring_up_to_date();
+  }
+  return {};
 }
 
 Result<std::string> SavedOutputs::text(const BlobStore& blobs) const {

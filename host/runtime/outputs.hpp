@@ -9,8 +9,10 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "base/task.hpp"
 #include "runtime/blobs.hpp"
 #include "runtime/loaded_outputs.hpp"
 
@@ -64,6 +66,8 @@ class OutputStore {
   /// Lets go of what was looked at for people who have it by now.
   void forget_looks();
   [[nodiscard]] const OutputLimits& limits() const { return limits_; }
+  /// Notices name what is kept whole by this URL and its id: "/api/v1/sessions/S/outputs/".
+  void give_out_under(std::string url) { whole_url_ = std::move(url); }
 
   // -- what the kernel says. Each change is remembered and handed out by take_ops.
   /// A new run of the cell begins: its outputs are cleared.
@@ -103,7 +107,11 @@ class OutputStore {
   // -- what is saved, and who may read a blob
   [[nodiscard]] SavedOutputs to_nbformat(std::string_view cell_id) const;
   /// True when an output shown here names this blob.
-  [[nodiscard]] bool has_blob(std::string_view sha256) const { return blob_refs_.contains(std::string(sha256)); }
+  [[nodiscard]] bool has_blob(std::string_view sha256) const { return named_.contains(std::string(sha256)); }
+  /// True when a notice shown here names what is kept whole under `id`.
+  [[nodiscard]] bool has_whole(std::string_view id) const { return named_.contains(std::string(id)); }
+  /// What a worker has to run before it opens that, for the newest of it to be there; null = nothing.
+  [[nodiscard]] Task whole_up_to_date(std::string_view id) const;
 
  private:
   struct Output;
@@ -116,6 +124,7 @@ class OutputStore {
   void keep_whole(Cell& cell, std::string_view rest);
   void show_stream(Cell& cell, std::string_view name, std::string_view text);
   void notice(Cell& cell, const std::string& words);
+  void tell_whole(Cell& cell);
   void tell_trouble(Cell& cell);
   void append(Cell& cell, Output output);
   void note_changed(Cell& cell);
@@ -126,7 +135,8 @@ class OutputStore {
   OutputLimits limits_;
   std::unordered_map<std::string, std::unique_ptr<Cell>> cells_;
   std::unordered_map<std::string, std::unordered_set<std::string>> displays_;  // display_id -> cells that show it
-  std::unordered_set<std::string> blob_refs_;
+  std::unordered_set<std::string> named_;                                      // blobs, and ids of what is kept whole
+  std::string whole_url_;
   std::vector<std::string> changed_;
 };
 

@@ -549,3 +549,17 @@ std::vector<std::string> SessionRuntime::open_inputs() const {
 }
 
 }  // namespace lectern::runtime
+void SessionRuntime::give_out_under(const std::string& url) {
+  outputs_.give_out_under(url);
+  captured_.outputs().give_out_under(url);
+}
+
+std::optional<Task> SessionRuntime::whole_output(std::string_view id) {
+  for (const auto* store : {&outputs_, &captured_.outputs()}) {
+    if (!store->has_whole(id)) continue;
+    auto task = store->whole_up_to_date(id);
+    return task ? std::move(task) : Task([] {});
+  }
+  return std::nullopt;
+}
+

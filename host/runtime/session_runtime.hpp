@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/loop.hpp"
+#include "base/task.hpp"
 #include "runtime/capture.hpp"
 #include "runtime/cell_view.hpp"
 #include "runtime/executions.hpp"
@@ -129,6 +130,10 @@ class SessionRuntime {
   [[nodiscard]] ModelStore& model_store() { return models_; }
   /// Where the environment of the kernel keeps what front ends load (share/jupyter), most specific first. Of the last
   /// kernel that was up; empty before.
+  /// Notices name what is kept of a whole output by this URL and its id.
+  void give_out_under(const std::string& url);
+  /// For who asks for it by that id: what a worker runs before it opens the file. Empty when no output here names it.
+  [[nodiscard]] std::optional<Task> whole_output(std::string_view id);
   [[nodiscard]] const std::vector<std::string>& front_end_folders() const { return front_end_folders_; }
 
  private:

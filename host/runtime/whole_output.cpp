@@ -11,12 +11,17 @@
 #include <mutex>
 #include <utility>
 
+#include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "base/workers.hpp"
 
 namespace lectern::runtime {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr std::size_t id_bytes = 16;
+constexpr const char* extension = ".txt";
 
 int write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -29,6 +34,41 @@ int write_all(int fd, std::string_view bytes) {
 }
 
 }  // namespace
+
+bool is_whole_output_id(std::string_view text) {
+  return text.size() == 2 * id_bytes && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+fs::path whole_output_file(const fs::path& directory, std::string_view id) {
+  return is_whole_output_id(id) ? directory / "whole" / (std::string(id) + extension) : fs::path();
+}
+
+Result<std::shared_ptr<const WholeFile>> WholeFile::open(const fs::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  struct stat about {};
+  if (fd < 0 || ::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+    if (fd >= 0) ::close(fd);
+    return fail(404, "output_not_found", "the whole of this output is not kept any more",
+                "it goes when its cell runs again or is cleared, and 30 days after the last of it was written");
+  }
+  return std::make_shared<const WholeFile>(fd, static_cast<std::uint64_t>(about.st_size));
+}
+
+WholeFile::~WholeFile() {
+  ::close(fd_);
+}
+
+std::string WholeFile::read(std::uint64_t offset, std::size_t count) const {
+  std::string bytes(count, '\0');
+  std::size_t at = 0;
+  while (at < count) {
+    const auto got = ::pread(fd_, bytes.data() + at, count - at, static_cast<off_t>(offset + at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return {};
+    at += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
 
 struct WholeOutput::State : std::enable_shared_from_this<State> {
   State(fs::path file_, Workers& workers_, WholeLimits limits_)
@@ -102,6 +142,11 @@ struct WholeOutput::State : std::enable_shared_from_this<State> {
   bool full = false;   // nothing more is taken
 };
 
+std::unique_ptr<WholeOutput> WholeOutput::make(const fs::path& directory, Workers& workers) {
+  return std::make_unique<WholeOutput>(whole_output_file(directory, text::to_hex(crypto::random_bytes(id_bytes))),
+                                       workers);
+}
+
 WholeOutput::WholeOutput(fs::path file, Workers& workers, WholeLimits limits)
     : state_(std::make_shared<State>(std::move(file), workers, limits)) {}
 
@@ -114,6 +159,7 @@ void WholeOutput::add(std::string_view text) {
     if (state_->waiting.size() > state_->limits.max_waiting) {
       state_->full = true;
       state_->trouble = "the disk is slower than what is said";
+      log::error("runtime", "lost what follows in " + state_->file.string() + ": " + state_->trouble);
       return;
     }
     state_->waiting.append(text);
@@ -135,8 +181,12 @@ std::string WholeOutput::trouble() {
   return std::exchange(state_->trouble, {});
 }
 
-const fs::path& WholeOutput::file() const {
-  return state_->file;
+Task WholeOutput::bring_up_to_date() {
+  return [state = state_] { state->write_piece(); };
+}
+
+std::string WholeOutput::id() const {
+  return state_->file.stem().string();
 }
 
 }  // namespace lectern::runtime

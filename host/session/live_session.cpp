@@ -7,10 +7,13 @@
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "base/workers.hpp"
 #include "document/notebook_file.hpp"
 #include "document/trimming.hpp"
 #include "plugin/registry.hpp"
+#include "runtime/service.hpp"
+#include "runtime/whole_output.hpp"
 #include "session/attendance.hpp"
 #include "session/cursors.hpp"
 #include "session/dispatch.hpp"
@@ -370,6 +373,24 @@ void LiveSession::front_end_folders(Reply<std::vector<std::string>> reply) {
 void LiveSession::front_end_file(std::string path, Reply<std::string> reply) {
   on_reactor(std::move(reply), [path = std::move(path)](LiveSession& self, Reply<std::string> answer) {
     self.running().front_end_file(path, std::move(answer));
+  });
+}
+
+void LiveSession::whole_output(std::string id, Reply<WholeFilePtr> reply) {
+  on_reactor(std::move(reply), [id = std::move(id)](LiveSession& self, Reply<WholeFilePtr> answer) mutable {
+    auto prepare = self.running().runtime().whole_output(id);
+    if (!prepare) {
+      return answer(fail(404, "output_not_found", "no output of this session names '" + text::label(id, 40) + "'",
+                         "the notice in the cell has the id of what is kept"));
+    }
+    const auto& blobs = self.services().runtime->blobs();
+    self.services().workers->submit([token = self.at_work(), &loop = self.loop(), prepare = std::move(*prepare),
+                                     file = runtime::whole_output_file(blobs.directory(), id),
+                                     answer = std::move(answer)]() mutable {
+      prepare();
+      auto opened = runtime::WholeFile::open(file);
+      loop.post([answer = std::move(answer), opened = std::move(opened)]() mutable { answer(std::move(opened)); });
+    });
   });
 }
 

@@ -118,6 +118,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void front_end_folders(Reply<std::vector<std::string>> reply) override;
   void front_end_file(std::string path, Reply<std::string> reply) override;
 
+  void whole_output(std::string id, Reply<WholeFilePtr> reply) override;
   // The parts; [reactor] from here on.
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const Services& services() const { return services_; }

@@ -52,6 +52,7 @@ Status complete_question(json::Value& body, std::string_view kind) {
               R"({"path":"body.cursor_pos"})");
 }
 
+  runtime_.give_out_under("/api/v1/sessions/" + session.id() + "/outputs/");
 }  // namespace
 
 Running::Running(LiveSession& session)

@@ -15,7 +15,13 @@
 #include "base/task.hpp"
 #include "session/link.hpp"
 
+namespace lectern::runtime {
+class WholeFile;
+}
+
 namespace lectern::session {
+
+using WholeFilePtr = std::shared_ptr<const runtime::WholeFile>;
 
 /// Called once, on the session's reactor, also with the error when the session has ended meanwhile (404
 /// `session_not_found`). Destroyed uncalled only when the host stops.
@@ -141,6 +147,9 @@ class Session {
   /// first. Empty before its first kernel.
   virtual void front_end_folders(Reply<std::vector<std::string>> reply) = 0;
   /// [any] One of those files, from a kernel whose environment is out of this host's reach: `path` below nbextensions.
+  /// [any] All that a cell said which shows only a part of it, by the id that its notice names; opened by a worker. 404
+  /// `output_not_found`.
+  virtual void whole_output(std::string id, Reply<WholeFilePtr> reply) = 0;
   /// 404 `not_found`, 413 `too_large`, 504 `kernel_timeout` when it is busy.
   virtual void front_end_file(std::string path, Reply<std::string> reply) = 0;
 };

@@ -306,6 +306,7 @@ TEST_F(RouteScopes, WhatEachScopeReaches) {
         "GET /api/v1/sessions/{session_id}/document",
         "GET /api/v1/sessions/{session_id}/file",
         "GET /api/v1/sessions/{session_id}/nbextensions",
+        "GET /api/v1/sessions/{session_id}/outputs/{output_id}",
         "GET /api/v1/sessions/{session_id}/history",
         "GET /api/v1/sessions/{session_id}/history/{version}",
         "GET /api/v1/sessions/{session_id}/blame/{cell_id}",

@@ -110,10 +110,14 @@ class OutputsTest : public ::testing::Test {
   static std::string display(const std::string& data) {
     return R"({"output_type":"display_data","data":)" + data + R"(,"metadata":{}})";
   }
+  static std::string id_in(const json::Value& notice) {
+    const auto* data = notice.find("data");
+    const auto* named = data != nullptr ? data->find(whole_output_type) : nullptr;
+    return named != nullptr ? *named->find("id")->as_string() : "no notice: " + json::write(notice);
+  }
   /// The file that a notice names.
-  static fs::path kept_file(const std::string& notice) {
-    const auto from = notice.rfind(" in /") + 4;
-    return notice.substr(from, notice.rfind(']') - from);
+  [[nodiscard]] fs::path kept_file(const json::Value& notice) const {
+    return whole_output_file(blobs_.directory(), id_in(notice));
   }
   static bool becomes(const fs::path& file, const std::string& wanted) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
@@ -284,8 +288,8 @@ TEST_F(OutputsTest, WhatIsMoreThanACellShowsIsKeptWholeUntilItRunsAgain) {
   EXPECT_LE(cell.text(0).size(), 1u << 20);
   EXPECT_GT(cell.text(0).size(), (1u << 20) - 4) << "as much as it may";
   EXPECT_TRUE(text::valid_utf8(cell.text(0)));
-  const auto file = kept_file(cell.text(1));
-  EXPECT_TRUE(becomes(file, all)) << cell.text(1);
+  const auto file = kept_file(cell.outputs[1]);
+  EXPECT_TRUE(becomes(file, all)) << file;
   EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
   ASSERT_TRUE(store_.add("a", display(R"({"text/plain":"a plot"})"), "").has_value());
   all += display(R"({"text/plain":"a plot"})") + "\n";
@@ -296,11 +300,11 @@ TEST_F(OutputsTest, WhatIsMoreThanACellShowsIsKeptWholeUntilItRunsAgain) {
   EXPECT_EQ(view("b").outputs.size(), 101u);
   std::string lines;
   for (int i = 0; i < 300; ++i) lines += display("{}") + "\n";
-  EXPECT_TRUE(becomes(kept_file(view("b").text(100)), lines));
+  EXPECT_TRUE(becomes(kept_file(view("b").outputs.at(100)), lines));
 
   store_.stream("c", "stdout", std::string(3u << 20, 'y'));
   EXPECT_EQ(view("c").text(0).size(), 1u << 20) << "one print of too much is shown as far as it goes";
-  EXPECT_TRUE(becomes(kept_file(view("c").text(1)), std::string(3u << 20, 'y')));
+  EXPECT_TRUE(becomes(kept_file(view("c").outputs.at(1)), std::string(3u << 20, 'y')));
 
   store_.begin("a");
   store_.stream("a", "stdout", "again");
@@ -308,6 +312,52 @@ TEST_F(OutputsTest, WhatIsMoreThanACellShowsIsKeptWholeUntilItRunsAgain) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (fs::exists(file) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   EXPECT_FALSE(fs::exists(file));
+}
+
+TEST_F(OutputsTest, WhatIsKeptWholeIsAskedForByTheIdOfItsNotice) {
+  store_.give_out_under("/outputs/");
+  const std::string all(3u << 20, 'x');
+  store_.stream("a", "stdout", all);
+  const auto notice = view("a").outputs.at(1);
+  const auto id = id_in(notice);
+  ASSERT_TRUE(is_whole_output_id(id)) << id;
+  EXPECT_NE(view("a").mime(1, "text/plain").find("runs again: /outputs/" + id + "]"), std::string::npos);
+  EXPECT_EQ(view("a").mime(1, "text/plain").find(folder_.path().string()), std::string::npos) << "no path of ours";
+  EXPECT_TRUE(store_.has_whole(id));
+  EXPECT_FALSE(store_.has_whole(std::string(32, '0')));
+
+  auto prepare = store_.whole_up_to_date(id);
+  ASSERT_TRUE(prepare);
+  prepare();  // what was said so far is there, however busy the workers are
+  const auto opened = WholeFile::open(kept_file(notice));
+  ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  EXPECT_EQ((*opened)->size(), all.size());
+  EXPECT_EQ((*opened)->read(1, 10), std::string(10, 'x'));
+  EXPECT_EQ((*opened)->read(all.size() - 1, 2), "") << "a piece that is not all there is none";
+
+  const auto of_file = std::make_shared<const std::string>(saved("a"));
+  store_.load("b", of_file);
+  const auto forged = "[" + display(R"({"application/vnd.lectern.whole-output+json":{"id":"../../secret"}})") + "]";
+  store_.load("c", std::make_shared<const std::string>(forged));
+  OutputStore next(blobs_);
+  next.load("b", of_file);
+  EXPECT_FALSE(next.has_whole(id));
+  (void)next.shown("b");
+  EXPECT_TRUE(next.has_whole(id)) << "a notice from the file names it in the next session";
+  EXPECT_FALSE(next.whole_up_to_date(id)) << "nobody adds to it any more";
+  (void)store_.shown("c");
+  EXPECT_FALSE(store_.has_whole("../../secret"));
+  EXPECT_EQ(whole_output_file(blobs_.directory(), "../../secret"), fs::path());
+
+  store_.begin("a");
+  const auto gone = [&] {
+    const auto found = WholeFile::open(kept_file(notice));
+    return !found && found.error().status == 404;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!gone() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(gone());
+  EXPECT_EQ((*opened)->read(0, 10), std::string(10, 'x')) << "who has it open reads on";
 }
 
 TEST_F(OutputsTest, WhatCannotBeKeptWholeIsSaid) {
@@ -408,7 +458,7 @@ TEST_F(OutputsTest, TheFileOfAnOutputWidgetGoesOnWithItsNextCapture) {
   says("");
   const auto shown = outputs();
   ASSERT_EQ(shown.as_array()->size(), 2'001u);
-  const auto file = kept_file(*shown.as_array()->back().find("text")->as_string());
+  const auto file = kept_file(shown.as_array()->back());
   EXPECT_TRUE(becomes(file, all));
   for (const std::string more : {"more\n", "and more\n"}) {
     says("m");

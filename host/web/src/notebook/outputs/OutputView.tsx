@@ -6,6 +6,7 @@ import { AnsiText } from "./AnsiText";
 import { ZoomableImage } from "./ImageOutput";
 import { MarkdownView } from "./MarkdownView";
 import { SandboxFrame } from "./SandboxFrame";
+import { WholeOutput, wholeOutputId } from "./WholeOutput";
 import { blobUrl, chooseMime, isBlobRef, textOf, useText } from "./values";
 
 /** One output of a cell. */
@@ -16,8 +17,10 @@ export const OutputView = memo(function OutputView({ output }: { output: Output 
     case "error":
       return <ErrorOutput ename={output.ename} evalue={output.evalue} traceback={output.traceback} />;
     case "display_data":
-    case "execute_result":
-      return <RichOutput bundle={output.data} />;
+    case "execute_result": {
+      const whole = wholeOutputId(output.data);
+      return whole === null ? <RichOutput bundle={output.data} /> : <WholeOutput id={whole} />;
+    }
     default:
       return null;
   }
