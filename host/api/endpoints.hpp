@@ -23,6 +23,7 @@
 #include "base/loop.hpp"
 #include "base/workers.hpp"
 #include "document/notebook_file.hpp"
+#include "document/notebook_store.hpp"
 #include "document/path_policy.hpp"
 #include "plugin/registry.hpp"
 #include "plugin/transport.hpp"
@@ -37,6 +38,7 @@ struct Parts {
   session::Directory* directory = nullptr;
   plugin::Registry* registry = nullptr;
   const document::PathPolicy* paths = nullptr;
+  document::NotebookStore* store = nullptr;
   Workers* workers = nullptr;
   Loop* loop = nullptr;  // of the host-wide event stream
   HostEvents* host_events = nullptr;
@@ -97,6 +99,9 @@ class Endpoints {
   Outcome upload_file(Call call);
   Outcome list_plugins(Call call);
   Outcome reload_plugin(Call call);
+  Outcome make_folder(Call call);
+  Outcome rename_file(Call call);
+  Outcome delete_file(Call call);
   Outcome show_plugin(Call call);
   Outcome presence(Call call);
   Outcome blob(Call call);

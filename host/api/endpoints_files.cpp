@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "api/endpoints.hpp"
+#include "api/file_entries.hpp"
 #include "api/url.hpp"
 #include "base/clock.hpp"
 #include "base/text.hpp"
@@ -15,22 +16,6 @@
 
 namespace lectern::api {
 namespace {
-
-json::Value entry_json(const document::FolderEntry& entry, const document::PathPolicy& paths,
-                       const document::Formats& formats) {
-  const bool folder = entry.kind == document::PathKind::folder;
-  const auto is_notebook = [&] {
-    const auto where = paths.resolve(entry.relative);
-    return where && document::looks_like_notebook(where->path, formats);
-  };
-  json::Value out;
-  out.set("name", entry.name);
-  out.set("path", entry.relative);
-  out.set("type", folder ? "folder" : is_notebook() ? "notebook" : "file");
-  if (!folder) out.set("size", entry.size);
-  out.set("modified", clock::rfc3339(entry.modified_ms));
-  return out;
-}
 
 Result<json::Value> list_folder(const document::PathPolicy& paths, const document::Formats& formats,
                                 const std::string& path) {
@@ -45,19 +30,10 @@ Result<json::Value> list_folder(const document::PathPolicy& paths, const documen
   return out;
 }
 
-// What listings leave out is neither written nor given out: a place for keys and hooks, not for notebooks.
-bool hidden(std::string_view relative) {
-  return relative.starts_with('.') || relative.find("/.") != std::string_view::npos;
-}
-
 Result<document::ResolvedPath> plain_path(const document::PathPolicy& paths, const std::string& path) {
   if (path.empty()) return fail(400, "bad_request", "the query has no path", "add ?path=FOLDER/NAME");
   LECTERN_TRY(auto where, paths.resolve(path));
-  if (hidden(where.relative)) {
-    return fail(403, "hidden_file",
-                "the path \"" + text::label(where.relative, 200) + "\" has a name that begins with a dot",
-                "hidden files are not listed, read or written here; choose another name");
-  }
+  LECTERN_CHECK(check_shown(where.relative));
   if (where.kind == document::PathKind::folder) {
     return fail(400, "is_a_folder", "\"" + text::label(where.relative, 200) + "\" is a folder", "name a file");
   }
@@ -65,13 +41,6 @@ Result<document::ResolvedPath> plain_path(const document::PathPolicy& paths, con
     return fail(403, "not_a_file", "\"" + text::label(where.relative, 200) + "\" is not a regular file", "name a file");
   }
   return where;
-}
-
-session::SessionPtr session_at(const session::Directory& directory, const std::string& path) {
-  for (const auto& session : directory.sessions()) {
-    if (session->connection_info().path == path) return session;
-  }
-  return nullptr;
 }
 
 // Whatever the bytes are, a browser keeps them and runs nothing of them.

@@ -44,6 +44,9 @@ constexpr std::string_view components = R"json({
 "FileList": {"type":"object","required":["path","entries"],"properties":{"path":{"type":"string"},
   "root":{"type":"string"},"entries":{"type":"array","items":{"$ref":"#/components/schemas/FileEntry"}}}},
 "SessionSummary": {"type":"object","required":["session_id","path","epoch","members"],"properties":{
+"FolderRequest": {"type":"object","required":["path"],"properties":{"path":{"type":"string"}}},
+"RenameRequest": {"type":"object","required":["from","to"],"properties":{"from":{"type":"string"},
+  "to":{"type":"string","description":"the whole new path; its folder has to be there"}}},
   "session_id":{"type":"string"},"notebook_id":{"type":"string"},"path":{"type":"string"},"title":{"type":"string"},
   "format":{"type":"string"},"runtime":{"type":"string"},"kernel_state":{"type":"string"},
   "editor":{"type":["string","null"]},"epoch":{"type":"integer"},"members":{"type":"integer"},

@@ -220,6 +220,7 @@ api::Parts Host::Parts::api_parts(const std::string& device_name) {
   out.directory = directory.get();
   out.registry = registry.get();
   out.paths = paths.get();
+  out.store = store.get();
   out.workers = workers.get();
   out.loop = loops.front().get();
   out.host_events = host_events.get();

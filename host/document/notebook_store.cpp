@@ -38,6 +38,20 @@ struct NotebookStore::State {
   [[nodiscard]] std::string state_for(const std::string& path, const std::optional<KnownNotebook>& known) const;
   void identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known);
 
+  /// What keeps other hosts away from a file that no session has.
+  struct Kept {
+    NotebookLease state, path;
+    FileLease file;
+  };
+  [[nodiscard]] Result<Kept> keep_away(const std::string& path, const std::string& state_dir);
+  void put_aside(const std::string& path);
+  void each_below(const std::string& folder,
+                  const std::function<void(const std::string& dir, const std::string& notebook_id,
+                                           const std::string& path)>& tell) const;
+  [[nodiscard]] std::string lease_file_name(std::uint64_t device, std::uint64_t inode) const {
+    return options.lease_dir + "/file-" + std::to_string(device) + "-" + std::to_string(inode);
+  }
+
   NotebookLease::Holder holder(const std::string& path) {
     const std::scoped_lock lock(mutex);
     return {url, path};
@@ -265,8 +279,7 @@ bool still_has(const Error& taken, std::uint64_t device, std::uint64_t inode, co
 Result<FileLease> NotebookStore::State::lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path) {
   FileLease out{device, inode, {}};
   if (options.lease_dir.empty()) return out;
-  const auto name = options.lease_dir + "/file-" + std::to_string(device) + "-" + std::to_string(inode);
-  auto lease = NotebookLease::take_passing(name, path, holder(path));
+  auto lease = NotebookLease::take_passing(lease_file_name(device, inode), path, holder(path));
   if (lease) {
     out.lease = std::move(*lease);
   } else if (lease.error().code != "open_elsewhere") {
@@ -302,6 +315,55 @@ void NotebookStore::State::remember(const std::string& path, const KnownNotebook
   auto* database = registry();
   if (database == nullptr) return;
   if (const auto put = database->put(path, notebook); !put) log::warning("document", put.error().message);
+}
+
+Result<NotebookStore::State::Kept> NotebookStore::State::keep_away(const std::string& path,
+                                                                   const std::string& state_dir) {
+  Kept kept;
+  // Of files that are no notebooks nothing is kept, so nothing is made for them either.
+  if (::access(state_dir.c_str(), F_OK) == 0) {
+    LECTERN_TRY(kept.state, NotebookLease::take({state_dir + "/lock"}, path, holder(path)));
+  }
+  if (!options.lease_dir.empty()) {
+    LECTERN_TRY(kept.path,
+                NotebookLease::take_passing(options.lease_dir + "/" + crypto::sha256_hex(path), path, holder(path)));
+  }
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) == 0) {
+    LECTERN_TRY(kept.file, lease_file(info.st_dev, info.st_ino, path));
+  }
+  return kept;
+}
+
+// Whatever was kept of a notebook at `path` stays on the disk, and is nobody's any more.
+void NotebookStore::State::put_aside(const std::string& path) {
+  const auto was = known(path);
+  const auto dir = state_for(path, was);
+  if (read_identity(dir).path == path) {
+    static constexpr std::pair<const char*, const char*> names[] = {
+        {"copies", ""}, {"journal", ".lj"}, {"history", ".lj"}, {"outputs", ".json"}, {"notebook", ".json"}};
+    for (const auto& [name, extension] : names) {
+      const auto kept = keep_aside(dir, name, extension);
+      if (!kept) log::warning("document", kept.error().message);
+    }
+  }
+  if (was) remember(path, {crypto::uuid(), "", ""});
+}
+
+void NotebookStore::State::each_below(
+    const std::string& folder,
+    const std::function<void(const std::string&, const std::string&, const std::string&)>& tell) const {
+  const auto above = folder + "/";
+  std::vector<std::pair<std::string, Identity>> found;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(notebooks(), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    auto identity = read_identity(entry->path().string());
+    if (!identity.notebook_id.empty() && identity.path.starts_with(above)) {
+      found.emplace_back(entry->path().string(), std::move(identity));
+    }
+  }
+  for (const auto& [dir, identity] : found) tell(dir, identity.notebook_id, identity.path);
 }
 
 // The folder named after the path may be that of a notebook that was moved away from there.
@@ -402,6 +464,10 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   LECTERN_TRY(book.journal, Journal::open(state_->writer, book.state_dir,
                                           book.start == Start::restored ? &book.restored : &fresh, journal_name));
   if (book.start == Start::restored && book.file != nullptr && !book.outside) take_intent_as_done(book);
+  if (book.start == Start::restored && book.journal->meta(meta_key::path) != book.path) {
+    // Renamed while nobody had it open. A save compares with it; what cannot be written is told by the next edit.
+    book.journal->append({Record::meta(std::string(meta_key::path), book.path)}, [](const Status&) {});
+  }
   return book;
 }
 
@@ -478,6 +544,53 @@ void NotebookStore::moved(const std::string& notebook_id, const std::string& ses
     log::warning("document", written.error().message);
   }
   state_->remember(path, {notebook_id, session_id, name_of(state_dir)});
+}
+
+Status NotebookStore::rename(const std::string& from, const std::string& to, bool same_format,
+                             const std::function<Status()>& work) {
+  const auto known = state_->known(from);
+  const auto dir = state_->state_for(from, known);
+  LECTERN_TRY(const auto source, state_->keep_away(from, dir));
+  LECTERN_TRY(const auto target, state_->keep_away(to, state_->state_for(to, state_->known(to))));
+  LECTERN_CHECK(work());
+  state_->put_aside(to);
+  const auto identity = read_identity(dir);
+  if (!same_format) {
+    state_->put_aside(from);
+  } else if (!identity.notebook_id.empty() && identity.path == from) {
+    moved(identity.notebook_id, known ? known->session_id : std::string(), dir, to);
+  }
+  return {};
+}
+
+Status NotebookStore::remove(const std::string& path, const std::function<Status()>& work) {
+  LECTERN_TRY(const auto kept, state_->keep_away(path, state_->state_for(path, state_->known(path))));
+  LECTERN_CHECK(work());
+  state_->put_aside(path);
+  return {};
+}
+
+void NotebookStore::folder_renamed(const std::string& from, const std::string& to) {
+  state_->each_below(from, [&](const std::string& dir, const std::string& id, const std::string& path) {
+    const auto now = to + path.substr(from.size());
+    const auto known = state_->known(path);
+    state_->put_aside(now);
+    moved(id, known && known->notebook_id == id ? known->session_id : std::string(), dir, now);
+  });
+}
+
+void NotebookStore::folder_removed(const std::string& path) {
+  state_->each_below(path,
+                     [&](const std::string&, const std::string&, const std::string& gone) { state_->put_aside(gone); });
+}
+
+Status NotebookStore::check_closed(std::uint64_t device, std::uint64_t inode, const std::string& path) {
+  if (state_->options.lease_dir.empty()) return {};
+  const auto name = state_->lease_file_name(device, inode);
+  if (::access(name.c_str(), F_OK) != 0) return {};
+  const auto lease = NotebookLease::take_passing(name, path, state_->holder(path));
+  if (lease || lease.error().code != "open_elsewhere" || !still_has(lease.error(), device, inode, {})) return {};
+  return fail(lease.error());
 }
 
 void NotebookStore::session_ended(const std::string& path) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -137,6 +138,19 @@ class NotebookStore {
   /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is.
   void moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
              const std::string& path);
+  /// [worker] Gives a file that no session has another name: `work` does it, while no host of this person can open
+  /// either. A notebook keeps its id and its past with `same_format`; else, and of what an earlier one left at `to`,
+  /// they are put aside. 423 `open_elsewhere`, and the errors of `work`.
+  Status rename(const std::string& from, const std::string& to, bool same_format, const std::function<Status()>& work);
+  /// [worker] The same for a file that `work` deletes: what comes to its place is another notebook.
+  Status remove(const std::string& path, const std::function<Status()>& work);
+  /// [worker] The folder `from` is called `to` now: the notebooks that were in it keep their ids and pasts.
+  void folder_renamed(const std::string& from, const std::string& to);
+  /// [worker] The folder is gone, and the notebooks in it: what comes to their places are others.
+  void folder_removed(const std::string& path);
+  /// [worker] 423 `open_elsewhere` when a host of this person has the file open, by whatever path.
+  Status check_closed(std::uint64_t device, std::uint64_t inode, const std::string& path);
+
   /// [worker] The session was ended for good: the next one of this notebook has an id of its own.
   void session_ended(const std::string& path);
   /// [any] Told to those who find a notebook taken by this host.

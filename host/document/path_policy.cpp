@@ -189,6 +189,20 @@ Result<ResolvedPath> PathPolicy::resolve(std::string_view path) const {
   return result;
 }
 
+Result<ResolvedName> PathPolicy::resolve_name(std::string_view path) const {
+  LECTERN_TRY(const ResolvedPath target, resolve(path));
+  const ResolvedName as_resolved{target.path, target.relative, target.kind, false};
+  while (!path.empty() && path.back() == '/') path.remove_suffix(1);
+  const auto slash = path.rfind('/');
+  const std::string name(path.substr(slash == std::string_view::npos ? 0 : slash + 1));
+  if (target.relative.empty() || name.empty() || name == "." || name == "..") return as_resolved;
+  const auto above = slash == std::string_view::npos ? std::string_view() : path.substr(0, slash + 1);
+  LECTERN_TRY(const ResolvedPath folder, resolve(above));
+  const auto relative = folder.relative.empty() ? name : folder.relative + "/" + name;
+  if (relative == target.relative) return as_resolved;
+  return ResolvedName{state_->root + "/" + relative, relative, target.kind, true};
+}
+
 Result<std::vector<FolderEntry>> PathPolicy::list(std::string_view path, std::size_t limit) const {
   LECTERN_TRY(const ResolvedPath folder, resolve(path));
   if (folder.kind == PathKind::missing) return not_found(path);

@@ -22,6 +22,14 @@ struct ResolvedPath {
   bool writable = false;  ///< the file, or for a missing one its folder, can be written by this process
 };
 
+/// A name itself, whatever it stands for: what is given another name, or deleted.
+struct ResolvedName {
+  std::string path;                   ///< absolute; its folder is canonical, the name may be that of a link
+  std::string relative;               ///< to the root, with '/' between names; empty for the root itself
+  PathKind kind = PathKind::missing;  ///< what it stands for; of a link, what that leads to
+  bool link = false;
+};
+
 struct FolderEntry {
   std::string name;
   std::string relative;  ///< to the root
@@ -45,6 +53,9 @@ class PathPolicy {
   /// its folder not. Links are followed as long as they stay inside. 403 `outside_root`, 404 `not_found` (the folder of
   /// it), 400 `bad_path` (NUL, control bytes, not UTF-8, too long).
   [[nodiscard]] Result<ResolvedPath> resolve(std::string_view path) const;
+
+  /// [worker] As resolve, which has to succeed, but a link as the last name is itself.
+  [[nodiscard]] Result<ResolvedName> resolve_name(std::string_view path) const;
 
   /// [worker] The folder at `path`: folders first, then by name; hidden files and what is neither file nor folder are
   /// left out, as are links that lead outside. At most `limit` entries. 404 `not_found`, 403 `outside_root`,

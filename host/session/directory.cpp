@@ -98,9 +98,9 @@ struct Directory::State : std::enable_shared_from_this<State> {
     Home made;
     made.referee = referee;
     made.files = files;
-    made.moved = [weak = weak_from_this()](const std::string& id, const std::string& path) {
+    made.moved = [weak = weak_from_this()](const std::string& id, const std::string& path, bool by_claim) {
       const auto self = weak.lock();
-      return self && self->move(id, path);
+      return self && self->move(id, path, by_claim);
     };
     made.claim = [weak = weak_from_this()](const std::string& path) -> Result<Claim> {
       const auto self = weak.lock();
@@ -137,10 +137,10 @@ struct Directory::State : std::enable_shared_from_this<State> {
     tell_changed();
   }
 
-  bool move(const std::string& id, const std::string& path) {
+  bool move(const std::string& id, const std::string& path, bool by_claim) {
     const std::scoped_lock lock(mutex);
     const auto it = slots.find(id);
-    if (it == slots.end() || openings.contains(path) || claimed.contains(path)) return false;
+    if (it == slots.end() || openings.contains(path) || (!by_claim && claimed.contains(path))) return false;
     for (const auto& [other, slot] : slots) {
       if (slot.path == path) return false;
     }

@@ -257,6 +257,18 @@ void LiveSession::file(Reply<NotebookBytes> reply) {
   });
 }
 
+void LiveSession::rename_file(std::string path, Reply<bool> reply) {
+  on_reactor(std::move(reply), [path = std::move(path)](LiveSession& self, Reply<bool> answer) mutable {
+    self.saver().flush([weak = self.weak_from_this(), path = std::move(path),
+                        answer = std::move(answer)](Status saved) mutable {
+      const auto session = weak.lock();
+      if (!session || session->ended()) return answer(fail(gone()));
+      if (!saved) return answer(fail(std::move(saved).error()));
+      session->outside().rename(std::move(path), std::move(answer));
+    });
+  });
+}
+
 void LiveSession::history(HistoryQuery query, Reply<CommandReply> reply) {
   on_reactor(std::move(reply), [query = std::move(query)](LiveSession& self, Reply<CommandReply> answer) mutable {
     self.history().ask(std::move(query), std::move(answer));
@@ -405,8 +417,8 @@ void LiveSession::take_file_lease(document::FileLease lease) {
   services_.workers->submit([old = std::move(lease)]() mutable { old = {}; });  // it has a file to remove
 }
 
-bool LiveSession::follow(const std::string& new_path) {
-  if (!home_.moved(id_, new_path)) return false;
+bool LiveSession::follow(const std::string& new_path, bool claimed) {
+  if (!home_.moved(id_, new_path, claimed)) return false;
   prepared_.notebook.path = new_path;
   {
     const std::scoped_lock lock(info_mutex_);

@@ -73,8 +73,9 @@ struct Prepared {
 struct Home {
   std::shared_ptr<Referee> referee;  // shared: a session may outlive the directory by some turns
   std::shared_ptr<FileWatch> files;  // shared as that
-  /// The session's file is at `path` now. False when another session is there already.
-  std::function<bool(const std::string& session_id, const std::string& path)> moved;
+  /// The session's file is at `path` now. False when another session is there already, or somebody writes there who
+  /// is not the asker (`claimed`).
+  std::function<bool(const std::string& session_id, const std::string& path, bool claimed)> moved;
   /// Keeps sessions away from `path`, where nothing may be open, until the token is gone: somebody writes a file there.
   /// 409 `path_open`.
   std::function<Result<std::shared_ptr<void>>(const std::string& path)> claim;
@@ -108,6 +109,7 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void document(Reply<DocumentBytes> reply) override;
   void file(Reply<NotebookBytes> reply) override;
   void history(HistoryQuery query, Reply<CommandReply> reply) override;
+  void rename_file(std::string path, Reply<bool> reply) override;
   void describe(Reply<json::Value> reply) override;
   void policy(Reply<json::Value> reply) override;
   void set_policy(PolicyChoice choice, Reply<json::Value> reply) override;
@@ -159,8 +161,9 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void trust_changed();
   /// The notebook's file is another one now, or none; the lease of the old one ends.
   void take_file_lease(document::FileLease lease);
-  /// The file was moved to `path`, and the session goes with it. False when another session has that path.
-  bool follow(const std::string& path);
+  /// The file was moved to `path`, and the session goes with it. False when another session has that path, or somebody
+  /// writes there; `claimed`: that is who asks.
+  bool follow(const std::string& path, bool claimed = false);
 
  private:
   template <class T, class F>

@@ -91,6 +91,9 @@ void Outside::document_built() {
 
 void Outside::heard(const FileWatch::Event& event) {
   if (closed_) return;
+  // Of a move of our own the watch may hear before it is done, or after.
+  if (renaming_ && event.kind != FileWatch::Event::Kind::touched) return;
+  if (event.kind == FileWatch::Event::Kind::moved && event.path == session_.path()) return;
   switch (event.kind) {
     case FileWatch::Event::Kind::moved:
       return moved(event.path);

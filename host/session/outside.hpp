@@ -51,17 +51,20 @@ class Outside {
   void keep_ours();
   /// Command `resolve`.
   void resolve(Invocation invocation);
+  /// Session::rename_file, when nothing is left to save.
+  void rename(std::string path, Reply<bool> reply);
 
   /// False: the file holds other outputs of this cell, or none; saving has to write them.
   [[nodiscard]] bool file_has_outputs_of(const std::string& cell_id) const { return !elsewhere_.contains(cell_id); }
-  /// What was read is on its way into the document: a save waits.
-  [[nodiscard]] bool merging() const { return merging_; }
+  /// What was read is on its way into the document, or the file gets another name: a save waits.
+  [[nodiscard]] bool merging() const { return merging_ || renaming_; }
   /// The file was deleted, and nothing has been written since.
   [[nodiscard]] bool gone() const { return gone_; }
 
  private:
   struct Seen;
   struct Compared;
+  struct Renamed;
   using Refusal = std::shared_ptr<std::optional<Error>>;
   void heard(const FileWatch::Event& event);
   void soon();
@@ -81,6 +84,7 @@ class Outside {
   void record(bool same);
   void file_is_back();
   void moved(const std::string& path);
+  void renamed(Renamed renamed, Reply<bool> reply);
   void vanished();
   bool apply(const document::CellConflict& conflict, document::MergeChoice choice, Refusal refusal, Task made = {});
   void not_applied(const document::CellConflict& conflict);
@@ -102,7 +106,8 @@ class Outside {
   std::unordered_map<std::string, std::uint64_t> ran_;  // by cell; since the last save
   std::vector<Task> waiting_;
   std::int64_t heard_ms_ = 0;
-  bool looking_ = false, again_ = false, merging_ = false, gone_ = false, closed_ = false, told_ = false;
+  bool looking_ = false, again_ = false, merging_ = false, renaming_ = false, gone_ = false, closed_ = false,
+       told_ = false;
 };
 
 }  // namespace lectern::session

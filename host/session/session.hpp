@@ -120,6 +120,10 @@ class Session {
   /// [any] GET …/file; made by a worker. 503 when the document cannot be built, 422 `malformed` when the format cannot
   /// write it.
   virtual void file(Reply<NotebookBytes> reply) = 0;
+  /// [any] Its file is called `path` (canonical, in a folder that is there) from now on, and the session goes along:
+  /// what is unsaved is saved first. Never over anything. 409 `path_exists`, `path_open`, `conflict`, `busy`, 423
+  /// `open_elsewhere`, 403 for a notebook that is only read here, and what saving answers.
+  virtual void rename_file(std::string path, Reply<bool> reply) = 0;
   /// [any] GET …/history, …/history/{version}, …/blame/{cell_id}; answered by a worker, the reactor goes on. Errors:
   /// 404 unknown_version, 404 unknown_cell, 410 version_gone, 503 busy, those of reading a file.
   virtual void history(HistoryQuery query, Reply<CommandReply> reply) = 0;

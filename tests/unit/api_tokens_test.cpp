@@ -319,6 +319,7 @@ TEST_F(RouteScopes, WhatEachScopeReaches) {
         "GET /blobs/{sha256}"}},
       {"edit",
        {"POST /api/v1/notebooks/create", "GET /api/v1/files/content", "POST /api/v1/files/content",
+        "POST /api/v1/files/folder", "POST /api/v1/files/rename", "DELETE /api/v1/files",
         "DELETE /api/v1/sessions/{session_id}", "POST /api/v1/sessions/{session_id}/takeover",
         "POST /api/v1/remote/{session_id}/attach", "POST /api/v1/remote/{device_id}/create"}},
       {"admin",
