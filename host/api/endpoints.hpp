@@ -128,6 +128,7 @@ class Endpoints {
   Outcome document(Call call);
   Outcome session_file(Call call);
   Outcome nbextension(Call call);
+  Outcome whole_output(Call call);
   Outcome history(Call call);
   Outcome history_version(Call call);
   Outcome blame(Call call);
@@ -135,7 +136,6 @@ class Endpoints {
   Outcome takeover_status(Call call);
   Outcome command(Call call);
   Outcome show_default_policy(Call call);
-  Outcome whole_output(Call call);
   Outcome set_default_policy(Call call);
   Outcome show_policy(Call call);
   Outcome set_policy(Call call);

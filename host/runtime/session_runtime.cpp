@@ -544,11 +544,6 @@ CellView SessionRuntime::cell_view(const std::string& cell_id) {
   return view;
 }
 
-std::vector<std::string> SessionRuntime::open_inputs() const {
-  return input_id_.empty() ? std::vector<std::string>{} : std::vector{input_data_};
-}
-
-}  // namespace lectern::runtime
 void SessionRuntime::give_out_under(const std::string& url) {
   outputs_.give_out_under(url);
   captured_.outputs().give_out_under(url);
@@ -563,3 +558,8 @@ std::optional<Task> SessionRuntime::whole_output(std::string_view id) {
   return std::nullopt;
 }
 
+std::vector<std::string> SessionRuntime::open_inputs() const {
+  return input_id_.empty() ? std::vector<std::string>{} : std::vector{input_data_};
+}
+
+}  // namespace lectern::runtime

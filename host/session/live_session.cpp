@@ -376,18 +376,6 @@ void LiveSession::has_blob(std::string sha256, Reply<bool> reply) {
   });
 }
 
-void LiveSession::front_end_folders(Reply<std::vector<std::string>> reply) {
-  on_reactor(std::move(reply), [](LiveSession& self, Reply<std::vector<std::string>> answer) {
-    answer(self.running().runtime().front_end_folders());
-  });
-}
-
-void LiveSession::front_end_file(std::string path, Reply<std::string> reply) {
-  on_reactor(std::move(reply), [path = std::move(path)](LiveSession& self, Reply<std::string> answer) {
-    self.running().front_end_file(path, std::move(answer));
-  });
-}
-
 void LiveSession::whole_output(std::string id, Reply<WholeFilePtr> reply) {
   on_reactor(std::move(reply), [id = std::move(id)](LiveSession& self, Reply<WholeFilePtr> answer) mutable {
     auto prepare = self.running().runtime().whole_output(id);
@@ -403,6 +391,18 @@ void LiveSession::whole_output(std::string id, Reply<WholeFilePtr> reply) {
       auto opened = runtime::WholeFile::open(file);
       loop.post([answer = std::move(answer), opened = std::move(opened)]() mutable { answer(std::move(opened)); });
     });
+  });
+}
+
+void LiveSession::front_end_folders(Reply<std::vector<std::string>> reply) {
+  on_reactor(std::move(reply), [](LiveSession& self, Reply<std::vector<std::string>> answer) {
+    answer(self.running().runtime().front_end_folders());
+  });
+}
+
+void LiveSession::front_end_file(std::string path, Reply<std::string> reply) {
+  on_reactor(std::move(reply), [path = std::move(path)](LiveSession& self, Reply<std::string> answer) {
+    self.running().front_end_file(path, std::move(answer));
   });
 }
 

@@ -117,10 +117,10 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
   void end(std::string reason, Reply<bool> reply) override;
   void revoke(std::string principal) override;
   void has_blob(std::string sha256, Reply<bool> reply) override;
+  void whole_output(std::string id, Reply<WholeFilePtr> reply) override;
   void front_end_folders(Reply<std::vector<std::string>> reply) override;
   void front_end_file(std::string path, Reply<std::string> reply) override;
 
-  void whole_output(std::string id, Reply<WholeFilePtr> reply) override;
   // The parts; [reactor] from here on.
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const Services& services() const { return services_; }

@@ -52,12 +52,12 @@ Status complete_question(json::Value& body, std::string_view kind) {
               R"({"path":"body.cursor_pos"})");
 }
 
-  runtime_.give_out_under("/api/v1/sessions/" + session.id() + "/outputs/");
 }  // namespace
 
 Running::Running(LiveSession& session)
     : session_(session), runtime_(session.loop(), *session.services().runtime, *this), looks_kept_(session.loop()) {
   runtime_.limit({session.settings().cull_idle_ms, session.settings().kernel_memory});
+  runtime_.give_out_under("/api/v1/sessions/" + session.id() + "/outputs/");
   if (const auto& file = session.prepared().notebook.file) {
     for (const auto& cell : file->cells) {
       if (!cell.outputs.empty()) runtime_.outputs().load(cell.id, file, cell.outputs);

@@ -147,13 +147,13 @@ class Session {
   virtual void revoke(std::string principal) = 0;
   /// [any] True when this session shows the output or buffer `sha256`. Answers on the reactor.
   virtual void has_blob(std::string sha256, Reply<bool> reply) = 0;
+  /// [any] All that a cell said which shows only a part of it, by the id that its notice names; opened by a worker. 404
+  /// `output_not_found`.
+  virtual void whole_output(std::string id, Reply<WholeFilePtr> reply) = 0;
   /// [any] Where the environment of this session's kernel keeps what front ends load (share/jupyter), most specific
   /// first. Empty before its first kernel.
   virtual void front_end_folders(Reply<std::vector<std::string>> reply) = 0;
   /// [any] One of those files, from a kernel whose environment is out of this host's reach: `path` below nbextensions.
-  /// [any] All that a cell said which shows only a part of it, by the id that its notice names; opened by a worker. 404
-  /// `output_not_found`.
-  virtual void whole_output(std::string id, Reply<WholeFilePtr> reply) = 0;
   /// 404 `not_found`, 413 `too_large`, 504 `kernel_timeout` when it is busy.
   virtual void front_end_file(std::string path, Reply<std::string> reply) = 0;
 };
