@@ -72,6 +72,8 @@ struct Parts {
   std::function<void(const std::string& principal)> end_principal;
   /// [worker] This device as the other side of a pairing sees it; without nonce and grants.
   std::function<Result<presence::PairingParty>()> pairing_self;
+  /// [worker] Signs for it, with the key of its pin.
+  std::function<Result<presence::KeyProof>(const std::string& statement)> prove_key;
   /// [worker] Accepts the pairing that the host at `address` ("host[:port]") offers; not stored yet. The network's
   /// errors have status 502.
   std::function<Result<presence::PairedDevice>(const std::string& address, const std::string& code,

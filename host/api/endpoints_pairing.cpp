@@ -97,9 +97,8 @@ Outcome Endpoints::accept_pairing(Call call) {
         // First: who comes without an invitation should cost nothing, a key to be made least of all.
         LECTERN_CHECK(pairing_.offered(clock::now_ms()));
         LECTERN_TRY(const auto body, body_object(request));
-        const json::Fields fields(body, "body");
         LECTERN_TRY(const auto other, presence::party_from(body));
-        LECTERN_TRY(const auto proof, fields.optional_string("proof"));
+        LECTERN_TRY(const auto proof, presence::proof_from(body));
         LECTERN_TRY(auto self, parts_.pairing_self());
         if (!proof) {
           LECTERN_TRY(const auto greeting, pairing_.greet(std::move(self), clock::now_ms()));
@@ -107,11 +106,13 @@ Outcome Endpoints::accept_pairing(Call call) {
         }
         LECTERN_TRY(auto done,
                     pairing_.accept(std::move(self), other, *proof, request.peer, clock::now_ms(), clock::wall_ms()));
+        // Before anything is kept: a device that cannot answer for its own key is paired with nobody.
+        LECTERN_TRY(auto own, parts_.prove_key(done.statement));
         done.device.plaintext = !request.secure;
         LECTERN_CHECK(parts_.devices->put(std::move(done.device)));
         parts_.devices_changed();
-        json::Value out;
-        out.set("proof", done.proof);
+        json::Value out{json::Object{}};
+        presence::add_proof(out, {std::move(done.proof), std::move(own)});
         return json_response(200, json::write(out));
       });
 }

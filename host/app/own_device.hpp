@@ -11,8 +11,8 @@ namespace lectern::app {
 /// needs nothing else.
 Status use_own_key(ServeOptions& options);
 
-/// [control] Fills in `pairing_self` and `join_pairing`. `options` outlive the parts; state_dir and device_name are
-/// set.
+/// [control] Fills in `pairing_self`, `prove_key` and `join_pairing`. `options` outlive the parts; state_dir and
+/// device_name are set.
 void add_pairing(api::Parts& parts, const ServeOptions& options);
 
 }  // namespace lectern::app

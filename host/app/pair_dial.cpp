@@ -155,8 +155,9 @@ class Peer {
 
 }  // namespace
 
-Result<presence::PairedDevice> dial_pairing(presence::PairingParty self, const std::string& address,
-                                            const std::string& code, std::chrono::milliseconds patience) {
+Result<presence::PairedDevice> dial_pairing(presence::PairingParty self, const presence::DeviceKey& key,
+                                            const std::string& address, const std::string& code,
+                                            std::chrono::milliseconds patience) {
   LECTERN_TRY(const auto target, target_of(address));
   Peer peer(target, patience);
   self.nonce = text::to_hex(crypto::random_bytes(32));
@@ -174,12 +175,17 @@ Result<presence::PairedDevice> dial_pairing(presence::PairingParty self, const s
                 "pair from another device, or with another --state-dir");
   }
   const auto keys = presence::pairing_keys(code, *other, self);
-  said.set("proof", keys.accepting_proof);
+  LECTERN_TRY(auto signed_here, presence::prove_key(key, keys.accepting_statement));
+  presence::add_proof(said, {keys.accepting_proof, std::move(signed_here)});
   LECTERN_TRY(const auto answer, peer.ask(said));
-  const auto* proof = answer.find("proof");
-  if (proof == nullptr || proof->as_string() == nullptr || !crypto::equal(*proof->as_string(), keys.offering_proof)) {
+  const auto proof = presence::proof_from(answer);
+  if (!proof || !*proof || !crypto::equal((*proof)->code, keys.offering_proof)) {
     return fail(502, "pairing_unproven", target.shown() + " took the code and does not know it itself",
                 "it is not the device that showed the code: nothing was stored here");
+  }
+  if (!presence::proves_key((*proof)->key, other->pin, keys.offering_statement)) {
+    return fail(502, "key_unproven", target.shown() + " did not show that it has the key it says it has",
+                "nothing was stored here; 'lectern unpair' there takes back what it stored. Is it the same version?");
   }
   auto device = presence::paired_device(self, *other, keys.accepting_token, keys.offering_token, clock::wall_ms());
   device.plaintext = peer.pin().empty();

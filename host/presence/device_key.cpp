@@ -103,13 +103,13 @@ std::string new_certificate(EVP_PKEY* key, std::string_view device_id) {
 }
 
 /// Empty when OpenSSL fails.
-std::string pin_of(X509* certificate) {
+std::string public_key_of(X509* certificate) {
   unsigned char* der = nullptr;
   const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
   if (size <= 0) return {};
-  auto pin = crypto::sha256_hex({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)});
+  std::string key(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
   OPENSSL_free(der);
-  return pin;
+  return key;
 }
 
 tl::unexpected<Error> damaged(const fs::path& file, const std::string& what) {
@@ -142,15 +142,20 @@ Result<DeviceKey> device_key(const fs::path& state_dir, std::string_view device_
   if (!certificate || X509_check_private_key(certificate.get(), key.get()) != 1) {
     return damaged(out.certificate, "is not the certificate of device-key.pem");
   }
-  out.pin = pin_of(certificate.get());
+  out.pin = crypto::sha256_hex(public_key_of(certificate.get()));
   return out;
 }
 
-Result<std::string> certificate_pin(const fs::path& file) {
+Result<std::string> certificate_key(const fs::path& file) {
   const auto certificate = certificate_of(read_private(file));
-  auto pin = certificate ? pin_of(certificate.get()) : std::string();
-  if (pin.empty()) return fail(400, "bad_tls", file.string() + " holds no certificate", "give a PEM file");
-  return pin;
+  auto key = certificate ? public_key_of(certificate.get()) : std::string();
+  if (key.empty()) return fail(400, "bad_tls", file.string() + " holds no certificate", "give a PEM file");
+  return key;
+}
+
+Result<std::string> certificate_pin(const fs::path& file) {
+  LECTERN_TRY(const auto key, certificate_key(file));
+  return crypto::sha256_hex(key);
 }
 
 }  // namespace lectern::presence

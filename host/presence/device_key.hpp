@@ -20,6 +20,10 @@ struct DeviceKey {
 /// name. 500 `device_key_damaged`, `state_dir_unwritable`.
 Result<DeviceKey> device_key(const std::filesystem::path& state_dir, std::string_view device_id);
 
+/// [worker] The public key (SubjectPublicKeyInfo, DER) in the first certificate of a PEM file, as it stands there. 400
+/// `bad_tls`.
+Result<std::string> certificate_key(const std::filesystem::path& certificate);
+
 /// [worker] sha256 (hex) of the public key (SPKI, DER) in the first certificate of a PEM file: it stays the same when a
 /// certificate is renewed with its key. 400 `bad_tls`.
 Result<std::string> certificate_pin(const std::filesystem::path& certificate);

@@ -107,15 +107,42 @@ Result<PairingParty> party_from(const json::Value& body) {
   return checked_party(std::move(out));
 }
 
+void add_proof(json::Value& body, const PairingProof& proof) {
+  body.set("proof", proof.code);
+  body.set("key", text::to_base64(proof.key.key));
+  body.set("signature", text::to_base64(proof.key.signature));
+}
+
+Result<std::optional<PairingProof>> proof_from(const json::Value& body) {
+  const json::Fields fields(body, "body");
+  LECTERN_TRY(auto code, fields.optional_string("proof"));
+  LECTERN_TRY(const auto key, fields.optional_string("key"));
+  LECTERN_TRY(const auto signature, fields.optional_string("signature"));
+  if (!code) return std::optional<PairingProof>{};
+  const auto bytes = [](const auto& base64) { return text::from_base64(base64.value_or("")).value_or(""); };
+  return std::optional<PairingProof>{{std::move(*code), {bytes(key), bytes(signature)}}};
+}
+
 PairingKeys pairing_keys(std::string_view code, const PairingParty& offering, const PairingParty& accepting) {
   std::string transcript;
   add_field(transcript, "lectern pairing 1");
   add_field(transcript, offering);
   add_field(transcript, accepting);
   const auto key = crypto::hmac_sha256(code, transcript);
+  const auto statement = [&](std::string_view who) {
+    std::string out;
+    add_field(out, "lectern pairing 1: the key of the " + std::string(who) + " device");
+    add_field(out, offering);
+    add_field(out, accepting);
+    // Of the code no more than what nobody gets without it: the signature is good for this one pairing.
+    add_field(out, text::to_hex(crypto::hmac_sha256(key, "statement of the " + std::string(who) + " device")));
+    return out;
+  };
   PairingKeys out;
   out.offering_proof = text::to_hex(crypto::hmac_sha256(key, "proof of the offering device"));
   out.accepting_proof = text::to_hex(crypto::hmac_sha256(key, "proof of the accepting device"));
+  out.offering_statement = statement("offering");
+  out.accepting_statement = statement("accepting");
   out.offering_token = token_of(key, "token of the offering device", offering.device_id);
   out.accepting_token = token_of(key, "token of the accepting device", accepting.device_id);
   return out;
@@ -170,7 +197,19 @@ Result<PairingParty> PairingOffer::greet(PairingParty self, std::int64_t now_ms)
   return self;
 }
 
-Result<PairingOffer::Done> PairingOffer::accept(PairingParty self, const PairingParty& other, std::string_view proof,
+/// A try that failed. Under the mutex.
+Error PairingOffer::refusal(const std::string& address, const char* code, const char* message, const char* advice) {
+  const auto before = wrong_.find(address);
+  const int count = before == wrong_.end() ? 1 : before->second + 1;
+  if (count > 1 || wrong_.size() < most_addresses) wrong_[address] = count;
+  const int left = tries - count;
+  return {403, code, message,
+          left > 0 ? std::string(advice) + ": " + std::to_string(left) + " more tries end the offer for this address"
+                   : "the offer has ended for this address; say 'lectern pair' there again",
+          ""};
+}
+
+Result<PairingOffer::Done> PairingOffer::accept(PairingParty self, const PairingParty& other, const PairingProof& proof,
                                                 const std::string& address, std::int64_t now_ms, std::int64_t wall_ms) {
   const std::scoped_lock lock(mutex_);
   LECTERN_CHECK(check(now_ms));
@@ -179,21 +218,24 @@ Result<PairingOffer::Done> PairingOffer::accept(PairingParty self, const Pairing
   self.nonce = nonce_;
   self.grants = grants_;
   const auto keys = pairing_keys(code_, self, other);
-  if (!crypto::equal(keys.accepting_proof, proof)) {
-    const int count = before == wrong_.end() ? 1 : before->second + 1;
-    if (count > 1 || wrong_.size() < most_addresses) wrong_[address] = count;
-    const int left = tries - count;
-    return fail(403, "pairing_refused", "the code is not the one that is shown, or somebody stands between the devices",
-                left > 0
-                    ? "look at the code again: " + std::to_string(left) + " more tries end the offer for this address"
-                    : "the offer has ended for this address; say 'lectern pair' there again");
+  if (!crypto::equal(keys.accepting_proof, proof.code)) {
+    return fail(refusal(address, "pairing_refused",
+                        "the code is not the one that is shown, or somebody stands between the devices",
+                        "look at the code again"));
+  }
+  // Only now: who does not know the code should not have this host look into keys.
+  if (!proves_key(proof.key, other.pin, keys.accepting_statement)) {
+    return fail(refusal(address, "key_unproven",
+                        "the device knows the code, but did not show that it has the key it says it has",
+                        "pair from the device itself, with the same version of Lectern on both"));
   }
   if (other.device_id == self.device_id) {
     return fail(409, "pairing_self", "this is the same device: its hosts know each other already",
                 "pair from another device, or with another --state-dir");
   }
   code_.clear();
-  return Done{paired_device(self, other, keys.offering_token, keys.accepting_token, wall_ms), keys.offering_proof};
+  return Done{paired_device(self, other, keys.offering_token, keys.accepting_token, wall_ms), keys.offering_proof,
+              keys.offering_statement};
 }
 
 }  // namespace lectern::presence

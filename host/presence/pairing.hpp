@@ -1,17 +1,19 @@
-// Pairing (docs/pairing.md): two devices prove to each other that they know one code, and make the tokens they will use
-// from it. Nothing secret travels: whoever relays, or ends the TLS in between, learns neither code nor tokens, and what
-// it changes of keys, names or scopes is noticed.
+// Pairing (docs/pairing.md): two devices prove to each other that they know one code and have the keys they say they
+// have, and make the tokens they will use from the code. Nothing secret travels: whoever relays, or ends the TLS in
+// between, learns neither code nor tokens, and what it changes of keys, names or scopes is noticed.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/json.hpp"
 #include "base/result.hpp"
 #include "presence/credentials.hpp"
+#include "presence/key_proof.hpp"
 
 namespace lectern::presence {
 
@@ -23,8 +25,15 @@ struct PairingParty {
   std::string grants;  // the scope it gives the other: "view", "interact", "edit", "admin", or "none"
 };
 
+/// What one side proves.
+struct PairingProof {
+  std::string code;  // hex: that it knows the code
+  KeyProof key;      // that it has the key of its pin: by a signature of its statement
+};
+
 struct PairingKeys {
-  std::string offering_proof, accepting_proof;  // hex
+  std::string offering_proof, accepting_proof;          // hex, for PairingProof::code
+  std::string offering_statement, accepting_statement;  // what that device signs: all that was said, and the code
   std::string offering_token, accepting_token;  // what the offering device sends to the accepting one, and the reverse
 };
 
@@ -39,6 +48,11 @@ Result<PairingParty> checked_party(PairingParty party);
 json::Value to_json(const PairingParty& party);
 /// [any] What to_json() wrote, checked; other members are ignored. 400 `bad_request` naming the member.
 Result<PairingParty> party_from(const json::Value& body);
+/// [any] Adds the members "proof", "key" and "signature".
+void add_proof(json::Value& body, const PairingProof& proof);
+/// [any] What add_proof() added; empty without a "proof". A key or signature that is not there, or no base64, is empty.
+/// 400 `bad_request` naming the member that is no string.
+Result<std::optional<PairingProof>> proof_from(const json::Value& body);
 /// [any]
 PairingKeys pairing_keys(std::string_view code, const PairingParty& offering, const PairingParty& accepting);
 /// [any] What `self` keeps of `other` when all is proven.
@@ -66,17 +80,19 @@ class PairingOffer {
   Result<PairingParty> greet(PairingParty self, std::int64_t now_ms);
 
   struct Done {
-    PairedDevice device;  // to keep
-    std::string proof;    // to answer with
+    PairedDevice device;    // to keep
+    std::string proof;      // to answer with, PairingProof::code
+    std::string statement;  // what this device is to sign for the answer
   };
-  /// `address` is where it comes from. 403 `pairing_refused` for a proof that does not fit, of which five end the offer
-  /// for that address, not for others; 404 `pairing_not_offered`; 409 `pairing_self`. After a success the offer is used
-  /// up.
-  Result<Done> accept(PairingParty self, const PairingParty& other, std::string_view proof, const std::string& address,
-                      std::int64_t now_ms, std::int64_t wall_ms);
+  /// `address` is where it comes from. 403 `pairing_refused` for a proof of the code that does not fit, 403
+  /// `key_unproven` for one of the key: five of them end the offer for that address, not for others; 404
+  /// `pairing_not_offered`; 409 `pairing_self`. After a success the offer is used up.
+  Result<Done> accept(PairingParty self, const PairingParty& other, const PairingProof& proof,
+                      const std::string& address, std::int64_t now_ms, std::int64_t wall_ms);
 
  private:
   [[nodiscard]] Status check(std::int64_t now_ms);
+  [[nodiscard]] Error refusal(const std::string& address, const char* code, const char* message, const char* advice);
   std::mutex mutex_;
   std::string code_, nonce_, grants_;  // code_ empty: nothing is offered
   std::int64_t until_ms_ = 0;

@@ -67,7 +67,8 @@ class Trickle {
 
 TEST(PairDialTest, APeerThatTricklesHoldsNobody) {
   Trickle peer;
-  const auto made = dial_pairing(party('a'), peer.url(), presence::new_pairing_code(), std::chrono::milliseconds(200));
+  const auto made =
+      dial_pairing(party('a'), {}, peer.url(), presence::new_pairing_code(), std::chrono::milliseconds(200));
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().status, 502);
   EXPECT_EQ(made.error().code, "unreachable");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -17,6 +18,7 @@
 #include "base/text.hpp"
 #include "presence/credentials.hpp"
 #include "presence/device_key.hpp"
+#include "presence/key_proof.hpp"
 
 namespace lectern::presence {
 namespace {
@@ -80,10 +82,14 @@ TEST(PairingCode, HasAHundredBitsAndForgivesHowItIsTyped) {
 
 TEST(PairingKeysTest, DependOnTheCodeAndOnEveryThingThatWasSaid) {
   const Pair pair;
-  std::set<std::string> proofs = {pair.keys.accepting_proof, pair.keys.offering_proof};
+  std::set<std::string> proofs = {pair.keys.accepting_proof, pair.keys.offering_proof, pair.keys.accepting_statement,
+                                  pair.keys.offering_statement};
+  ASSERT_EQ(proofs.size(), 4u);
   const auto differs = [&](const PairingKeys& keys) {
-    EXPECT_TRUE(proofs.insert(keys.accepting_proof).second);
-    EXPECT_TRUE(proofs.insert(keys.offering_proof).second);
+    for (const auto& one :
+         {keys.accepting_proof, keys.offering_proof, keys.accepting_statement, keys.offering_statement}) {
+      EXPECT_TRUE(proofs.insert(one).second);
+    }
     EXPECT_NE(keys.accepting_token, pair.keys.accepting_token);
     EXPECT_NE(keys.offering_token, pair.keys.offering_token);
   };
@@ -101,100 +107,143 @@ TEST(PairingKeysTest, DependOnTheCodeAndOnEveryThingThatWasSaid) {
   EXPECT_TRUE(pair.keys.accepting_token.starts_with("ld_" + pair.phone.device_id + "."));
 }
 
-TEST(PairingOfferTest, LetsInWhoKnowsTheCodeOnce) {
+/// A laptop that offers, and a phone that has a key of its own.
+class PairingOfferTest : public PairedTest {
+ protected:
+  PairingOfferTest() { phone.pin = key.pin; }
+  [[nodiscard]] PairingProof proven(const PairingKeys& keys) const {
+    return {keys.accepting_proof, *prove_key(key, keys.accepting_statement)};
+  }
+  [[nodiscard]] PairingProof proven(const std::string& code, const PairingParty& laptop) const {
+    return proven(pairing_keys(code, laptop, phone));
+  }
+  /// The error's code, or empty.
+  std::string answer(const PairingParty& other, const PairingProof& proof, const std::string& address = "192.0.2.1",
+                     std::int64_t now_ms = 2) {
+    const auto done = offer.accept(self, other, proof, address, now_ms, 7);
+    return done ? std::string() : done.error().code;
+  }
+  const DeviceKey key = *device_key(path_ / "phone", std::string(32, 'b'));
+  const PairingParty self = party('a', "laptop", "");
+  PairingParty phone = party('b', "phone", "view");
   PairingOffer offer;
-  EXPECT_EQ(offer.greet(party('a', "laptop", ""), 0).error().code, "pairing_not_offered");
+};
+
+TEST_F(PairingOfferTest, LetsInWhoKnowsTheCodeOnce) {
+  EXPECT_EQ(offer.greet(self, 0).error().code, "pairing_not_offered");
   const auto shown = offer.open("edit", 1'000, 0);
-  const auto laptop = *offer.greet(party('a', "laptop", ""), 10);
+  const auto laptop = *offer.greet(self, 10);
   EXPECT_EQ(laptop.grants, "edit");
-  const auto phone = party('b', "phone", "view");
   const auto keys = pairing_keys(shown.code, laptop, phone);
-  const auto done = offer.accept(party('a', "laptop", ""), phone, keys.accepting_proof, "192.0.2.1", 20, 7);
+  const auto done = offer.accept(self, phone, proven(keys), "192.0.2.1", 20, 7);
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->proof, keys.offering_proof);
+  EXPECT_EQ(done->statement, keys.offering_statement);
   EXPECT_EQ(done->device, paired_device(laptop, phone, keys.offering_token, keys.accepting_token, 7));
-  EXPECT_EQ(offer.accept(party('a', "laptop", ""), phone, keys.accepting_proof, "192.0.2.1", 21, 7).error().code,
-            "pairing_not_offered");
+  EXPECT_EQ(answer(phone, proven(keys)), "pairing_not_offered");
 }
 
-TEST(PairingOfferTest, EndsWithTimeWithFiveWrongProofsAndWithTheNextOffer) {
-  PairingOffer offer;
-  const auto self = party('a', "laptop", "");
-  const auto phone = party('b', "phone", "view");
+TEST_F(PairingOfferTest, LetsInNobodyWithoutTheKeyItSpeaksOf) {
+  const auto shown = offer.open("edit", 1'000, 0);
+  const auto laptop = *offer.greet(self, 1);
+  const auto keys = pairing_keys(shown.code, laptop, phone);
+  const auto right = proven(keys);
+  const auto others = *device_key(path_ / "other", std::string(32, 'b'));
+  // All that somebody can say who knows the code and not the key of the phone.
+  auto unsigned_one = right, cut = right, of_another_key = right, of_another_code = right, of_the_other_side = right,
+       of_another_scope = right;
+  unsigned_one.key = {};
+  cut.key.signature.resize(cut.key.signature.size() / 2);
+  of_another_key.key.signature = prove_key(others, keys.accepting_statement)->signature;
+  of_another_code.key = proven(new_pairing_code(), laptop).key;
+  of_the_other_side.key = *prove_key(key, keys.offering_statement);
+  auto greedy = phone;
+  greedy.grants = "admin";
+  of_another_scope.key = *prove_key(key, pairing_keys(shown.code, laptop, greedy).accepting_statement);
+  int turn = 0;
+  for (const auto& wrong : {unsigned_one, cut, of_another_key, of_another_code, of_the_other_side, of_another_scope}) {
+    EXPECT_EQ(answer(phone, wrong, "192.0.2." + std::to_string(10 + turn)), "key_unproven") << turn;
+    ++turn;
+  }
+  // Its own key in place of the phone's: the pin that was said is the phone's.
+  auto swapped = right;
+  swapped.key = *prove_key(others, keys.accepting_statement);
+  const auto said = offer.accept(self, phone, swapped, "192.0.2.1", 2, 2);
+  ASSERT_FALSE(said);
+  EXPECT_EQ(said.error().status, 403);
+  EXPECT_EQ(said.error().code, "key_unproven");
+  EXPECT_NE(said.error().hint.find("4 more tries"), std::string::npos) << said.error().hint;
+  for (int i = 1; i < PairingOffer::tries; ++i) EXPECT_EQ(answer(phone, swapped), "key_unproven") << i;
+  EXPECT_EQ(answer(phone, right), "pairing_not_offered");
+  EXPECT_EQ(answer(phone, right, "192.0.2.2"), "") << "the device itself is let in";
+}
+
+TEST_F(PairingOfferTest, EndsWithTimeWithFiveWrongProofsAndWithTheNextOffer) {
   auto shown = offer.open("edit", 1'000, 0);
   EXPECT_TRUE(offer.greet(self, 999));
   EXPECT_FALSE(offer.greet(self, 1'000));
   shown = offer.open("edit", 1'000, 0);
-  for (int i = 0; i < PairingOffer::tries; ++i) {
-    EXPECT_EQ(offer.accept(self, phone, "wrong", "192.0.2.1", 1, 1).error().code, "pairing_refused") << i;
-  }
-  const auto laptop = [&] {
-    auto out = self;
-    out.grants = "edit";
-    return out;
-  }();
-  EXPECT_EQ(offer.accept(self, phone, pairing_keys(shown.code, laptop, phone).accepting_proof, "192.0.2.1", 2, 2)
-                .error()
-                .code,
-            "pairing_not_offered");
+  const auto right = proven(shown.code, *offer.greet(self, 1));
+  const PairingProof wrong{"wrong", right.key};
+  for (int i = 0; i < PairingOffer::tries; ++i) EXPECT_EQ(answer(phone, wrong), "pairing_refused") << i;
+  EXPECT_EQ(answer(phone, right), "pairing_not_offered");
   const auto first = offer.open("edit", 1'000, 0);
   offer.open("view", 1'000, 0);
-  const auto greeting = *offer.greet(self, 1);
-  EXPECT_EQ(offer.accept(self, phone, pairing_keys(first.code, greeting, phone).accepting_proof, "192.0.2.1", 2, 2)
-                .error()
-                .code,
-            "pairing_refused");
+  EXPECT_EQ(answer(phone, proven(first.code, *offer.greet(self, 1))), "pairing_refused");
 }
 
-TEST(PairingOfferTest, WrongProofsEndItForWhereTheyComeFromAlone) {
-  PairingOffer offer;
+TEST_F(PairingOfferTest, WrongProofsEndItForWhereTheyComeFromAlone) {
   const auto shown = offer.open("edit", 1'000, 0);
-  const auto laptop = *offer.greet(party('a', "laptop", ""), 1);
-  const auto phone = party('b', "phone", "view");
-  const auto proof = pairing_keys(shown.code, laptop, phone).accepting_proof;
-  for (int i = 0; i < PairingOffer::tries; ++i) {
-    EXPECT_EQ(offer.accept(laptop, phone, "wrong", "192.0.2.1", 1, 1).error().status, 403) << i;
-  }
-  EXPECT_EQ(offer.accept(laptop, phone, proof, "192.0.2.1", 1, 1).error().code, "pairing_not_offered");
+  const auto right = proven(shown.code, *offer.greet(self, 1));
+  const PairingProof wrong{"wrong", right.key};
+  for (int i = 0; i < PairingOffer::tries; ++i) EXPECT_EQ(answer(phone, wrong), "pairing_refused") << i;
+  EXPECT_EQ(answer(phone, right), "pairing_not_offered");
   for (std::size_t i = 0; i < PairingOffer::most_addresses; ++i) {
-    EXPECT_FALSE(offer.accept(laptop, phone, "wrong", "one of many " + std::to_string(i), 1, 1));
+    EXPECT_EQ(answer(phone, wrong, "one of many " + std::to_string(i)), "pairing_refused");
   }
-  EXPECT_TRUE(offer.accept(laptop, phone, proof, "192.0.2.2", 2, 2));
+  EXPECT_EQ(answer(phone, right, "192.0.2.2"), "");
   const auto next = offer.open("edit", 1'000, 0);
-  const auto again = *offer.greet(party('a', "laptop", ""), 1);
-  EXPECT_TRUE(offer.accept(laptop, phone, pairing_keys(next.code, again, phone).accepting_proof, "192.0.2.1", 2, 2));
+  EXPECT_EQ(answer(phone, proven(next.code, *offer.greet(self, 1))), "");
 }
 
-TEST(PairingOfferTest, SomebodyInBetweenIsNoticed) {
-  PairingOffer offer;
+TEST_F(PairingOfferTest, SomebodyInBetweenIsNoticed) {
   const auto shown = offer.open("edit", 1'000, 0);
-  const auto laptop = *offer.greet(party('a', "laptop", ""), 1);
-  const auto phone = party('b', "phone", "view");
+  const auto laptop = *offer.greet(self, 1);
   // It shows the phone its own key, and the laptop what the phone said about that.
   auto forged = laptop;
   forged.pin = std::string(64, 'e');
-  const auto proof = pairing_keys(shown.code, forged, phone).accepting_proof;
-  EXPECT_EQ(offer.accept(party('a', "laptop", ""), phone, proof, "192.0.2.1", 2, 2).error().code, "pairing_refused");
+  EXPECT_EQ(answer(phone, proven(shown.code, forged)), "pairing_refused");
   // Or it gives the laptop its own key in the phone's place, or asks for more than the phone's person gave.
-  const auto honest = pairing_keys(shown.code, laptop, phone).accepting_proof;
+  const auto honest = proven(shown.code, laptop);
   for (auto change : std::vector<std::function<void(PairingParty&)>>{
            [](auto& other) { other.pin = std::string(64, 'e'); }, [](auto& other) { other.grants = "admin"; },
            [](auto& other) { other.device_name = "somebody"; }}) {
     auto other = phone;
     change(other);
-    EXPECT_EQ(offer.accept(party('a', "laptop", ""), other, honest, "192.0.2.1", 2, 2).error().code, "pairing_refused");
+    EXPECT_EQ(answer(other, honest), "pairing_refused");
   }
-  EXPECT_TRUE(offer.accept(party('a', "laptop", ""), phone, honest, "192.0.2.1", 3, 3));
+  EXPECT_EQ(answer(phone, honest), "");
 }
 
-TEST(PairingOfferTest, NotWithItself) {
-  PairingOffer offer;
+TEST_F(PairingOfferTest, NotWithItself) {
   const auto shown = offer.open("edit", 1'000, 0);
-  const auto self = *offer.greet(party('a', "laptop", ""), 1);
-  const auto other = party('a', "laptop", "view");
-  EXPECT_EQ(
-      offer.accept(self, other, pairing_keys(shown.code, self, other).accepting_proof, "192.0.2.1", 2, 2).error().code,
-      "pairing_self");
+  phone.device_id = self.device_id;
+  EXPECT_EQ(answer(phone, proven(shown.code, *offer.greet(self, 1))), "pairing_self");
+}
+
+TEST(PairingProofTest, TravelsAndWhatIsNoBase64IsNone) {
+  json::Value body{json::Object{}};
+  EXPECT_FALSE(*proof_from(body));
+  add_proof(body, {"abc", {"key", std::string("\0\xff", 2)}});
+  const auto read = *proof_from(body);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->code, "abc");
+  EXPECT_EQ(read->key.key, "key");
+  EXPECT_EQ(read->key.signature, std::string("\0\xff", 2));
+  body.set("signature", "?");
+  EXPECT_EQ((*proof_from(body))->key.signature, "");
+  body.set("signature", 7);
+  EXPECT_EQ(proof_from(body).error().status, 400);
 }
 
 TEST(PairingPartyTest, IsBoundedBeforeAnythingElse) {
@@ -380,6 +429,42 @@ TEST_F(PairedTest, TheKeyIsMadeOnceAndItsPinOutlivesItsCertificate) {
   std::size_t left = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator(path_)) ++left;
   EXPECT_EQ(left, 2u) << "no temporary file stays";
+}
+
+TEST_F(PairedTest, AKeyIsProvenToWhoKnowsItsPin) {
+  const auto own = *device_key(path_, std::string(32, 'd'));
+  const auto proof = *prove_key(own, "statement");
+  EXPECT_EQ(crypto::sha256_hex(proof.key), own.pin);
+  EXPECT_TRUE(proves_key(proof, own.pin, "statement"));
+  EXPECT_FALSE(proves_key(proof, own.pin, "statemenT"));
+  EXPECT_FALSE(proves_key(proof, std::string(64, 'e'), "statement"));
+  for (const auto& bytes : {std::string(), std::string("no key"), std::string(100'000, 'x')}) {
+    EXPECT_FALSE(proves_key({proof.key, bytes}, own.pin, "statement"));
+    EXPECT_FALSE(proves_key({bytes, proof.signature}, crypto::sha256_hex(bytes), "statement"));
+  }
+}
+
+TEST_F(PairedTest, AGivenKeyProvesItselfWhateverItsKind) {
+  const auto run = [this](const std::string& arguments) {
+    return std::system(("cd " + path_.string() +
+                        " && openssl req -x509 -nodes -days 2 -subj /CN=x -keyout key.pem "
+                        "-out certificate.pem " +
+                        arguments + " 2>/dev/null")
+                           .c_str());
+  };
+  const DeviceKey given{path_ / "key.pem", path_ / "certificate.pem", {}};
+  for (const auto* kind : {"-newkey rsa:2048", "-newkey ed25519", "-newkey ec -pkeyopt ec_paramgen_curve:P-384"}) {
+    ASSERT_EQ(run(kind), 0) << kind;
+    const auto proof = prove_key(given, "statement");
+    ASSERT_TRUE(proof) << kind << ": " << proof.error().message;
+    EXPECT_TRUE(proves_key(*proof, *certificate_pin(given.certificate), "statement")) << kind;
+    EXPECT_FALSE(proves_key(*proof, *certificate_pin(given.certificate), "another")) << kind;
+  }
+  const auto other = *device_key(path_ / "other", std::string(32, 'd'));
+  const auto refused = prove_key({other.key, given.certificate, {}}, "statement");
+  ASSERT_FALSE(refused) << "the key is not that of the certificate";
+  EXPECT_EQ(refused.error().code, "device_key_unusable");
+  EXPECT_NE(refused.error().message.find(other.key.string()), std::string::npos);
 }
 
 TEST_F(PairedTest, ADamagedKeyIsSaidAndKept) {

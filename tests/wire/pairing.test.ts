@@ -1,7 +1,9 @@
 // Two devices pair over TLS with a one-time code, each with a key of its own; what they keep, what ends it, and what
 // must not be found anywhere afterwards.
 import { execFileSync, spawn } from 'node:child_process';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
+import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
@@ -314,6 +316,122 @@ describe('pairing', () => {
     const key = fs.readFileSync(path.join(state(laptop), 'device-key.pem'), 'utf8').split('\n')[1]!;
     for (const [place, text] of places) {
       if (!place.endsWith('device-key.pem')) expect([place, text.includes(key)]).toEqual([place, false]);
+    }
+  });
+});
+
+/** A device as docs/pairing.md has it, without a host. */
+class Device {
+  private readonly pair = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  readonly key = this.pair.publicKey.export({ type: 'spki', format: 'der' });
+  readonly said: Said;
+  constructor(name: string, grants: string, id = crypto.randomBytes(16).toString('hex')) {
+    const pin = crypto.createHash('sha256').update(this.key).digest('hex');
+    this.said = { device_id: id, device_name: name, pin, nonce: crypto.randomBytes(32).toString('hex'), grants };
+  }
+  sign = (statement: string) => crypto.sign('sha256', Buffer.from(statement), this.pair.privateKey).toString('base64');
+}
+interface Said {
+  device_id: string;
+  device_name: string;
+  pin: string;
+  nonce: string;
+  grants: string;
+}
+type Side = 'offering' | 'accepting';
+
+const hmac = (key: string | Buffer, text: string) => crypto.createHmac('sha256', key).update(text).digest();
+const fields = (...texts: string[]) => texts.map((text) => `${Buffer.byteLength(text)}:${text}`).join('');
+const spoken = (one: Said) => fields(one.device_id, one.device_name, one.pin, one.nonce, one.grants);
+function worked(code: string, offering: Said, accepting: Said) {
+  const both = spoken(offering) + spoken(accepting);
+  const key = hmac(code, fields('lectern pairing 1') + both);
+  return {
+    proof: (side: Side) => hmac(key, `proof of the ${side} device`).toString('hex'),
+    statement: (side: Side) => fields(`lectern pairing 1: the key of the ${side} device`) + both + fields(hmac(key, `statement of the ${side} device`).toString('hex')),
+    token: (side: Side) => `ld_${(side === 'offering' ? offering : accepting).device_id}.${hmac(key, `token of the ${side} device`).toString('base64url')}`,
+  };
+}
+
+describe('the key of a device that pairs', () => {
+  let laptop: Host;
+  const another = 'ABCD-ABCD-ABCD-ABCD-ABCD';
+  const accept = (body: unknown) => ask(as(laptop, ''), 'POST', '/api/v1/pairing/accept', body);
+
+  beforeAll(async () => {
+    laptop = await Host.start({ args: ['--tls', '--device-name', 'laptop'] });
+  });
+  afterAll(() => laptop?.stop());
+
+  it('is proven by the one that accepts: who knows the code alone is refused, and that is a try', async () => {
+    const code = await offer(laptop, { scope: 'view' });
+    const [watch, thief] = [new Device('watch', 'none'), new Device('watch', 'none')];
+    const greeting = (await accept(watch.said)).body as Said;
+    const keys = worked(code, greeting, watch.said);
+    const proof = keys.proof('accepting');
+    const key = watch.key.toString('base64');
+    const statement = keys.statement('accepting');
+    const wrong: [string, Record<string, unknown>][] = [
+      ['no signature', { proof }],
+      ['one by another key', { proof, key, signature: thief.sign(statement) }],
+      ['another key', { proof, key: thief.key.toString('base64'), signature: thief.sign(statement) }],
+      ['one of another code', { proof, key, signature: watch.sign(worked(another, greeting, watch.said).statement('accepting')) }],
+    ];
+    for (const [what, proofs] of wrong) {
+      const refused = await accept({ ...watch.said, ...proofs });
+      expect([what, refused.status, refused.body.error?.code]).toEqual([what, 403, 'key_unproven']);
+      expect(refused.body.error.message).toContain('did not show that it has the key');
+      expect(refused.body.error.hint).toContain('end the offer');
+    }
+    expect(kept(laptop)).toEqual([]);
+    const done = await accept({ ...watch.said, proof, key, signature: watch.sign(statement) });
+    expect([done.status, done.body.proof]).toEqual([200, keys.proof('offering')]);
+    expect(kept(laptop)).toMatchObject([{ device_id: watch.said.device_id, pin: watch.said.pin, scope: 'view' }]);
+    expect((await ask(as(laptop, keys.token('accepting')), 'GET', '/api/v1/sessions')).status).toBe(200);
+    // And the laptop has answered for its own.
+    const shown = Buffer.from(done.body.key, 'base64');
+    expect(crypto.createHash('sha256').update(shown).digest('hex')).toBe(greeting.pin);
+    const own = crypto.createPublicKey({ key: shown, format: 'der', type: 'spki' });
+    expect(crypto.verify('sha256', Buffer.from(keys.statement('offering')), own, Buffer.from(done.body.signature, 'base64'))).toBe(true);
+
+    // The one that has the id of the watch, and its pin, and not its key, does not end what the watch uses.
+    const next = await offer(laptop);
+    const again = worked(next, (await accept(watch.said)).body, watch.said);
+    const stolen = { ...watch.said, proof: again.proof('accepting'), key, signature: thief.sign(again.statement('accepting')) };
+    for (let i = 0; i < 5; ++i) expect([i, (await accept(stolen)).body.error.code]).toEqual([i, 'key_unproven']);
+    expect((await accept({ ...stolen, signature: watch.sign(again.statement('accepting')) })).body.error.code).toBe('pairing_not_offered');
+    expect((await ask(as(laptop, keys.token('accepting')), 'GET', '/api/v1/sessions')).status).toBe(200);
+  });
+
+  it('is proven by the one that offers too, without TLS as well', async () => {
+    const code = 'ABCD-ABCD-ABCD-ABCD-ABCE';
+    const [watch, thief] = [new Device('watch', 'edit'), new Device('watch', 'edit')];
+    let sign: (statement: string) => Record<string, string> = () => ({});
+    const server = http.createServer((request, response) => {
+      let text = '';
+      request.on('data', (chunk) => (text += chunk));
+      request.on('end', () => {
+        const { proof, ...said } = JSON.parse(text);
+        const keys = worked(code, watch.said, said);
+        response.setHeader('Content-Type', 'application/json');
+        response.end(JSON.stringify(proof === undefined ? watch.said : { proof: keys.proof('offering'), ...sign(keys.statement('offering')) }));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+    const key = watch.key.toString('base64');
+    try {
+      for (const one of [sign, (statement: string) => ({ key, signature: thief.sign(statement) }), (statement: string) => ({ key: thief.key.toString('base64'), signature: thief.sign(statement) })]) {
+        sign = one;
+        const refused = await ask(laptop, 'POST', '/api/v1/pairing/join', { code, address });
+        expect([refused.status, refused.body.error.code]).toEqual([502, 'key_unproven']);
+      }
+      expect(kept(laptop).map((one) => one.device_id)).not.toContain(watch.said.device_id);
+      sign = (statement) => ({ key, signature: watch.sign(statement) });
+      expect((await ask(laptop, 'POST', '/api/v1/pairing/join', { code, address })).status).toBe(201);
+      expect(kept(laptop)).toContainEqual(expect.objectContaining({ device_id: watch.said.device_id, pin: watch.said.pin, their_scope: 'edit' }));
+    } finally {
+      server.close();
     }
   });
 });

@@ -328,6 +328,10 @@ export type PairingAcceptance = {
   /** that it knows the code; without one it is only answered who offers */
   proof?: string;
 };
+  /** with a proof: the public key of the pin (SPKI, DER), base64 */
+  key?: string;
+  /** with a proof: by that key, base64; docs/pairing.md says of what */
+  signature?: string;
 
 export type PairingAnswer = {
   device_id?: string;
@@ -337,6 +341,8 @@ export type PairingAnswer = {
   grants?: string;
   proof?: string;
 };
+  key?: string;
+  signature?: string;
 
 export type PairingWithdrawal = {
   code: string;
