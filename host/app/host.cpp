@@ -286,6 +286,7 @@ void Host::Parts::build_attachments(const std::string& device_name) {
   };
   out.device_name = device_name;
   out.changed = [events = host_events.get()] { events->changed("sessions-changed"); };
+  out.is_here = [this](std::string_view id) { return directory->find(id) != nullptr; };
   attachments = std::make_unique<attach::Attachments>(std::move(out));
 }
 

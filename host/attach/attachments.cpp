@@ -160,11 +160,15 @@ bool Attachments::State::is_of_another_device(const presence::RemoteSession& row
 /// Presence has yet to hear of it: what is known of its host is enough. What that host says is its own word: it gives
 /// nobody the session of somebody else.
 void Attachments::State::created(presence::RemoteSession row, session::Reply<json::Value> reply) {
+  const auto refuse = [&](const std::string& whose) {
+    reply(fail(502, "protocol_mismatch", "'" + row.device_name + "' named a session of " + whose,
+               "look at the sessions of that device"));
+  };
+  if (options.is_here(row.session_id)) return refuse("this host");
   std::unique_lock lock(mutex);
   if (is_of_another_device(row)) {
     lock.unlock();
-    return reply(fail(502, "protocol_mismatch", "'" + row.device_name + "' named a session of another device",
-                      "look at the sessions of that device"));
+    return refuse("another device");
   }
   const auto id = row.session_id;
   const auto where = "the notebook was created on '" + row.device_name + "', as session " + text::label(id, 128);

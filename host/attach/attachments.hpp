@@ -23,6 +23,7 @@ struct AttachmentsOptions {
   FindAccess find_access;
   std::string device_name;        // of this host
   std::function<void()> changed;  // [any] the rows differ
+  std::function<bool(std::string_view session_id)> is_here = [](std::string_view) { return false; };  // [any] live here
   AttachmentTimes times;
 };
 

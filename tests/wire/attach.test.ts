@@ -2,6 +2,7 @@
 // line carries any number of viewers; who edits is decided where the session is.
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
@@ -228,6 +229,48 @@ describe('a notebook on another device', () => {
     expect(info).toMatchObject({ remote: { device_name: 'Desk' }, url: `${couch.url}/?session=${info.session_id}&token=${couch.token}` });
     expect(desk.file('typed.ipynb')).toContain('cells');
     expect(await cli('jupyter/python3', '--on', 'Attic')).toMatchObject({ code: 1, err: expect.stringContaining('lectern devices') });
+  });
+});
+
+describe('a device that names what it does not have', () => {
+  it('is refused a session of this host, which stays what it was', async () => {
+    const shared = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-names-'));
+    const couch = await Host.start({ args: ['--no-presence-local', '--presence-folder', shared] });
+    let named = '';
+    const asked: string[] = [];
+    const liar = http.createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      response.setHeader('Content-Type', 'application/json').writeHead(201).end(JSON.stringify({ session_id: named }));
+    });
+    await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
+    const address = `127.0.0.1:${(liar.address() as net.AddressInfo).port}`;
+    try {
+      const own = await couch.open(couch.notebook('own.ipynb', [{ id: 'a', source: '1' }]));
+      const before = await sessions(couch);
+      const record = await until('the couch publishes', () => {
+        const name = fs.readdirSync(shared, { recursive: true, encoding: 'utf8' }).find((one) => one.endsWith('.json') && !path.basename(one).startsWith('.'));
+        return name && JSON.parse(fs.readFileSync(path.join(shared, name), 'utf8'));
+      }, 30_000);
+      const [device, instance] = ['a'.repeat(32), 'b'.repeat(32)];
+      Object.assign(record, { device_id: device, instance_id: instance, device_name: 'Liar', ttl_ms: 600_000, sessions: [], endpoints: [{ ...record.endpoints[0], scheme: 'ws', address }] });
+      fs.mkdirSync(path.join(shared, 'v1', device), { mode: 0o700 });
+      fs.writeFileSync(path.join(shared, 'v1', device, `${instance}.json`), JSON.stringify(record), { mode: 0o600 });
+      const start = fs.readFileSync('/proc/self/stat', 'utf8').replace(/^.*\) /s, '').split(' ')[19];
+      fs.writeFileSync(path.join(couch.home, 'run', 'lectern', 'servers', `${process.pid}.json`), JSON.stringify({ pid: process.pid, start_time: start, url: `http://${address}`, token: 'token', root: '/', tls_cert: '', started_at: '2026-01-01T00:00:00Z' }), { mode: 0o600 });
+      await until('it is heard of', async () => (await couch.get('/api/v1/presence')).body.devices.some((row: any) => row.device_id === device), 30_000);
+      named = own.session_id;
+      const made = await couch.post<any>(`/api/v1/remote/${device}/create`, { runtime: 'jupyter/python3' });
+      expect([made.status, made.body.error.code]).toEqual([502, 'protocol_mismatch']);
+      expect(made.body.error.message).toBe("'Liar' named a session of this host");
+      expect(asked).toEqual(['POST /api/v1/notebooks/create']);
+      const ids = (rows: any[]) => rows.map((row) => [row.session_id, row.remote]);
+      expect(ids(await sessions(couch))).toEqual(ids(before));
+    } finally {
+      await couch.stop();
+      liar.closeAllConnections();
+      liar.close();
+      fs.rmSync(shared, { recursive: true, force: true });
+    }
   });
 });
 
