@@ -52,6 +52,13 @@ for preset in asan-ubsan tsan; do
   }
 done
 
+say "== 10,000 sessions of other devices, and 50 devices that do not answer, timed =="
+(cd "$ROOT/tests" && LECTERN_STRICT=1 npx vitest run wire/many_devices.test.ts >"$log" 2>&1) || {
+  tail -40 "$log"
+  die "the list of other devices' sessions is slow"
+}
+grep -E "a list of 10,000|attach among|50 dead peers" "$log" || true
+
 say "== every policy validated in full, in 20 s, and random input for every plugin =="
 "$ROOT/tests/validate/long.sh" "$ROOT/build/dev" "${LECTERN_VALIDATE_MINUTES:-0.5}" || die "a plugin that ships is not valid"
 
