@@ -136,6 +136,14 @@ TEST_F(ClientHostTest, RunsCodeAndEverybodySeesIt) {
     slider = slider || (value != state.end() && value->second.integer() == 7);
   }
   EXPECT_TRUE(slider) << shown->cell.text();
+  for (const std::string value : {"one", "two", "three"}) {
+    ASSERT_TRUE(ok(first.run(value + " = ipywidgets.Valid(description='" + value + "')", patience)));
+    const auto all = first.get_widgets().value();
+    ASSERT_FALSE(all.empty());
+    const auto& newest = all.back().state;
+    ASSERT_TRUE(newest.contains("description")) << value;
+    EXPECT_EQ(newest.at("description").text(), value) << "in the order they were opened";
+  }
   const auto large = first.run("print('y' * 3_000_000)", patience);
   ASSERT_TRUE(ok(large));
   ASSERT_EQ(large->cell.outputs.size(), 1u);

@@ -148,15 +148,31 @@ TEST(ClientState, BinaryStateOfModelsStandsInItsPlace) {
   const auto told = [&](const std::string& data) { return state::apply(notebook, "model-lifecycle", parsed(data)); };
   ASSERT_TRUE(ok(told(R"({"model_id":"m","message":{"method":"open","state":{"n":1,"deep":{"list":[null,2]}},
     "buffer_paths":[["value"],["deep","list",0],["deep","x"]]},"buffers":["AP8=","AQ==","Ag=="]})")));
-  EXPECT_EQ(notebook.models["m"]["value"].dump(), R"({"$base64":"AP8="})");
-  EXPECT_EQ(notebook.models["m"]["deep"].dump(), R"({"list":[{"$base64":"AQ=="},2],"x":{"$base64":"Ag=="}})");
+  EXPECT_EQ(notebook.models["m"].state["value"].dump(), R"({"$base64":"AP8="})");
+  EXPECT_EQ(notebook.models["m"].state["deep"].dump(), R"({"list":[{"$base64":"AQ=="},2],"x":{"$base64":"Ag=="}})");
   ASSERT_TRUE(ok(told(R"({"model_id":"m","message":{"method":"update","state":{},"buffer_paths":[["value"]]},
     "buffers":["Aw=="]})")));
-  EXPECT_EQ(notebook.models["m"]["value"].dump(), R"({"$base64":"Aw=="})");
-  EXPECT_EQ(notebook.models["m"]["n"].dump(), "1");
+  EXPECT_EQ(notebook.models["m"].state["value"].dump(), R"({"$base64":"Aw=="})");
+  EXPECT_EQ(notebook.models["m"].state["n"].dump(), "1");
   ASSERT_TRUE(ok(told(R"({"model_id":"m","message":{"method":"update","state":{"n":2},
     "buffer_paths":[["n","x"],[],[7],["deep","list",9],["deep","list",-1],3]},"buffers":["","","","","","",""]})")));
-  EXPECT_EQ(notebook.models["m"]["n"].dump(), "2") << "what leads nowhere is left out";
+  EXPECT_EQ(notebook.models["m"].state["n"].dump(), "2") << "what leads nowhere is left out";
+}
+
+TEST(ClientState, ModelsKnowTheOrderInWhichTheyWereOpened) {
+  auto notebook = begun();
+  const auto told = [&](const std::string& id, const std::string& method) {
+    return state::apply(notebook, "model-lifecycle",
+                        parsed(R"({"model_id":")" + id + R"(","message":{"method":")" + method + R"(","state":{}}})"));
+  };
+  for (const std::string id : {"z", "m", "a"}) ASSERT_TRUE(ok(told(id, "open")));
+  ASSERT_TRUE(ok(told("z", "update")));
+  EXPECT_LT(notebook.models["z"].seq, notebook.models["m"].seq);
+  EXPECT_LT(notebook.models["m"].seq, notebook.models["a"].seq);
+  ASSERT_TRUE(ok(told("m", "close")) && ok(told("m", "open")));
+  EXPECT_LT(notebook.models["a"].seq, notebook.models["m"].seq);
+  ASSERT_TRUE(ok(told("z", "open")));
+  EXPECT_LT(notebook.models["m"].seq, notebook.models["z"].seq) << "one that is opened again is the newest";
 }
 
 // Whatever comes: no crash, and a notebook that a snapshot mends.

@@ -345,13 +345,26 @@ Result<std::uint64_t> Session::confirm_sync() {
   return wait<std::uint64_t>([&](Callback<std::uint64_t> done) { async_confirm_sync(std::move(done)); });
 }
 
-using Widgets = std::map<std::string, ModelState, std::less<>>;
+namespace {
+
+using Widgets = std::vector<Widget>;
+
+Widgets in_order(const Notebook& notebook) {
+  std::map<std::uint64_t, const std::pair<const std::string, Model>*> opened;
+  for (const auto& model : notebook.models) opened.emplace(model.second.seq, &model);
+  Widgets out;
+  out.reserve(opened.size());
+  for (const auto& [seq, model] : opened) out.push_back({model->first, model->second.state});
+  return out;
+}
+
+}  // namespace
 
 void Session::async_get_widgets(Callback<Widgets> done) {
   async_confirm_sync([weak = std::weak_ptr(live_), done = std::move(done)](Result<std::uint64_t> synced) {
     const auto live = weak.lock();
     if (!synced || !live) return done(synced ? Error{0, "ended", "the session ended", {}, {}} : synced.error());
-    done(live->look([](const View& view) { return view.notebook.models; }));
+    done(live->look([](const View& view) { return in_order(view.notebook); }));
   });
 }
 Result<Widgets> Session::get_widgets() {

@@ -282,13 +282,13 @@ Status model(Notebook& notebook, const Json& data) {
     notebook.models.erase(id);
     return {};
   }
-  if (method == "open") notebook.models[id].clear();
+  if (method == "open") notebook.models[id] = {++notebook.models_opened, {}};  // one opened again is the newest
   const auto found = notebook.models.find(id);
   auto state = message["state"];
   put_buffers(state, message["buffer_paths"], data["buffers"]);
   const auto* members = state.as_object();
   if ((method == "open" || method == "update") && found != notebook.models.end() && members != nullptr) {
-    for (const auto& [key, value] : *members) found->second.insert_or_assign(key, value);
+    for (const auto& [key, value] : *members) found->second.state.insert_or_assign(key, value);
   }
   return {};
 }

@@ -45,17 +45,23 @@ struct InputRequest {
 /// State of one widget model, by key. A binary value stands in its place as {"$base64": text}.
 using ModelState = std::map<std::string, Json, std::less<>>;
 
+struct Model {
+  std::uint64_t seq = 0;  // lower for one that was opened before another
+  ModelState state;
+};
+
 struct Notebook {
   std::vector<Cell> cells;
   Json metadata = Json::Object{};
   std::uint64_t version = 0;
   std::optional<Person> editor;  // who has the pen
   std::vector<Person> members;
-  std::string kernel;                // none, starting, idle, busy, restarting, dead, unreachable
-  std::string runtime;               // <plugin>/<kernel>; empty when there is none
-  std::string save_state;            // saved, saving, dirty, failed
-  std::vector<InputRequest> inputs;  // that nobody has answered yet; only told to who may interact
-  std::map<std::string, ModelState, std::less<>> models;
+  std::string kernel;                                // none, starting, idle, busy, restarting, dead, unreachable
+  std::string runtime;                               // <plugin>/<kernel>; empty when there is none
+  std::string save_state;                            // saved, saving, dirty, failed
+  std::vector<InputRequest> inputs;                  // that nobody has answered yet; only told to who may interact
+  std::map<std::string, Model, std::less<>> models;  // by id
+  std::uint64_t models_opened = 0;                   // the newest one's seq
 
   /// Null when there is none; until the notebook changes.
   [[nodiscard]] const Cell* find(std::string_view cell_id) const;

@@ -96,6 +96,11 @@ struct Execution {
   [[nodiscard]] bool ok() const { return status == "idle"; }
 };
 
+struct Widget {
+  std::string model_id;
+  ModelState state;
+};
+
 struct TakeoverOptions {
   std::string reason;                     // shown to whoever is asked
   std::optional<std::uint64_t> if_epoch;  // 409 `stale_epoch` when the room moved on
@@ -226,9 +231,9 @@ class Session {
   /// notebook's version.
   Result<std::uint64_t> confirm_sync();
   void async_confirm_sync(Callback<std::uint64_t> done);
-  /// The state of every live widget model, after confirm_sync().
-  Result<std::map<std::string, ModelState, std::less<>>> get_widgets();
-  void async_get_widgets(Callback<std::map<std::string, ModelState, std::less<>>> done);
+  /// The state of every live widget model, in the order they were opened, after confirm_sync().
+  Result<std::vector<Widget>> get_widgets();
+  void async_get_widgets(Callback<std::vector<Widget>> done);
   /// The bytes behind {"$blob": …}, as large outputs carry them.
   Result<std::string> blob(const Json& reference);
   void async_blob(const Json& reference, Callback<std::string> done);
