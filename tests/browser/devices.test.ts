@@ -89,6 +89,29 @@ describe('other devices', () => {
     await home.page.getByTestId('panel-sessions').click();
     expect(await home.page.getByTestId('remote-sessions').count()).toBe(0);
 
+    // A new notebook is made there, and opened here.
+    await home.page.goto(couch.url);
+    await home.page.getByTestId('new-notebook').click();
+    const where = home.page.getByTestId('device-choice');
+    await where.waitFor();
+    expect(await where.locator('option').allInnerTexts()).toEqual(['This device', 'Desk']);
+    await home.page.getByTestId('new-name').fill('made far away');
+    await where.selectOption({ label: 'Desk' });
+    expect(await violations(home.page)).toEqual([]);
+    await home.page.getByTestId('create').click();
+    await home.ready();
+    await home.page.getByTestId('title-note').getByText('on Desk').waitFor();
+    expect([fs.existsSync(path.join(desk.root, 'made far away.ipynb')), fs.existsSync(path.join(couch.root, 'made far away.ipynb'))]).toEqual([true, false]);
+    const made = new URL(home.page.url()).searchParams.get('session');
+    for (const host of [couch, desk]) await host.request('DELETE', `/api/v1/sessions/${made}`);
+    // What the other device refuses is told in its words, and changes nothing.
+    await home.page.goto(couch.url);
+    await home.page.getByTestId('new-notebook').click();
+    await home.page.getByTestId('new-name').fill('made far away');
+    await where.selectOption({ label: 'Desk' });
+    await home.page.getByTestId('create').click();
+    await home.page.getByRole('alert').getByText('already').waitFor();
+
     // Let go of, it lives on there and is listed again.
     await home.page.goto(couch.url);
     await home.page.getByTestId('attached-device').getByText('on Desk').waitFor();
@@ -114,6 +137,6 @@ describe('other devices', () => {
     await refused.waitFor();
     await program.close();
     // The browser itself writes refused requests into its console.
-    for (const tab of [home, there]) expect(tab.problems.filter((problem) => !/status of 40[13]/.test(problem))).toEqual([]);
+    for (const tab of [home, there]) expect(tab.problems.filter((problem) => !/status of 40[139]/.test(problem))).toEqual([]);
   });
 });

@@ -122,6 +122,21 @@ describe('the notebook page', () => {
     tab.expectNoProblems();
   });
 
+  it('adds a cell between two also for who has no mouse: the buttons have names, show themselves when they are reached, and keys do the same', async () => {
+    const name = host.notebook('between.ipynb', [{ id: 'a', source: '1' }, { id: 'b', source: '2' }]);
+    const tab = await Tab.open(context, host, name);
+    const button = tab.page.getByRole('button', { name: 'Add a cell here: Markdown' }).first();
+    expect(await tab.page.getByRole('button', { name: 'Add a cell here: Code' }).first().getAttribute('aria-keyshortcuts')).toBe('b');
+    // As a screen reader goes there.
+    await button.evaluate((one: HTMLElement) => one.focus());
+    await until('it is seen', () => button.evaluate((one) => getComputedStyle(one.parentElement!).opacity === '1'));
+    await tab.page.keyboard.press('Enter');
+    await until('there is another cell', async () => (await tab.order()).length === 3);
+    const [first, , last] = await tab.order();
+    expect([first, last]).toEqual(['a', 'b']);
+    tab.expectNoProblems();
+  });
+
   it('keeps what is typed for an editor on its way, and does it in order when it is there', async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));

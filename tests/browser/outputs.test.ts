@@ -1,7 +1,10 @@
 // What code leaves on the screen, and that none of it can reach the host.
-import type { Browser, BrowserContext } from 'playwright-core';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Browser, BrowserContext, Locator } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
+import { violationsInBoth } from './accessibility';
 import { Tab, withHost, withContext } from './support';
 
 const RED_DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg==';
@@ -22,6 +25,24 @@ describe('outputs', () => {
     for (const _source of sources) await tab.page.keyboard.press('Shift+Enter');
     return tab;
   };
+
+  it('of Markdown have code in the colours of the editor, as text whatever it says', async () => {
+    const fence = (language: string, code: string) => `\`\`\`${language}\n${code}\n\`\`\``;
+    const source = [fence('python', 'def f():  # why\n    return "x"'), fence('js', 'const x = 1'), fence('html', '<img src=x onerror="window.fenceRan = true">'), fence('', 'def plain'), fence('cobol', 'def plain')].join('\n\n');
+    const name = host.notebook('fences.ipynb', [{ id: 'm', cell_type: 'markdown', source }, { id: 'a', source: 'def g(): pass' }]);
+    const tab = await Tab.open(context, host, name);
+    const code = tab.cell('m').locator('.markdown pre code');
+    await until('all are coloured', async () => (await code.nth(2).locator('span').count()) > 0 && (await code.nth(1).locator('span').count()) > 0);
+    const colour = (word: Locator) => word.evaluate((one) => getComputedStyle(one).color);
+    await tab.enter('a');
+    const editor = tab.cell('a').locator('.cm-line span', { hasText: 'def' }).first();
+    expect(await colour(code.nth(0).locator('span', { hasText: 'def' }))).toBe(await colour(editor));
+    expect(await code.allInnerTexts()).toEqual(['def f():  # why\n    return "x"\n', 'const x = 1\n', '<img src=x onerror="window.fenceRan = true">\n', 'def plain\n', 'def plain\n'].map((text) => expect.stringContaining(text.trimEnd())));
+    for (const plain of [3, 4]) expect(await code.nth(plain).locator('span').count()).toBe(0);
+    expect(await tab.page.evaluate(() => 'fenceRan' in window)).toBe(false);
+    expect(await violationsInBoth(tab.page)).toEqual([]);
+    tab.expectNoProblems();
+  });
 
   it('show streams with ANSI colours, results, and errors with a coloured traceback', async () => {
     const tab = await run('print("\\x1b[32mgreen\\x1b[0m plain")', '6 * 7', 'def f():\n    return 1 / 0\nf()', 'import sys\nprint("to stderr", file=sys.stderr)');
@@ -60,6 +81,23 @@ describe('outputs', () => {
     await tab.cell('e').getByTestId('output-frame').waitFor();
     const svg = await tab.outputFrame('e');
     await svg.locator('svg rect').waitFor();
+  });
+
+  it('are downloaded as a whole where the cell shows only a part', async () => {
+    const id = '0123456789abcdef0123456789abcdef';
+    const folder = path.join(host.home, 'state/lectern/blobs/whole');
+    fs.mkdirSync(folder, { recursive: true });
+    const all = 'all of it\n'.repeat(100_000);
+    fs.writeFileSync(path.join(folder, `${id}.txt`), all);
+    const notice = { 'application/vnd.lectern.whole-output+json': { id }, 'text/plain': '[words for programs]' };
+    const name = host.notebook('whole.ipynb', [{ id: 'a', source: 'x', outputs: [{ output_type: 'display_data', metadata: {}, data: notice }] }]);
+    const tab = await Tab.open(context, host, name);
+    await tab.showsOutput('a', 'Download the whole output');
+    expect(await tab.cell('a').innerText()).not.toContain('words for programs');
+    const [download] = await Promise.all([tab.page.waitForEvent('download'), tab.cell('a').getByTestId('whole-output').click()]);
+    expect(download.suggestedFilename()).toBe('output-01234567.txt');
+    expect(fs.readFileSync((await download.path())!, 'utf8')).toBe(all);
+    tab.expectNoProblems();
   });
 
   it('sort and page the tables of data frames, and open images in full size', async () => {

@@ -151,7 +151,7 @@ describe("trouble", () => {
 
   it("says of each failed save what is safe, with the host's own words", () => {
     show(<Troubles />, { ...READING, capabilities: { edit: true, interact: true } });
-    for (const [code, said] of [["disk_full", /disk of the host is full.*safe in its memory/], ["permission_denied", /may not write this file.*another name/], ["journal_failed", /cannot record edits/], ["io_error", /safe with the host, which tries again/]] as const) {
+    for (const [code, said] of [["disk_full", /disk of the host is full.*safe in its journal/], ["permission_denied", /may not write this file.*another name/], ["journal_failed", /cannot record edits/], ["io_error", /safe with the host, which tries again/]] as const) {
       happens(failed(code));
       expect(words("save-trouble"), code).toMatch(said);
       expect(words("save-trouble")).toContain(`the host says ${code}`);
@@ -177,6 +177,8 @@ describe("trouble", () => {
     show(<Troubles />, { ...READING, capabilities: { edit: true, interact: true } });
     happens({ op: "trust-state", seq: null, data: { needs_approval: true, dependencies: ["uv numpy"] } });
     expect(words("trust")).toContain("uv numpy");
+    happens({ op: "trust-state", seq: null, data: { needs_approval: true, dependencies: ["conda channels far", "uv dependencies b10", "uv dependencies b2", "uv dependencies x @ {\"path\": \"a b\"}"] } });
+    expect(words("trust")).toContain('conda channels: far; uv dependencies: b2, b10, x @ {"path": "a b"}');
     await press("trust-button");
     expect(done).toEqual(["trust"]);
     happens({ op: "trust-state", seq: null, data: { needs_approval: false } });

@@ -37,10 +37,10 @@ describe.runIf(existsSync(join(DIST, "index.html")))("the build", () => {
     expect(bytes.reduce((sum, one) => sum + one, 0)).toBeLessThan(LIMIT);
   });
 
-  it("keeps the document engine, formulas, diagrams, markdown, settings and other languages out of it", () => {
+  it("keeps the document engine, formulas, diagrams, markdown, settings, the list of files and other languages out of it", () => {
     const all = readdirSync(join(DIST, "assets")).filter((name) => name.endsWith(".js"));
     const first = new Set(firstLoad());
-    for (const lazy of ["automerge", "math", "diagram", "markdown", "zh", "zh-hant", "ja", "SettingsDialog", "WidgetOutputs"]) {
+    for (const lazy of ["automerge", "math", "diagram", "markdown", "zh", "zh-hant", "ja", "SettingsDialog", "FilesPage", "WidgetOutputs"]) {
       const found = all.filter((name) => new RegExp(`^${lazy}-[\\w-]{8}\\.js$`).test(name));
       expect(found.length, lazy).toBeGreaterThan(0);
       for (const name of found) expect(first.has(name), name).toBe(false);

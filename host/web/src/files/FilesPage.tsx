@@ -1,20 +1,21 @@
-import { useEffect, useState, type FormEvent } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { day, say, since, timeOfDay } from "../i18n";
 import { LanguageSelect } from "../i18n/LanguageSelect";
 import { useAccess, useSettings } from "../settings/use_settings";
-import { Button, IconButton } from "../ui/Button";
+import { IconButton } from "../ui/Button";
 import { ErrorNote } from "../ui/ErrorNote";
 import { Header } from "../ui/Header";
-import { DownloadIcon, FileIcon, FolderIcon, NotebookIcon, PlusIcon, SettingsIcon } from "../ui/icons";
+import { FolderIcon, SettingsIcon } from "../ui/icons";
 import { Link } from "../ui/Link";
+import { CreateNotebook } from "./CreateNotebook";
 import { keepAs } from "./download";
+import { EntryRow, type Change } from "./EntryRow";
+import { NewFolder } from "./NewFolder";
 import { SessionLists } from "./SessionLists";
 import { UploadButton, UploadList, useDropping } from "./Uploads";
 import { useUploads } from "./use_uploads";
-import { navigate } from "../ui/navigation";
 import { api, toWireError, type Listing } from "../wire/http";
-import type { FileEntry, RuntimeRow, WireError } from "../wire/types";
+import type { FileEntry, WireError } from "../wire/types";
 
 const ORDER: Record<FileEntry["type"], number> = { directory: 0, notebook: 1, file: 2 };
 
@@ -38,9 +39,21 @@ export function FilesPage({ dir }: { dir: string }) {
   const mayWrite = access !== null && access.session_id === undefined && (access.scope === "edit" || access.scope === "admin");
   const uploading = useUploads(dir, () => setChanges((count) => count + 1));
   const dropping = useDropping(mayWrite ? uploading : null);
+  // What was done last, for screen readers, and where the keyboard goes on.
+  const [last, setLast] = useState<Change | null>(null);
+  const [goOn, setGoOn] = useState<string | null>(null);
+  const list = useRef<HTMLUListElement>(null);
+  const changed = (change: Change) => {
+    setLast(change);
+    setGoOn(change.path ?? null);
+    setChanges((count) => count + 1);
+    if (change.path === undefined) list.current?.focus();
+  };
+  const wentOn = useCallback(() => setGoOn(null), []);
   useEffect(() => {
     setQuery("");
     setListing(null);
+    setLast(null);
   }, [dir]);
   useEffect(() => {
     let current = true;
@@ -84,15 +97,19 @@ export function FilesPage({ dir }: { dir: string }) {
           </h1>
           <div className="page-actions">
             {mayWrite && <UploadButton uploading={uploading} />}
-            <CreateNotebook dir={dir} />
+            {mayWrite && <NewFolder dir={dir} onMade={changed} />}
+            <CreateNotebook dir={dir} admin={access?.scope === "admin" && access.session_id === undefined} />
           </div>
         </div>
         {dropping.over && <p className="drop-here">{t("files.drop")}</p>}
         <UploadList uploading={uploading} />
         {error && <ErrorNote error={error} />}
+        <p className="visually-hidden" role="status" data-testid="files-said">
+          {last && t(last.done, { name: last.name })}
+        </p>
         {listing && <input className="search" type="search" value={query} onChange={(event) => setQuery(event.target.value)} placeholder={t("files.search")} aria-label={t("files.search")} data-testid="search" />}
         {listing && (
-          <ul className="files" data-testid="files">
+          <ul className="files" data-testid="files" aria-label={t("files.list")} tabIndex={-1} ref={list}>
             {dir && !wanted && (
               <li>
                 <Link to={{ dir: parentOf(dir) }} className="file" label={t("files.parent")}>
@@ -102,7 +119,7 @@ export function FilesPage({ dir }: { dir: string }) {
             )}
             {entries.map((entry) => (
               <li key={entry.path}>
-                <Entry entry={entry} onDownload={mayWrite && entry.type !== "directory" ? () => download(entry) : undefined} />
+                <EntryRow entry={entry} mayChange={mayWrite} focused={goOn === entry.path} onFocused={wentOn} onDownload={download} onChanged={changed} />
               </li>
             ))}
             {entries.length === 0 && <li className="empty">{t(wanted ? "files.none_found" : "files.empty")}</li>}
@@ -134,98 +151,5 @@ function Crumbs({ dir }: { dir: string }) {
         </span>
       ))}
     </>
-  );
-}
-
-function Entry({ entry, onDownload }: { entry: FileEntry; onDownload?: () => void }) {
-  const { t } = useTranslation();
-  const details = <span className="soft" title={entry.modified ? `${day(entry.modified)} ${timeOfDay(entry.modified)}` : undefined}>{entry.modified ? since(entry.modified) : ""}</span>;
-  const name = <span className="file-name">{entry.name}</span>;
-  return (
-    <div className="file-row">
-      {entry.type === "file" ? (
-        <div className="file file-other">
-          <FileIcon /> {name} {details}
-        </div>
-      ) : (
-        <Link to={entry.type === "notebook" ? { path: entry.path } : { dir: entry.path }} className="file">
-          {entry.type === "notebook" ? <NotebookIcon /> : <FolderIcon />} {name} {details}
-        </Link>
-      )}
-      {onDownload && (
-        <IconButton label={t("files.download_named", { name: entry.name })} onClick={onDownload} testId="download">
-          <DownloadIcon />
-        </IconButton>
-      )}
-    </div>
-  );
-}
-
-const DEFAULT_RUNTIME = "jupyter/python3";
-
-function CreateNotebook({ dir }: { dir: string }) {
-  const { t } = useTranslation();
-  const [open, setOpen] = useState(false);
-  const [name, setName] = useState(() => `${say("files.untitled")}.ipynb`);
-  const [runtimes, setRuntimes] = useState<RuntimeRow[]>([]);
-  const [runtime, setRuntime] = useState(DEFAULT_RUNTIME);
-  const [error, setError] = useState<WireError | null>(null);
-  useEffect(() => {
-    if (!open) return;
-    let current = true;
-    const take = (known: RuntimeRow[]) => {
-      if (!current) return;
-      setRuntimes(known);
-      if (known.length > 0 && !known.some(({ name: one }) => one === DEFAULT_RUNTIME)) setRuntime(known[0]!.name);
-    };
-    // Without the list there is still the usual one; what is wrong with it, creating will say.
-    api.runtimes().then(take, () => undefined);
-    return () => {
-      current = false;
-    };
-  }, [open]);
-  const create = async (event: FormEvent) => {
-    event.preventDefault();
-    const file = /\.(ipynb|py|md|qmd|r|jl)$/i.test(name) ? name : `${name}.ipynb`;
-    const path = dir ? `${dir}/${file}` : file;
-    setError(null);
-    try {
-      await api.create({ runtime, path });
-      navigate({ path });
-    } catch (reason) {
-      setError(toWireError(reason));
-    }
-  };
-  if (!open) {
-    return (
-      <Button kind="primary" onClick={() => setOpen(true)} testId="new-notebook">
-        <PlusIcon /> {t("files.new")}
-      </Button>
-    );
-  }
-  return (
-    <form className="create" onSubmit={(event) => void create(event)}>
-      <label>
-        <span className="visually-hidden">{t("files.name")}</span>
-        <input value={name} onChange={(event) => setName(event.target.value)} autoFocus onFocus={(event) => event.target.select()} data-testid="new-name" />
-      </label>
-      {runtimes.length > 0 && (
-        <label className="select">
-          <span className="visually-hidden">{t("files.runtime")}</span>
-          <select value={runtime} onChange={(event) => setRuntime(event.target.value)} data-testid="runtime">
-            {runtimes.map((one) => (
-              <option key={one.name} value={one.name}>
-                {one.display_name || one.name}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
-      <Button kind="primary" type="submit" testId="create">
-        {t("files.create")}
-      </Button>
-      <Button onClick={() => setOpen(false)}>{t("app.cancel")}</Button>
-      {error && <ErrorNote error={error} />}
-    </form>
   );
 }

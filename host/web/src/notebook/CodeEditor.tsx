@@ -14,6 +14,9 @@ import { aheadEditor } from "./replay_typed";
 import type { TypedAhead } from "./typed_ahead";
 import { behaviour, common, editable, keysOf, language, languageFor, languageNow, readOnly, type EditorKeys } from "./editor_setup";
 
+/** Comes with the editor: so is the language it reads most. */
+export { paintCode } from "./paint_code";
+
 /** Marks what came from the document, so that it is not sent back. */
 const FromDocument = Annotation.define<boolean>();
 

@@ -4,7 +4,7 @@ import { useOpen, useSession, useWords } from "./context";
 
 const TYPES = ["code", "markdown"] as const satisfies readonly CellType[];
 
-/** Between two cells, for the mouse: the keyboard has `a` and `b`. */
+/** Between two cells, for the mouse and for what reads the page aloud: the keyboard has `a` and `b`. */
 export function InsertBetween({ after }: { after: string }) {
   const t = useWords();
   const { ui } = useOpen();
@@ -15,7 +15,7 @@ export function InsertBetween({ after }: { after: string }) {
       {TYPES.map((type) => {
         const name = t(type === "code" ? "cell.code" : "cell.markdown");
         return (
-          <button key={type} type="button" className="add-button" tabIndex={-1} aria-label={t("cell.insert_here", { type: name })} onClick={() => ui.insert(type, after)} data-testid={`insert-${type}`}>
+          <button key={type} type="button" className="add-button" tabIndex={-1} aria-label={t("cell.insert_here", { type: name })} aria-keyshortcuts={type === "code" ? "b" : undefined} onClick={() => ui.insert(type, after)} data-testid={`insert-${type}`}>
             <PlusIcon /> {name}
           </button>
         );

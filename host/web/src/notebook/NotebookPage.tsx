@@ -14,12 +14,12 @@ import { IconButton } from "../ui/Button";
 import { ShareIcon } from "../ui/icons";
 import { ErrorNote } from "../ui/ErrorNote";
 import { useStore } from "../store/store";
-import { route } from "../ui/navigation";
+import { followFile, placeOf, route } from "../ui/navigation";
 import { isKiosk, type Route } from "../ui/route";
 import { Header } from "../ui/Header";
 import { toWireError } from "../wire/http";
 import type { ConnectionInfo, WireError } from "../wire/types";
-import { OpenContext, useSession, type Open } from "./context";
+import { OpenContext, useOpen, useSession, type Open } from "./context";
 import { HelpDialog } from "./HelpDialog";
 import { Notebook } from "./Notebook";
 import { NotebookUi } from "./notebook_ui";
@@ -56,6 +56,7 @@ export function NotebookPage({ path, remote }: Where) {
   const { t } = useTranslation();
   const view = useStore(route, viewOf);
   const head = useHeadHeight();
+  const place = path === undefined ? undefined : placeOf(path);
   const [open, setOpen] = useState<Open | null>(null);
   const [error, setError] = useState<WireError | null>(null);
   useEffect(() => {
@@ -76,7 +77,8 @@ export function NotebookPage({ path, remote }: Where) {
       current = false;
       mine?.session.close();
     };
-  }, [path, remote]);
+    // By another name it is the same notebook.
+  }, [place, remote]);
   const name = open?.session.fileName ?? (path?.split("/").pop() || t("app.opening"));
   const device = open?.session.remote ? t("sessions.on_device", { device: open.session.remote.device_name || t("devices.unnamed") }) : null;
   useEffect(() => {
@@ -121,6 +123,7 @@ export function NotebookPage({ path, remote }: Where) {
             <TakeoverAsks />
             <GatherOffer />
             <Announcer />
+            <FollowFile />
             <Notebook />
           </main>
         </div>
@@ -144,6 +147,17 @@ function Share({ path }: { path: string }) {
       {open && <ShareDialog path={path} onClose={() => setOpen(false)} />}
     </>
   );
+}
+
+/** The address goes with a file that is renamed or moved. */
+function FollowFile() {
+  const { session } = useOpen();
+  const path = useSession((state) => state.save?.path);
+  useEffect(() => {
+    const moved = path ? session.fileMoved(path) : null;
+    if (moved) followFile(moved.from, moved.to);
+  }, [session, path]);
+  return null;
 }
 
 /** Tells screen readers that the pen moved, is asked for, or goes by other rules. */

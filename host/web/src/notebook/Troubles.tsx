@@ -175,6 +175,16 @@ function FileNotices() {
   );
 }
 
+/** "uv dependencies numpy" and its like: what each tool is asked for, said once. */
+function grouped(wanted: string[]): string {
+  const groups = new Map<string, string[]>();
+  for (const one of [...wanted].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }))) {
+    const [, tool, what] = /^(\S+ \S+) (.+)$/s.exec(one) ?? [one, "", one];
+    groups.set(tool!, [...(groups.get(tool!) ?? []), what!]);
+  }
+  return [...groups].map(([tool, all]) => (tool === "" ? all.join(", ") : `${tool}: ${all.join(", ")}`)).join("; ");
+}
+
 function TrustTrouble() {
   const { t } = useTranslation();
   const { actions } = useOpen();
@@ -182,7 +192,7 @@ function TrustTrouble() {
   const canEdit = useSession((state) => state.capabilities.edit);
   if (!wanted) return null;
   return (
-    <Trouble name="trust" words={t("trouble.trust")} detail={wanted.join(", ")}>
+    <Trouble name="trust" words={t("trouble.trust")} detail={grouped(wanted)}>
       {canEdit && (
         <Button onClick={() => void actions.trust()} testId="trust-button">
           {t("trouble.trust_button")}

@@ -5,19 +5,13 @@ import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighl
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, type KeyBinding } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import { COLOURS } from "./syntax";
 
 /** Keys that belong to an open list of completions while it is open. */
 const isCompleting = (view: EditorView) => completionStatus(view.state) !== null;
 
 const highlighting = HighlightStyle.define([
-  { tag: [tags.keyword, tags.controlKeyword, tags.moduleKeyword, tags.operatorKeyword], color: "var(--syn-keyword)" },
-  { tag: [tags.string, tags.special(tags.string)], color: "var(--syn-string)" },
-  { tag: [tags.number, tags.bool, tags.null, tags.atom], color: "var(--syn-number)" },
-  { tag: [tags.comment], color: "var(--syn-comment)", fontStyle: "italic" },
-  { tag: [tags.function(tags.variableName), tags.function(tags.propertyName)], color: "var(--syn-function)" },
-  { tag: [tags.definition(tags.variableName), tags.className], color: "var(--syn-definition)" },
-  { tag: [tags.typeName, tags.self, tags.standard(tags.variableName)], color: "var(--syn-type)" },
-  { tag: [tags.meta, tags.annotation], color: "var(--syn-meta)" },
+  ...COLOURS.map(({ name, tags: tag }) => ({ tag, color: `var(--syn-${name})`, ...(name === "comment" ? { fontStyle: "italic" } : {}) })),
   { tag: tags.heading, color: "var(--syn-keyword)", fontWeight: "600" },
   { tag: tags.emphasis, fontStyle: "italic" },
   { tag: tags.strong, fontWeight: "600" },

@@ -57,7 +57,7 @@ export class Session {
 
   constructor(
     private info: ConnectionInfo,
-    private readonly where: Where,
+    private where: Where,
   ) {
     this.store = createStore({ ...initialState(info.session_id), drafts: loadDrafts(info.notebook_id) });
     this.document = new NotebookDocument({
@@ -154,6 +154,19 @@ export class Session {
 
   get fileName(): string {
     return this.path.split("/").pop() || this.path;
+  }
+
+  /** The file is at `path` (absolute) now. What it is called in addresses from then on, and was before; null when nothing changes there. */
+  fileMoved(path: string): { from: string; to: string } | null {
+    const { path: before } = this.info;
+    if (path === before) return null;
+    this.info = { ...this.info, path };
+    const from = this.where.path;
+    if (from === undefined) return null;
+    const root = before.endsWith(`/${from}`) ? before.slice(0, before.length - from.length) : "";
+    const to = root !== "" && path.startsWith(root) ? path.slice(root.length) : path;
+    this.where = { path: to };
+    return { from, to };
   }
 
   /** A name typed by a person, as a path in the notebook's own folder. */

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
 export interface MenuItem {
   label: string;
@@ -11,24 +11,38 @@ export interface MenuItem {
   testId?: string;
 }
 
-/** A button that opens a short list of things to do. Arrow keys, Home and End move in it, Escape closes it. */
-export function Menu({ label, children, items, testId, disabled }: { label: string; children: ReactNode; items: MenuItem[]; testId?: string; disabled?: boolean }) {
+/**
+ * A button that opens a short list of things to do. Arrow keys, Home and End move in it, Escape closes it. `inRow`: of a list that is
+ * scrolled, without an arrow of its own.
+ */
+export function Menu({ label, children, items, testId, disabled, inRow = false }: { label: string; children: ReactNode; items: MenuItem[]; testId?: string; disabled?: boolean; inRow?: boolean }) {
   const [open, setOpen] = useState(false);
   const [place, setPlace] = useState({ top: 0, start: 0 });
   const holder = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const id = useId();
+  useLayoutEffect(() => {
+    if (!open || !list.current) return;
+    // Below the button, above it where that would be out of the window.
+    const { bottom, height } = list.current.getBoundingClientRect();
+    const above = button.current!.getBoundingClientRect().top - height - 4;
+    if (bottom > window.innerHeight && above >= 0) setPlace((known) => ({ ...known, top: above }));
+  }, [open]);
   useEffect(() => {
     if (!open) return;
     holder.current?.querySelector<HTMLElement>("[role^=menuitem]:not([disabled])")?.focus({ preventScroll: true });
     const away = (event: Event) => !holder.current?.contains(event.target as Node) && setOpen(false);
     window.addEventListener("pointerdown", away);
     window.addEventListener("resize", away);
+    // The list stands in the window, and a row would move away from it.
+    if (inRow) window.addEventListener("scroll", away);
     return () => {
       window.removeEventListener("pointerdown", away);
       window.removeEventListener("resize", away);
+      window.removeEventListener("scroll", away);
     };
-  }, [open]);
+  }, [open, inRow]);
   const toggle = () => {
     // Toolbars scroll sideways and would cut off what hangs out of them: the list is placed in the window.
     const box = button.current!.getBoundingClientRect();
@@ -58,10 +72,10 @@ export function Menu({ label, children, items, testId, disabled }: { label: stri
     <div className="menu" ref={holder} onKeyDown={onKey}>
       <button ref={button} type="button" className="menu-button" aria-haspopup="menu" aria-expanded={open} aria-controls={open ? id : undefined} aria-label={label} title={label} onClick={toggle} disabled={disabled} data-testid={testId}>
         {children}
-        <span className="caret" aria-hidden="true" />
+        {!inRow && <span className="caret" aria-hidden="true" />}
       </button>
       {open && (
-        <div className="menu-list" role="menu" id={id} aria-label={label} style={{ top: place.top, insetInlineStart: place.start }}>
+        <div ref={list} className="menu-list" role="menu" id={id} aria-label={label} style={{ top: place.top, insetInlineStart: place.start }}>
           {items.map((item) => (
             <button
               key={item.label}

@@ -39,3 +39,5 @@ export const ResizeIcon = () => <Icon><path d="M15.5 8v7.5H8M15.5 15.5 9 9" /></
 export const FormatIcon = () => <Icon><path d="M4 5.5h12M4 8.5h7M7 11.5h9M7 14.5h5" /></Icon>;
 export const ShareIcon = () => <Icon><circle cx="14.5" cy="5" r="2" /><circle cx="5.5" cy="10" r="2" /><circle cx="14.5" cy="15" r="2" /><path d="m7.3 9 5.4-3M7.3 11l5.4 3" /></Icon>;
 export const SettingsIcon = () => <Icon><path d="M3.5 6.5h6M13.5 6.5h3M3.5 13.5h3M10.5 13.5h6" /><circle cx="11.5" cy="6.5" r="2" /><circle cx="8.5" cy="13.5" r="2" /></Icon>;
+export const MoreIcon = () => <Icon fill><circle cx="5" cy="10" r="1.5" /><circle cx="10" cy="10" r="1.5" /><circle cx="15" cy="10" r="1.5" /></Icon>;
+export const NewFolderIcon = () => <Icon><path d="M3 5.5h5l1.6 2H17v8H3z" /><path d="M10 9.3v4.4M7.8 11.5h4.4" /></Icon>;

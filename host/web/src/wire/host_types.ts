@@ -20,6 +20,8 @@ export interface DeviceRow {
   device_name: string;
   /** What it may do here. */
   scope: string;
+  /** What this one may do there. */
+  their_scope?: string;
   paired_at: string;
 }
 

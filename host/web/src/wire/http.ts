@@ -91,6 +91,11 @@ export const api = {
   },
   /** Bytes into the served folder; over a file that is there only when asked to. */
   upload: (path: string, file: Blob, overwrite: boolean) => request<Json>("POST", `/api/v1/files/content?path=${encodeURIComponent(path)}${overwrite ? "&overwrite=true" : ""}`, file),
+  makeFolder: (path: string) => request<Json>("POST", "/api/v1/files/folder", { path }),
+  /** Another name or place; the session of an open notebook goes along. Never over anything. */
+  renameFile: (from: string, to: string) => request<Json>("POST", "/api/v1/files/rename", { from, to }),
+  /** A folder with something in it only when all of that is to go. */
+  deleteFile: (path: string, recursive = false) => request<void>("DELETE", `/api/v1/files?path=${encodeURIComponent(path)}${recursive ? "&recursive=true" : ""}`),
   fileBytes: (path: string) => bytesOf(`/api/v1/files/content?path=${encodeURIComponent(path)}`),
   notebookBytes: (session: string) => bytesOf(`/api/v1/sessions/${encodeURIComponent(session)}/file`),
   sessions: () => request<Json>("GET", "/api/v1/sessions"),
@@ -123,6 +128,8 @@ export const api = {
   /** The answer to an `open` that is under way. */
   opened: (asked: Promise<Response>) => answerOf<ConnectionInfo>(asked),
   open: (path: string) => request<ConnectionInfo>("POST", "/api/v1/notebooks/open", { path, create: false }),
+  /** On another device, and opened here. */
+  createOn: (device: string, body: { runtime: string; path?: string }) => request<ConnectionInfo>("POST", `/api/v1/remote/${encodeURIComponent(device)}/create`, body),
   create: (body: { runtime: string; path?: string; working_dir?: string }) => request<ConnectionInfo>("POST", "/api/v1/notebooks/create", body),
 };
 

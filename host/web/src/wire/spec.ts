@@ -96,6 +96,16 @@ export type FileList = {
 };
 
 export type SessionSummary = {
+export type FolderRequest = {
+  path: string;
+};
+
+export type RenameRequest = {
+  from: string;
+  /** the whole new path; its folder has to be there */
+  to: string;
+};
+
   session_id: string;
   notebook_id?: string;
   path: string;

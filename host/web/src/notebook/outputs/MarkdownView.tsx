@@ -13,8 +13,17 @@ function loadRenderer(): Promise<Render> {
   return renderer;
 }
 
-/** Each loads with the first formula and the first diagram. */
+/** Code in fences, in the colours of the editor, whose code has what it takes. */
+async function paint(root: HTMLElement): Promise<void> {
+  const fences = root.querySelectorAll("pre > code[class*=language-]:not(.language-mermaid)");
+  if (fences.length === 0) return;
+  const { paintCode } = await import("../CodeEditor");
+  await Promise.all([...fences].map(paintCode));
+}
+
+/** Each loads with the first formula, the first fence and the first diagram. */
 async function enrich(root: HTMLElement): Promise<void> {
+  void paint(root).catch((error: unknown) => console.warn("lectern: code in markdown", error));
   if (root.querySelector(".math")) (await import("./math")).typeset(root);
   const diagrams = [...root.querySelectorAll<HTMLElement>("pre > code.language-mermaid")];
   if (diagrams.length === 0) return;
