@@ -36,9 +36,8 @@ struct Message {
                                                            std::string_view stream, Loop& loop, Task ready);
   /// [reactor] What it gave, without asking again: null while it waits.
   [[nodiscard]] const std::vector<FramePtr>* encoded_frames(const plugin::Transport& transport, std::uint64_t encoding);
-  /// [reactor] Who asks for them again gets them encoded anew. Only for the last owner.
-  void forget_frames() { std::vector<Encoded>().swap(encoded_.all); }
-  [[nodiscard]] std::size_t bytes() const { return data.size() + payload.size() + 64; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_of(data.size(), payload.size()); }
+  [[nodiscard]] static std::size_t bytes_of(std::size_t data, std::size_t payload) { return data + payload + 64; }
 
  private:
   struct Encoded {

@@ -126,7 +126,7 @@ void add_gap(Replay& replay, LiveSession& session, Connection& connection, std::
   for (auto& entry : session.connections().ring().after(after)) {
     if (!session.connections().hears(connection, *entry.message)) continue;
     const bool author = entry.for_author && entry.message->origin == connection.client()->id;
-    replay.add(std::make_shared<Message>(author ? *entry.for_author : *entry.message));
+    replay.add(std::move(author ? entry.for_author : entry.message));
   }
   add_end(replay, session, connection);
 }
