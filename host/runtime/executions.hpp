@@ -77,6 +77,8 @@ class Executions {
   /// The cell an execution's output belongs to: of the running one, or of the last 256 that ended. Null when unknown.
   [[nodiscard]] const std::string* cell_of(std::uint64_t number) const;
   [[nodiscard]] bool busy() const { return running_ || !waiting_.empty(); }
+  /// Of the newest run that was asked for; 0 = none was.
+  [[nodiscard]] std::uint64_t last_number() const { return next_number_ - 1; }
 
  private:
   void next();

@@ -87,8 +87,22 @@ void Keeping::runs(const Execution* execution) {
   if (execution == nullptr) {
     if (!std::exchange(record_->running, std::nullopt)) return;
   } else {
+    const bool same = record_->running && record_->running->number == execution->number;
+    auto question = same ? std::move(record_->running->question) : std::nullopt;
     record_->running = kept_run(*execution, false);
+    record_->running->question = std::move(question);
   }
+  note_run();
+}
+
+void Keeping::asks(std::optional<KeptQuestion> question) {
+  if (!record_ || !promised_ || !record_->running) return;
+  if (!question && !record_->running->question) return;
+  record_->running->question = std::move(question);
+  note_run();
+}
+
+void Keeping::note_run() {
   if (!kept_.note_run(record_->session_id, record_->running)) write();
 }
 

@@ -36,6 +36,8 @@ class Keeping {
   void up();
   /// What runs now; null = nothing.
   void runs(const Execution* execution);
+  /// What runs asks somebody; nothing = it does not, or not any more.
+  void asks(std::optional<KeptQuestion> question);
   /// A run came into the queue, or, with `newer`, has other code now; it left the queue.
   void waits(const Execution& execution, bool newer = false);
   void waits_no_more(const Execution& execution);
@@ -53,6 +55,7 @@ class Keeping {
 
  private:
   void write();
+  void note_run();
   bool note_queue();
   void note(const std::string& line);
   void forget_queue();

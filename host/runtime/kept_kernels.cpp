@@ -51,6 +51,10 @@ std::string to_json(const KeptRun& run) {
   writer.member("batch", run.batch).member("stop_on_error", run.stop_on_error);
   if (run.count) writer.member("count", *run.count);
   if (!run.code.empty()) writer.member("code", run.code);
+  if (run.question) {
+    writer.key("question").begin_object().member("prompt", run.question->prompt);
+    writer.member("password", run.question->password).end_object();
+  }
   writer.end_object();
   return out;
 }
@@ -91,6 +95,11 @@ std::optional<KeptRun> run_from(const json::Value* value) {
   run.batch = std::max<std::uint64_t>(number_of(*value, "batch"), 1);
   if (const auto* stop = value->find("stop_on_error")) run.stop_on_error = stop->as_bool().value_or(true);
   run.code = member_text(*value, "code");
+  if (const auto* question = value->find("question"); question != nullptr && question->is_object()) {
+    const auto* password = question->find("password");
+    run.question = {member_text(*question, "prompt"),
+                    password != nullptr && password->as_bool().value_or(false)};
+  }
   return run;
 }
 
@@ -236,6 +245,11 @@ void KeptKernels::open_notes(const std::string& session_id) {
 
 bool KeptKernels::note_run(const std::string& session_id, const std::optional<KeptRun>& run) {
   auto text = run ? to_json(*run) : std::string("{}");
+  if (text.size() > run_bytes && run->question) {  // better the run alone than nothing
+    auto bare = *run;
+    bare.question.reset();
+    text = to_json(bare);
+  }
   if (text.size() > run_bytes) text = "{}";
   text.resize(run_bytes, ' ');  // always the same place: no part of an earlier note is left
   const std::scoped_lock lock(mutex_);

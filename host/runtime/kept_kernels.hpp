@@ -18,6 +18,12 @@
 
 namespace lectern::runtime {
 
+/// What somebody was asked for a line with.
+struct KeptQuestion {
+  std::string prompt;
+  bool password = false;
+};
+
 /// What runs in it, or waits to.
 struct KeptRun {
   std::uint64_t number = 0;  // as the kernel knows it
@@ -25,7 +31,8 @@ struct KeptRun {
   std::optional<std::int64_t> count;
   std::uint64_t batch = 1;
   bool stop_on_error = true;
-  std::string code = {};  // of one that waits
+  std::string code = {};                      // of one that waits
+  std::optional<KeptQuestion> question = {};  // of one that runs, and waits for an answer
 };
 
 struct KeptKernel {

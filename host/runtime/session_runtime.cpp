@@ -196,6 +196,7 @@ Status SessionRuntime::restart() {
   LECTERN_CHECK(kernel_->restart());
   // From here on everything belongs to the new process: what is asked for now must outlive the old one's end.
   ++restarts_;
+  process_ends_ = true;
   kernel_lost("KernelRestarted", "the kernel was restarted");
   set_state(KernelState::restarting);
   tell_state();
@@ -246,6 +247,7 @@ void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason)
     (void)outputs_.add(running->cell_id, error_output(name, reason), {});  // the text is ours: it is valid
   }
   executions_->cancel_all(reason);
+  lost_runs_ = executions_->last_number();
   last_cell_.clear();  // what the next kernel says before it runs anything belongs to no cell
   flush_outputs();
   end_input();
@@ -273,7 +275,25 @@ void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
   tell_state();
 }
 
+// Of a process that is about to end: what it says belongs to the cells that ran, and no more. Its models and questions
+// are gone, and no clear_output takes away why its run ended.
+bool SessionRuntime::comes_too_late(const plugin::RuntimeEvent& event) const {
+  switch (event.kind) {
+    case Kind::clear:
+    case Kind::input:
+    case Kind::comm_open:
+    case Kind::comm_message:
+    case Kind::comm_close:
+      if (process_ends_) return true;
+      break;
+    default:
+      break;
+  }
+  return event.execution != 0 && event.execution <= former_runs_;
+}
+
 void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
+  if (comes_too_late(event)) return;
   switch (event.kind) {
     case Kind::state:
       return on_state(event);
@@ -313,11 +333,14 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
   }
   switch (said) {
     case plugin::KernelState::starting:
+      process_ends_ = false;
+      former_runs_ = lost_runs_;
       over_.clear();
       care_.started(process_in(event.metadata));
       keeping_.said(event.metadata);
       return set_state(KernelState::starting);
     case plugin::KernelState::idle:
+      if (process_ends_) return;  // a run of the old process ended
       set_state(KernelState::idle);
       if (const auto process = process_in(event.metadata); process > 0) care_.started(process);
       if (!event.metadata.empty()) {
@@ -329,14 +352,17 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
       if (!event.json.empty()) listener_.on_kernel_info(info_, std::move(event.json));
       return executions_->set_ready(true);
     case plugin::KernelState::busy:
-      return set_state(KernelState::busy);
+      return process_ends_ ? void() : set_state(KernelState::busy);
     case plugin::KernelState::restarting:
+      process_ends_ = true;
       kernel_lost("KernelRestarted", "the kernel was restarted");
       return set_state(KernelState::restarting);
     case plugin::KernelState::unreachable:
+      if (process_ends_) return;
       return set_state(KernelState::unreachable, std::move(event.text));
     case plugin::KernelState::dead:
       restarts_ = 0;
+      process_ends_ = false;
       care_.ended();
       if (event.text == "shutdown") {
         keeping_.ended();
@@ -382,14 +408,21 @@ void SessionRuntime::on_output(plugin::RuntimeEvent& event) {
 
 void SessionRuntime::on_input(const plugin::RuntimeEvent& event) {
   end_input();
+  const KeptQuestion question{event.text, event.value != 0};
+  const auto* running = executions_->running();
+  if (running != nullptr && running->number == event.execution) keeping_.asks(question);
+  ask_for_line(question, executions_->cell_of(event.execution));
+}
+
+void SessionRuntime::ask_for_line(const KeptQuestion& question, const std::string* cell) {
   input_id_ = "input-" + std::to_string(next_input_++);
   input_data_.clear();
   json::Writer writer(input_data_);
   writer.begin_object()
       .member("request_id", std::string_view(input_id_))
-      .member("prompt", std::string_view(event.text));
-  writer.member("password", event.value != 0);
-  if (const auto* cell = executions_->cell_of(event.execution)) writer.member("cell_id", std::string_view(*cell));
+      .member("prompt", std::string_view(question.prompt));
+  writer.member("password", question.password);
+  if (cell != nullptr) writer.member("cell_id", std::string_view(*cell));
   writer.end_object();
   flush_outputs();  // what was printed before the question belongs above it
   listener_.on_input_request(input_id_, input_data_);
@@ -399,6 +432,7 @@ void SessionRuntime::end_input() {
   if (input_id_.empty()) return;
   const auto request_id = std::exchange(input_id_, {});
   input_data_.clear();
+  keeping_.asks({});
   listener_.on_input_done(request_id);
 }
 

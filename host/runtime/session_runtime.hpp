@@ -127,13 +127,13 @@ class SessionRuntime {
   }
 
   [[nodiscard]] OutputStore& outputs() { return outputs_; }
-  [[nodiscard]] ModelStore& model_store() { return models_; }
-  /// Where the environment of the kernel keeps what front ends load (share/jupyter), most specific first. Of the last
-  /// kernel that was up; empty before.
   /// Notices name what is kept of a whole output by this URL and its id.
   void give_out_under(const std::string& url);
   /// For who asks for it by that id: what a worker runs before it opens the file. Empty when no output here names it.
   [[nodiscard]] std::optional<Task> whole_output(std::string_view id);
+  [[nodiscard]] ModelStore& model_store() { return models_; }
+  /// Where the environment of the kernel keeps what front ends load (share/jupyter), most specific first. Of the last
+  /// kernel that was up; empty before.
   [[nodiscard]] const std::vector<std::string>& front_end_folders() const { return front_end_folders_; }
 
  private:
@@ -152,11 +152,13 @@ class SessionRuntime {
   void not_taken_up(const KeptKernel& found, const Error& error);
   void on_events(std::vector<plugin::RuntimeEvent>& events);
   void on_event(plugin::RuntimeEvent& event);
+  [[nodiscard]] bool comes_too_late(const plugin::RuntimeEvent& event) const;
   void on_state(plugin::RuntimeEvent& event);
   void repeat_interrupt(std::uint64_t execution);
   void on_output(plugin::RuntimeEvent& event);
   void on_comm(plugin::RuntimeEvent& event);
   void on_input(const plugin::RuntimeEvent& event);
+  void ask_for_line(const KeptQuestion& question, const std::string* cell);
   void on_reply(plugin::RuntimeEvent& event);
   void set_state(KernelState state, std::string why = {});
   void tell_state();
@@ -197,6 +199,9 @@ class SessionRuntime {
   std::uint64_t interrupt_again_ = 0;  // the run that was interrupted before it began
   std::int64_t taken_up_ = 0;          // the process of a kernel that an earlier host started
   int restarts_ = 0;                   // asked for, and not yet begun
+  bool process_ends_ = false;          // it is restarted, and what is said is the old process's
+  std::uint64_t lost_runs_ = 0;        // runs up to this number ended with the kernel before
+  std::uint64_t former_runs_ = 0;      // the same, once there is another: what they say is late
   std::unordered_map<std::string, CellState> cells_;
   std::unordered_map<std::string, std::int64_t> file_counts_;  // of cells that have not run here
   std::unordered_map<std::uint64_t, Waiting> requests_;

@@ -25,6 +25,9 @@ void SessionRuntime::take_up(KeptKernel found, StartOptions options) {
     outputs_.stream(found.running->cell_id, "stderr",
                     "\n[the host ended and began anew while this ran: what was printed meanwhile may be missing]\n");
     flush_outputs();
+    if (found.running->question && input_id_.empty()) {
+      ask_for_line(*found.running->question, executions_->cell_of(found.running->number));
+    }
   };
   const auto started = kernel_->start(info_, options, done);
   if (!started) done(started);

@@ -43,6 +43,7 @@ void Conversation::go_on(std::string session, std::uint64_t running, std::uint64
   if (running == 0) return;
   runs_[running] = {};
   busy_ = true;
+  input_parent_ = "{}";  // it may wait for an answer to what the host before was asked
 }
 
 void Conversation::end() {

@@ -34,8 +34,8 @@ class Conversation {
 
   /// A new process: what the one before was asked is forgotten. `session` makes our ids known from everybody else's.
   void begin(std::string session);
-  /// A process that an earlier host spoke with in `session`: `running` may still run (0: nothing does), and our ids
-  /// begin at `next_id`, above its.
+  /// A process that an earlier host spoke with in `session`: `running` may still run (0: nothing does), and wait for an
+  /// answer to what it asked that host; our ids begin at `next_id`, above its.
   void go_on(std::string session, std::uint64_t running, std::uint64_t next_id);
   /// The same process on a new line: whether it is heard has to show again.
   void listen_again() { shell_heard_ = iopub_heard_ = false; }

@@ -137,6 +137,18 @@ TEST_F(KeptKernelsTest, WhatRunsIsNotedAtOnce) {
   ASSERT_TRUE(kept_->find("s-1")->running.has_value());
   EXPECT_EQ(kept_->find("s-1")->running->id, "run-9");
   EXPECT_FALSE(kept_->find("s-1")->running->count.has_value());
+  auto asks = run;
+  asks.question = {"who\n\"are\" you? ", true};
+  EXPECT_TRUE(kept_->note_run("s-1", asks));
+  const auto asked = kept_->find("s-1")->running;
+  ASSERT_TRUE(asked && asked->question);
+  EXPECT_EQ(asked->question->prompt, "who\n\"are\" you? ");
+  EXPECT_TRUE(asked->question->password);
+  asks.question->prompt = std::string(2'000, '\n');
+  EXPECT_TRUE(kept_->note_run("s-1", asks));
+  const auto without = kept_->find("s-1")->running;
+  ASSERT_TRUE(without) << "the run is worth more than what it asks";
+  EXPECT_FALSE(without->question);
   EXPECT_TRUE(kept_->note_run("s-1", std::nullopt));
   EXPECT_FALSE(kept_->find("s-1")->running.has_value());
   EXPECT_TRUE(kept_->note_run("s-1", KeptRun{9, std::string(3000, 'x'), "cell", "ann", 3}));

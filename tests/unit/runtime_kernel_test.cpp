@@ -1,6 +1,7 @@
 // Real kernels through the real plugin.
 #include <signal.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "runtime_support.hpp"
@@ -153,6 +154,52 @@ TEST_F(KernelTest, RestartForgetsVariablesAndEndsTheOldProcess) {
   }
   EXPECT_NE(::kill(pid, 0), 0) << "the old process is gone and reaped";
   EXPECT_FALSE(runs(child)) << "and so is what it had started";
+}
+
+// While the old process ends it goes on: its run comes to its end, its threads print, its handlers of the end run.
+TEST_F(KernelTest, WhatAKernelSaysWhileItIsRestartedStaysOutOfTheRunsOfTheNext) {
+  start();
+  execute("a", R"(import atexit, threading, time
+def talk():
+    while True:
+        print('old', flush=True)
+        time.sleep(0.002)
+atexit.register(time.sleep, 0.2)
+threading.Thread(target=talk, daemon=True).start()
+time.sleep(0.05))");
+  ASSERT_TRUE(viewer_.wait([&] { return !viewer_.cells_["a"].outputs.empty(); }));
+  ASSERT_TRUE(on_loop([&] {
+                const auto restarted = runtime_->restart();
+                (void)runtime_->execute({{"a", "print('new')"}}, "me");
+                return restarted;
+              }).has_value());
+  ASSERT_TRUE(viewer_.wait_status("a", "idle"));
+  const auto cell = viewer_.cell("a");
+  ASSERT_EQ(cell.outputs.size(), 1u);
+  EXPECT_EQ(cell.text(0), "new\n");
+  EXPECT_EQ(cell.count, 1);
+  const auto states = on_loop([&] { return viewer_.states_; });
+  const auto restarting = std::find(states.begin(), states.end(), "restarting");
+  ASSERT_GE(states.end() - restarting, 2);
+  EXPECT_EQ(*(restarting + 1), "starting") << "what the old process does is no state of the new one";
+}
+
+TEST_F(KernelTest, AKernelThatIsRestartedLeavesNoQuestionAndNoModelBehind) {
+  start();
+  execute("a", R"(import time, ipywidgets
+from IPython.display import clear_output
+print('in', flush=True)
+time.sleep(0.05)
+slider = ipywidgets.IntSlider()
+clear_output()
+input('who? '))");
+  ASSERT_TRUE(viewer_.wait([&] { return !viewer_.cells_["a"].outputs.empty(); }));
+  ASSERT_TRUE(on_loop([&] { return runtime_->restart(); }).has_value());
+  EXPECT_EQ(run("b", "40 + 2").mime(0, "text/plain"), "42");
+  EXPECT_EQ(on_loop([&] { return runtime_->open_inputs().size(); }), 0u);
+  EXPECT_EQ(on_loop([&] { return runtime_->models().size(); }), 0u);
+  const auto cell = viewer_.cell("a");
+  EXPECT_EQ(cell.text(cell.outputs.size() - 1, "ename"), "KernelRestarted");
 }
 
 TEST_F(KernelTest, ShutdownLeavesNoProcessAndNoConnectionFile) {

@@ -16,6 +16,7 @@ const CELLS: Record<string, string> = {
   // Ends while no host is there: it waits for the host's own end.
   unseen: 'import time\nwhile not os.path.exists("go"): time.sleep(0.01)\nseen = 7\nopen("done", "w").close()',
   seen: 'seen',
+  asks: 'name = input("who? ")\nprint("hello", name)\nprint("and", input("who else? "))',
 };
 const PYTHON = { kernelspec: { name: 'python3', display_name: 'Python 3', language: 'python' }, language_info: { name: 'python' } };
 
@@ -132,6 +133,24 @@ describe('kernels that are kept', () => {
     expect(a.outputs('unseen').at(-1)).toMatchObject({ output_type: 'error', ename: 'ConnectionLost' });
     await a.execute(['seen']);
     expect(a.text('seen')).toBe('7');
+  });
+
+  it('a run that waits for a line is asked about again, and goes on with the answer', async () => {
+    await begin('asks');
+    expect((await a.event('input-request')).data).toMatchObject({ prompt: 'who? ' });
+    await host.kill('SIGKILL');
+    await again();
+    const asked = await a.event('input-request');
+    expect(asked.data).toMatchObject({ prompt: 'who? ', password: false, cell_id: 'asks' });
+    const from = a.frames.length;
+    const answer = (request_id: string, value: string) => a.command('input', { request_id, value });
+    expect((await answer(asked.data.request_id, 'Ada')).ok).toBe(true);
+    const next = await a.event('input-request', (data) => data.prompt === 'who else? ', from);
+    expect((await answer(next.data.request_id, 'Grace')).ok).toBe(true);
+    const end = await ended('asks', from);
+    expect(end.data.status, JSON.stringify(a.outputs('asks'))).toBe('idle');
+    expect(a.text('asks')).toContain('hello Ada\n');
+    expect(a.text('asks')).toContain('and Grace\n');
   });
 
   it('one that is restarted is kept as well', async () => {
