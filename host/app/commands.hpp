@@ -21,9 +21,8 @@ int run_tool(const std::string& command, const std::vector<std::string>& argumen
 /// [control] The server that `options` name, else the running one: that which serves `path` first, the newest
 /// otherwise. Status 0 `unreachable` when there is none.
 Result<Client> find_server(const ToolOptions& options, const std::string& path = {});
-/// [control] Says that --json is among the arguments: from now on errors are bodies, also those of arguments that were
-/// not understood.
-void report_as_json();
+/// [any] Whether errors are to be bodies; also of arguments that were not understood.
+bool wants_json(const std::vector<std::string>& arguments);
 /// Shows an error on standard error, as text or (with `json`) as the API's error body; returns its exit code.
 int report(const Error& error, bool json);
 /// Starts the desktop's browser, if there is a desktop; never waits for it.

@@ -1,5 +1,4 @@
 // lectern: the command line.
-#include <algorithm>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -18,7 +17,6 @@ int main(int count, char** values) {
   auto command = arguments[0];
   if (command == "--version") command = "version";
   arguments.erase(arguments.begin());
-  if (std::find(arguments.begin(), arguments.end(), "--json") != arguments.end()) app::report_as_json();
   if (command == "serve") return app::run_serve(arguments);
   for (const auto& name : app::command_names()) {
     if (name == command) return app::run_tool(command, arguments);
@@ -26,5 +24,5 @@ int main(int count, char** values) {
   const auto near = text::nearest(command, app::command_names());
   return app::report({400, "usage", "unknown command '" + text::label(command, 80) + "'",
                       near.empty() ? "see lectern --help" : "did you mean '" + near + "'?", ""},
-                     false);
+                     app::wants_json(arguments));
 }

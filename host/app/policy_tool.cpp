@@ -310,7 +310,7 @@ bool is_policy_tool(const std::string& word) {
 
 int run_policy_tool(const std::vector<std::string>& arguments) {
   auto options = parse(arguments);
-  if (!options) return report(options.error(), false);
+  if (!options) return report(options.error(), wants_json(arguments));
   if (!options->help.empty()) {
     std::cout << options->help;
     return exit_ok;

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -16,8 +17,6 @@ extern char** environ;
 
 namespace lectern::app {
 namespace {
-
-bool always_json = false;
 
 int code_of(const Error& error) {
   if (error.code == "usage" || error.code == "refused_to_listen" || error.code == "bad_bind" ||
@@ -40,12 +39,12 @@ int code_of(const Error& error) {
 
 }  // namespace
 
-void report_as_json() {
-  always_json = true;
+bool wants_json(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
 }
 
 int report(const Error& error, bool json) {
-  if (json || always_json) {
+  if (json) {
     std::cerr << api::error_response(error).body << "\n";
   } else {
     std::cerr << "lectern: " << error.message << "\n";

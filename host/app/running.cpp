@@ -29,12 +29,6 @@ Result<fs::path> folder() {
   return path;
 }
 
-std::string text_of(const json::Value& object, std::string_view key) {
-  const auto* member = object.find(key);
-  const auto* text = member ? member->as_string() : nullptr;
-  return text ? *text : std::string();
-}
-
 std::optional<RunningServer> read(const fs::path& path) {
   std::ifstream file(path);
   std::string text((std::istreambuf_iterator<char>(file)), {});
@@ -43,12 +37,12 @@ std::optional<RunningServer> read(const fs::path& path) {
   RunningServer out;
   const auto* pid = parsed->find("pid");
   out.pid = pid ? pid->as_int().value_or(0) : 0;
-  out.start_time = text_of(*parsed, "start_time");
-  out.url = text_of(*parsed, "url");
-  out.token = text_of(*parsed, "token");
-  out.root = text_of(*parsed, "root");
-  out.tls_cert = text_of(*parsed, "tls_cert");
-  out.started_at = text_of(*parsed, "started_at");
+  out.start_time = json::string_or_empty(*parsed, "start_time");
+  out.url = json::string_or_empty(*parsed, "url");
+  out.token = json::string_or_empty(*parsed, "token");
+  out.root = json::string_or_empty(*parsed, "root");
+  out.tls_cert = json::string_or_empty(*parsed, "tls_cert");
+  out.started_at = json::string_or_empty(*parsed, "started_at");
   if (out.pid <= 0 || out.url.empty()) return std::nullopt;
   return out;
 }

@@ -66,7 +66,7 @@ void print_start(const Host& host, const ServeOptions& options, const std::strin
 
 int run_serve(const std::vector<std::string>& arguments) {
   auto parsed = parse_serve(arguments);
-  if (!parsed) return report(parsed.error(), false);
+  if (!parsed) return report(parsed.error(), wants_json(arguments));
   if (!parsed->help.empty()) {
     std::cout << parsed->help;
     return exit_ok;

@@ -7,6 +7,7 @@
 
 #include "api/tokens.hpp"
 #include "api/url.hpp"
+#include "app/answer_view.hpp"
 #include "app/client.hpp"
 #include "app/commands.hpp"
 #include "app/duration.hpp"
@@ -79,12 +80,6 @@ Result<Options> parse(const std::vector<std::string>& arguments) {
   return out;
 }
 
-std::string text_of(const json::Value& object, std::string_view key) {
-  const auto* member = object.find(key);
-  const auto* text = member == nullptr ? nullptr : member->as_string();
-  return text == nullptr ? std::string() : *text;
-}
-
 void print_row(const json::Value& row) {
   std::cout << text_of(row, "id") << "  " << text_of(row, "scope") << "  " << text_of(row, "principal");
   if (const auto session = text_of(row, "session_id"); !session.empty()) std::cout << "  session " << session;
@@ -123,7 +118,7 @@ Status run(const Options& options) {
 
 int run_token_tool(const std::vector<std::string>& arguments) {
   auto options = parse(arguments);
-  if (!options) return report(options.error(), false);
+  if (!options) return report(options.error(), wants_json(arguments));
   if (!options->help.empty()) {
     std::cout << options->help;
     return exit_ok;

@@ -475,7 +475,7 @@ int run_tool(const std::string& command, const std::vector<std::string>& argumen
   if (command == "token") return run_token_tool(arguments);
   if (command == "policy" && !arguments.empty() && is_policy_tool(arguments[0])) return run_policy_tool(arguments);
   auto parsed = parse_tool(command, arguments);
-  if (!parsed) return report(parsed.error(), false);
+  if (!parsed) return report(parsed.error(), wants_json(arguments));
   if (!parsed->help.empty()) {
     std::cout << parsed->help;
     return exit_ok;

@@ -19,12 +19,6 @@ double random_share() {
   return (high * 256 + low) / 65'536.0;
 }
 
-std::string text_of(const json::Value& object, std::string_view key) {
-  const auto* value = object.find(key);
-  const auto* text = value == nullptr ? nullptr : value->as_string();
-  return text == nullptr ? std::string() : *text;
-}
-
 bool is_true(const json::Value& object, std::string_view key) {
   const auto* value = object.find(key);
   return value != nullptr && value->as_bool().value_or(false);
@@ -69,7 +63,7 @@ json::Value Attachment::row() const {
 
 std::string Attachment::notebook_id() const {
   const std::scoped_lock lock(mutex_);
-  return text_of(info_, "notebook_id");
+  return json::string_or_empty(info_, "notebook_id");
 }
 
 void Attachment::open(session::Reply<json::Value> reply) {
@@ -301,7 +295,7 @@ void Attachment::take_row(const json::Value& list) {
   const auto* all = rows == nullptr ? nullptr : rows->as_array();
   if (all == nullptr) return;
   for (const auto& one : *all) {
-    if (text_of(one, "session_id") != id() || one.find("remote") != nullptr) continue;
+    if (json::string_or_empty(one, "session_id") != id() || one.find("remote") != nullptr) continue;
     auto row = one;
     row.set("remote", remote());
     const std::scoped_lock lock(mutex_);
@@ -321,7 +315,8 @@ void Attachment::refresh_in(int ms) {
 bool Attachment::is_idle() const {
   if (!seats_.empty() || forwarding_ > 0 || clock::now_ms() - unwatched_ms_ < home_->times.idle_ms) return false;
   const std::scoped_lock lock(mutex_);
-  return !is_true(row_, "running") && !is_true(row_, "needs_input") && text_of(row_, "kernel_state") != "busy";
+  return !is_true(row_, "running") && !is_true(row_, "needs_input") &&
+         json::string_or_empty(row_, "kernel_state") != "busy";
 }
 
 /// Whatever presence says: what works or waits for somebody there stays, what idles unseen here goes.

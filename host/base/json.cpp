@@ -1,5 +1,6 @@
 #include "base/json.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <unordered_set>
@@ -338,6 +339,12 @@ Writer& Writer::raw(std::string_view json) {
   return *this;
 }
 
+std::string string_or_empty(const Value& object, std::string_view key) {
+  const auto* value = object.find(key);
+  const auto* text = value == nullptr ? nullptr : value->as_string();
+  return text == nullptr ? std::string() : *text;
+}
+
 std::string Fields::path_of(std::string_view key) const {
   return path_ + "." + std::string(key);
 }
@@ -352,6 +359,17 @@ tl::unexpected<Error> wrong_type(const std::string& path, std::string_view wante
 
 Status Fields::check() const {
   if (!object_.is_object()) return wrong_type(path_, "an object", object_);
+  return {};
+}
+Status Fields::only(std::initializer_list<std::string_view> known) const {
+  LECTERN_CHECK(check());
+  for (const auto& [key, value] : *object_.as_object()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const auto shown = path_of(text::label(key, 80));
+    const auto near = text::nearest(key.substr(0, 80), std::vector<std::string>(known.begin(), known.end()));
+    return fail(400, "bad_request", shown + " is not known here.",
+                near.empty() ? std::string() : "Did you mean " + path_of(near) + "?");
+  }
   return {};
 }
 Result<const Value*> Fields::required(std::string_view key) const {

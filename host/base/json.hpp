@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -132,6 +133,10 @@ class Writer {
   bool need_comma_ = false;
 };
 
+/// [any] The text of the member `key`; empty when it is no string, or not there. For what may be missing; Fields says
+/// what is wrong with it.
+std::string string_or_empty(const Value& object, std::string_view key);
+
 /// Reads members of an object with errors that carry the JSON path ("body.changes[2].cell_id must be a string").
 class Fields {
  public:
@@ -139,6 +144,8 @@ class Fields {
   Fields(const Value& object, std::string path) : object_(object), path_(std::move(path)) {}
   /// 400 `bad_request` unless the value is an object.
   [[nodiscard]] Status check() const;
+  /// 400 `bad_request` for a member that is none of `known`: where one that is not understood must not be passed over.
+  [[nodiscard]] Status only(std::initializer_list<std::string_view> known) const;
   [[nodiscard]] Result<std::string> string(std::string_view key) const;
   [[nodiscard]] Result<std::optional<std::string>> optional_string(std::string_view key) const;
   [[nodiscard]] Result<std::uint64_t> unsigned_integer(std::string_view key) const;

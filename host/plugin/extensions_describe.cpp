@@ -49,28 +49,23 @@ std::string child_says(const RegistryOptions& options, Kind kind, const std::str
   return out;
 }
 
-std::string text_of(const json::Value& from, std::string_view key) {
-  const auto* value = from.find(key);
-  return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
-}
-
 Result<Description> understood(const std::string& said, const std::string& id) {
   const auto value = json::parse(said);
   if (!value) return fail(500, "load_failed", id + " did not say how it is", "Run lectern-validate on it.");
   if (const auto* code = value->find("code")) {
     const auto* status = value->find("status");
-    return fail(static_cast<int>(status->as_int().value_or(500)), *code->as_string(), text_of(*value, "message"),
-                text_of(*value, "hint"));
+    return fail(static_cast<int>(status->as_int().value_or(500)), *code->as_string(),
+                json::string_or_empty(*value, "message"), json::string_or_empty(*value, "hint"));
   }
   Description out;
-  out.config_schema = text_of(*value, "schema");
+  out.config_schema = json::string_or_empty(*value, "schema");
   if (const auto* state = value->find("health")) {
-    out.health = Health{static_cast<HealthState>(state->as_int().value_or(0)), text_of(*value, "summary"),
-                        text_of(*value, "details")};
+    out.health = Health{static_cast<HealthState>(state->as_int().value_or(0)), json::string_or_empty(*value, "summary"),
+                        json::string_or_empty(*value, "details")};
   }
   for (const auto& one : *value->find("breaches")->as_array()) {
-    out.breaches.push_back({Side::plugin, text_of(one, "tag"), text_of(one, "where"), text_of(one, "what"),
-                            one.find("count")->as_uint().value_or(1)});
+    out.breaches.push_back({Side::plugin, json::string_or_empty(one, "tag"), json::string_or_empty(one, "where"),
+                            json::string_or_empty(one, "what"), one.find("count")->as_uint().value_or(1)});
   }
   return out;
 }

@@ -78,11 +78,14 @@ std::string boot_hash() {
   return boot.empty() || problem ? std::string() : crypto::sha256_hex("lectern boot " + boot + " " + pids.string());
 }
 
+std::string shown_name(std::string_view name) {
+  const auto label = text::label(name, 64);
+  const auto from = label.find_first_not_of(' ');
+  return from == std::string::npos ? std::string() : label.substr(from, label.find_last_not_of(' ') + 1 - from);
+}
+
 std::string device_name(std::string_view chosen) {
-  if (auto label = text::label(chosen, 64); label.find_first_not_of(' ') != std::string::npos) {
-    label.erase(label.find_last_not_of(' ') + 1);
-    return label.substr(label.find_first_not_of(' '));
-  }
+  if (auto name = shown_name(chosen); !name.empty()) return name;
   // gethostname asks the system's own memory, never the network: it needs no time box of its own.
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return {};

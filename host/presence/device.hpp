@@ -21,8 +21,12 @@ std::string machine_hash();
 /// compared when it is the same for both. Empty when it cannot be had.
 std::string boot_hash();
 
+/// [any] `name` safe to show: at most 64 code points, no control or bidi characters, no space around it; "" when
+/// nothing of it can be seen.
+std::string shown_name(std::string_view name);
+
 /// [any] `chosen` if it has any visible text, else the host's name up to its first dot; "" when that cannot be had.
-/// Safe to show: at most 64 code points, no control or bidi characters.
+/// Safe to show, as shown_name().
 std::string device_name(std::string_view chosen);
 
 /// [any] When process `pid` of this machine started, in the system's own units; 0 when there is none.

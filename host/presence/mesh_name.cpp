@@ -18,7 +18,6 @@
 
 #include "base/clock.hpp"
 #include "base/json.hpp"
-#include "base/text.hpp"
 #include "presence/device.hpp"
 
 namespace lectern::presence {
@@ -118,28 +117,18 @@ std::string on_path(const std::string& program) {
   return {};
 }
 
-std::string shown(std::string_view name) {
-  auto label = text::label(name, 64);
-  const auto from = label.find_first_not_of(' ');
-  return from == std::string::npos ? std::string() : label.substr(from, label.find_last_not_of(' ') + 1 - from);
-}
-
 }  // namespace
 
 std::string mesh_name_in(std::string_view status) {
   const auto parsed = json::parse(status);
   if (!parsed) return {};
-  const auto text = [](const json::Value* object, std::string_view key) {
-    const auto* value = object == nullptr ? nullptr : object->find(key);
-    const auto* found = value == nullptr ? nullptr : value->as_string();
-    return found == nullptr ? std::string() : *found;
-  };
   // Stopped or logged out, it still says what it was called.
-  if (text(&*parsed, "BackendState") != "Running") return {};
+  if (json::string_or_empty(*parsed, "BackendState") != "Running") return {};
   const auto* self = parsed->find("Self");
-  const auto full = text(self, "DNSName");
-  if (auto name = shown(full.substr(0, full.find('.'))); !name.empty()) return name;
-  return shown(text(self, "HostName"));
+  if (self == nullptr) return {};
+  const auto full = json::string_or_empty(*self, "DNSName");
+  if (auto name = shown_name(full.substr(0, full.find('.'))); !name.empty()) return name;
+  return shown_name(json::string_or_empty(*self, "HostName"));
 }
 
 std::string mesh_program() {
@@ -153,7 +142,7 @@ std::string mesh_name(const std::string& program, std::chrono::milliseconds budg
 }
 
 NameLookup::NameLookup(std::string configured, std::chrono::milliseconds budget) : configured_(std::move(configured)) {
-  if (!shown(configured_).empty()) return;
+  if (!shown_name(configured_).empty()) return;
   configured_.clear();
   auto program = mesh_program();
   if (program.empty()) return;

@@ -51,11 +51,6 @@ tl::unexpected<Error> bad(const std::string& what) {
   return fail(400, "bad_record", what);
 }
 
-std::string string_or_empty(const json::Value& object, std::string_view key) {
-  const auto* value = object.find(key);
-  return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
-}
-
 std::vector<std::string> ids_of(const json::Value* list, std::size_t limit) {
   std::vector<std::string> out;
   if (list == nullptr || list->as_array() == nullptr) return out;
@@ -89,9 +84,9 @@ std::vector<Endpoint> endpoints_of(const json::Value* list) {
   for (const auto& item : *list->as_array()) {
     if (out.size() == max_endpoints) break;
     Endpoint endpoint;
-    endpoint.scheme = string_or_empty(item, "scheme");
-    endpoint.address = string_or_empty(item, "address");
-    endpoint.scope = text::label(string_or_empty(item, "scope"), 16);
+    endpoint.scheme = json::string_or_empty(item, "scheme");
+    endpoint.address = json::string_or_empty(item, "address");
+    endpoint.scope = text::label(json::string_or_empty(item, "scope"), 16);
     endpoint.auth = ids_of(item.find("auth"), 8);
     const auto* prio = item.find("prio");
     endpoint.prio = static_cast<std::uint32_t>(
@@ -103,12 +98,12 @@ std::vector<Endpoint> endpoints_of(const json::Value* list) {
 
 Result<SessionEntry> session_of(const json::Value& item, std::size_t index) {
   SessionEntry entry;
-  entry.id = string_or_empty(item, "id");
+  entry.id = json::string_or_empty(item, "id");
   if (!is_id(entry.id, longest_session_id))
     return bad("sessions[" + std::to_string(index) + "].id is missing or no id");
   entry.lineage = ids_of(item.find("lineage"), max_lineage);
-  entry.title = text::label(string_or_empty(item, "title"), 200);
-  entry.status = text::label(string_or_empty(item, "status"), 32);
+  entry.title = text::label(json::string_or_empty(item, "title"), 200);
+  entry.status = text::label(json::string_or_empty(item, "status"), 32);
   if (entry.status.empty()) entry.status = "idle";
   const auto* needs_input = item.find("needs_input");
   entry.needs_input = needs_input != nullptr && needs_input->as_bool().value_or(false);
@@ -127,22 +122,22 @@ Result<Record> parse_record(std::string_view text) {
   const auto* schema = value.find("schema");
   if (schema == nullptr || schema->as_int() != 1) return bad("schema must be 1");
   Record record;
-  record.device_id = string_or_empty(value, "device_id");
-  record.instance_id = string_or_empty(value, "instance_id");
+  record.device_id = json::string_or_empty(value, "device_id");
+  record.instance_id = json::string_or_empty(value, "instance_id");
   if (!is_id(record.device_id, 64)) return bad("device_id is missing or no id");
   if (!is_id(record.instance_id, 64)) return bad("instance_id is missing or no id");
   const auto* seq = value.find("seq");
   if (seq == nullptr || !seq->as_uint()) return bad("seq must be an integer");
   record.seq = *seq->as_uint();
-  LECTERN_TRY(record.state, state_of(string_or_empty(value, "state")));
+  LECTERN_TRY(record.state, state_of(json::string_or_empty(value, "state")));
   const auto* ttl = value.find("ttl_ms");
   if (ttl == nullptr || !ttl->as_int()) return bad("ttl_ms must be an integer");
   record.ttl_ms = std::clamp(*ttl->as_int(), min_ttl_ms, max_ttl_ms);
   record.written_at_ms = time_of(value, "written_at_ms");
-  record.device_name = text::label(string_or_empty(value, "device_name"), 64);
-  record.machine = text::label(string_or_empty(value, "machine"), 64);
-  record.boot = text::label(string_or_empty(value, "boot"), 64);
-  record.client = text::label(string_or_empty(value, "client"), 64);
+  record.device_name = text::label(json::string_or_empty(value, "device_name"), 64);
+  record.machine = text::label(json::string_or_empty(value, "machine"), 64);
+  record.boot = text::label(json::string_or_empty(value, "boot"), 64);
+  record.client = text::label(json::string_or_empty(value, "client"), 64);
   if (const auto* pid = value.find("pid")) record.pid = pid->as_uint().value_or(0);
   if (const auto* started = value.find("pid_started")) record.pid_started = started->as_uint().value_or(0);
   record.endpoints = endpoints_of(value.find("endpoints"));

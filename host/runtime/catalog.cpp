@@ -13,22 +13,17 @@ namespace {
 
 constexpr std::int64_t reuse_ms = 5'000;
 
-std::string text_of(const json::Value& object, std::string_view key) {
-  const auto* value = object.find(key);
-  return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
-}
-
 void add_kernels(const std::string& plugin_id, const json::Value& list, std::vector<KernelInfo>& out) {
   if (list.as_array() == nullptr) return;
   for (const auto& entry : *list.as_array()) {
     KernelInfo info;
     info.plugin = plugin_id;
-    info.kernel = text_of(entry, "name");
+    info.kernel = json::string_or_empty(entry, "name");
     if (info.kernel.empty()) continue;
     info.name = Hub::short_name(plugin_id) + "/" + info.kernel;
-    info.display_name = text::label(text_of(entry, "display_name"), 128);
-    info.language = text_of(entry, "language");
-    info.path = text_of(entry, "path");
+    info.display_name = text::label(json::string_or_empty(entry, "display_name"), 128);
+    info.language = json::string_or_empty(entry, "language");
+    info.path = json::string_or_empty(entry, "path");
     const auto* by_name = entry.find("by_name_only");
     info.by_name_only = by_name != nullptr && by_name->as_bool().value_or(false);
     out.push_back(std::move(info));

@@ -20,11 +20,6 @@ constexpr std::size_t most_encoding = 32;        // messages of one connection a
 constexpr std::size_t most_reading = 64u << 20;  // bytes of one connection there, when more than one frame waits
 constexpr auto resync_patience = std::chrono::seconds(10);
 
-std::string text_of(const json::Value& query, std::string_view key) {
-  const auto* value = query.find(key);
-  return value != nullptr && value->is_string() ? *value->as_string() : std::string();
-}
-
 std::optional<ResumeToken> parse_resume(std::string_view token) {
   const auto dot = token.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
@@ -36,7 +31,7 @@ std::optional<ResumeToken> parse_resume(std::string_view token) {
 }
 
 Result<bool> choice(const json::Value& query, std::string_view key, std::string_view no, std::string_view yes) {
-  const auto value = text_of(query, key);
+  const auto value = json::string_or_empty(query, key);
   if (value.empty() || value == no) return false;
   if (value == yes) return true;
   return fail(400, "bad_request", "the query's " + std::string(key) + " is '" + text::label(value, 40) + "'",
@@ -45,7 +40,7 @@ Result<bool> choice(const json::Value& query, std::string_view key, std::string_
 
 Result<bool> flag(const json::Value& query, std::string_view key) {
   if (query.find(key) == nullptr) return false;
-  const auto value = text_of(query, key);
+  const auto value = json::string_or_empty(query, key);
   if (value.empty() || value == "1" || value == "true") return true;
   if (value == "0" || value == "false") return false;
   return fail(400, "bad_request", "the query's " + std::string(key) + " is '" + text::label(value, 40) + "'",
@@ -71,21 +66,21 @@ Result<ConnectOptions> parse_options(const ConnectRequest& request) {
     LECTERN_TRY(query, json::parse(request.query_json));
   }
   ConnectOptions options;
-  options.client_id = text_of(query, "client_id");
-  options.label = text::label(text_of(query, "label"), 80);
-  options.kind = text::label(text_of(query, "kind"), 40);
-  options.history_id = text_of(query, "history_id");
+  options.client_id = json::string_or_empty(query, "client_id");
+  options.label = text::label(json::string_or_empty(query, "label"), 80);
+  options.kind = text::label(json::string_or_empty(query, "kind"), 40);
+  options.history_id = json::string_or_empty(query, "history_id");
   LECTERN_TRY(options.view_only, flag(query, "view_only"));
   LECTERN_TRY(options.document_changes, choice(query, "document", "events", "changes"));
   LECTERN_TRY(const bool notebook_json, choice(query, "notebook", "none", "json"));
-  options.notebook = text_of(query, "notebook").empty() ? !options.document_changes : notebook_json;
+  options.notebook = json::string_or_empty(query, "notebook").empty() ? !options.document_changes : notebook_json;
   LECTERN_TRY(options.models_document, choice(query, "models", "events", "document"));
   // The transport's to read; one that is no choice is refused here, while there still is an answer to refuse with.
   if (const auto buffers = choice(query, "buffers", "base64", "binary"); !buffers) return fail(buffers.error());
-  if (query.find("models_heads") != nullptr) options.models_heads = split(text_of(query, "models_heads"));
-  options.models_history = text_of(query, "models_history_id");
-  if (query.find("heads") != nullptr) options.heads = split(text_of(query, "heads"));
-  const auto resume = request.last_event_id.empty() ? text_of(query, "resume") : request.last_event_id;
+  if (query.find("models_heads") != nullptr) options.models_heads = split(json::string_or_empty(query, "models_heads"));
+  options.models_history = json::string_or_empty(query, "models_history_id");
+  if (query.find("heads") != nullptr) options.heads = split(json::string_or_empty(query, "heads"));
+  const auto resume = request.last_event_id.empty() ? json::string_or_empty(query, "resume") : request.last_event_id;
   // A token nobody can read is as good as none: the client gets a snapshot.
   if (!resume.empty()) options.resume = parse_resume(resume);
   return options;

@@ -28,10 +28,7 @@ struct Invocation {
   void error(int status, std::string code, std::string message, std::string hint = {}, std::string details = {}) {
     reply(fail(status, std::move(code), std::move(message), std::move(hint), std::move(details)));
   }
-  [[nodiscard]] std::string text(std::string_view key) const {
-    const auto* value = body.find(key);
-    return value != nullptr && value->is_string() ? *value->as_string() : std::string();
-  }
+  [[nodiscard]] std::string text(std::string_view key) const { return json::string_or_empty(body, key); }
   [[nodiscard]] std::optional<std::uint64_t> number(std::string_view key) const {
     const auto* value = body.find(key);
     return value == nullptr ? std::nullopt : value->as_uint();

@@ -32,6 +32,25 @@ TEST(Json, NamesThePlaceOfAnError) {
   EXPECT_NE(value.error().message.find("line 2"), std::string::npos) << value.error().message;
 }
 
+TEST(Json, NamesAMemberThatIsNotKnown) {
+  const auto value = json::parse(R"({"scope":"view","session":"x"})");
+  const json::Fields fields(*value, "body");
+  EXPECT_TRUE(fields.only({"scope", "session"}));
+  const auto refused = fields.only({"scope", "session_id"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().status, 400);
+  EXPECT_EQ(refused.error().message, "body.session is not known here.");
+  EXPECT_EQ(refused.error().hint, "Did you mean body.session_id?");
+  EXPECT_EQ(json::Fields(*json::parse("[]"), "body").only({}).error().status, 400);
+}
+
+TEST(Json, StringOrEmptyTakesStringsAlone) {
+  const auto value = json::parse(R"({"a":"text","b":1,"c":null})");
+  EXPECT_EQ(json::string_or_empty(*value, "a"), "text");
+  for (const auto* key : {"b", "c", "d"}) EXPECT_EQ(json::string_or_empty(*value, key), "") << key;
+  EXPECT_EQ(json::string_or_empty(*json::parse("[]"), "a"), "");
+}
+
 TEST(Json, WriterMakesWhatParseReads) {
   std::string out;
   json::Writer w(out);

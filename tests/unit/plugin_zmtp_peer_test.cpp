@@ -104,23 +104,39 @@ class Line {
   Peer peer;
 };
 
+/// A socket that listens. A thread of libzmq's closes its port some time; it is gone when this is.
+class Bound {
+ public:
+  Bound(zmq::context_t& context, zmq::socket_type type, std::string address)
+      : socket_(context, type), closed_(context, zmq::socket_type::pair), address_(std::move(address)) {
+    static int monitors = 0;
+    const auto monitor = "inproc://closed-" + std::to_string(++monitors);
+    zmq_socket_monitor(socket_.handle(), monitor.c_str(), ZMQ_EVENT_CLOSED);
+    closed_.set(zmq::sockopt::rcvtimeo, 60'000);
+    closed_.connect(monitor);
+    socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::sndhwm, 0);
+    socket_.set(zmq::sockopt::rcvtimeo, 60'000);
+    socket_.bind(address_);
+  }
+  ~Bound() {
+    socket_.unbind(address_);
+    zmq::message_t event;
+    EXPECT_TRUE(closed_.recv(event)) << "the port was not closed";
+    zmq_socket_monitor(socket_.handle(), nullptr, 0);
+  }
+  Bound(const Bound&) = delete;
+  Bound& operator=(const Bound&) = delete;
+  operator zmq::socket_t&() { return socket_; }
+
+ private:
+  zmq::socket_t socket_, closed_;
+  std::string address_;
+};
+
 class ZmtpPeer : public ::testing::Test {
  protected:
-  zmq::socket_t bound(zmq::socket_type type) {
-    zmq::socket_t socket(context_, type);
-    socket.set(zmq::sockopt::linger, 0);
-    socket.set(zmq::sockopt::sndhwm, 0);
-    socket.set(zmq::sockopt::rcvtimeo, 60'000);
-    for (const auto end = now_ms() + 60'000;;) {  // the one before is closed by a thread of libzmq's, some time
-      try {
-        socket.bind(port_.address());
-        return socket;
-      } catch (const zmq::error_t&) {
-        if (now_ms() > end) throw;
-        ::usleep(1'000);
-      }
-    }
-  }
+  Bound bound(zmq::socket_type type) { return {context_, type, port_.address()}; }
   static Parts received(zmq::socket_t& socket) {
     Parts parts;
     for (zmq::message_t part;;) {
