@@ -10,6 +10,8 @@ constexpr std::uint64_t longest_life_ms = 10ull * 366 * 24 * 3'600'000;
 
 Result<NewToken> new_token(const json::Value& body) {
   const json::Fields fields(body, "body");
+  // A narrowing that is passed over would make a token for everything.
+  LECTERN_CHECK(fields.only({"scope", "name", "session_id", "expires_ms"}));
   NewToken out;
   LECTERN_TRY(const auto scope, fields.string("scope"));
   const auto known = scope_of_name(scope);

@@ -37,16 +37,17 @@ constexpr std::string_view components = R"json({
 "CreateRequest": {"type":"object","required":["runtime"],"properties":{
   "runtime":{"type":"string","description":"<plugin>/<kernel>, or the kernel's name where only one plugin has it"},
   "working_dir":{"type":"string"},"path":{"type":"string"},"package_manager":{"type":"string"},
-  "dependencies":{"type":"array","items":{"type":"string"}},"ephemeral":{"type":"boolean"}}},
+  "dependencies":{"type":"array","items":{"type":"string"}},
+  "ephemeral":{"type":"boolean","description":"no file of its own until it is saved somewhere; not with path"}}},
 "FileEntry": {"type":"object","required":["name","path","type"],"properties":{"name":{"type":"string"},
   "path":{"type":"string"},"type":{"type":"string","enum":["folder","notebook","file"]},
   "size":{"type":"integer"},"modified":{"type":"string","format":"date-time"}}},
 "FileList": {"type":"object","required":["path","entries"],"properties":{"path":{"type":"string"},
   "root":{"type":"string"},"entries":{"type":"array","items":{"$ref":"#/components/schemas/FileEntry"}}}},
-"SessionSummary": {"type":"object","required":["session_id","path","epoch","members"],"properties":{
 "FolderRequest": {"type":"object","required":["path"],"properties":{"path":{"type":"string"}}},
 "RenameRequest": {"type":"object","required":["from","to"],"properties":{"from":{"type":"string"},
   "to":{"type":"string","description":"the whole new path; its folder has to be there"}}},
+"SessionSummary": {"type":"object","required":["session_id","path","epoch","members"],"properties":{
   "session_id":{"type":"string"},"notebook_id":{"type":"string"},"path":{"type":"string"},"title":{"type":"string"},
   "format":{"type":"string"},"runtime":{"type":"string"},"kernel_state":{"type":"string"},
   "editor":{"type":["string","null"]},"epoch":{"type":"integer"},"members":{"type":"integer"},
@@ -115,7 +116,7 @@ constexpr std::string_view components = R"json({
 "CommandResult": {"type":"object"},
 "PolicyRequest": {"type":"object","required":["policy"],"properties":{"policy":{"type":"string"},
   "config":{"type":"object"},"dry_run":{"type":"boolean"},"watch_ms":{"type":"integer"}}},
-"TokenRequest": {"type":"object","required":["scope"],"properties":{
+"TokenRequest": {"type":"object","required":["scope"],"additionalProperties":false,"properties":{
   "scope":{"enum":["view","interact","edit","admin"]},"name":{"type":"string","description":"whom policies and clients know it as; unique"},
   "session_id":{"type":"string","description":"of this session only"},
   "expires_ms":{"type":"integer","description":"from now; absent = until it is revoked"}}},

@@ -31,6 +31,10 @@ Error draining() {
   return {503, "draining", "the server is shutting down", "try again when it is back", ""};
 }
 
+Error no_file(const std::string& relative) {
+  return {404, "not_found", "there is no file " + relative, "look at GET /api/v1/files, or create it", ""};
+}
+
 Services with_shared(Services services) {
   services.clients = std::make_shared<ClientBook>();
   services.trust = std::make_shared<TrustStore>(services.state_dir);
@@ -77,7 +81,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
   std::map<std::string, Slot, std::less<>> slots;
   std::map<std::string, Opening> openings;              // by path: one open for all who want it
   std::map<std::string, std::vector<Asker>> after_end;  // by path: waiting for the old one to end, or for a claim
-  std::set<std::string> claimed;                        // paths that somebody writes a file to
+  std::set<std::string> claimed;                        // paths that somebody writes a file to, or makes a notebook at
   PolicyChoice policy;
   std::function<void()> changed;
   Counters ended_counters;
@@ -162,6 +166,10 @@ struct Directory::State : std::enable_shared_from_this<State> {
                   "try again in a moment, or choose another name");
     }
     return Claim(nullptr, [self = shared_from_this(), path](void*) { self->unclaim(path); });
+  }
+
+  Hold hold() {
+    return [self = shared_from_this()](const std::string& path) { return self->claim(path); };
   }
 
   void unclaim(const std::string& path) {
@@ -262,24 +270,17 @@ struct Directory::State : std::enable_shared_from_this<State> {
                               asker = std::move(asker)]() mutable { self->open_on_worker(path, std::move(asker)); });
   }
 
-  Result<document::ResolvedPath> resolve(const std::string& path, const OpenHow& how) const {
-    LECTERN_TRY(auto where, services.paths->resolve(path));
-    if (where.kind == document::PathKind::missing && !how.create) {
-      return fail(404, "not_found", "there is no file " + where.relative, "look at GET /api/v1/files, or create it");
-    }
-    return where;
-  }
-
   void open_on_worker(const std::string& path, Asker asker) {
-    auto where = resolve(path, asker.how);
+    auto where = services.paths->resolve(path);
     if (!where) return asker.reply(fail(where.error()));
     if (where->kind == document::PathKind::folder && asker.how.create) {
-      auto prepared = prepare_untitled(services, settings, default_policy(), where->path);
+      auto prepared = prepare_untitled(services, settings, default_policy(), where->path, hold());
       const auto made = prepared ? prepared->notebook.path : std::string();
       return begin(made, std::move(prepared), std::move(asker.reply));
     }
     SessionPtr found;
     const auto how = asker.how;
+    const bool may_begin = how.create || where->kind != document::PathKind::missing;
     {
       const std::scoped_lock lock(mutex);
       if (drain) return asker.reply(fail(draining()));
@@ -295,14 +296,15 @@ struct Directory::State : std::enable_shared_from_this<State> {
         }
         found = slot.session;
       }
-      if (!found) {
-        const auto [opening, first] = openings.try_emplace(where->path);
-        opening->second.askers.push_back(std::move(asker));
+      const bool first = !openings.contains(where->path);
+      if (!found && (may_begin || !first)) {
+        openings[where->path].askers.push_back(std::move(asker));
         if (!first) return;
       }
     }
-    // Moved away above only when nothing was found.
-    if (found) return asker.reply(std::move(found));  // NOLINT(bugprone-use-after-move)
+    // Moved away above only when nothing was found, and something may begin.
+    if (found) return asker.reply(std::move(found));                     // NOLINT(bugprone-use-after-move)
+    if (!may_begin) return asker.reply(fail(no_file(where->relative)));  // NOLINT(bugprone-use-after-move)
     begin(where->path, prepare_open(services, settings, default_policy(), *where, how.watch), {});
   }
 
@@ -328,7 +330,8 @@ struct Directory::State : std::enable_shared_from_this<State> {
     }
   }
 
-  // `created` is set for a new notebook: it is answered when its file is there.
+  // `created` is set for a new notebook: it is answered when its file is there. Until then the path is claimed, and who
+  // opens it waits.
   void begin(const std::string& path, Result<Prepared> prepared, Reply<SessionPtr> created) {
     const auto give_up = [&](Error error) {
       if (created) return created(fail(std::move(error)));
@@ -347,33 +350,40 @@ struct Directory::State : std::enable_shared_from_this<State> {
     }
     if (!find(session->id())) return give_up(draining());
     auto& loop = session->loop();
-    loop.post([self = shared_from_this(), session = std::move(session), path, prepared = std::move(*prepared),
+    loop.post([self = shared_from_this(), session = std::move(session), path,
+               claim = std::exchange(prepared->claim, {}), prepared = std::move(*prepared),
                created = std::move(created)]() mutable {
       session->begin(std::move(prepared));
       if (!created) return self->answer_openings(path, SessionPtr(session));
-      self->finish_creation(session, std::move(created));
+      self->finish_creation(session, std::move(claim), std::move(created));
     });
   }
 
-  static void finish_creation(const std::shared_ptr<LiveSession>& session, Reply<SessionPtr> created) {
-    session->editing().when_built([session, created = std::move(created)](Status status) mutable {
-      auto saved = [session, created = std::move(created)](Status written) mutable {
-        if (written) return created(SessionPtr(session));
-        auto* dying = session.get();  // a create that fails leaves no session behind
-        dying->end("SESSION_ENDED", [created = std::move(created), error = written.error()](Result<bool>) mutable {
-          created(fail(std::move(error)));
+  static void finish_creation(const std::shared_ptr<LiveSession>& session, Claim claim, Reply<SessionPtr> created) {
+    session->editing().when_built(
+        [session, claim = std::move(claim), created = std::move(created)](Status status) mutable {
+          auto saved = [session, claim = std::move(claim), created = std::move(created)](Status written) mutable {
+            if (written) {
+              claim.reset();
+              return created(SessionPtr(session));
+            }
+            auto* dying = session.get();  // a create that fails leaves no session behind
+            dying->end("SESSION_ENDED", [claim = std::move(claim), created = std::move(created),
+                                         error = written.error()](Result<bool>) mutable {
+              claim.reset();
+              created(fail(std::move(error)));
+            });
+          };
+          if (!status) return saved(std::move(status));
+          session->saver().document_built();
+          session->saver().flush(std::move(saved));
         });
-      };
-      if (!status) return saved(std::move(status));
-      session->saver().document_built();
-      session->saver().flush(std::move(saved));
-    });
   }
 
   void create(CreateRequest request, Reply<SessionPtr> reply) {
     services.workers->submit(
         [self = shared_from_this(), token = token(), request = std::move(request), reply = std::move(reply)]() mutable {
-          auto prepared = prepare_create(self->services, self->settings, self->default_policy(), request);
+          auto prepared = prepare_create(self->services, self->settings, self->default_policy(), request, self->hold());
           const auto path = prepared ? prepared->notebook.path : std::string();
           self->begin(path, std::move(prepared), std::move(reply));
         });

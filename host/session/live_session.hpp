@@ -67,6 +67,7 @@ struct Prepared {
   std::string language;                       // may be empty
   std::string cwd;                            // where the kernel works; empty = beside the file
   std::optional<runtime::KeptKernel> kernel;  // that an earlier host kept for this session
+  std::shared_ptr<void> claim;                // of the path of a new notebook, until its file is there
 };
 
 /// What the directory is to its sessions. [any]
@@ -108,8 +109,8 @@ class LiveSession final : public Session, public std::enable_shared_from_this<Li
                        Reply<CommandReply> reply) override;
   void document(Reply<DocumentBytes> reply) override;
   void file(Reply<NotebookBytes> reply) override;
-  void history(HistoryQuery query, Reply<CommandReply> reply) override;
   void rename_file(std::string path, Reply<bool> reply) override;
+  void history(HistoryQuery query, Reply<CommandReply> reply) override;
   void describe(Reply<json::Value> reply) override;
   void policy(Reply<json::Value> reply) override;
   void set_policy(PolicyChoice choice, Reply<json::Value> reply) override;

@@ -1,11 +1,8 @@
 #include "session/preparing.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
-#include <mutex>
 #include <utility>
 
 #include "base/crypto.hpp"
@@ -27,8 +24,7 @@ namespace fs = std::filesystem;
 
 std::string text_at(const json::Value& value, std::string_view outer, std::string_view inner) {
   const auto* object = value.find(outer);
-  const auto* found = object == nullptr ? nullptr : object->find(inner);
-  return found != nullptr && found->is_string() ? *found->as_string() : std::string();
+  return object == nullptr ? std::string() : json::string_or_empty(*object, inner);
 }
 
 Result<plugin::FormatPtr> find_format(const document::Formats& formats, const document::OpenedNotebook& notebook) {
@@ -92,32 +88,20 @@ void read_kernel_wish(Prepared& prepared, std::string_view metadata_json) {
 // so.
 constexpr const char* new_extension = ".ipynb";
 
-// Two who make a notebook at the same moment find the same name free, since its file comes later; the lease decides.
-// One at a time, so that whoever comes second is told who was first.
-Result<document::OpenedNotebook> create_one(const Services& services, const document::ResolvedPath& where,
-                                            const document::Formats& formats) {
-  static std::mutex making;
-  const std::scoped_lock lock(making);
-  return services.store->create_new(where, formats);
-}
-
-bool lost_to_another_here(const Error& error) {
-  if (error.code == "exists") return true;
-  if (error.code != "open_elsewhere") return false;
-  const auto details = json::parse(error.details);
-  const auto* holder = details ? details->find("holder") : nullptr;
-  const auto* pid = holder != nullptr ? holder->find("pid") : nullptr;
-  return pid != nullptr && pid->as_int() == ::getpid();
-}
-
-Result<document::OpenedNotebook> create_untitled(const Services& services, const std::string& folder,
-                                                 const document::Formats& formats) {
+// Two who make a notebook at the same moment find the same name free, since its file comes later: the claim decides
+// between those of this host, the lease between hosts.
+Status create_untitled(Prepared& prepared, const Services& services, const std::string& folder, const Hold& hold) {
   for (int n = 0; n < 1000; ++n) {
     const std::string name = (n == 0 ? "untitled" : "untitled-" + std::to_string(n)) + new_extension;
     LECTERN_TRY(const auto where, services.paths->resolve(folder.empty() ? name : folder + "/" + name));
     if (where.kind != document::PathKind::missing) continue;
-    auto made = create_one(services, where, formats);
-    if (made || (made.error().code != "exists" && made.error().code != "open_elsewhere")) return made;
+    auto claim = hold(where.path);
+    if (!claim) continue;
+    auto made = services.store->create_new(where, prepared.formats);
+    if (!made && (made.error().code == "exists" || made.error().code == "open_elsewhere")) continue;
+    LECTERN_TRY(prepared.notebook, std::move(made));
+    prepared.claim = std::move(*claim);
+    return {};
   }
   return fail(409, "path_exists", "the folder has a thousand untitled notebooks", "give the new one a path");
 }
@@ -133,20 +117,24 @@ Result<document::ResolvedPath> ephemeral_place(const Services& services) {
   return where;
 }
 
-Result<document::OpenedNotebook> create_file(const Services& services, const CreateRequest& request,
-                                             const document::Formats& formats) {
-  if (request.path.empty() && request.ephemeral) {
+Status create_file(Prepared& prepared, const Services& services, const CreateRequest& request, const Hold& hold) {
+  if (request.ephemeral) {
     LECTERN_TRY(const auto where, ephemeral_place(services));
-    return services.store->create_new(where, formats);
+    LECTERN_TRY(prepared.notebook, services.store->create_new(where, prepared.formats));
+    return {};
   }
-  if (request.path.empty()) return create_untitled(services, request.working_dir, formats);
+  if (request.path.empty()) return create_untitled(prepared, services, request.working_dir, hold);
   LECTERN_TRY(const auto where, services.paths->resolve(request.path));
   const auto path_exists = fail(409, "path_exists", "there is something at " + where.relative + " already",
                                 "open it, or choose another path");
   if (where.kind != document::PathKind::missing) return path_exists;
-  auto made = create_one(services, where, formats);
-  if (!made && lost_to_another_here(made.error())) return path_exists;
-  return made;
+  auto claim = hold(where.path);
+  if (!claim) return path_exists;  // somebody here opens or makes it just now
+  auto made = services.store->create_new(where, prepared.formats);
+  if (!made && made.error().code == "exists") return path_exists;
+  LECTERN_TRY(prepared.notebook, std::move(made));
+  prepared.claim = std::move(*claim);
+  return {};
 }
 
 // Exactly one empty code cell.
@@ -241,7 +229,11 @@ Result<Prepared> prepare_open(const Services& services, const Settings& settings
 }
 
 Result<Prepared> prepare_create(const Services& services, const Settings& settings, const PolicyChoice& policy,
-                                const CreateRequest& request) {
+                                const CreateRequest& request, const Hold& hold) {
+  if (request.ephemeral && !request.path.empty()) {
+    return fail(400, "bad_request", "body.path and body.ephemeral: an ephemeral notebook has no file of its own",
+                "leave one of them out");
+  }
   Prepared prepared;
   prepared.formats = load_formats(*services.registry);
   LECTERN_TRY(const auto kernel, services.runtime->catalog().resolve(request.runtime));
@@ -254,7 +246,7 @@ Result<Prepared> prepare_create(const Services& services, const Settings& settin
     prepared.cwd = folder.path;
   }
   LECTERN_CHECK(begin_new(prepared, kernel, request));  // before there is anything on the disk
-  LECTERN_TRY(prepared.notebook, create_file(services, request, prepared.formats));
+  LECTERN_CHECK(create_file(prepared, services, request, hold));
   LECTERN_CHECK(finish(prepared, services, settings, policy));
   // Whoever names dependencies has consented to them.
   LECTERN_CHECK(services.trust->approve(dependencies_of(prepared.created.metadata_json)));
@@ -262,10 +254,10 @@ Result<Prepared> prepare_create(const Services& services, const Settings& settin
 }
 
 Result<Prepared> prepare_untitled(const Services& services, const Settings& settings, const PolicyChoice& policy,
-                                  const std::string& folder) {
+                                  const std::string& folder, const Hold& hold) {
   Prepared prepared;
   prepared.formats = load_formats(*services.registry);
-  LECTERN_TRY(prepared.notebook, create_untitled(services, folder, prepared.formats));
+  LECTERN_CHECK(create_untitled(prepared, services, folder, hold));
   prepared.cwd = folder;
   LECTERN_CHECK(begin_new(prepared, best_kernel(services), {}));
   LECTERN_CHECK(finish(prepared, services, settings, policy));

@@ -1,6 +1,8 @@
 // What happens on a worker before there is a session: files, plugins, journals.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "base/result.hpp"
@@ -19,11 +21,13 @@ Result<plugin::PolicyPtr> load_policy(plugin::Registry& registry, const PolicyCh
 /// of NotebookStore::open.
 Result<Prepared> prepare_open(const Services& services, const Settings& settings, const PolicyChoice& policy,
                               const document::ResolvedPath& where, bool watch);
+/// As Home::claim: nobody else here opens or makes anything at that path until Prepared::claim is gone.
+using Hold = std::function<Result<std::shared_ptr<void>>(const std::string& path)>;
 /// [worker] A new notebook with a free name, in the canonical folder `folder` and working there.
 Result<Prepared> prepare_untitled(const Services& services, const Settings& settings, const PolicyChoice& policy,
-                                  const std::string& folder);
+                                  const std::string& folder, const Hold& hold);
 /// [worker] The same for a new notebook. 400 `unknown_runtime`, 409 `path_exists`, 403 `outside_root`.
 Result<Prepared> prepare_create(const Services& services, const Settings& settings, const PolicyChoice& policy,
-                                const CreateRequest& request);
+                                const CreateRequest& request, const Hold& hold);
 
 }  // namespace lectern::session

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::int64_t longest_retry_ms = 60'000;
 constexpr int most_tries = 3;  // of a save that finds the file changed each time
+constexpr const char* gone = "file_gone";
 
 std::vector<std::string> words(const std::string& text) {
   std::vector<std::string> out;
@@ -75,6 +76,17 @@ void Saver::set_state(State state) {
   if (state_ == state && state != State::failed) return;
   state_ = state;
   session_.connections().publish(Op::save_state, state_json());
+}
+
+// A file that is gone is only told of: the next save writes it.
+bool Saver::fails() const {
+  return journal_error_ || (error_ && error_->code != gone);
+}
+
+// A save is over: what fails meanwhile goes before what the file has. Who reads "saved" would think that the next edit
+// is safe, too.
+void Saver::settle(State otherwise) {
+  set_state(fails() ? State::failed : otherwise);
 }
 
 std::string Saver::state_json() const {
@@ -135,9 +147,10 @@ void Saver::journal_failed(const Error& error) {
 }
 
 void Saver::journal_works() {
-  if (!std::exchange(journal_error_, std::nullopt)) return;
-  if (state_ != State::failed || !error_ || error_->code != "journal_failed") return;
-  error_.reset();
+  const auto was = std::exchange(journal_error_, std::nullopt);
+  if (!was) return;
+  if (error_ && error_->code == was->code) error_.reset();
+  if (state_ != State::failed || fails()) return;
   set_state(State::dirty);
   schedule();
 }
@@ -150,15 +163,15 @@ void Saver::conflicted(const Error& error) {
 
 void Saver::file_merged(bool same) {
   failures_ = 0;
+  error_ = journal_error_;
   if (saving_) return;
-  error_.reset();
   if (same) {
     timer_.cancel();
     first_touch_ms_ = 0;
     saved_heads_ = session_.editing().heads();
-    set_state(State::saved);
+    settle(State::saved);
   } else if (dirty()) {
-    set_state(State::dirty);
+    settle(State::dirty);
     schedule();
   }
 }
@@ -171,12 +184,12 @@ void Saver::go_on() {
   }
 }
 
-void Saver::file_gone(bool gone) {
-  if (gone) {
-    error_ = Error{404, "file_gone", session_.path() + " was deleted or moved away by another program; nothing is lost",
+void Saver::file_gone(bool is_gone) {
+  if (is_gone) {
+    error_ = Error{404, gone, session_.path() + " was deleted or moved away by another program; nothing is lost",
                    "the next save writes it anew", ""};
-  } else if (error_ && error_->code == "file_gone") {
-    error_.reset();
+  } else if (error_ && error_->code == gone) {
+    error_ = journal_error_;
   } else {
     return;
   }
@@ -367,23 +380,20 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   saving_ = false;
   auto& notebook = session_.prepared().notebook;
   const bool own_file = job->request.path == notebook.path && (!job->as || job->placed);
-  if (saved) {
+  const bool current = job->touches == touches_;
+  if (!own_file) {  // the sender's matter: it says nothing of how safe the notebook is
+    settle(job->before == State::saved && current ? State::saved : State::dirty);
+  } else if (saved) {
     failures_ = 0;
     error_ = journal_error_;
-    if (own_file) {
-      notebook.last_known = saved->fingerprint;
-      saved_heads_ = job->heads;
-      if (saved->inode != 0 && saved->inode == job->file_lease.inode) {
-        session_.take_file_lease(std::move(job->file_lease));
-      }
+    notebook.last_known = saved->fingerprint;
+    saved_heads_ = job->heads;
+    if (saved->inode != 0 && saved->inode == job->file_lease.inode) {
+      session_.take_file_lease(std::move(job->file_lease));
     }
-    const bool current = job->touches == touches_;
-    first_touch_ms_ = current && own_file ? 0 : clock::now_ms();
-    // The file may have it all; who reads "saved" would think that the next edit is safe, too.
-    set_state(journal_error_ ? State::failed : current && own_file ? State::saved : State::dirty);
-    if (own_file) session_.outside().saved(&*saved, job->base, job->touches);
-  } else if (!own_file) {  // it is the sender's matter, and says nothing of how safe the notebook is
-    set_state(job->before == State::saved && job->touches != touches_ ? State::dirty : job->before);
+    first_touch_ms_ = current ? 0 : clock::now_ms();
+    settle(current ? State::saved : State::dirty);
+    session_.outside().saved(&*saved, job->base, job->touches);
   } else {
     if (retry(job, saved.error())) return;
     ++failures_;
@@ -402,7 +412,7 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
 // Somebody wrote the file while it was being saved, or just before: what they wrote is merged first.
 bool Saver::retry(const std::shared_ptr<Job>& job, const Error& error) {
   if (error.code != "conflict" || job->asks || job->tries >= most_tries) return false;
-  set_state(State::dirty);
+  settle(State::dirty);
   session_.outside().look_then([weak = session_.weak_from_this(), job] {
     const auto session = weak.lock();
     if (!session) return;

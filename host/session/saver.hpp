@@ -34,7 +34,7 @@ class Saver {
   /// Nothing is merged any more: what waited for that is saved.
   void go_on();
   /// The file is not there any more; or is again.
-  void file_gone(bool gone);
+  void file_gone(bool is_gone);
   /// Command `save`.
   void save(Invocation invocation);
   /// What a save would write now, on this reactor; the document must be built. Nothing is saved.
@@ -60,6 +60,8 @@ class Saver {
   bool retry(const std::shared_ptr<Job>& job, const Error& error);
   void finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved);
   void set_state(State state);
+  [[nodiscard]] bool fails() const;
+  void settle(State otherwise);
   [[nodiscard]] std::shared_ptr<Job> make_job(bool overwrite, const std::optional<std::string>& as);
 
   LiveSession& session_;
@@ -71,7 +73,7 @@ class Saver {
   std::uint64_t touches_ = 0;        // rises with every change
   std::int64_t first_touch_ms_ = 0;  // the oldest change the file does not have
   int failures_ = 0;
-  bool saving_ = false, again_ = false;
+  bool saving_ = false;
   struct Queued {
     Done done;
     bool overwrite;

@@ -125,6 +125,12 @@ describe('HTTP', () => {
     expect(new Set(untitled.map((made) => made.body.path)).size).toBe(6);
     const named = await at_once({ path: 'one.ipynb' });
     expect(named.map((made) => made.body.error?.code ?? made.status).sort()).toEqual([201, ...Array(5).fill('path_exists')]);
+    const both = await host.post('/api/v1/notebooks/create', { runtime: 'python3', path: 'neither.ipynb', ephemeral: true });
+    expect([both.status, both.body.error.code]).toEqual([400, 'bad_request']);
+    expect(both.body.error.message).toMatch(/body.path and body.ephemeral/);
+    expect((await host.get('/api/v1/files')).text).not.toContain('neither.ipynb');
+    const nowhere = await host.post('/api/v1/notebooks/create', { runtime: 'python3', ephemeral: true });
+    expect([nowhere.status, nowhere.body.path.startsWith(host.root)]).toEqual([201, false]);
     const outside = await host.post('/api/v1/notebooks/create', { runtime: 'python3', path: '../x.ipynb' });
     expect([outside.status, outside.body.error.code]).toEqual([403, 'outside_root']);
   });

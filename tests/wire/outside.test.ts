@@ -58,6 +58,9 @@ describe('the file of a live session', () => {
     await client.event('save-state', (data: any) => data.path.endsWith('deeper/second.ipynb'));
     fs.rmSync(path.join(host.root, 'deeper/second.ipynb'));
     await client.event('save-state', (data: any) => data.error?.code === 'file_gone');
+    // Who opens what is there, as the page does, finds the session.
+    const found = await host.post('/api/v1/notebooks/open', { path: 'deeper/second.ipynb', create: false });
+    expect([found.status, found.body.session_id]).toEqual([200, info.session_id]);
     await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'still here' }] });
     expect((await client.command('save', {})).ok).toBe(true);
     expect(sources(host.file('deeper/second.ipynb'))).toEqual(['still here', 'two', 'three']);

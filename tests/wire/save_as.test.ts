@@ -84,6 +84,22 @@ describe('one path', () => {
     }
   });
 
+  it('is created and opened at once: all who get it share one session', async () => {
+    for (let i = 0; i < 24; ++i) {
+      const name = `both-${i}.ipynb`;
+      const create = () => host.post('/api/v1/notebooks/create', { path: name, runtime: 'python3' });
+      const open = (more: object = {}) => host.post('/api/v1/notebooks/open', { path: name, ...more });
+      const [created, ...opened] = await Promise.all([create(), open(), open({ create: false }), open()]);
+      expect([201, 409], created.text).toContain(created.status);
+      const found = opened.filter((answer) => answer.status === 200);
+      expect([opened[0]!.status, opened[2]!.status]).toEqual([200, 200]);
+      expect([200, 404], opened[1]!.text).toContain(opened[1]!.status); // it may have been the first
+      expect(new Set([...(created.status === 201 ? [created] : []), ...found].map((answer) => answer.body.session_id)).size).toBe(1);
+      if (created.status === 201) expect(onDisk(name)).toEqual(['']);
+      await host.request('DELETE', `/api/v1/sessions/${found[0]!.body.session_id}`);
+    }
+  });
+
   it('that is open here is nobody else’s to save to', async () => {
     const refused = await saveAs(0, 'two.ipynb', { overwrite: true });
     expect([refused.error?.status, refused.error?.code]).toEqual([409, 'path_open']);

@@ -61,6 +61,19 @@ describe('scoped tokens', () => {
     await joined.close();
   });
 
+  it('is not made of what is not understood: a narrowing that is misspelt would make one for everything', async () => {
+    const before = (await host.get('/api/v1/tokens')).body;
+    for (const [body, meant] of [
+      [{ scope: 'view', session: info.session_id }, 'session_id'],
+      [{ scope: 'view', expires: 60_000 }, 'expires_ms'],
+    ] as const) {
+      const refused = await host.post('/api/v1/tokens', body);
+      expect([refused.status, refused.body.error.code]).toEqual([400, 'bad_request']);
+      expect(refused.body.error.hint).toContain(`body.${meant}`);
+    }
+    expect((await host.get('/api/v1/tokens')).body).toEqual(before);
+  });
+
   it('an interact token interacts and never edits; an edit token edits and administers nothing', async () => {
     const interact = await Client.join(as((await mint({ scope: 'interact' })).token), other);
     expect(interact.ready.consumer_capabilities).toEqual({ edit: false, interact: true });

@@ -78,6 +78,7 @@ export type CreateRequest = {
   path?: string;
   package_manager?: string;
   dependencies?: string[];
+  /** no file of its own until it is saved somewhere; not with path */
   ephemeral?: boolean;
 };
 
@@ -95,7 +96,6 @@ export type FileList = {
   entries: FileEntry[];
 };
 
-export type SessionSummary = {
 export type FolderRequest = {
   path: string;
 };
@@ -106,6 +106,7 @@ export type RenameRequest = {
   to: string;
 };
 
+export type SessionSummary = {
   session_id: string;
   notebook_id?: string;
   path: string;
@@ -337,11 +338,11 @@ export type PairingAcceptance = {
   grants: "none" | "view" | "interact" | "edit" | "admin";
   /** that it knows the code; without one it is only answered who offers */
   proof?: string;
-};
   /** with a proof: the public key of the pin (SPKI, DER), base64 */
   key?: string;
   /** with a proof: by that key, base64; docs/pairing.md says of what */
   signature?: string;
+};
 
 export type PairingAnswer = {
   device_id?: string;
@@ -350,9 +351,9 @@ export type PairingAnswer = {
   nonce?: string;
   grants?: string;
   proof?: string;
-};
   key?: string;
   signature?: string;
+};
 
 export type PairingWithdrawal = {
   code: string;
