@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "document/cell_id.hpp"
 #include "document/json_text.hpp"
 
 namespace lectern::document {
@@ -36,6 +37,7 @@ void LiveCells::reset(std::vector<Cell> cells, std::string metadata_json) {
   for (auto& cell : cells) {
     auto id = cell.id;
     histories_.insert_or_assign(id, SourceHistory(cell.source_version));
+    note_id(id);
     auto owned = std::make_unique<Cell>(std::move(cell));
     order_.push_back(owned.get());
     by_id_.insert_or_assign(std::move(id), std::move(owned));
@@ -46,6 +48,14 @@ void LiveCells::reset(std::vector<Cell> cells, std::string metadata_json) {
 const Cell* LiveCells::find(std::string_view id) const {
   const auto it = by_id_.find(std::string(id));
   return it == by_id_.end() ? nullptr : it->second.get();
+}
+
+void LiveCells::note_id(const std::string& id) {
+  if (!is_cell_id(id)) odd_ids_.insert(id);
+}
+
+bool LiveCells::may_make(std::string_view id) const {
+  return is_cell_id(id) || odd_ids_.contains(id);
 }
 
 const std::string* LiveCells::metadata_of(std::string_view cell_id) const {
@@ -125,6 +135,7 @@ bool LiveCells::apply_one(const Patch& patch, const StagedMetadata& staged, std:
 void LiveCells::put(const Cell& made, const StagedMetadata& staged, std::uint64_t version, std::vector<Change>& changes,
                     DocumentWork& work) {
   remove(made.id, changes);
+  note_id(made.id);
   auto owned = std::make_unique<Cell>(made);
   owned->source_version = version;
   if (const auto it = staged.find(made.id); it != staged.end() && same_json(it->second, made.metadata_json)) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,6 +29,8 @@ class LiveCells {
 
   [[nodiscard]] const std::vector<const Cell*>& ordered() const { return order_; }
   [[nodiscard]] const Cell* find(std::string_view id) const;
+  /// Whether a stranger may make a cell of this id: one that nbformat allows, or that was here before.
+  [[nodiscard]] bool may_make(std::string_view id) const;
   [[nodiscard]] const std::string& metadata_json() const { return metadata_; }
   /// The metadata text of a cell, of the notebook for "".
   [[nodiscard]] const std::string* metadata_of(std::string_view cell_id) const;
@@ -64,6 +67,7 @@ class LiveCells {
   void metadata_key(const Patch& patch, const StagedMetadata& staged, std::vector<Change>& changes);
   void metadata_all(std::string_view cell_id, const std::string& json, const StagedMetadata& staged,
                     std::vector<Change>& changes);
+  void note_id(const std::string& id);
   void insert_in_order(const Cell* cell);
   void erase_from_order(const Cell* cell);
   [[nodiscard]] std::pair<std::optional<std::string>, std::optional<std::string>> anchors(const Cell* cell) const;
@@ -74,6 +78,7 @@ class LiveCells {
     std::string metadata_json, attachments_json;
   };
   std::map<std::string, Expected, std::less<>> expected_;
+  std::set<std::string, std::less<>> odd_ids_;  // of all cells there have been, those that a new one may not have
   std::vector<const Cell*> order_;
   std::vector<EditStep> steps_;
   std::string metadata_ = "{}";

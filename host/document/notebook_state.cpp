@@ -8,6 +8,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "document/cell_id.hpp"
 
 namespace lectern::document {
 namespace {
@@ -103,6 +104,16 @@ Status check_growth(const std::vector<Patch>& patches, const LiveCells& cells, c
     if (const auto bytes = cell.bytes(); bytes > limits.max_source_bytes && bytes > cell.before) {
       return fail(past_limit("a source would have more bytes than", limits.max_source_bytes, "max-cell-bytes"));
     }
+  }
+  return {};
+}
+
+// Other programs refuse a file that has another one; see is_cell_id().
+Status check_new_ids(const std::vector<Patch>& patches, const LiveCells& cells) {
+  for (const auto& patch : patches) {
+    if (patch.kind != LAM_PATCH_CELL_PUT || cells.may_make(patch.cell->id)) continue;
+    return fail(422, "bad_cell_id", "the id \"" + text::label(patch.cell->id, 80) + "\" " + std::string(cell_id_rule),
+                "return to the host's heads, and give the new cell another id");
   }
   return {};
 }
@@ -332,7 +343,10 @@ Status NotebookDocument::State::apply(Applying& edit) {
     if (const auto read_back = engine.snapshot(now); !read_back) return recovered(read_back, "reading the document");
     whole = put_all(std::move(now), cells);
   }
-  if (auto fits = check_growth(whole.empty() ? patches : whole, cells, limits); !fits) {
+  const auto& made = whole.empty() ? patches : whole;
+  auto fits = check_growth(made, cells, limits);
+  if (fits) fits = check_new_ids(made, cells);
+  if (!fits) {
     LECTERN_CHECK(rebuild());
     fits.error().details = hash_details(done.hashes);
     return fits;

@@ -1,9 +1,11 @@
 #include "session/changes_json.hpp"
 
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "base/text.hpp"
+#include "document/cell_id.hpp"
 
 namespace lectern::session {
 namespace {
@@ -23,6 +25,12 @@ Result<std::string> object_text(const json::Value& value, std::string_view key, 
 Result<Change> create_cell(const json::Value& value, const json::Fields& fields, const std::string& path) {
   document::CreateCell change;
   LECTERN_TRY(change.cell_id, fields.string("cell_id"));
+  if (!document::is_cell_id(change.cell_id)) {
+    return fail(
+        400, "bad_cell_id",
+        path + ".cell_id: the id \"" + text::label(change.cell_id, 80) + "\" " + std::string(document::cell_id_rule),
+        "choose another one, random hex digits for instance", "{\"path\":\"" + path + ".cell_id\"}");
+  }
   LECTERN_TRY(change.cell_type, fields.string("cell_type"));
   LECTERN_TRY(change.source, fields.string("source"));
   LECTERN_TRY(change.before, fields.optional_string("before"));
@@ -39,6 +47,18 @@ Result<Change> move_cell(const json::Fields& fields, const std::string& path) {
   if (!change.before && !change.after) {
     return fail(400, "bad_request", path + " must have before or after", "name the cell it goes before or after",
                 "{\"path\":\"" + path + "\"}");
+  }
+  return Change(std::move(change));
+}
+
+Result<Change> reorder_cells(const json::Fields& fields, const std::string& path) {
+  document::ReorderCells change;
+  LECTERN_TRY(change.cell_ids, fields.strings("cell_ids"));
+  std::unordered_set<std::string_view> named;
+  for (const auto& id : change.cell_ids) {
+    if (named.insert(id).second) continue;
+    return fail(400, "bad_request", path + ".cell_ids names \"" + text::label(id, 80) + "\" twice",
+                "name each cell once, in the order they shall have", "{\"path\":\"" + path + ".cell_ids\"}");
   }
   return Change(std::move(change));
 }
@@ -88,11 +108,7 @@ Result<Change> parse_change(const json::Value& value, const std::string& path) {
     LECTERN_TRY(change.cell_id, fields.string("cell_id"));
     return Change(std::move(change));
   }
-  if (type == "reorder_cells") {
-    document::ReorderCells change;
-    LECTERN_TRY(change.cell_ids, fields.strings("cell_ids"));
-    return Change(std::move(change));
-  }
+  if (type == "reorder_cells") return reorder_cells(fields, path);
   if (type == "set_cell_type") {
     document::SetCellType change;
     LECTERN_TRY(change.cell_id, fields.string("cell_id"));

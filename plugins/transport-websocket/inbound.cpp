@@ -132,6 +132,26 @@ void malformed(std::string_view id, const Wrong& wrong, const InboundSink& out) 
   out.message(message);
 }
 
+/// The id of a frame that cannot be read, where it stands before what is wrong with it; else empty.
+std::string id_in(std::string_view object) {
+  if (!lectern::sdk::valid_utf8(object)) return {};
+  Members members;
+  std::string scratch;
+  bool twice = false;
+  json::each_member(object, [&](std::string_view key, std::string_view value) {
+    auto* member = find(members, key, scratch);
+    if (member != &members.id) return true;
+    twice = !member->empty();
+    *member = value;
+    return !twice;
+  });
+  try {
+    return twice ? std::string() : text_member(members.id, "id", max_id);
+  } catch (const Wrong&) {
+    return {};
+  }
+}
+
 /// Runs `read` and, when it finds something wrong, says so under the id the sender gave.
 template <class Read>
 void answering(std::string& id, const InboundSink& out, Read&& read) {
@@ -179,12 +199,22 @@ void read_changes(const BinaryFrame& frame, std::string& id, const InboundSink& 
   out.message(message);
 }
 
+Members read_frame(std::string_view bytes, std::string& id, Waiting& waiting) {
+  try {
+    return read_members(bytes, "the frame");
+  } catch (const Wrong&) {
+    waiting = {};  // they were this one's
+    id = id_in(bytes);
+    throw;
+  }
+}
+
 }  // namespace
 
 void receive_text(std::string_view bytes, Waiting& waiting, const InboundSink& out) {
   std::string id;
   answering(id, out, [&] {
-    const auto members = read_members(bytes, "the frame");
+    const auto members = read_frame(bytes, id, waiting);
     if (!members.client.empty()) {
       const auto key = text_member(members.client, "client", 256);
       Inbound message;

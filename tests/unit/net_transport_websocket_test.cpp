@@ -96,11 +96,17 @@ TEST_F(TransportWebSocket, WhatIsWrongGetsAnAnswerUnderItsId) {
       {R"({"id":"1","command":"save","epoch":1.5})", "1"},
       {R"({"id":"1","command":"save","epoch":"1"})", "1"},
       {R"({"id":"1","command":"save","epoch":99999999999999999999})", "1"},
-      {R"({"id":"1","command":"save"} x)", ""},
-      {R"({"id":"1","command":"save")", ""},
-      {R"({"id":"1","command":"save","command":"restart"})", ""},
+      {R"({"id":"1","command":"save"} x)", "1"},
+      {R"({"id":"1","command":"save")", "1"},
+      {R"({"id":"1","command":"save","command":"restart"})", "1"},
+      {R"({"id":"1","command":"save","id":"2"})", ""},
+      {R"({"id":"1","\u0069d":"2","command":)", ""},
+      {R"({"id":"\udc00","command":)", ""},
+      {"{\"id\":\"\xff\",\"command\":", ""},
       {R"({"client":7})", ""},
       {std::string(300, '[') + std::string(300, ']'), ""},
+      {R"({"id":"1","command":"save","body":{"x":)" + std::string(300, '[') + std::string(300, ']') + "}}", "1"},
+      {R"({"body":{"x":)" + std::string(300, '[') + std::string(300, ']') + R"(},"id":"1","command":"save"})", ""},
   };
   for (const auto& [frame, id] : wrong) {
     const auto got = receive(false, frame);

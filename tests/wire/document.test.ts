@@ -147,6 +147,13 @@ describe('transactions', () => {
       const refused = await edit([change]);
       expect([change, refused.error?.status, refused.error?.message]).toEqual([change, 400, expect.stringContaining(words)]);
     }
+    for (const cell_id of ['', 'é', 'a b', 'a.b', 'x'.repeat(65), '../x']) {
+      const refused = await edit([{ type: 'create_cell', cell_id, cell_type: 'code', source: '' }]);
+      expect([cell_id, refused.error?.status, refused.error?.code]).toEqual([cell_id, 400, 'bad_cell_id']);
+      expect(refused.error.message).toContain("changes[0].cell_id: the id");
+    }
+    const twice = await edit([{ type: 'reorder_cells', cell_ids: ['b', 'a', 'b'] }]);
+    expect([twice.error?.status, twice.error?.message]).toEqual([400, expect.stringContaining('changes[0].cell_ids names "b" twice')]);
     const unknown = await a.command('nosuch', {});
     expect(unknown.ok).toBe(false);
     expect(unknown.error.message).toContain('nosuch');
@@ -226,6 +233,45 @@ describe('Automerge changes', () => {
       expect(secondFlush.ok).toBe(false);
       await one.client.close();
       await other.close();
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it('make no cell of an id that nbformat does not allow, but leave those alone that a file has', async () => {
+    const host = await Host.start({ args: ['--policy', 'collaborative'] });
+    try {
+      const info = await host.open(host.notebook('n.ipynb', ['a', 'né e', 'x'.repeat(80)].map((id) => ({ id, source: 'old' }))));
+      const odd = 'né e';
+      const make = (one: Replica, id: string) => {
+        const scalar = (text: string) => new A.ImmutableString(text);
+        one.doc = A.change(one.doc, (draft: any) => {
+          draft.cells[id] = { id: scalar(id), cell_type: scalar('code'), position: scalar('zz'), source: 'made', execution_count: scalar('null'), metadata: {}, resolved_assets: {}, attachments: {} };
+        });
+        return A.getLastLocalChange(one.doc)!;
+      };
+      const one = await replica(host, info);
+      const edits = await Client.join(host, info);
+      for (const id of ['other é', 'y'.repeat(65)]) {
+        const two = await replica(host, info);
+        const refused = await two.send([make(two, id)]);
+        expect([refused.ok, refused.error?.status, refused.error?.code]).toEqual([false, 422, 'bad_cell_id']);
+        expect(refused.error.details.hashes).toHaveLength(1);
+        await two.client.close();
+      }
+      expect(await one.send([make(one, 'fine-1_X')])).toMatchObject({ ok: true });
+      // What the file has is edited, deleted, taken back and saved like anything else.
+      expect(await one.send([one.type(odd, 0, 'new ')])).toMatchObject({ ok: true });
+      one.doc = A.change(one.doc, (draft: any) => delete draft.cells[odd]);
+      expect(await one.send([A.getLastLocalChange(one.doc)!])).toMatchObject({ ok: true });
+      expect(await one.send([make(one, odd)])).toMatchObject({ ok: true });
+      expect(await edits.command('transaction', { changes: [{ type: 'delete_cell', cell_id: 'x'.repeat(80) }] })).toMatchObject({ ok: true });
+      expect(await edits.command('undo', {})).toMatchObject({ ok: true, changes: 1 });
+      expect(await edits.command('save', {})).toMatchObject({ ok: true });
+      const saved = JSON.parse(host.file('n.ipynb')).cells.map((cell: any) => [cell.id, cell.source.join('')]);
+      expect(Object.fromEntries(saved)).toEqual({ a: 'old', [odd]: 'made', ['x'.repeat(80)]: 'old', 'fine-1_X': 'made' });
+      await one.client.close();
+      await edits.close();
     } finally {
       await host.stop();
     }

@@ -150,6 +150,21 @@ describe('hostile input', () => {
     await client.close();
   });
 
+  it('a command that nests too deep, or breaks off, is answered under its id', async () => {
+    const client = await Client.join(host, await host.open(host.notebook('frames.ipynb', [{ id: 'a', source: '1' }])));
+    const deep = `${'['.repeat(300)}${']'.repeat(300)}`;
+    for (const [id, frame] of [
+      ['deep', `{"id":"deep","command":"transaction","body":{"changes":${deep}}}`],
+      ['short', '{"id":"short","command":"transaction","body":{"changes":['],
+    ] as const) {
+      client.socket.send(frame);
+      const answer = await client.event('reply', (data) => data.id === id);
+      expect([id, answer.data.ok, answer.data.error.status, answer.data.error.code]).toEqual([id, false, 400, 'bad_request']);
+    }
+    expect((await client.command('room', {}, { epoch: null })).ok).toBe(true);
+    await client.close();
+  });
+
   it('a WebSocket without its handshake, version or subprotocol is refused', async () => {
     const base = `GET /api/v1/sessions/${good.session}/connect`;
     const wrongVersion = await rawRequest(host.port, head(base, 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'));
