@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "load/crowd.hpp"
 #include "load/host.hpp"
@@ -19,10 +20,11 @@ namespace wire = lectern::relay;
 /// The other host's end of a relay.
 class Relay : public WebSocket {
  public:
-  Relay(const Host& host, const std::string& session)
+  Relay(const Host& host, const std::string& session, Company& company)
       : WebSocket(
             host.port(), "/api/v1/sessions/" + session + "/relay",
-            {"Authorization: Bearer " + host.token(), "Sec-WebSocket-Protocol: " + std::string(wire::subprotocol)}) {}
+            {"Authorization: Bearer " + host.token(), "Sec-WebSocket-Protocol: " + std::string(wire::subprotocol)},
+            &company) {}
 
   /// Opens one more channel and waits until it has its replay.
   void join() {
@@ -56,7 +58,8 @@ struct Room {
     host.write("n.ipynb", notebook("1"));
     session = host.open("n.ipynb");
   }
-  /// Sends one edit; `arrived` waits until `mark` has come to all. Microseconds.
+  /// Sends one edit; `arrived` is given its mark and when it was sent, and waits until it has come to all.
+  /// Microseconds.
   template <class Arrived>
   std::int64_t edit(Socket& editor, int number, Arrived arrived) {
     const auto id = "f" + std::to_string(number);
@@ -65,7 +68,7 @@ struct Room {
     editor.send_text(command(id, "transaction",
                              R"({"changes":[{"type":"set_source","cell_id":"c0","source":")" + mark + "\"}]}",
                              editor.epoch()));
-    arrived(mark);
+    arrived(mark, from);
     const auto took = now_us() - from;
     editor.until("\"" + id + "\"");
     return took;
@@ -91,6 +94,15 @@ std::int64_t attach(Host& here, const std::string& session) {
   give_up("the other host does not see the session");
 }
 
+std::uint64_t received_by(const std::vector<Socket>& sockets) {
+  return std::accumulate(sockets.begin(), sockets.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const Socket& one) { return sum + one.received(); });
+}
+
+double kilobytes_each(std::uint64_t bytes, int rounds) {
+  return static_cast<double>(bytes) / 1000.0 / rounds;
+}
+
 }  // namespace
 
 void relay(const Options& options, Report& report) {
@@ -108,38 +120,48 @@ void relay(const Options& options, Report& report) {
   std::vector<Socket> direct, relayed;
   direct.reserve(static_cast<std::size_t>(viewers));
   relayed.reserve(static_cast<std::size_t>(viewers));
-  // Those who wait for the others read on, and answer pings.
-  std::vector<WebSocket*> joined{&near_editor, &far_editor};
+  // Everybody who joins is told to everybody: those who are there read on, and answer pings, while one more comes.
+  Crowd everybody({&near_editor, &far_editor});
+  const std::string events = "document=events";
   for (int i = 0; i < viewers; ++i) {
-    joined.push_back(&direct.emplace_back(near.host, near.session));
-    joined.push_back(&relayed.emplace_back(here, far.session));
-    if (i % 250 == 249) Crowd(joined).until_quiet(0);
+    everybody.add(direct.emplace_back(near.host, near.session, events, &everybody));
+    everybody.add(relayed.emplace_back(here, far.session, events, &everybody));
   }
-  Crowd of_near(direct), of_here(relayed);
-  of_near.until_quiet(1500);  // everybody who joins is told to everybody
-  of_here.until_quiet(1500);
   Room bare(options);  // the same connection, and nobody behind it
   Socket bare_editor(bare.host, bare.session);
-  Relay upstream(bare.host, bare.session);
-  for (int i = 0; i < viewers; ++i) {
-    upstream.join();
-    if (i % 250 == 249) Crowd(joined).until_quiet(0);
-  }
-  joined.insert(joined.end(), {&bare_editor, &upstream});
-  Crowd(joined).until_quiet(1500);
-  Samples one_each, one_hop, shared;
+  everybody.add(bare_editor);
+  Relay upstream(bare.host, bare.session, everybody);
+  for (int i = 0; i < viewers; ++i) upstream.join();
+  everybody.add(upstream);
+  upstream.wait_alone();
+  everybody.until_quiet(1500);
+  Crowd of_near(direct), of_here(relayed);
+  Samples one_each, one_hop, shared, seen_near, seen_here;
+  std::uint64_t direct_bytes = 0, shared_bytes = 0;
   for (int i = 0; i < rounds; ++i) {
-    one_each.add(near.edit(near_editor, i, [&](const std::string& mark) { of_near.until(mark); }));
-    shared.add(bare.edit(bare_editor, i, [&](const std::string& mark) {
+    const auto direct_before = received_by(direct), shared_before = upstream.received();
+    one_each.add(near.edit(near_editor, i, [&](const std::string& mark, std::int64_t from) {
+      of_near.until(mark, [&](std::int64_t at) { seen_near.add(at - from); });
+    }));
+    shared.add(bare.edit(bare_editor, i, [&](const std::string& mark, std::int64_t) {
       upstream.until_each(static_cast<std::size_t>(viewers), mark);
     }));
-    one_hop.add(far.edit(far_editor, i, [&](const std::string& mark) { of_here.until(mark); }));
+    one_hop.add(far.edit(far_editor, i, [&](const std::string& mark, std::int64_t from) {
+      of_here.until(mark, [&](std::int64_t at) { seen_here.add(at - from); });
+    }));
+    direct_bytes += received_by(direct) - direct_before;
+    shared_bytes += upstream.received() - shared_before;
   }
   const auto count = std::to_string(viewers);
   report.add("relay: attaching a session of another host on loopback", attaching, {{"max", 300}});
   report.add("relay: an edit, fsynced, to the last of " + count + ", a connection each", one_each);
   report.add("relay: the same to the other host of " + count + " viewers, on its one connection", shared);
   report.add("relay: the same to the last of " + count + " at the other host", one_hop);
+  report.add("relay: an edit at each of " + count + ", a connection each", seen_near);
+  report.add("relay: the same at each of " + count + " at the other host", seen_here);
+  report.add("relay: an edit in bytes for " + count + ", a connection each", "kB",
+             kilobytes_each(direct_bytes, rounds));
+  report.add("relay: the same on the one connection for " + count, "kB", kilobytes_each(shared_bytes, rounds));
   report.add("relay: resident with " + count + " connections", "MB", near.host.resident_mb());
   report.add("relay: resident with one connection for " + count, "MB", far.host.resident_mb());
   report.add("relay: resident of the host that has these " + count, "MB", here.resident_mb());

@@ -7,9 +7,9 @@
 
 namespace load {
 
-Socket::Socket(const Host& host, const std::string& session, const std::string& query)
+Socket::Socket(const Host& host, const std::string& session, const std::string& query, Company* company)
     : WebSocket(host.port(), "/api/v1/sessions/" + session + "/connect?" + query,
-                {"Authorization: Bearer " + host.token(), "Sec-WebSocket-Protocol: lectern.v1"}) {
+                {"Authorization: Bearer " + host.token(), "Sec-WebSocket-Protocol: lectern.v1"}, company) {
   for (bool complete = false; !complete;) {
     const auto message = receive();
     if (message.binary) {

@@ -12,7 +12,8 @@ namespace load {
 class Socket : public WebSocket {
  public:
   /// Connects to `session` and waits for replay-complete. `query` is appended ("document=changes").
-  Socket(const Host& host, const std::string& session, const std::string& query = "document=events");
+  Socket(const Host& host, const std::string& session, const std::string& query = "document=events",
+         Company* company = nullptr);
 
   [[nodiscard]] const std::string& client_id() const { return client_id_; }
   [[nodiscard]] const std::string& client_key() const { return client_key_; }

@@ -7,18 +7,24 @@
 
 namespace load {
 
-WebSocket::WebSocket(int port, const std::string& path, const std::vector<std::string>& headers) : fd_(dial(port)) {
+WebSocket::WebSocket(int port, const std::string& path, const std::vector<std::string>& headers, Company* company)
+    : fd_(dial(port)), company_(company) {
   std::string head = "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) +
                      "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
   for (const auto& header : headers) head += header + "\r\n";
   write_all(fd_, head + "\r\n");
-  while (buffer_.find("\r\n\r\n") == std::string::npos) fill();
+  while (buffer_.find("\r\n\r\n") == std::string::npos) wait();
   if (buffer_.compare(0, 12, "HTTP/1.1 101") != 0) give_up("upgrade refused: " + buffer_);
   at_ = buffer_.find("\r\n\r\n") + 4;
 }
 
-WebSocket::WebSocket(WebSocket&& other) noexcept : fd_(other.fd_), buffer_(std::move(other.buffer_)), at_(other.at_) {
+WebSocket::WebSocket(WebSocket&& other) noexcept
+    : fd_(other.fd_),
+      company_(other.company_),
+      received_(other.received_),
+      buffer_(std::move(other.buffer_)),
+      at_(other.at_) {
   other.fd_ = -1;
 }
 
@@ -53,6 +59,12 @@ void WebSocket::fill() {
   const auto count = ::recv(fd_, chunk, sizeof chunk, 0);
   if (count <= 0) give_up("the host closed a connection of the driver");
   buffer_.append(chunk, static_cast<std::size_t>(count));
+  received_ += static_cast<std::uint64_t>(count);
+}
+
+void WebSocket::wait() {
+  if (company_ != nullptr) company_->wait_for(fd_);
+  fill();
 }
 
 bool WebSocket::parse(Message& message, int& opcode) {
@@ -94,7 +106,7 @@ bool WebSocket::next(Message& message) {
 
 Message WebSocket::receive() {
   Message message;
-  while (!next(message)) fill();
+  while (!next(message)) wait();
   return message;
 }
 
