@@ -19,7 +19,8 @@ class RemoteRuntime {
  public:
   /// As lectern_runtime_out.event, with what the event counts for. One at a time.
   using OnEvent = std::function<void(std::uint64_t kernel, const lectern_runtime_event& event, Credit credit)>;
-  /// A request that was handed over was refused: no reply comes. One at a time with the events.
+  /// A request that was handed over was refused: no reply comes. With 0, a line or a comm message was. One at a time
+  /// with the events.
   using OnRefused = std::function<void(std::uint64_t kernel, std::uint64_t request, lectern_status status,
                                        const lectern_error& error)>;
   struct Listener {
@@ -42,8 +43,8 @@ class RemoteRuntime {
   void ended(const std::string& blame);
 
   /// As the functions of lectern_runtime. Those without `error` never wait: what the plugin refuses later becomes an
-  /// event: an execution ends aborted, a request is refused with what the plugin returned, a kernel that does not
-  /// restart is dead.
+  /// event: an execution ends aborted, what was said to the kernel is refused with what the plugin returned, a kernel
+  /// that does not restart is dead.
   lectern_status kernels(const lectern_sink& out, lectern_error& error);
   lectern_status start(std::uint64_t kernel, std::string_view name, std::string_view options, lectern_error& error);
   lectern_status execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags);
@@ -74,6 +75,7 @@ class RemoteRuntime {
   };
   static Ending ending(const Line::Reply& reply);
   lectern_status to_kernel(std::uint64_t kernel, Packer call, std::function<void(const Ending& ending)> refused);
+  void refused(std::uint64_t kernel, std::uint64_t request, const Ending& ending);
   void start_again(std::uint64_t kernel, Known& known);
   /// On the line's thread. `why` it was not started; empty = it was.
   void start_answered(std::uint64_t kernel, std::uint64_t attempt, const std::string& why);

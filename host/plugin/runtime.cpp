@@ -142,7 +142,7 @@ struct Runtime::Inner {
     }
   }
 
-  /// As an event, for whoever waits for the reply.
+  /// As an event, for whoever waits for the reply, or (0) should know that the kernel was not told.
   static void convey_refusal(Inner& inner, std::uint64_t kernel, std::uint64_t request, lectern_status status,
                              const lectern_error& error) noexcept {
     try {
@@ -150,7 +150,8 @@ struct Runtime::Inner {
       made.kind = RuntimeEventKind::reply;
       made.kernel = kernel;
       made.request = request;
-      made.refused = inner.failed("ask the kernel", "kernel_unavailable", status, error);
+      const auto* doing = request == 0 ? "pass a message on" : "ask the kernel";
+      made.refused = inner.failed(doing, "kernel_unavailable", status, error);
       inner.on_event(std::move(made));
     } catch (const std::exception& problem) {
       inner.dropped(std::string("have a refusal taken: ") + problem.what());

@@ -42,8 +42,10 @@ struct RuntimeEvent {
   std::uint64_t request = 0;
   std::string name, text, json, metadata;
   std::vector<std::string> buffers;
-  std::optional<Error> refused;  // reply: there is none, for the runtime refused the request after it was handed over
-  isolation::Credit credit;      // what it counts for while it waits, of a runtime in a process of its own
+  // reply: there is none, for the runtime refused the request after it was handed over; with request 0, a line or a
+  // comm message
+  std::optional<Error> refused;
+  isolation::Credit credit;  // what it counts for while it waits, of a runtime in a process of its own
 };
 
 /// A comm message on its way to a kernel. Views are needed during the call only.
@@ -89,7 +91,7 @@ class Runtime {
   Status input(std::uint64_t kernel, std::string_view value);
   /// `kind`: "complete", "inspect", "is_complete", "history", "variables", "format"; answered by a `reply` event with
   /// `request`. 415 `unsupported`: this kernel does not answer that; a runtime in a process of its own says so, and
-  /// whatever else it refuses, in that event's `refused`.
+  /// whatever else it refuses, in that event's `refused`. So it does of input and comm, with request 0.
   Status request(std::uint64_t kernel, std::uint64_t request, std::string_view kind, std::string_view content_json);
   Status comm(std::uint64_t kernel, const CommMessage& message);
 

@@ -74,11 +74,6 @@ std::string to_json(const KeptKernel& kernel) {
   return out;
 }
 
-std::string member_text(const json::Value& object, std::string_view key) {
-  const auto* member = object.find(key);
-  return member != nullptr && member->is_string() ? *member->as_string() : std::string();
-}
-
 std::uint64_t number_of(const json::Value& object, std::string_view key) {
   const auto* member = object.find(key);
   return member != nullptr ? member->as_uint().value_or(0) : 0;
@@ -88,16 +83,16 @@ std::optional<KeptRun> run_from(const json::Value* value) {
   if (value == nullptr || number_of(*value, "number") == 0) return std::nullopt;
   KeptRun run;
   run.number = number_of(*value, "number");
-  run.id = member_text(*value, "id");
-  run.cell_id = member_text(*value, "cell_id");
-  run.by = member_text(*value, "by");
+  run.id = json::string_or_empty(*value, "id");
+  run.cell_id = json::string_or_empty(*value, "cell_id");
+  run.by = json::string_or_empty(*value, "by");
   if (const auto* count = value->find("count")) run.count = count->as_int();
   run.batch = std::max<std::uint64_t>(number_of(*value, "batch"), 1);
   if (const auto* stop = value->find("stop_on_error")) run.stop_on_error = stop->as_bool().value_or(true);
-  run.code = member_text(*value, "code");
+  run.code = json::string_or_empty(*value, "code");
   if (const auto* question = value->find("question"); question != nullptr && question->is_object()) {
     const auto* password = question->find("password");
-    run.question = {member_text(*question, "prompt"),
+    run.question = {json::string_or_empty(*question, "prompt"),
                     password != nullptr && password->as_bool().value_or(false)};
   }
   return run;
@@ -135,24 +130,24 @@ std::string read_small(const fs::path& path, std::uintmax_t largest = largest_fi
 std::optional<KeptKernel> from_json(const std::string& text, const std::string& session_id) {
   const auto value = json::parse(text);
   const auto* kernel = value ? value->find("kernel") : nullptr;
-  if (kernel == nullptr || member_text(*value, "session_id") != session_id) return std::nullopt;
+  if (kernel == nullptr || json::string_or_empty(*value, "session_id") != session_id) return std::nullopt;
   KeptKernel out;
   out.session_id = session_id;
-  out.path = member_text(*value, "path");
-  out.kernel.name = member_text(*kernel, "name");
-  out.kernel.plugin = member_text(*kernel, "plugin");
-  out.kernel.kernel = member_text(*kernel, "kernel");
-  out.kernel.display_name = member_text(*kernel, "display_name");
-  out.kernel.language = member_text(*kernel, "language");
+  out.path = json::string_or_empty(*value, "path");
+  out.kernel.name = json::string_or_empty(*kernel, "name");
+  out.kernel.plugin = json::string_or_empty(*kernel, "plugin");
+  out.kernel.kernel = json::string_or_empty(*kernel, "kernel");
+  out.kernel.display_name = json::string_or_empty(*kernel, "display_name");
+  out.kernel.language = json::string_or_empty(*kernel, "language");
   out.life = number_of(*value, "life");
   out.process = static_cast<std::int64_t>(number_of(*value, "process"));
-  out.process_start = member_text(*value, "process_start");
+  out.process_start = json::string_or_empty(*value, "process_start");
   const auto* dead = value->find("dead");
   out.dead = dead != nullptr && dead->as_bool().value_or(false);
   out.host = static_cast<std::int64_t>(number_of(*value, "host"));
-  out.host_start = member_text(*value, "host_start");
-  out.boot = member_text(*value, "boot");
-  out.since = member_text(*value, "since");
+  out.host_start = json::string_or_empty(*value, "host_start");
+  out.boot = json::string_or_empty(*value, "boot");
+  out.since = json::string_or_empty(*value, "since");
   out.running = run_from(value->find("running"));
   return out;
 }

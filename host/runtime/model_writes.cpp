@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
-
-#include "base/log.hpp"
 
 namespace lectern::runtime {
 namespace {
@@ -15,36 +14,41 @@ constexpr std::chrono::milliseconds pause_length{5};
 
 ModelWrites::ModelWrites(Loop& loop, Tell tell) : tell_(std::move(tell)), pause_(loop) {}
 
-Status ModelWrites::take(ClientWrite write) {
+void ModelWrites::take(ClientWrite write, Done done) {
+  std::vector<Done> waiting;
+  if (done) waiting.push_back(std::move(done));
   if (write.event.method != ModelMethod::update) {
     flush();
-    return tell_(std::move(write));
+    return tell(std::move(write), std::move(waiting));
   }
   const auto id = write.event.model_id;
   const auto [it, first] = recent_.try_emplace(id);
   if (first) {
     if (!pause_.armed()) pause_.start(pause_length, [this] { pause_over(); });
-    return tell_(std::move(write));
+    return tell(std::move(write), std::move(waiting));
   }
   // An event names one writer, who does not get it.
-  if (it->second && it->second->event.origin != write.event.origin) flush(id);
+  if (it->second && it->second->write.event.origin != write.event.origin) flush(id);
   auto& held = recent_[id];
   if (held) {
-    join(*held, std::move(write));
+    join(held->write, std::move(write));
+    std::move(waiting.begin(), waiting.end(), std::back_inserter(held->done));
   } else {
-    held = std::move(write);
+    held = Held{std::move(write), std::move(waiting)};
     order_.push_back(id);
   }
-  return {};
+}
+
+void ModelWrites::tell(ClientWrite write, std::vector<Done> done) {
+  const auto told = tell_(std::move(write));
+  for (auto& one : done) one(told);
 }
 
 void ModelWrites::tell_held(const std::string& model_id) {
   const auto it = recent_.find(model_id);
   if (it == recent_.end() || !it->second) return;
-  auto write = std::exchange(it->second, std::nullopt);
-  if (const auto told = tell_(std::move(*write)); !told) {
-    log::warning("runtime", "the kernel was not told what a client wrote to a model: " + told.error().message);
-  }
+  auto held = std::exchange(it->second, std::nullopt);
+  tell(std::move(held->write), std::move(held->done));
 }
 
 void ModelWrites::flush(std::string_view model_id) {
@@ -66,9 +70,12 @@ void ModelWrites::pause_over() {
   if (!held.empty() && !pause_.armed()) pause_.start(pause_length, [this] { pause_over(); });
 }
 
-void ModelWrites::forget() {
-  recent_.clear();
-  order_.clear();
+void ModelWrites::forget(const Error& why) {
+  const auto order = std::exchange(order_, {});
+  auto recent = std::exchange(recent_, {});
+  for (const auto& id : order) {
+    for (auto& one : recent[id]->done) one(fail(why));
+  }
 }
 
 }  // namespace lectern::runtime

@@ -14,6 +14,7 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
+#include "base/task.hpp"
 #include "runtime/models.hpp"
 
 namespace lectern::runtime {
@@ -22,24 +23,32 @@ class ModelWrites {
  public:
   /// Tells whom it concerns, the kernel before clients; an error says that the kernel was not told.
   using Tell = std::function<Status(ClientWrite write)>;
+  /// What became of a write. Dropped uncalled with the object alone.
+  using Done = UniqueFunction<void(Status)>;
   /// `loop` outlives it.
   ModelWrites(Loop& loop, Tell tell);
 
-  /// A write that the store has. The error is of telling it now; one that is held is told later, or its error logged.
-  Status take(ClientWrite write);
+  /// A write that the store has. `done` (may be empty) gets what telling it came to: now, or at the end of the pause
+  /// for one that is held, together with those it went with.
+  void take(ClientWrite write, Done done);
   /// What is held goes now, of one model or of all: what is told next must come after it.
   void flush(std::string_view model_id);
   void flush();
-  /// The kernel is gone, and the models with it.
-  void forget();
+  /// The kernel is gone, and the models with it: what is held fails with `why`.
+  void forget(const Error& why);
 
  private:
+  struct Held {
+    ClientWrite write;
+    std::vector<Done> done;  // of all that it was joined of
+  };
   void pause_over();
+  void tell(ClientWrite write, std::vector<Done> done);
   void tell_held(const std::string& model_id);
 
   Tell tell_;
-  std::map<std::string, std::optional<ClientWrite>, std::less<>> recent_;  // told of in this pause, and what is held
-  std::vector<std::string> order_;                                         // of what is held
+  std::map<std::string, std::optional<Held>, std::less<>> recent_;  // told of in this pause, and what is held
+  std::vector<std::string> order_;                                  // of what is held
   Timer pause_;
 };
 

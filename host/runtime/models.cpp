@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "base/text.hpp"
 
@@ -130,6 +131,10 @@ std::string ModelEvent::data(bool inline_buffers) const {
   return out;
 }
 
+std::string ClientWrite::kernel_data() const {
+  return to_kernel.data.empty() ? json::write(event.message) : to_kernel.data;
+}
+
 ModelStore::ModelStore(ModelLimits limits) : limits_(limits) {}
 
 ModelStore::Model* ModelStore::find(std::string_view model_id) const {
@@ -249,8 +254,7 @@ Result<std::vector<ModelEvent>> ModelStore::message(std::string_view model_id, s
   if (model == nullptr) return std::vector<ModelEvent>{};
   LECTERN_CHECK(check_size(limits_, data_json.size(), buffers));
   LECTERN_TRY(const auto data, json::parse(data_json, {limits_.message_bytes, 128, 1'000'000, false}));
-  const auto* named = data.find("method");
-  const auto method = named != nullptr && named->as_string() != nullptr ? *named->as_string() : std::string();
+  const auto method = json::string_or_empty(data, "method");
   if (method == "echo_update") return std::vector<ModelEvent>{};
   if (method == "update") {
     const auto* state = data.find("state");
@@ -301,19 +305,11 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
   LECTERN_TRY(const auto method, fields.string("method"));
   ClientWrite write;
   write.to_kernel.comm_id = model->id;
-  json::Value data;
   if (method == "custom") {
     const auto* content = message.find("content");
     if (content == nullptr) return fail(400, "bad_request", "message.content is missing");
-    auto held = shared(std::move(buffers));
-    write.to_kernel.buffers = held;
-    write.event = custom_event(*model, *content, std::move(held));
-    if (model->target == widget_target) {
-      data.set("method", "custom");
-      data.set("content", *content);
-    } else {
-      data = *content;
-    }
+    write.event = custom_event(*model, *content, shared(std::move(buffers)));
+    if (model->target != widget_target) write.to_kernel.data = json::write(*content);
   } else if (method == "update") {
     LECTERN_TRY(const auto* state, fields.object("state"));
     const auto& patched = *state->as_object();
@@ -334,25 +330,20 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
     auto held = shared(std::move(buffers));
     patch(*model, patched, paths, held);
     ++model->revision;
-    data.set("method", "update");
-    data.set("state", patched);
-    data.set("buffer_paths", paths);
-    write.to_kernel.buffers = held;
     write.event = update_event(*model, patched, std::move(paths), std::move(held));
   } else {
     return fail(400, "bad_request", "message.method must be \"update\" or \"custom\"");
   }
   write.event.origin = client_id;
-  write.to_kernel.data = json::write(data);
   return write;
 }
 
 void join(ClientWrite& earlier, ClientWrite later) {
   auto& to = earlier.event;
-  auto state = *to.message.find("state")->as_object();
-  auto paths = *to.message.find("buffer_paths")->as_array();
-  const auto& new_state = *later.event.message.find("state")->as_object();
-  const auto& new_paths = *later.event.message.find("buffer_paths")->as_array();
+  auto& state = *to.message.find("state")->as_object();
+  auto& paths = *to.message.find("buffer_paths")->as_array();
+  auto& new_state = *later.event.message.find("state")->as_object();
+  auto& new_paths = *later.event.message.find("buffer_paths")->as_array();
   const auto root_of = [](const json::Value& path) { return *path.as_array()->front().as_string(); };
   const auto replaced = [&](const std::string& key) {
     return std::any_of(new_state.begin(), new_state.end(), [&](const auto& entry) { return entry.first == key; }) ||
@@ -364,14 +355,10 @@ void join(ClientWrite& earlier, ClientWrite later) {
     paths.erase(paths.begin() + static_cast<std::ptrdiff_t>(i));
     to.buffers.erase(to.buffers.begin() + static_cast<std::ptrdiff_t>(i));
   }
-  state.insert(state.end(), new_state.begin(), new_state.end());
-  paths.insert(paths.end(), new_paths.begin(), new_paths.end());
-  to.buffers.insert(to.buffers.end(), later.event.buffers.begin(), later.event.buffers.end());
+  std::move(new_state.begin(), new_state.end(), std::back_inserter(state));
+  std::move(new_paths.begin(), new_paths.end(), std::back_inserter(paths));
+  std::move(later.event.buffers.begin(), later.event.buffers.end(), std::back_inserter(to.buffers));
   to.revision = later.event.revision;
-  to.message.set("state", std::move(state));
-  to.message.set("buffer_paths", std::move(paths));
-  earlier.to_kernel.buffers = to.buffers;
-  earlier.to_kernel.data = json::write(to.message);  // the same three members
 }
 
 std::optional<ModelEvent> ModelStore::host_write(std::string_view model_id, std::string_view key, json::Value value) {

@@ -34,11 +34,10 @@ struct ModelEvent {
   [[nodiscard]] std::string data(bool inline_buffers = true) const;
 };
 
-/// What goes to the kernel for an accepted client write.
+/// What goes to the kernel for an accepted client write, its buffers apart.
 struct CommMessage {
   std::string comm_id;
-  std::string data;  // JSON
-  std::vector<Buffer> buffers;
+  std::string data;  // JSON; empty: what the event says
 };
 
 struct ModelLimits {
@@ -50,6 +49,9 @@ struct ModelLimits {
 struct ClientWrite {
   ModelEvent event;  // for everybody but event.origin
   CommMessage to_kernel;
+
+  /// The JSON that the kernel gets with event.buffers. Written when it goes: of those that are joined only the last.
+  [[nodiscard]] std::string kernel_data() const;
 };
 
 /// Makes two updates of one model and one writer one: the later one's keys, with their buffers, replace the earlier

@@ -33,7 +33,7 @@ void SessionRuntime::tell_models(const std::vector<ModelEvent>& events) {
 void SessionRuntime::tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution) {
   for (const auto& event : events) {
     if (captured_.heard(event, execution)) flush_captured(event.model_id);
-    (void)news_.take({event, {}});  // told to clients alone, which cannot fail
+    news_.take({event, {}}, {});  // told to clients alone, which cannot fail
   }
 }
 
@@ -58,20 +58,25 @@ void SessionRuntime::flush_captured(std::string_view ended) {
   }
 }
 
-Result<std::uint64_t> SessionRuntime::model(std::string_view model_id, const json::Value& message,
-                                            std::vector<std::string> buffers, std::string_view client_id) {
-  if (!kernel_ || !kernel_->attached()) return fail(409, "no_kernel", "this notebook has no running kernel");
+void SessionRuntime::model(std::string_view model_id, const json::Value& message, std::vector<std::string> buffers,
+                           std::string_view client_id, Callback<std::uint64_t> done) {
+  if (!kernel_ || !kernel_->attached()) {
+    return done(fail(409, "no_kernel", "this notebook has no running kernel", "start one"));
+  }
   care_.active();
-  LECTERN_TRY(auto write, models_.client_write(model_id, message, std::move(buffers), client_id));
-  const auto revision = write.event.revision;
-  LECTERN_CHECK(writes_.take(std::move(write)));
-  return revision;
+  auto write = models_.client_write(model_id, message, std::move(buffers), client_id);
+  if (!write) return done(fail(std::move(write).error()));
+  const auto revision = write->event.revision;
+  writes_.take(std::move(*write), [revision, done = std::move(done)](const Status& told) mutable {
+    told ? done(revision) : done(fail(told.error()));
+  });
 }
 
 Status SessionRuntime::tell_write(ClientWrite write) {
   if (!kernel_) return fail(409, "no_kernel", "this notebook has no running kernel", "start one");
-  plugin::CommMessage comm{"msg", write.to_kernel.comm_id, {}, write.to_kernel.data, {}, {}};
-  for (const auto& buffer : write.to_kernel.buffers) comm.buffers.push_back(*buffer);
+  const auto data = write.kernel_data();
+  plugin::CommMessage comm{"msg", write.to_kernel.comm_id, {}, data, {}, {}};
+  for (const auto& buffer : write.event.buffers) comm.buffers.push_back(*buffer);
   LECTERN_CHECK(kernel_->comm(comm));
   news_.flush(write.event.model_id);
   tell_models({std::move(write.event)});

@@ -54,8 +54,7 @@ std::vector<std::string> folders_in(std::string_view metadata) {
 
 std::string environment_in(std::string_view metadata) {
   const auto value = json::parse(metadata);
-  const auto* folder = value ? value->find("environment") : nullptr;
-  return folder != nullptr && folder->is_string() ? *folder->as_string() : std::string();
+  return value ? json::string_or_empty(*value, "environment") : std::string();
 }
 
 }  // namespace
@@ -253,8 +252,9 @@ void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason)
   end_input();
   flush_captured();
   captured_.forget();
-  writes_.forget();
-  news_.forget();
+  const Error gone{409, "no_kernel", std::string(reason), "", ""};
+  writes_.forget(gone);
+  news_.forget(gone);
   tell_models(models_.close_all());
   for (auto& [number, waiting] : std::exchange(requests_, {})) {
     waiting.done(fail(409, "no_kernel", std::string(reason)));
@@ -437,6 +437,10 @@ void SessionRuntime::end_input() {
 }
 
 void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {
+  if (event.request == 0 && event.refused) {
+    log::warning("runtime", event.refused->message);
+    return listener_.on_not_told(*event.refused);
+  }
   const auto it = requests_.find(event.request);
   if (it == requests_.end()) return;
   auto waiting = std::move(it->second);

@@ -43,6 +43,8 @@ class RuntimeListener {
   virtual void on_kernel_info(const KernelInfo& kernel, std::string info_json) = 0;
   /// SessionRuntime::figures changed.
   virtual void on_kernel_figures() {}
+  /// Something that a client was answered for did not reach the kernel after all. `why`: for people.
+  virtual void on_not_told([[maybe_unused]] const Error& why) {}
 };
 
 class SessionRuntime {
@@ -99,9 +101,10 @@ class SessionRuntime {
   /// `kind` complete | inspect | is_complete | history; `content` JSON as in Jupyter's messages. Answers with the
   /// reply's content, or 504 `kernel_timeout` after `deadline_ms`, 409 `no_kernel`.
   void request(std::string_view kind, std::string_view content, int deadline_ms, Callback<std::string> done);
-  /// Protocol 4 `model`. Fans out through the listener; the result is the new revision.
-  Result<std::uint64_t> model(std::string_view model_id, const json::Value& message, std::vector<std::string> buffers,
-                              std::string_view client_id);
+  /// Protocol 4 `model`. Fans out through the listener; the answer is the new revision, or why the kernel did not take
+  /// it. It comes some milliseconds later for one in a storm of them.
+  void model(std::string_view model_id, const json::Value& message, std::vector<std::string> buffers,
+             std::string_view client_id, Callback<std::uint64_t> done);
   /// Clears shown outputs of these cells (all when empty).
   void clear_outputs(const std::vector<std::string>& cells);
   void cell_deleted(std::string_view cell_id);

@@ -23,11 +23,6 @@ constexpr auto looks_kept = std::chrono::milliseconds(1500);
 constexpr int kernel_reply_ms = 10'000;
 constexpr std::size_t look_batch = 256u << 10;  // bytes of outputs a worker hands back at once
 
-std::string member_text(const json::Value& object, std::string_view key) {
-  const auto* value = object.find(key);
-  return value != nullptr && value->is_string() ? *value->as_string() : std::string();
-}
-
 bool flag(const json::Value& body, std::string_view key, bool fallback) {
   const auto* value = body.find(key);
   return value != nullptr ? value->as_bool().value_or(fallback) : fallback;
@@ -208,11 +203,11 @@ void Running::front_end_file(const std::string& path, UniqueFunction<void(Result
       "front_end_file", content, kernel_reply_ms, [path, done = std::move(done)](Result<std::string> reply) mutable {
         if (!reply && reply.error().code == "kernel_timeout") return done(fail(reply.error()));
         const auto answer = reply ? json::parse(*reply) : Result<json::Value>(json::Value());
-        const auto error = answer ? member_text(*answer, "error") : std::string();
+        const auto error = answer ? json::string_or_empty(*answer, "error") : std::string();
         if (error == "too_large") {
           return done(fail(413, "too_large", "'" + text::label(path, 200) + "' is larger than 16 MiB"));
         }
-        auto bytes = answer ? text::from_base64(member_text(*answer, "data")) : std::nullopt;
+        auto bytes = answer ? text::from_base64(json::string_or_empty(*answer, "data")) : std::nullopt;
         const bool there = bytes && answer->find("data") != nullptr;
         if (there) return done(std::move(*bytes));
         done(fail(404, "not_found", "the kernel's environment has no file '" + text::label(path, 200) + "'",
@@ -221,7 +216,7 @@ void Running::front_end_file(const std::string& path, UniqueFunction<void(Result
 }
 
 void Running::model(Invocation invocation) {
-  const auto* message = invocation.body.find("message");
+  const auto message = std::move(*invocation.body.find("message"));
   auto buffers = std::move(invocation.buffers);
   if (const auto* inline_buffers = invocation.body.find("buffers");
       inline_buffers != nullptr && inline_buffers->is_array()) {
@@ -235,11 +230,14 @@ void Running::model(Invocation invocation) {
     }
   }
   const auto* client = session_.clients().by_number(invocation.member);
-  auto revision = runtime_.model(invocation.text("model_id"), *message, std::move(buffers), client->id);
-  if (!revision) return invocation.error(revision.error());
-  std::string out;
-  json::Writer(out).begin_object().member("revision", *revision).end_object();
-  invocation.ok(std::move(out));
+  const auto model_id = invocation.text("model_id");
+  runtime_.model(model_id, message, std::move(buffers), client->id,
+                 [invocation = std::move(invocation)](Result<std::uint64_t> revision) mutable {
+                   if (!revision) return invocation.error(revision.error());
+                   std::string out;
+                   json::Writer(out).begin_object().member("revision", *revision).end_object();
+                   invocation.ok(std::move(out));
+                 });
 }
 
 void Running::input(Invocation invocation) {
@@ -379,6 +377,12 @@ void Running::on_kernel_figures() {
   session_.summary_changed();
 }
 
+void Running::on_not_told(const Error& why) {
+  std::string data;
+  json::Writer(data).begin_object().member("text", "The kernel was not told everything. " + why.message).end_object();
+  for (const auto& [id, member] : session_.room().members()) session_.connections().tell(id, Op::notice, data);
+}
+
 // A notebook that names its kernel keeps what it says: a file is not rewritten because it was run elsewhere.
 void Running::on_kernel_info(const runtime::KernelInfo& kernel, std::string info_json) {
   if (!session_.editing().built()) return;
@@ -386,7 +390,7 @@ void Running::on_kernel_info(const runtime::KernelInfo& kernel, std::string info
   if (!metadata) return;
   std::vector<document::Change> changes;
   const auto* spec = metadata->find("kernelspec");
-  if (spec == nullptr || member_text(*spec, "name") != kernel.kernel) {
+  if (spec == nullptr || json::string_or_empty(*spec, "name") != kernel.kernel) {
     std::string text;
     json::Writer(text)
         .begin_object()

@@ -55,6 +55,7 @@ class Running final : public runtime::RuntimeListener {
   void on_model(const runtime::ModelEvent& event) override;
   void on_kernel_info(const runtime::KernelInfo& kernel, std::string info_json) override;
   void on_kernel_figures() override;
+  void on_not_told(const Error& why) override;
 
  private:
   void look_at(std::vector<runtime::LoadedPtr> outputs, Task then = {});

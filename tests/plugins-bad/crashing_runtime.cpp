@@ -70,6 +70,15 @@ class Crashing final : public Runtime {
     std::string said(code);
     if (code == "go") go_ = true;
     if (code == "spawn") said = left_alone();
+    if (code == "widget") {
+      RuntimeEvent open;
+      open.kind = LECTERN_RUN_COMM_OPEN;
+      open.execution = execution;
+      open.name = "model";
+      open.text = "jupyter.widget";
+      open.json = R"({"state":{"value":""}})";
+      events_.send(kernel, open);
+    }
     if (code == "flood") {
       const std::string much(1000, '.');
       for (int i = 0; i < 50'000; ++i) {
@@ -102,7 +111,10 @@ class Crashing final : public Runtime {
   void request(std::uint64_t, std::uint64_t, std::string_view, std::string_view) override {
     throw Failure(LECTERN_UNSUPPORTED, "nothing is asked here");
   }
-  void comm(std::uint64_t kernel, const Comm&) override { known(kernel); }
+  void comm(std::uint64_t kernel, const Comm& message) override {
+    known(kernel);
+    if (message.data.find("refuse") != std::string_view::npos) throw Failure(LECTERN_UNAVAILABLE, "too much waits");
+  }
 
  private:
   static void die(std::string_view how, std::string* said = nullptr) {

@@ -364,6 +364,12 @@ TEST_F(LiveRuntime, WhatIsRefusedLaterHasAnEndAllTheSame) {
   ASSERT_TRUE(event->refused) << "as of a runtime in the host";
   EXPECT_EQ(event->refused->status, 415);
   EXPECT_EQ(event->refused->code, "unsupported");
+  ASSERT_TRUE(runtime_->comm(1, {"msg", "model", {}, R"({"state":"refuse"})", {}, {}}));
+  event = inbox_.next();
+  ASSERT_EQ(event->kind, RuntimeEventKind::reply);
+  EXPECT_EQ(event->request, 0u) << "of none";
+  ASSERT_TRUE(event->refused);
+  EXPECT_EQ(event->refused->code, "kernel_unavailable");
   const auto refused = Runtime::create(runtime_->generation(), R"({"x":"refuse"})", [](RuntimeEvent&&) {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, "bad_config");

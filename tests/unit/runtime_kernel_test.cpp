@@ -299,7 +299,7 @@ TEST_F(KernelTest, AWidgetOpensBeforeItsOutputAndFollowsItsWriters) {
   EXPECT_TRUE(on_loop([&] { return runtime_->model_store().has(id); }));
 
   json::Value message = *json::parse(R"({"method":"update","state":{"value":7},"buffer_paths":[]})");
-  const auto revision = on_loop([&] { return runtime_->model(id, message, {}, "client-2"); });
+  const auto revision = write_to(id, message, "client-2");
   ASSERT_TRUE(revision.has_value()) << revision.error().message;
   EXPECT_EQ(viewer_.models_.back().origin, "client-2");
   EXPECT_EQ(viewer_.models_.back().revision, *revision);
@@ -319,7 +319,7 @@ TEST_F(KernelTest, CallbacksPrintIntoTheCellThatMadeTheirWidget) {
   run("b", "s._model_id");
   const auto id = viewer_.cell("b").mime(0, "text/plain");
   json::Value message = *json::parse(R"({"method":"update","state":{"value":5},"buffer_paths":[]})");
-  const auto written = on_loop([&] { return runtime_->model(id.substr(1, id.size() - 2), message, {}, "client-2"); });
+  const auto written = write_to(id.substr(1, id.size() - 2), message, "client-2");
   ASSERT_TRUE(written.has_value()) << written.error().message;
   ASSERT_TRUE(viewer_.wait([&] { return viewer_.cells_["a"].outputs.size() == 1; }));
   EXPECT_EQ(viewer_.cell("a").text(0), "now 5\n");

@@ -5,6 +5,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "base/loop.hpp"
 #include "runtime/executions.hpp"
@@ -147,7 +148,7 @@ TEST_F(ModelsTest, AWriteIsRevisedMarkedAndPassedOn) {
   ASSERT_TRUE(written.has_value()) << written.error().message;
   EXPECT_EQ(written->event.origin, "client-1");
   EXPECT_EQ(written->event.revision, 2u);
-  EXPECT_EQ(written->to_kernel.data, R"({"method":"update","state":{"value":2.50},"buffer_paths":[]})");
+  EXPECT_EQ(written->kernel_data(), R"({"method":"update","state":{"value":2.50},"buffer_paths":[]})");
   const auto open = store_.snapshot().front();
   EXPECT_EQ(open.message.find("state")->find("value")->as_number()->text, "2.50");
   EXPECT_EQ(open.message.find("state")->find("arr")->as_array()->size(), 2u) << "a patch leaves the other keys";
@@ -212,7 +213,7 @@ TEST_F(ModelsTest, CustomMessagesPassAndAreNotKept) {
   EXPECT_TRUE(custom->front().data(false).ends_with(",\"buffers\":[]}"));
   EXPECT_EQ(store_.snapshot().size(), 1u);
   const auto sent = write(R"({"method":"custom","content":{"x":1}})", {"b"});
-  EXPECT_EQ(sent->to_kernel.data, R"({"method":"custom","content":{"x":1}})");
+  EXPECT_EQ(sent->kernel_data(), R"({"method":"custom","content":{"x":1}})");
   EXPECT_EQ(sent->event.origin, "client-1");
 }
 
@@ -222,7 +223,7 @@ TEST_F(ModelsTest, OtherCommsPassTheirOwnMessages) {
   ASSERT_EQ(events->size(), 1u);
   EXPECT_EQ(json::write(*events->front().message.find("content")), R"({"hello":1})");
   const auto sent = store_.client_write("c1", *json::parse(R"({"method":"custom","content":{"x":1}})"), {}, "client-1");
-  EXPECT_EQ(sent->to_kernel.data, R"({"x":1})") << "no widget's wrapping around it";
+  EXPECT_EQ(sent->kernel_data(), R"({"x":1})") << "no widget's wrapping around it";
 }
 
 TEST_F(ModelsTest, ClosedIsClosed) {
@@ -250,6 +251,7 @@ class WritesTest : public ModelsTest {
     on_loop([this] {
       writes_ = std::make_unique<ModelWrites>(loop_, [this](ClientWrite write) -> Status {
         const std::scoped_lock lock(mutex_);
+        if (refusal_) return fail(*refusal_);
         told_.push_back(std::move(write));
         changed_.notify_all();
         return {};
@@ -271,7 +273,8 @@ class WritesTest : public ModelsTest {
   void send(const std::string& message, std::vector<std::string> buffers = {}, const std::string& by = "client-1") {
     auto accepted = store_.client_write("m1", *json::parse(message), std::move(buffers), by);
     ASSERT_TRUE(accepted.has_value()) << accepted.error().message;
-    ASSERT_TRUE(writes_->take(std::move(*accepted)).has_value());
+    writes_->take(std::move(*accepted),
+                  [this](const Status& told) { answers_ += (told ? std::string("told") : told.error().code) + " "; });
   }
   void move_to(int value, const std::string& by = "client-1") {
     send(R"({"method":"update","state":{"value":)" + std::to_string(value) + R"(},"buffer_paths":[]})", {}, by);
@@ -280,6 +283,8 @@ class WritesTest : public ModelsTest {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<ClientWrite> told_;
+  std::optional<Error> refusal_;
+  std::string answers_;  // on the loop
   std::unique_ptr<ModelWrites> writes_;
 };
 
@@ -294,16 +299,15 @@ TEST_F(WritesTest, AStormIsToldAsItsFirstAndItsLastAndNoCustomMessageOvertakesIt
     writes_->flush("m1");
   });
   ASSERT_EQ(told_.size(), 5u);
-  EXPECT_EQ(told_[0].to_kernel.data, R"({"method":"update","state":{"value":2},"buffer_paths":[]})");
-  EXPECT_EQ(told_[1].to_kernel.data,
+  EXPECT_EQ(told_[0].kernel_data(), R"({"method":"update","state":{"value":2},"buffer_paths":[]})");
+  EXPECT_EQ(told_[1].kernel_data(),
             R"({"method":"update","state":{"value":100,"img":null,"arr":[6]},"buffer_paths":[["img"]]})");
-  ASSERT_EQ(told_[1].to_kernel.buffers.size(), 1u);
-  EXPECT_EQ(*told_[1].to_kernel.buffers[0], "I");
+  ASSERT_EQ(told_[1].event.buffers.size(), 1u);
+  EXPECT_EQ(*told_[1].event.buffers[0], "I");
   EXPECT_EQ(told_[1].event.revision, 102u);
-  EXPECT_EQ(told_[1].event.buffers.size(), 1u);
-  EXPECT_EQ(told_[2].to_kernel.data, R"({"method":"custom","content":{"a":1}})");
-  EXPECT_EQ(told_[3].to_kernel.data, R"({"method":"custom","content":{"a":2}})");
-  EXPECT_EQ(told_[4].to_kernel.data, R"({"method":"update","state":{"value":101},"buffer_paths":[]})");
+  EXPECT_EQ(told_[2].kernel_data(), R"({"method":"custom","content":{"a":1}})");
+  EXPECT_EQ(told_[3].kernel_data(), R"({"method":"custom","content":{"a":2}})");
+  EXPECT_EQ(told_[4].kernel_data(), R"({"method":"update","state":{"value":101},"buffer_paths":[]})");
 }
 
 TEST_F(WritesTest, WhatIsHeldIsToldByItself) {
@@ -330,11 +334,29 @@ TEST_F(WritesTest, WritesOfTwoStayTwo) {
   EXPECT_EQ(by, "ann ann bob ann ");
 }
 
+TEST_F(WritesTest, WhoeverWroteHearsWhatBecameOfItWhenItIsTold) {
+  on_loop([&] {
+    move_to(2);
+    EXPECT_EQ(answers_, "told ");
+    refusal_ = Error{503, "kernel_unavailable", "too much waits", "", ""};
+    move_to(3);
+    move_to(4);
+    EXPECT_EQ(answers_, "told ") << "they wait for the rest of the pause";
+    writes_->flush();
+    EXPECT_EQ(answers_, "told kernel_unavailable kernel_unavailable ");
+    refusal_.reset();
+    move_to(5);
+    writes_->flush();
+    EXPECT_EQ(answers_, "told kernel_unavailable kernel_unavailable told ");
+  });
+}
+
 TEST_F(WritesTest, WhatIsHeldForAKernelThatIsGoneIsForgotten) {
   on_loop([&] {
     move_to(2);
     move_to(3);
-    writes_->forget();
+    writes_->forget({409, "no_kernel", "it died", "", ""});
+    EXPECT_EQ(answers_, "told no_kernel ");
     writes_->flush();
     move_to(4);
   });

@@ -187,6 +187,15 @@ class KernelTest : public ::testing::Test {
     });
     return promise.get_future().get();
   }
+  /// Writes to a model, and waits for what becomes of it.
+  Result<std::uint64_t> write_to(const std::string& model_id, const json::Value& message, const std::string& by) {
+    std::promise<Result<std::uint64_t>> promise;
+    on_loop([&] {
+      runtime_->model(model_id, message, {}, by,
+                      [&](Result<std::uint64_t> revision) { promise.set_value(std::move(revision)); });
+    });
+    return promise.get_future().get();
+  }
   void start(const std::string& runtime = "jupyter/python3") {
     std::promise<Result<KernelInfo>> promise;
     on_loop([&] {

@@ -235,6 +235,25 @@ describe('a runtime in a process of its own', () => {
       await host.stop();
     }
   }, 60_000);
+
+  it('says so in the room when it does not take what it was handed', async () => {
+    const host = await Host.start({ args: ['--plugin-path', path.resolve(CRASHING, '../plugins-crashing-live')] });
+    try {
+      const made = await host.post('/api/v1/notebooks/create', { runtime: 'crashing-runtime/crash' });
+      expect(made.status, made.text).toBe(201);
+      const a = await Client.join(host, made.body);
+      expect((await a.command('execute', { code: 'widget' })).ok).toBe(true);
+      await a.event('model-lifecycle', (data) => data.message.method === 'open');
+      const write = (value: string) => a.command('model', { model_id: 'model', message: { method: 'update', state: { value }, buffer_paths: [] } });
+      expect(await write('refuse')).toMatchObject({ ok: true, revision: 2 }); // handed over
+      const told = await a.event('notice');
+      expect(told.data.text).toContain('The kernel was not told everything');
+      expect(await write('fine')).toMatchObject({ ok: true, revision: 3 });
+      await a.close();
+    } finally {
+      await host.stop();
+    }
+  });
 });
 
 describe('a policy in a process of its own', () => {
