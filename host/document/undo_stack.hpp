@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -59,7 +60,7 @@ class UndoStack {
     std::int64_t at_ms = 0;
     std::size_t bytes = 0;
   };
-  using Entries = std::vector<Entry>;
+  using Entries = std::deque<Entry>;
   struct Splice {
     std::string cell_id;
     std::uint64_t index, deleted, inserted;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,13 +41,14 @@ class Idempotency {
   /// [reactor] The reply of `id` is known; whoever retried meanwhile gets it too. When it says that nothing was
   /// decided, `id` is forgotten: a retry runs.
   void settle(std::string_view id, const Result<CommandReply>& answer) {
+    // From the newest: it is mostly among the last.
     const auto entry =
-        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& known) { return known.id == id; });
-    if (entry == entries_.end()) return;
+        std::find_if(entries_.rbegin(), entries_.rend(), [&](const Entry& known) { return known.id == id; });
+    if (entry == entries_.rend()) return;
     auto waiting = std::move(entry->waiting);
     entry->waiting.clear();
     if (undecided(answer)) {
-      entries_.erase(entry);
+      entries_.erase(std::prev(entry.base()));
     } else {
       entry->answer = answer;
     }
