@@ -397,8 +397,9 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   } else {
     if (retry(job, saved.error())) return;
     ++failures_;
-    error_ = saved.error();
-    log::warning("session", "saving " + job->request.path + " failed: " + error_->message);
+    // That edits are not safe weighs more than that the file is old, and is told first.
+    error_ = journal_error_ ? *journal_error_ : saved.error();
+    log::warning("session", "saving " + job->request.path + " failed: " + saved.error().message);
     set_state(State::failed);
   }
   if (!saved || !own_file) session_.outside().saved(nullptr, nullptr, 0);

@@ -28,7 +28,7 @@ describe('outputs', () => {
 
   it('of Markdown have code in the colours of the editor, as text whatever it says', async () => {
     const fence = (language: string, code: string) => `\`\`\`${language}\n${code}\n\`\`\``;
-    const source = [fence('python', 'def f():  # why\n    return "x"'), fence('js', 'const x = 1'), fence('html', '<img src=x onerror="window.fenceRan = true">'), fence('', 'def plain'), fence('cobol', 'def plain')].join('\n\n');
+    const source = [fence('python', 'def f():  # why\n    return "x"'), fence('js', 'const x = 1'), fence('html', '<img src=x onerror="window.fenceRan = true" alt="a line that is longer than a phone is wide">'), fence('', 'def plain'), fence('cobol', 'def plain')].join('\n\n');
     const name = host.notebook('fences.ipynb', [{ id: 'm', cell_type: 'markdown', source }, { id: 'a', source: 'def g(): pass' }]);
     const tab = await Tab.open(context, host, name);
     const code = tab.cell('m').locator('.markdown pre code');
@@ -37,10 +37,13 @@ describe('outputs', () => {
     await tab.enter('a');
     const editor = tab.cell('a').locator('.cm-line span', { hasText: 'def' }).first();
     expect(await colour(code.nth(0).locator('span', { hasText: 'def' }))).toBe(await colour(editor));
-    expect(await code.allInnerTexts()).toEqual(['def f():  # why\n    return "x"\n', 'const x = 1\n', '<img src=x onerror="window.fenceRan = true">\n', 'def plain\n', 'def plain\n'].map((text) => expect.stringContaining(text.trimEnd())));
+    expect(await code.allInnerTexts()).toEqual(['def f():  # why\n    return "x"\n', 'const x = 1\n', '<img src=x onerror="window.fenceRan = true" alt="a line that is longer than a phone is wide">\n', 'def plain\n', 'def plain\n'].map((text) => expect.stringContaining(text.trimEnd())));
     for (const plain of [3, 4]) expect(await code.nth(plain).locator('span').count()).toBe(0);
     expect(await tab.page.evaluate(() => 'fenceRan' in window)).toBe(false);
     expect(await violationsInBoth(tab.page)).toEqual([]);
+    // Long lines are scrolled in their block; the page stays in a phone's window.
+    await tab.page.setViewportSize({ width: 360, height: 640 });
+    expect(await code.nth(2).evaluate((one) => [document.documentElement.scrollWidth <= window.innerWidth, one.parentElement!.scrollWidth > one.parentElement!.clientWidth])).toEqual([true, true]);
     tab.expectNoProblems();
   });
 

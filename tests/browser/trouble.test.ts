@@ -3,7 +3,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { Disk } from '../support/disk';
 import { Host, until } from '../support/host';
+import { violationsInBoth } from './accessibility';
 import { Line, Tab, withHost, withContext } from './support';
 
 describe('trouble', () => {
@@ -113,6 +115,42 @@ describe('trouble', () => {
     expect(await next.page.getByTestId('draft').count()).toBe(0);
     await far.close();
     line.close();
+  });
+
+  it('a disk that is full takes nothing back that is typed: it waits here, says so calmly, and arrives when there is space', async () => {
+    const disk = new Disk();
+    disk.is('well');
+    const full = await disk.start({ args: ['--autosave-after-ms', '300'] });
+    const own = await browser.newContext();
+    try {
+      const name = full.notebook('full.ipynb', [{ id: 'a', source: 'x = 1' }, { id: 'b', source: '2' }]);
+      const tab = await Tab.open(own, full, name);
+      await tab.type('a', '0');
+      await tab.allSent();
+      disk.is('ENOSPC');
+      await tab.type('a', ' + 1');
+      const trouble = tab.page.getByTestId('save-trouble');
+      await trouble.getByText(/cannot record edits/).waitFor();
+      await tab.type('a', ' + 2');
+      await tab.shows('a', 'x = 10 + 1 + 2');
+      expect(await trouble.innerText()).toMatch(/what you type is kept here/);
+      expect([await tab.page.getByRole('alert').count(), await tab.page.getByTestId('draft').count()]).toEqual([0, 0]);
+      // Running it would run something else than what is on the screen.
+      await tab.page.keyboard.press('Control+Enter');
+      await tab.cell('a').getByText(/cannot record edits/).waitFor();
+      expect(await violationsInBoth(tab.page)).toEqual([]);
+      disk.is('well');
+      await trouble.waitFor({ state: 'detached', timeout: 30_000 });
+      await tab.allSent();
+      await tab.shows('a', 'x = 10 + 1 + 2');
+      await until('it is saved', () => full.file(name).includes('x = 10 + 1 + 2'), 30_000);
+      expect(await tab.page.getByTestId('draft').count()).toBe(0);
+      tab.expectNoProblems();
+    } finally {
+      await own.close();
+      await full.stop();
+      disk.forget();
+    }
   });
 
   it('leaves no copy behind of what arrived', async () => {

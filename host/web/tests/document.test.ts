@@ -214,6 +214,26 @@ describe("the tab's document", () => {
     expect(state).toMatchObject({ unsent: false, refused: [] });
   });
 
+  it("keeps what the host cannot record just now, and sends it when it can, nothing twice", async () => {
+    const host = new HostSide([["a", "markdown", "# base"]]);
+    const { document, state } = await connected(host);
+    document.edit([type("a", 6, " mine")]);
+    const waiting = document.settle();
+    const sent = host.submissions[0]!.chunks;
+    host.refuse("journal_failed", ACTORS[1]!);
+    expect(await waiting).toBe(false);
+    document.edit([type("a", 11, ", more")]);
+    expect([await document.settle(), document.isHeld, host.submissions.length]).toEqual([false, true, 0]);
+    expect([state.notebook?.cells.a?.source, state.unsent, state.refused]).toEqual(["# base mine, more", true, []]);
+    // What was refused is kept by the host after all, and shown to everybody.
+    [host.doc] = Automerge.applyChanges(host.doc, [...sent]);
+    document.takeChanges([...sent]);
+    document.release();
+    host.accept();
+    expect(await document.settle()).toBe(true);
+    expect([host.source("a"), state.notebook?.cells.a?.source, state.refused]).toEqual(["# base mine, more", "# base mine, more", []]);
+  });
+
   it("returns to the host's text and hands out the difference when the flush is refused", async () => {
     const host = new HostSide([["a", "code", "base"]]);
     const { document, state } = await connected(host);

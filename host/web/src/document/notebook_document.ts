@@ -42,6 +42,8 @@ export class NotebookDocument {
   private interimBase: NotebookState | null = null;
   private flight: readonly Uint8Array[] | null = null;
   private flushing = false;
+  /** The host can record nothing just now: what is typed waits here, and is not taken back. */
+  private held = false;
   private readonly listeners = new Map<string, Set<TextListener>>();
   private settled: ((sent: boolean) => void)[] = [];
 
@@ -79,6 +81,7 @@ export class NotebookDocument {
     this.historyId = historyId;
     this.actor = actor;
     this.flight = null;
+    this.held = false;
     if (this.replica) {
       this.replica.setActor(actor);
       this.pump();
@@ -165,9 +168,21 @@ export class NotebookDocument {
     return this.replica ? this.replica.confirmedNotebook() : this.interimBase;
   }
 
-  /** Resolves when everything typed so far is with the host (true) or was refused (false). */
+  get isHeld(): boolean {
+    return this.held;
+  }
+
+  /** The host can record again: what waited goes. */
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    this.pump();
+  }
+
+  /** Resolves when everything typed so far is with the host (true), was refused, or waits for a host that cannot record (false). */
   settle(): Promise<boolean> {
     if (!this.hasUnsent) return Promise.resolve(true);
+    if (this.held) return Promise.resolve(false);
     return new Promise((resolve) => this.settled.push(resolve));
   }
 
@@ -236,7 +251,7 @@ export class NotebookDocument {
   /** One submission at a time: what is typed meanwhile travels together in the next one. */
   private pump(): void {
     const replica = this.replica;
-    if (!replica || this.flight || this.flushing || replica.unsent.length === 0 || !this.host.canEdit()) return;
+    if (!replica || this.flight || this.flushing || this.held || replica.unsent.length === 0 || !this.host.canEdit()) return;
     const batch = [...replica.unsent];
     this.flight = batch;
     void this.host.submit(batch, null).then((reply) => {
@@ -245,8 +260,21 @@ export class NotebookDocument {
       if (reply.ok) {
         this.confirm(batch);
         this.pump();
-      } else if (current && !this.flushing && reply.error?.code !== "offline") this.giveUp(reply, freshActor(reply) ?? this.actor);
+      } else if (current && !this.flushing && reply.error?.code === "journal_failed") this.hold();
+      else if (current && !this.flushing && reply.error?.code !== "offline") this.giveUp(reply, freshActor(reply) ?? this.actor);
     });
+  }
+
+  /** Sent again, the very same changes count once, whatever became of them. */
+  private hold(): void {
+    this.held = true;
+    this.tellSettled(false);
+  }
+
+  private tellSettled(sent: boolean): void {
+    const waiting = this.settled;
+    this.settled = [];
+    for (const resolve of waiting) resolve(sent);
   }
 
   /** By identity: what was rolled back meanwhile is not confirmed by a late answer. */
@@ -260,6 +288,7 @@ export class NotebookDocument {
     const mine = this.host.notebook();
     this.actor = actor;
     this.flight = null;
+    this.held = false;
     this.pendingEdits = [];
     if (this.replica) {
       this.replica.rollback(actor);
@@ -270,9 +299,7 @@ export class NotebookDocument {
     }
     const theirs = this.host.notebook();
     if (mine && theirs) this.host.refused(mine, theirs, reply);
-    const waiting = this.settled;
-    this.settled = [];
-    for (const resolve of waiting) resolve(false);
+    this.tellSettled(false);
     this.reportUnsent();
   }
 
@@ -311,10 +338,7 @@ export class NotebookDocument {
   private reportUnsent(): void {
     const unsent = this.hasUnsent;
     this.host.unsent(unsent);
-    if (unsent) return;
-    const waiting = this.settled;
-    this.settled = [];
-    for (const resolve of waiting) resolve(true);
+    if (!unsent) this.tellSettled(true);
   }
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useState, type FormEvent, type ReactNode } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type FormEvent, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { Key } from "../i18n";
 import { Button } from "../ui/Button";
@@ -31,10 +31,22 @@ function Trouble({ name, words, detail, children }: { name: string; words: strin
     <div className="trouble" role="status" data-testid={name}>
       <span>
         {words}
-        {detail && <small className="trouble-detail">{detail}</small>}
+        {detail && <Detail>{detail}</Detail>}
       </span>
       {children && <span className="trouble-actions">{children}</span>}
     </div>
+  );
+}
+
+/** Small type of a few lines; where there are more they are scrolled, with the keyboard too. */
+function Detail({ children }: { children: string }) {
+  const text = useRef<HTMLElement>(null);
+  const [long, setLong] = useState(false);
+  useLayoutEffect(() => setLong(text.current!.scrollHeight > text.current!.clientHeight));
+  return (
+    <small ref={text} className="trouble-detail" tabIndex={long ? 0 : undefined}>
+      {children}
+    </small>
   );
 }
 
@@ -161,9 +173,7 @@ function FileNotices() {
       <span>
         {t("trouble.file_notices")}
         {notices.map((text) => (
-          <small key={text} className="trouble-detail">
-            {text}
-          </small>
+          <Detail key={text}>{text}</Detail>
         ))}
       </span>
       <span className="trouble-actions">

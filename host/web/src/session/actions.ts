@@ -20,7 +20,10 @@ export class Actions {
       return;
     }
     // A run must see the text on the screen, so it waits until the host has it.
-    if (!(await this.session.document.settle())) return;
+    if (!(await this.session.document.settle())) {
+      if (this.session.document.isHeld) this.session.notice(place, { code: "notice", message: say("trouble.journal") });
+      return;
+    }
     this.report(place, await this.session.command("execute", { cell_ids: runnable }));
   }
 
@@ -41,7 +44,8 @@ export class Actions {
 
   /** True when the file is written. */
   async save(options: { path?: string; overwrite?: boolean } = {}): Promise<boolean> {
-    if (!(await this.session.document.settle())) return false;
+    // What waits for a host that cannot record keeps nobody from saving what it has.
+    if (!(await this.session.document.settle()) && !this.session.document.isHeld) return false;
     this.session.clearNotices("bar");
     const reply = await this.session.command("save", options);
     // A failed save of the notebook's own file is a state that everybody sees; only what it does not tell is told here.

@@ -237,6 +237,7 @@ export class Session {
     if (event.op === "kernel-ready") this.onReady(event.data, before);
     if (event.op === "consumer-capabilities") this.onCapabilities(before);
     if (event.op === "notice") this.notice("bar", { code: "notice", message: event.data.text });
+    if (event.op === "save-state" && (event.data.state === "saved" || event.data.state === "dirty")) this.document.release();
     if (event.op === "resync") this.notice("bar", { code: "notice", message: say("trouble.slow") });
     if (event.op === "policy-changed") {
       const rules = say(event.data.multi_editor ? "pen.policy_together" : "pen.policy_single");
