@@ -91,9 +91,10 @@ constexpr const char* new_extension = ".ipynb";
 // Two who make a notebook at the same moment find the same name free, since its file comes later: the claim decides
 // between those of this host, the lease between hosts.
 Status create_untitled(Prepared& prepared, const Services& services, const std::string& folder, const Hold& hold) {
+  const auto prefix = folder.empty() ? folder : folder + "/";
   for (int n = 0; n < 1000; ++n) {
     const std::string name = (n == 0 ? "untitled" : "untitled-" + std::to_string(n)) + new_extension;
-    LECTERN_TRY(const auto where, services.paths->resolve(folder.empty() ? name : folder + "/" + name));
+    LECTERN_TRY(const auto where, services.paths->resolve(prefix + name));
     if (where.kind != document::PathKind::missing) continue;
     auto claim = hold(where.path);
     if (!claim) continue;
