@@ -99,11 +99,11 @@ class Endpoints {
   Outcome files(Call call);
   Outcome download_file(Call call);
   Outcome upload_file(Call call);
-  Outcome list_plugins(Call call);
-  Outcome reload_plugin(Call call);
   Outcome make_folder(Call call);
   Outcome rename_file(Call call);
   Outcome delete_file(Call call);
+  Outcome list_plugins(Call call);
+  Outcome reload_plugin(Call call);
   Outcome show_plugin(Call call);
   Outcome presence(Call call);
   Outcome blob(Call call);
