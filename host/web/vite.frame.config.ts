@@ -32,6 +32,13 @@ export default defineConfig({
     assetsInlineLimit: Number.MAX_SAFE_INTEGER,
     modulePreload: false,
     chunkSizeWarningLimit: 5000,
+    rollupOptions: {
+      // JupyterLab's packages bring along what is never called here: settings read as JSON5, a page's configuration.
+      onwarn: (warning, warn) => {
+        if (warning.code !== "EVAL" && warning.code !== "MISSING_EXPORT") return warn(warning);
+        if (!(warning.id ?? "").includes("/node_modules/@jupyterlab/")) warn(warning);
+      },
+    },
     lib: { entry: "src/widgets/frame/main.ts", formats: ["iife"], name: "LecternWidgets", fileName: () => "widget-frame.js" },
   },
 });
