@@ -44,7 +44,7 @@ bool Capture::heard(const ModelEvent& event, std::uint64_t execution) {
     // The file goes on for as long as a notice among the outputs names it.
     const bool named = whole && text->find(whole->id()) != std::string::npos;
     outputs_.load(event.model_id, std::move(text));
-    if (named) outputs_.give_whole(event.model_id, std::move(whole));
+    if (named) outputs_.give_whole(event.model_id, std::exchange(whole, nullptr));
   }
   if (whole) whole->discard();
   open_.push_back({event.model_id, execution});

@@ -153,8 +153,8 @@ template <class Model>
 bool patch(Model& model, const json::Object& state, const json::Value& paths, const std::vector<Buffer>& buffers) {
   bool changed = !buffers.empty();
   for (const auto& [key, value] : state) {
-    const auto it =
-        std::find_if(model.state.begin(), model.state.end(), [&](const auto& entry) { return entry.first == key; });
+    const auto it = std::find_if(model.state.begin(), model.state.end(),
+                                 [&name = key](const auto& entry) { return entry.first == name; });
     if (it == model.state.end()) {
       model.state.emplace_back(key, value);
       changed = true;

@@ -58,10 +58,10 @@ class Directory {
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
 
-  /// [any] Opens a notebook file; concurrent opens of one file share one session, also the one that create() makes there
-  /// meanwhile. `path` relative to the served root or absolute inside it. The reply comes when the file is parsed.
-  /// Errors as in protocol 2: not_found, outside_root, too_large, unknown_format, malformed (details: line, column),
-  /// open_elsewhere, 503 draining.
+  /// [any] Opens a notebook file; concurrent opens of one file share one session, also the one that create() makes
+  /// there meanwhile. `path` relative to the served root or absolute inside it. The reply comes when the file is
+  /// parsed. Errors as in protocol 2: not_found, outside_root, too_large, unknown_format, malformed (details: line,
+  /// column), open_elsewhere, 503 draining.
   void open(std::string path, Reply<SessionPtr> reply, OpenHow how = {});
   /// [any] Creates and opens. 400 unknown_runtime (details: known), 409 path_exists, 403 outside_root.
   void create(CreateRequest request, Reply<SessionPtr> reply);

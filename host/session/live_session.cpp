@@ -259,13 +259,13 @@ void LiveSession::file(Reply<NotebookBytes> reply) {
 
 void LiveSession::rename_file(std::string path, Reply<bool> reply) {
   on_reactor(std::move(reply), [path = std::move(path)](LiveSession& self, Reply<bool> answer) mutable {
-    self.saver().flush([weak = self.weak_from_this(), path = std::move(path),
-                        answer = std::move(answer)](Status saved) mutable {
-      const auto session = weak.lock();
-      if (!session || session->ended()) return answer(fail(gone()));
-      if (!saved) return answer(fail(std::move(saved).error()));
-      session->outside().rename(std::move(path), std::move(answer));
-    });
+    self.saver().flush(
+        [weak = self.weak_from_this(), path = std::move(path), answer = std::move(answer)](Status saved) mutable {
+          const auto session = weak.lock();
+          if (!session || session->ended()) return answer(fail(gone()));
+          if (!saved) return answer(fail(std::move(saved).error()));
+          session->outside().rename(std::move(path), std::move(answer));
+        });
   });
 }
 

@@ -287,7 +287,7 @@ void Running::look_at(std::vector<runtime::LoadedPtr> outputs, Task then) {
       if (bytes < look_batch && &one != &outputs.back()) continue;
       bytes = 0;
       const bool last = &one == &outputs.back();
-      loop.post([weak, done = std::exchange(done, {}), then = last ? std::move(then) : Task()]() mutable {
+      loop.post([weak, done = std::exchange(done, {}), then = last ? std::exchange(then, {}) : Task()]() mutable {
         const auto session = weak.lock();
         if (!session) return;
         auto& store = session->running().runtime().outputs();

@@ -329,9 +329,8 @@ class Digits final : public api::BodySource {
     ++asked;
     const auto from = at_, count = std::min<std::uint64_t>(100'000, size_ - from);
     at_ += count;
-    workers_.submit([from, count = from >= breaks_at_ ? 0 : count, done = std::move(done)]() mutable {
-      done(text(from, count));
-    });
+    workers_.submit(
+        [from, count = from >= breaks_at_ ? 0 : count, done = std::move(done)]() mutable { done(text(from, count)); });
   }
   static std::string text(std::uint64_t from, std::uint64_t count) {
     std::string out;

@@ -148,7 +148,7 @@ describe('50 devices that do not answer', () => {
   it('are refused within the time of a dial, and the list is as quick as without them', async () => {
     const own = await until('its own record', () => {
       const found = (fs.readdirSync(shared, { recursive: true }) as string[]).find((name) => name.endsWith('.json'));
-      return found && (JSON.parse(fs.readFileSync(path.join(shared, found), 'utf8')) as { machine: string });
+      return found === undefined ? undefined : (JSON.parse(fs.readFileSync(path.join(shared, found), 'utf8')) as { machine: string });
     }, 30_000);
     const lists = async (count: number, meanwhile = () => false) => {
       const took: number[] = [];
