@@ -17,7 +17,7 @@ if [ "${1:-}" = --nightly ]; then
 fi
 [ $# -gt 0 ] && parts=("$@")
 
-need_space 12 "the whole of the tests"
+need_space 10 "the whole of the tests"
 need_packages "building the host" "${BUILD_PACKAGES[@]}"
 need_packages "the tests" "${TEST_PACKAGES[@]}"
 make_venv

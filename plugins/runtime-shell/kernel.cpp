@@ -193,6 +193,7 @@ void Kernel::begin(bool restore) {
     state(LECTERN_KERNEL_IDLE);  // of another process
   } else {
     functions_.clear();
+    variables_.clear();
     count_ = 0;
     state(LECTERN_KERNEL_STARTING);
   }
@@ -277,6 +278,7 @@ void Kernel::run_ended(int status) {
 }
 
 void Kernel::process_ended(const End& end) {
+  written_down();
   read_rest();
   flush_text();
   const bool by_exit = phase_ == Phase::running && !end.by_signal;
@@ -373,6 +375,11 @@ void Kernel::request(std::uint64_t request, std::string kind, std::string conten
   post([this, request, kind = std::move(kind), content = std::move(content)] { answer(request, kind, content); });
 }
 
+void Kernel::written_down() {
+  writing_down_ = false;
+  for (auto& question : std::exchange(after_prompt_, {})) question();
+}
+
 void Kernel::answer(std::uint64_t request, const std::string& kind, const std::string& content) {
   std::string reply;
   if (kind == "is_complete") {
@@ -386,7 +393,12 @@ void Kernel::answer(std::uint64_t request, const std::string& kind, const std::s
   } else if (kind == "history") {
     reply = history_reply(history_);
   } else {
-    const Facts facts{process_ ? process_->pid() : 0, command_.cwd, scripts_.variables(), functions_.all()};
+    if (writing_down_) {
+      after_prompt_.emplace_back([this, request, kind, content] { answer(request, kind, content); });
+      return;
+    }
+    if (auto written = scripts_.variables()) variables_ = std::move(*written);
+    const Facts facts{process_ ? process_->pid() : 0, command_.cwd, variables_, functions_.all()};
     reply = kind == "complete" ? complete(content, facts) : inspect(content, facts);
   }
   RuntimeEvent event;

@@ -36,6 +36,8 @@ void Kernel::read_control() {
     const auto line = std::string_view(control_).substr(at, end - at);
     if (const auto said = answered(line, run_)) {
       if (!status) status = said;  // a question asked twice is answered twice: the second time of what we ran after it
+      writing_down_ = true;
+      prompted = false;
     } else if (!line.empty()) {
       prompted = true;
     }
@@ -45,6 +47,7 @@ void Kernel::read_control() {
   // A prompt of the cell's own making has no line end.
   prompted = prompted || (!control_.empty() && control_.front() != 'S');
   if (control_.size() > longest_line) control_.clear();
+  if (prompted) written_down();
   if (phase_ == Phase::starting) {
     if (status) return become_ready();
     if (prompted) ask();

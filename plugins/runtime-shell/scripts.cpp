@@ -21,6 +21,7 @@ using lectern::sdk::Failure;
 namespace {
 
 constexpr std::size_t most_written_down = 4u << 20;
+constexpr std::string_view whole = "# whole\n";  // the last line of what was written down
 
 // bash says `set` with names that nobody may set; the others have none of those.
 constexpr std::string_view write_down =
@@ -66,7 +67,7 @@ void Scripts::make() {
   folder_ = pattern;
   // `leave` is sourced when the shell ends by itself: `exit` in a cell forgets nothing.
   const auto save = "{ umask; pwd; } >" + file("place") + "\nexport -p >" + file("exports") + "\n{ " +
-                    std::string(write_down) + "; } >" + file("vars") + "\n";
+                    std::string(write_down) + "\necho '# whole'; } >" + file("vars") + "\n";
   write("leave", "set +aefnuvxC\n" + save);
   write("after", "set +aefnuvxC\n" + save + "PS1='R\n'\n");
 }
@@ -136,8 +137,11 @@ std::string Scripts::ask(std::uint64_t number) const {
   return "printf '\\nS" + std::to_string(number) + " %s\\n' \"$?\" >&2; . " + file("after") + "\n";
 }
 
-std::string Scripts::variables() const {
-  return read("vars");
+std::optional<std::string> Scripts::variables() const {
+  auto text = read("vars");
+  // A question that was asked twice is answered twice, and written down after each; or the disk is full.
+  if (!text.ends_with(whole) && text.size() < most_written_down) return std::nullopt;
+  return text;
 }
 
 std::string Scripts::completeness(std::string_view code) const {

@@ -36,8 +36,8 @@ class Scripts {
   /// The line that asks how run `number` ended; after the answer the shell writes down what it has.
   [[nodiscard]] std::string ask(std::uint64_t number) const;
 
-  /// What the shell wrote down last, each empty when there is nothing: `name='value'` lines as of `set`.
-  [[nodiscard]] std::string variables() const;
+  /// What the shell wrote down last: `name='value'` lines as of `set`. Nothing while it writes, or could not.
+  [[nodiscard]] std::optional<std::string> variables() const;
   /// Tells "complete", "incomplete" or "invalid"; a moment's work of another shell.
   [[nodiscard]] std::string completeness(std::string_view code) const;
 

@@ -55,6 +55,8 @@ describe('the shell', () => {
           flood: 'head -c 12000000 /dev/zero | tr "\\0" "x" | fold -w 99',
           background: 'sleep 1000 & echo $!',
           log: 'exec >log; PS1="> "; echo hidden',
+          large: 'large=$(head -c 3000000 /dev/zero | tr "\\0" "x"); later=1',
+          small: 'unset large later',
           die: 'kill -9 $$',
         }),
         SHELL,
@@ -153,6 +155,16 @@ describe('the shell', () => {
     expect(fs.readFileSync(path.join(host.root, 'sub/log'), 'utf8')).toBe('hidden\n');
   });
 
+  it('knows the variables of a cell as soon as it has ended', async () => {
+    const later = async () => (await a.command('complete', { code: 'echo $late', cursor_pos: 10 })).content.matches;
+    for (let round = 0; round < 5; ++round) {
+      await a.execute(['large']);
+      expect(await later()).toEqual(['later']);
+      await a.execute(['small']);
+      expect(await later()).toEqual([]);
+    }
+  });
+
   it('completes and explains without running anything', async () => {
     const complete = async (code: string) => (await a.command('complete', { code, cursor_pos: [...code].length })).content;
     expect((await complete('ä; basen')).matches).toContain('basename');
@@ -198,7 +210,7 @@ describe('the shell', () => {
     expect(dead.data.error).toContain('signal 9');
     await ended('die', from);
     await until('the end of what it left behind', () => !alive(pid));
-    const changes = ['live', 'fails', 'missing', 'broken', 'ask', 'leave', 'strict', 'flood', 'die'].map((cell_id) => ({ type: 'delete_cell', cell_id }));
+    const changes = ['live', 'fails', 'missing', 'broken', 'ask', 'leave', 'strict', 'flood', 'large', 'small', 'die'].map((cell_id) => ({ type: 'delete_cell', cell_id }));
     expect((await a.command('transaction', { changes })).ok).toBe(true);
     from = a.frames.length;
     const again = await a.command('restart', { run_all: true });
