@@ -14,6 +14,11 @@ interface Violation {
 /** Each violation: its rule, where, and why. */
 export async function violations(page: Page, runOnly = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']): Promise<string[]> {
   await page.evaluate(AXE);
+  // Colours on their way from one to another are not those that anybody reads.
+  await page.evaluate(async () => {
+    const changes = document.getAnimations().filter((one) => one instanceof CSSTransition);
+    await Promise.allSettled(changes.map((one) => one.finished));
+  });
   const found = (await page.evaluate((rules) => (window as any).axe.run(document, { runOnly: rules, resultTypes: ['violations'], iframes: false }), runOnly)) as { violations: Violation[] };
   return found.violations.flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(' ')} ${node.failureSummary.replace(/\s+/g, ' ').slice(0, 220)}`));
 }
