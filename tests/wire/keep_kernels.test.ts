@@ -140,6 +140,7 @@ describe('kernels that are kept', () => {
     expect((await a.event('input-request')).data).toMatchObject({ prompt: 'who? ' });
     await host.kill('SIGKILL');
     await again();
+    await kernel('busy'); // from here on the host hears what is printed
     const asked = await a.event('input-request');
     expect(asked.data).toMatchObject({ prompt: 'who? ', password: false, cell_id: 'asks' });
     const from = a.frames.length;

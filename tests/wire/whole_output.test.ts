@@ -8,8 +8,12 @@ import { Host, until, type ConnectionInfo } from '../support/host';
 
 const NOTICE = 'application/vnd.lectern.whole-output+json';
 const SAID = 20_050;
-// Each is an output of its own, and the cell shows 20,000.
-const MANY = `publish = get_ipython().display_pub.publish\nfor i in range(${SAID}): publish({"text/plain": str(i)})`;
+// Each is an output of its own, and the cell shows 20,000. With pauses: what waits in a kernel's socket, ZeroMQ drops past 1,000.
+const MANY = `import time
+publish = get_ipython().display_pub.publish
+for i in range(${SAID}):
+    publish({"text/plain": str(i)})
+    if i % 200 == 0: time.sleep(0.01)`;
 
 describe('the whole output of a cell', () => {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-root-'));
