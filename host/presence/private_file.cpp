@@ -9,6 +9,7 @@
 
 #include "base/crypto.hpp"
 #include "base/text.hpp"
+#include "base/write_all.hpp"
 
 namespace lectern::presence {
 namespace fs = std::filesystem;
@@ -21,16 +22,6 @@ tl::unexpected<Error> cannot_write(const fs::path& file, int code) {
               "give a folder of your own with --state-dir");
 }
 
-int write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return ::fsync(fd) == 0 ? 0 : errno;
-}
-
 /// A new file beside `file`, synced to disk. Its name is random: threads and processes make theirs at once.
 Result<fs::path> written_beside(const fs::path& file, std::string_view bytes) {
   std::error_code ignored;
@@ -39,7 +30,8 @@ Result<fs::path> written_beside(const fs::path& file, std::string_view bytes) {
       file.parent_path() / ("." + file.filename().string() + "." + text::to_hex(crypto::random_bytes(6)) + ".tmp");
   const int fd = ::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return cannot_write(file, errno);
-  const int code = write_all(fd, bytes);
+  int code = write_all(fd, bytes);
+  if (code == 0 && ::fsync(fd) != 0) code = errno;
   ::close(fd);
   if (code == 0) return temp;
   ::unlink(temp.c_str());

@@ -17,6 +17,7 @@
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "base/workers.hpp"
+#include "base/write_all.hpp"
 
 namespace lectern::runtime {
 namespace fs = std::filesystem;
@@ -29,16 +30,6 @@ constexpr std::size_t max_media_type = 200;
 bool is_name(std::string_view sha256) {
   return sha256.size() == 64 && std::all_of(sha256.begin(), sha256.end(),
                                             [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return true;
 }
 
 std::string safe_media_type(std::string text) {
@@ -55,8 +46,8 @@ Status write_file(const fs::path& file, const Blob& blob) {
   const auto temp = file.parent_path() / ("." + file.filename().string() + "." + std::to_string(::getpid()) + "." +
                                           std::to_string(++counter) + ".tmp");
   const int fd = ::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  bool whole = fd >= 0 && write_all(fd, std::string(magic) + blob.media_type + "\n") && write_all(fd, *blob.bytes) &&
-               ::fsync(fd) == 0;
+  bool whole = fd >= 0 && write_all(fd, std::string(magic) + blob.media_type + "\n") == 0 &&
+               write_all(fd, *blob.bytes) == 0 && ::fsync(fd) == 0;
   int failure = whole ? 0 : errno;
   if (fd >= 0) ::close(fd);
   if (whole && ::rename(temp.c_str(), file.c_str()) != 0) failure = errno;

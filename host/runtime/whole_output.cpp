@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "base/workers.hpp"
+#include "base/write_all.hpp"
 
 namespace lectern::runtime {
 namespace fs = std::filesystem;
@@ -22,16 +23,6 @@ namespace {
 
 constexpr std::size_t id_bytes = 16;
 constexpr const char* extension = ".txt";
-
-int write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return 0;
-}
 
 }  // namespace
 
