@@ -60,7 +60,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
     std::string path;
     std::uint64_t order = 0;
     bool ending = false;
-    bool shown = false;  // its first summary has come
+    bool shown = false;  // it has begun, and its first summary has come
   };
   struct Asker {
     Reply<SessionPtr> reply;
@@ -294,7 +294,8 @@ struct Directory::State : std::enable_shared_from_this<State> {
           after_end[where->path].push_back(std::move(asker));
           return;
         }
-        found = slot.session;
+        // One that its reactor has not begun knows nothing of its notebook yet: who opens it waits with its opener.
+        if (slot.shown) found = slot.session;
       }
       const bool first = !openings.contains(where->path);
       if (!found && (may_begin || !first)) {

@@ -1,4 +1,5 @@
-// Races about the pen that are settled by where they meet: the session's queue of policy events.
+// Races that are settled by where they meet: those about the pen in the session's queue of policy events, those about
+// who begins a session in the directory.
 #include <atomic>
 
 #include "session/live_session.hpp"
@@ -100,6 +101,36 @@ TEST_F(SessionRacesTest, AGrantWaitsForItsEpochOnDiskAndWhatCameMeanwhileForIt) 
     EXPECT_EQ(number_of(other.reply("other" + std::to_string(epoch)), "epoch"), epoch + 1);
   }
   EXPECT_TRUE(flag_of(tabs[0]->command("save", "{}", 7), "ok"));
+}
+
+TEST_F(SessionRacesTest, WhoOpensANotebookThatItsReactorHasNotBegunIsToldOfItAsWhoOpenedItFirst) {
+  start();
+  host_->write("m.ipynb", small_notebook);
+  std::promise<void> may_begin;
+  host_->hold_reactors(may_begin.get_future().share());
+  std::vector<std::future<ConnectionInfo>> told;
+  const auto open = [&] {
+    auto promise = std::make_shared<std::promise<ConnectionInfo>>();
+    told.push_back(promise->get_future());
+    host_->directory().open("m.ipynb", [promise](Result<SessionPtr> opened) {
+      promise->set_value(opened ? (*opened)->connection_info() : ConnectionInfo());
+    });
+  };
+  open();
+  while (host_->directory().sessions().size() < 2) std::this_thread::yield();
+  for (int i = 0; i < 8; ++i) open();
+  EXPECT_FALSE(ask<SessionPtr>([&](Reply<SessionPtr> reply) {
+    host_->directory().open("missing.ipynb", std::move(reply), {false, false});
+  })) << "the workers have come past those above";
+  may_begin.set_value();
+  const auto first = told.front().get();
+  EXPECT_FALSE(first.session_id.empty());
+  for (std::size_t i = 1; i < told.size(); ++i) {
+    const auto info = told[i].get();
+    EXPECT_EQ(info.session_id, first.session_id);
+    EXPECT_EQ(info.path, first.path);
+    EXPECT_EQ(info.cell_count, 2u);
+  }
 }
 
 }  // namespace

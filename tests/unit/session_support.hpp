@@ -133,6 +133,10 @@ class Host {
   void build() {
     if (!std::exchange(building_, true)) may_build_.set_value();
   }
+  /// What was posted to the reactors after this waits for `until`.
+  void hold_reactors(const std::shared_future<void>& until) {
+    for (auto* loop : {&loop_, &second_}) loop->post([until] { until.wait(); });
+  }
   ~Host() { build(); }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
