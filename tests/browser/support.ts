@@ -44,6 +44,8 @@ export function withContext(browser: () => Browser, set: (context: BrowserContex
 /** Between a browser context and the host: an HTTP proxy whose every connection can be cut, and which then refuses new ones. */
 export class Line {
   private readonly sockets = new Set<net.Socket>();
+  /** What comes from the host on its sockets, and where it goes. */
+  private readonly downward = new Map<net.Socket, net.Socket>();
   private open = true;
 
   private constructor(
@@ -78,6 +80,7 @@ export class Line {
         onward.write(head);
         line.carry(onward, socket);
         line.carry(socket, onward);
+        line.downward.set(onward, socket);
       });
       line.keep(onward);
       onward.on('error', () => socket.destroy());
@@ -94,12 +97,30 @@ export class Line {
   }
 
   cut(): void {
-    this.open = false;
+    this.shut();
     for (const socket of this.sockets) socket.destroy();
+  }
+
+  /** What is open goes on, and nothing new is let through. */
+  shut(): void {
+    this.open = false;
   }
 
   mend(): void {
     this.open = true;
+  }
+
+  /** The sockets that are open now take nothing more from the host, and still carry what the page says; new ones are as ever. */
+  hold(): void {
+    for (const [from, to] of this.downward) {
+      from.unpipe(to);
+      from.pause();
+    }
+  }
+
+  /** What was held goes on, from where it stopped. */
+  flow(): void {
+    for (const [from, to] of this.downward) from.pipe(to);
   }
 
   close(): void {
@@ -119,7 +140,10 @@ export class Line {
 
   private keep(socket: net.Socket): void {
     this.sockets.add(socket);
-    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      this.downward.delete(socket);
+    });
     socket.on('error', () => undefined);
   }
 }

@@ -1,8 +1,10 @@
 // What each trouble says is safe, and what it offers: files changed elsewhere, disks that are full, tabs that die.
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { Client } from '../support/client';
 import { Disk } from '../support/disk';
 import { Host, until } from '../support/host';
 import { violationsInBoth } from './accessibility';
@@ -162,6 +164,76 @@ describe('trouble', () => {
     await tab.ready();
     expect(await tab.page.getByTestId('draft').count()).toBe(0);
     expect(await tab.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('lectern.unsent')))).toEqual([]);
+  });
+});
+
+describe('a line that is too slow', () => {
+  let host: Host;
+  let browser: Browser;
+  withHost((...made) => ([host, browser] = made), { args: ['--policy', 'collaborative'] });
+
+  const closedAsTooSlow = async () => Number(/^lectern_consumers_closed_too_slow_total (\d+)/m.exec((await host.get('/metrics')).text)![1]);
+
+  /** Changes a notebook until more waits for somebody than the host keeps for one. */
+  async function overflow(writer: Client) {
+    for (let most = 0, large = ''; ; ) {
+      // Nothing that could be compressed.
+      large = randomBytes(600_000).toString('base64');
+      expect((await writer.command('transaction', { changes: [{ type: 'set_metadata', cell_id: 'b', path: ['large'], value: large }] })).ok).toBe(true);
+      const waiting = (await host.get(`/api/v1/sessions/${writer.session}`)).body.longest_queue_bytes;
+      if (most > 2 * large.length && waiting < most / 2) return;
+      most = Math.max(most, waiting);
+    }
+  }
+
+  it('says so, loses nothing that is typed, and is well again by itself', async () => {
+    const line = await Line.create();
+    const far = await browser.newContext({ proxy: line.proxy });
+    const name = host.notebook('slow.ipynb', [{ id: 'a', source: 'x' }, { id: 'b', source: '' }]);
+    const tab = await Tab.open(far, host, name);
+    const writer = await Client.join(host, await host.open(name));
+    line.hold();
+    await tab.type('a', ' held');
+    const slow = tab.page.getByTestId('slow-line');
+    await slow.getByText(/has not confirmed what you typed/).waitFor();
+    expect(await violationsInBoth(tab.page)).toEqual([]);
+    await overflow(writer);
+    await tab.type('a', ' on');
+    await until('the host gives it up', async () => (await closedAsTooSlow()) === 1, 30_000);
+    line.shut();
+    line.flow();
+    await slow.getByText(/slower than what happens/).waitFor({ timeout: 30_000 });
+    expect(await slow.innerText()).toMatch(/What you typed is kept here/);
+    expect(await tab.page.getByTestId('offline').count()).toBe(0);
+    expect(await violationsInBoth(tab.page)).toEqual([]);
+    await tab.type('a', ' and on');
+    line.mend();
+    await slow.waitFor({ state: 'detached', timeout: 30_000 });
+    await tab.allSent();
+    await tab.shows('a', 'x held on and on');
+    await writer.until('the others have it', () => writer.frames.some((frame) => JSON.stringify(frame.data).includes(' and on')));
+    expect(await tab.page.getByTestId('draft').count()).toBe(0);
+    await writer.close();
+    await far.close();
+    line.close();
+  }, 120_000);
+
+  it('is dialled anew when somebody says so', async () => {
+    const line = await Line.create();
+    const far = await browser.newContext({ proxy: line.proxy });
+    const name = host.notebook('stuck.ipynb', [{ id: 'a', source: 'x' }]);
+    const tab = await Tab.open(far, host, name);
+    line.hold();
+    await tab.type('a', ' = 1');
+    const slow = tab.page.getByTestId('slow-line');
+    await slow.getByRole('button', { name: 'Try now' }).click();
+    await slow.waitFor({ state: 'detached' });
+    await tab.allSent();
+    await tab.shows('a', 'x = 1');
+    expect([await tab.page.getByTestId('draft').count(), await tab.isReader()]).toEqual([0, false]);
+    tab.expectNoProblems();
+    await far.close();
+    line.close();
   });
 });
 

@@ -21,6 +21,7 @@ let connection: Connection;
 afterEach(() => {
   connection.close();
   vi.unstubAllGlobals();
+  vi.useRealTimers();
 });
 
 function opened(): Socket {
@@ -49,4 +50,27 @@ it("what a host with a lower limit closed the socket for is not sent again", asy
   const reply = connection.command("model", {});
   socket.onclose!({ code: 1009, reason: "" });
   expect(await reply).toMatchObject(LARGE);
+});
+
+it("who is cut before all is here asks again later and later, and at once when all was", async () => {
+  const dials: number[] = [];
+  let socket = opened();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  const cut = async () => {
+    const before = socket;
+    socket.onclose!({ code: 1013, reason: "TOO_SLOW" });
+    const from = Date.now();
+    while (Socket.last === before) {
+      await vi.advanceTimersByTimeAsync(20);
+      await new Promise(setImmediate);
+    }
+    dials.push(Date.now() - from);
+    socket = Socket.last;
+    connection.markReady();
+  };
+  for (let at = 0; at < 4; at += 1) await cut();
+  connection.markWhole();
+  await cut();
+  expect(dials[3]).toBeGreaterThanOrEqual(1500);
+  expect(dials[4]).toBeLessThan(600);
 });

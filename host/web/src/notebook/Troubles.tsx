@@ -235,6 +235,8 @@ function LineTrouble() {
   const ended = useSession((state) => state.ended);
   const unsent = useSession((state) => state.unsent);
   const first = useSession((state) => state.notebook === null);
+  const slow = useSession((state) => state.slow);
+  const unanswered = useSession((state) => state.late);
   const [late, setLate] = useState(false);
   const away = phase !== "open" && !ended;
   useEffect(() => {
@@ -253,9 +255,23 @@ function LineTrouble() {
       </Trouble>
     );
   }
+  const safe = first ? "" : t(unsent ? "trouble.typing_kept" : "trouble.nothing_lost");
+  if (slow) {
+    return (
+      <Trouble name="slow-line" words={`${t("trouble.too_slow")} ${safe}`} detail={t("trouble.too_slow_hint")}>
+        {away && <Button onClick={() => session.retryNow()}>{t("trouble.try_now")}</Button>}
+      </Trouble>
+    );
+  }
+  if (!away && unanswered) {
+    return (
+      <Trouble name="slow-line" words={t("trouble.late")}>
+        <Button onClick={() => session.retryNow()}>{t("trouble.try_now")}</Button>
+      </Trouble>
+    );
+  }
   if (!away || !late) return null;
   const what = first ? t("trouble.connecting") : navigator.onLine ? t("trouble.reconnecting") : t("trouble.device_offline");
-  const safe = first ? "" : t(unsent ? "trouble.typing_kept" : "trouble.nothing_lost");
   return (
     <Trouble name="offline" words={`${what} ${safe}`}>
       <Button onClick={() => session.retryNow()}>{t("trouble.try_now")}</Button>

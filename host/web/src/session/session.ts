@@ -21,6 +21,9 @@ import { isKiosk, modelsFace } from "../ui/route";
 const CLOSE_REPLACED = 4001;
 const CLOSE_POLICY = 1008;
 const CLOSE_NORMAL = 1000;
+const CLOSE_TRY_AGAIN = 1013;
+/** How long the host may take to confirm what was typed before this tab says so. */
+const LATE_MS = 5000;
 /** An answer this close to its deadline is the deadline. */
 const ANSWER_SLACK_MS = 250;
 /** How long typing may be on its way before the browser keeps a copy, and how often the copy is renewed. */
@@ -46,6 +49,8 @@ export class Session {
   /** Of the next text frame. */
   private buffers: Uint8Array[] = [];
   private noticeCounter = 0;
+  /** Submissions that the host has not answered for LATE_MS. */
+  private lateAnswers = 0;
   private keepTimer: ReturnType<typeof setTimeout> | null = null;
   /** Under which client the browser keeps a copy of what is unsent. */
   private keptAs: string | null = null;
@@ -106,7 +111,8 @@ export class Session {
 
   retryNow(): void {
     this.store.update((state) => ({ ...state, ended: null }));
-    this.connection.retryNow();
+    if (this.connection.isReady) this.connection.redial();
+    else this.connection.retryNow();
   }
 
   /** From now on the others see this name. The host takes names with a connection: the next one of the same client has it. */
@@ -228,6 +234,7 @@ export class Session {
     const before = this.store.get();
     if (event.op === "replay-complete") {
       this.snapshotting = false;
+      this.connection.markWhole();
       this.lastSeq = Math.max(this.lastSeq, event.data.seq ?? -1);
     }
     this.store.update((state) => reduce(state, event));
@@ -313,6 +320,7 @@ export class Session {
     // The host does not know this client any more: go on as a new one.
     if (info.code === CLOSE_POLICY && !this.wasReady && readKey(this.info.notebook_id)) return this.asNewClient();
     const final = info.code === CLOSE_POLICY || (info.code === CLOSE_NORMAL && info.reason !== "SHUTDOWN");
+    if (info.code === CLOSE_TRY_AGAIN && info.reason === "TOO_SLOW") this.store.update((state) => ({ ...state, slow: true }));
     if (!final) return "retry";
     this.store.update((state) => ({ ...state, ended: { code: info.code, reason: info.reason } }));
     return "stop";
@@ -336,7 +344,24 @@ export class Session {
   private submit(chunks: readonly Uint8Array[], flush: { epoch: number } | null): Promise<Reply> {
     const epoch = flush ? flush.epoch : this.store.get().epoch;
     const header = { epoch, sizes: chunks.map((chunk) => chunk.byteLength), ...(flush ? { flush: true } : {}) };
-    return this.connection.submit(FRAME.changes, this.connection.nextId(), header, [...chunks]);
+    return this.watched(this.connection.submit(FRAME.changes, this.connection.nextId(), header, [...chunks]));
+  }
+
+  /** A line that only stands still is never closed: without this nobody would know that the host has heard nothing. */
+  private watched(answer: Promise<Reply>): Promise<Reply> {
+    let late = false;
+    const count = (by: number) => {
+      this.lateAnswers += by;
+      this.store.update((state) => (state.late === this.lateAnswers > 0 ? state : { ...state, late: this.lateAnswers > 0 }));
+    };
+    const timer = setTimeout(() => {
+      late = true;
+      count(1);
+    }, LATE_MS);
+    return answer.finally(() => {
+      clearTimeout(timer);
+      if (late) count(-1);
+    });
   }
 
   private refused(fresh: Draft[], reply: Reply | null): void {

@@ -95,7 +95,7 @@ export function reduce(state: SessionState, event: WireEvent, now: number = Date
     case "kernel-ready":
       return onReady(state, event.data);
     case "replay-complete":
-      return { ...state, replaying: false };
+      return { ...state, replaying: false, slow: false };
     case "resync":
       return { ...state, replaying: true };
     case "consumer-capabilities":

@@ -67,6 +67,10 @@ export interface SessionState {
   ended: { code: number; reason: string } | null;
   /** The host said it is about to close this line, and why. */
   closing: string | null;
+  /** The host closed the line because this tab took in too little; until all is here again. */
+  slow: boolean;
+  /** The host has not answered for a while to what was typed. */
+  late: boolean;
   sessionId: string;
   clientId: string | null;
   deviceName: string;
@@ -113,6 +117,8 @@ export function initialState(sessionId: string): SessionState {
     phase: "connecting",
     ended: null,
     closing: null,
+    slow: false,
+    late: false,
     sessionId,
     clientId: null,
     deviceName: "",

@@ -84,9 +84,13 @@ export class Connection {
   markReady(): void {
     this.ready = true;
     this.refused = false;
-    this.attempt = 0;
     this.events.phase("open");
     for (const waiting of this.pending.values()) this.transmit(waiting);
+  }
+
+  /** All that was missed is here. Only now does the next cut start with a short pause: who is cut in the middle of it, again and again, is not to ask for it at once each time. */
+  markWhole(): void {
+    this.attempt = 0;
   }
 
   get isReady(): boolean {
