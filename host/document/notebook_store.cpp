@@ -4,38 +4,34 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <mutex>
 
-#include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "document/atomic_file.hpp"
+#include "document/file_mark.hpp"
 #include "document/kept_outputs.hpp"
 #include "document/merge.hpp"
-#include "document/notebook_registry.hpp"
+#include "document/notebook_places.hpp"
 #include "document/system_file.hpp"
 
 namespace lectern::document {
 
 struct NotebookStore::State {
-  State(Options options_, JournalWriter& writer_) : options(std::move(options_)), writer(writer_) {}
+  State(Options options_, JournalWriter& writer_)
+      : options(std::move(options_)),
+        writer(writer_),
+        places(options.state_dir + "/notebooks",
+               options.registry ? options.state_dir + "/notebooks.db" : std::string()) {}
 
   Options options;
   JournalWriter& writer;
-  std::mutex mutex;  // guards url and the registry's beginning
+  NotebookPlaces places;
+  std::mutex mutex;  // guards url
   std::string url;
-  std::unique_ptr<NotebookRegistry> opened_registry;
-  bool registry_tried = false;
 
-  [[nodiscard]] std::string notebooks() const { return options.state_dir + "/notebooks"; }
-  NotebookRegistry* registry();
-  void register_all(NotebookRegistry& registry) const;
-  [[nodiscard]] std::optional<KnownNotebook> known(const std::string& path);
-  void remember(const std::string& path, const KnownNotebook& notebook);
-  [[nodiscard]] std::string state_for(const std::string& path, const std::optional<KnownNotebook>& known) const;
   void identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known);
 
   /// What keeps other hosts away from a file that no session has.
@@ -44,10 +40,6 @@ struct NotebookStore::State {
     FileLease file;
   };
   [[nodiscard]] Result<Kept> keep_away(const std::string& path, const std::string& state_dir);
-  void put_aside(const std::string& path);
-  void each_below(const std::string& folder,
-                  const std::function<void(const std::string& dir, const std::string& notebook_id,
-                                           const std::string& path)>& tell) const;
   [[nodiscard]] std::string lease_file_name(std::uint64_t device, std::uint64_t inode) const {
     return options.lease_dir + "/file-" + std::to_string(device) + "-" + std::to_string(inode);
   }
@@ -74,79 +66,6 @@ struct NotebookStore::State {
 namespace {
 
 constexpr std::string_view journal_name = "journal";
-constexpr std::size_t most_base_bytes = 1u << 20;  // of a notebook with more, differences are asked about
-
-// What the journal remembers of the file: a fingerprint and the heads of the document that made it.
-struct FileMark {
-  Fingerprint print;
-  std::string heads;
-};
-
-std::string mark_json(const FileMark& mark) {
-  std::string out = to_json(mark.print);
-  out.pop_back();
-  out += R"(,"heads":)";
-  json::write_string(mark.heads, out);
-  return out + "}";
-}
-
-std::optional<FileMark> read_mark(const std::map<std::string, std::string>& meta, std::string_view key) {
-  const auto found = meta.find(std::string(key));
-  if (found == meta.end()) return std::nullopt;
-  const auto print = fingerprint_from_json(found->second);
-  if (!print) return std::nullopt;
-  FileMark mark{*print, {}};
-  const auto value = json::parse(found->second);
-  if (const auto* heads = value->find("heads"); heads != nullptr && heads->as_string() != nullptr) {
-    mark.heads = *heads->as_string();
-  }
-  return mark;
-}
-
-// What the state folder itself says: enough to find everything again without the registry.
-struct Identity {
-  std::string notebook_id, path;
-};
-
-Identity read_identity(const std::string& dir) {
-  Identity identity;
-  const auto file = read_whole(dir + "/notebook.json", 64u << 10);
-  if (!file) return identity;
-  const auto value = json::parse(file->bytes);
-  if (!value) return identity;
-  for (const auto& [key, text] : {std::pair{"notebook_id", &identity.notebook_id}, std::pair{"path", &identity.path}}) {
-    const auto* member = value->find(key);
-    if (member != nullptr && member->is_string()) *text = *member->as_string();
-  }
-  return identity;
-}
-
-// An identity that the disk does not give just now must not be written anew.
-Status identity_is_readable(const std::string& dir) {
-  const auto file = read_whole(dir + "/notebook.json", 64u << 10);
-  if (!file && file.error().code != "not_found") return fail(file.error());
-  return {};
-}
-
-Status write_notebook_id(const std::string& dir, const std::string& id, const std::string& path) {
-  std::string out;
-  json::Writer(out).begin_object().member("notebook_id", id).member("path", path).end_object();
-  LECTERN_CHECK(replace_file(dir + "/notebook.json", out, 0600).map([](auto&&) {}));
-  return {};
-}
-
-// Moves what an earlier notebook left (`name` and `extension`) out of the way without losing it; the new name says
-// when.
-Result<std::string> keep_aside(const std::string& dir, std::string_view name, std::string_view extension) {
-  const std::string place = dir + "/" + std::string(name);
-  const std::string from = place + std::string(extension);
-  const std::string to = place + "-" + std::to_string(clock::wall_ms()) + ".kept" + std::string(extension);
-  if (::rename(from.c_str(), to.c_str()) != 0) {
-    if (errno == ENOENT) return std::string{};
-    return fail(system_error(errno, "keep aside", from));
-  }
-  return to;
-}
 
 Status check_kind(const ResolvedPath& where) {
   if (where.kind == PathKind::folder) {
@@ -170,7 +89,7 @@ std::map<std::string, std::string> first_meta(const OpenedNotebook& book) {
   meta[std::string(meta_key::path)] = book.path;
   if (book.file != nullptr) {
     meta[std::string(meta_key::file)] = mark_json({book.file->fingerprint, {}});
-    if (auto base = to_json(merge_base_of(*book.file)); base.size() <= most_base_bytes) {
+    if (auto base = to_json(merge_base_of(*book.file)); base.size() <= kMostBaseBytes) {
       meta[std::string(meta_key::file_base)] = std::move(base);
     }
   }
@@ -238,28 +157,6 @@ void take_intent_as_done(OpenedNotebook& book) {
   record_file(*book.journal, intent->print, intent->heads, to_json(merge_base_of(*book.file)));
 }
 
-}  // namespace
-
-NotebookRegistry* NotebookStore::State::registry() {
-  if (!options.registry) return nullptr;
-  const std::scoped_lock lock(mutex);
-  if (std::exchange(registry_tried, true)) return opened_registry.get();
-  auto opened = NotebookRegistry::open(options.state_dir + "/notebooks.db");
-  if (!opened) {
-    log::warning("document", opened.error().message + "; " + opened.error().hint);
-    return nullptr;
-  }
-  if (!opened->set_aside.empty()) {
-    log::warning("document", "the registry of notebooks was damaged; it was kept as " + opened->set_aside +
-                                 " and begun anew. Sessions have new ids; no notebook has lost anything.");
-    register_all(*opened->registry);
-  }
-  opened_registry = std::move(opened->registry);
-  return opened_registry.get();
-}
-
-namespace {
-
 // False for a lease whose holder's file was replaced or deleted, so that another file has its number now; the holder
 // finds out soon. Also for one of the path that is `asked` for: who asks holds the lease of that path, so the one
 // before is on its way out.
@@ -292,31 +189,6 @@ Result<FileLease> NotebookStore::State::lease_file(std::uint64_t device, std::ui
   return out;
 }
 
-// Moved notebooks have their state where their first path put it: that has to be known again.
-void NotebookStore::State::register_all(NotebookRegistry& registry) const {
-  std::error_code error;
-  std::filesystem::directory_iterator entry(notebooks(), error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const auto identity = read_identity(entry->path().string());
-    if (identity.path.empty() || identity.notebook_id.empty()) continue;
-    (void)registry.put(identity.path, {identity.notebook_id, "", entry->path().filename().string()});
-  }
-}
-
-std::optional<KnownNotebook> NotebookStore::State::known(const std::string& path) {
-  auto* database = registry();
-  if (database == nullptr) return std::nullopt;
-  auto found = database->find(path);
-  if (!found) log::warning("document", found.error().message);
-  return found ? std::move(*found) : std::nullopt;
-}
-
-void NotebookStore::State::remember(const std::string& path, const KnownNotebook& notebook) {
-  auto* database = registry();
-  if (database == nullptr) return;
-  if (const auto put = database->put(path, notebook); !put) log::warning("document", put.error().message);
-}
-
 Result<NotebookStore::State::Kept> NotebookStore::State::keep_away(const std::string& path,
                                                                    const std::string& state_dir) {
   Kept kept;
@@ -335,59 +207,13 @@ Result<NotebookStore::State::Kept> NotebookStore::State::keep_away(const std::st
   return kept;
 }
 
-// Whatever was kept of a notebook at `path` stays on the disk, and is nobody's any more.
-void NotebookStore::State::put_aside(const std::string& path) {
-  const auto was = known(path);
-  const auto dir = state_for(path, was);
-  if (read_identity(dir).path == path) {
-    static constexpr std::pair<const char*, const char*> names[] = {
-        {"copies", ""}, {"journal", ".lj"}, {"history", ".lj"}, {"outputs", ".json"}, {"notebook", ".json"}};
-    for (const auto& [name, extension] : names) {
-      const auto kept = keep_aside(dir, name, extension);
-      if (!kept) log::warning("document", kept.error().message);
-    }
-  }
-  if (was) remember(path, {crypto::uuid(), "", ""});
-}
-
-void NotebookStore::State::each_below(
-    const std::string& folder,
-    const std::function<void(const std::string&, const std::string&, const std::string&)>& tell) const {
-  const auto above = folder + "/";
-  std::vector<std::pair<std::string, Identity>> found;
-  std::error_code error;
-  std::filesystem::directory_iterator entry(notebooks(), error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    auto identity = read_identity(entry->path().string());
-    if (!identity.notebook_id.empty() && identity.path.starts_with(above)) {
-      found.emplace_back(entry->path().string(), std::move(identity));
-    }
-  }
-  for (const auto& [dir, identity] : found) tell(dir, identity.notebook_id, identity.path);
-}
-
-// The folder named after the path may be that of a notebook that was moved away from there.
-std::string NotebookStore::State::state_for(const std::string& path, const std::optional<KnownNotebook>& known) const {
-  if (known && !known->state.empty() && known->state.find('/') == std::string::npos && known->state[0] != '.') {
-    auto dir = notebooks() + "/" + known->state;
-    if (read_identity(dir).notebook_id == known->notebook_id) return dir;
-  }
-  const auto usual = notebooks() + "/" + crypto::sha256_hex(path);
-  auto dir = usual;
-  for (int n = 2;; ++n) {
-    const auto owner = read_identity(dir).path;
-    if (owner.empty() || owner == path) return dir;
-    dir = usual + "-" + std::to_string(n);
-  }
-}
-
 void NotebookStore::State::identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known) {
   if (!options.registry) return;
   const bool same = known && known->notebook_id == book.notebook_id;
   book.session_id = same && !known->session_id.empty() ? known->session_id : crypto::uuid();
   const KnownNotebook now{book.notebook_id, book.session_id, name_of(book.state_dir)};
   if (same && known->session_id == now.session_id && known->state == now.state) return;
-  remember(book.path, now);
+  places.remember(book.path, now);
 }
 
 NotebookStore::NotebookStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -412,7 +238,7 @@ Result<std::unique_ptr<NotebookStore>> NotebookStore::create(Options options, Jo
 }
 
 std::string NotebookStore::state_dir_of(std::string_view canonical_path) const {
-  return state_->options.state_dir + "/notebooks/" + crypto::sha256_hex(canonical_path);
+  return state_->places.usual_state_of(canonical_path);
 }
 
 const FileLimits& NotebookStore::limits() const {
@@ -423,8 +249,8 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   LECTERN_CHECK(check_kind(where));
   OpenedNotebook book;
   book.path = where.path;
-  const auto known = state_->known(where.path);
-  book.state_dir = state_->state_for(where.path, known);
+  const auto known = state_->places.known(where.path);
+  book.state_dir = state_->places.state_of(where.path, known);
   // The file first: a notebook that cannot be read leaves nothing behind.
   if (where.kind == PathKind::file) {
     LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
@@ -446,7 +272,7 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   book.notebook_id = read_identity(book.state_dir).notebook_id;
   if (book.notebook_id.empty()) {
     book.notebook_id = known ? known->notebook_id : crypto::uuid();
-    LECTERN_CHECK(write_notebook_id(book.state_dir, book.notebook_id, book.path));
+    LECTERN_CHECK(write_identity(book.state_dir, {book.notebook_id, book.path}));
   }
   state_->identify(book, known);
   std::optional<Recovered> recovered;
@@ -476,11 +302,12 @@ Result<OpenedNotebook> NotebookStore::open_to_watch(const ResolvedPath& where, c
   OpenedNotebook book;
   book.path = where.path;
   LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
-  book.file = with_kept_outputs(std::move(book.file), state_->state_for(where.path, state_->known(where.path)));
+  book.file =
+      with_kept_outputs(std::move(book.file), state_->places.state_of(where.path, state_->places.known(where.path)));
   book.last_known = book.file->fingerprint;
   book.notices = book.file->notices;
   book.read_only = true;
-  book.notebook_id = read_identity(state_->state_for(where.path, state_->known(where.path))).notebook_id;
+  book.notebook_id = read_identity(state_->places.state_of(where.path, state_->places.known(where.path))).notebook_id;
   if (book.notebook_id.empty()) book.notebook_id = crypto::uuid();
   book.state_dir = state_->options.state_dir + "/watching/" + crypto::uuid();
   LECTERN_CHECK(make_folders(book.state_dir));
@@ -500,8 +327,8 @@ Result<OpenedNotebook> NotebookStore::open_to_read(const ResolvedPath& where, co
   LECTERN_CHECK(check_kind(where));
   OpenedNotebook book;
   book.path = where.path;
-  const auto known = state_->known(where.path);
-  book.state_dir = state_->state_for(where.path, known);
+  const auto known = state_->places.known(where.path);
+  book.state_dir = state_->places.state_of(where.path, known);
   if (where.kind == PathKind::file) {
     LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
     book.file = with_kept_outputs(std::move(book.file), book.state_dir);
@@ -540,48 +367,39 @@ Result<FileLease> NotebookStore::lease_file(std::uint64_t device, std::uint64_t 
 
 void NotebookStore::moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
                           const std::string& path) {
-  if (const auto written = write_notebook_id(state_dir, notebook_id, path); !written) {
-    log::warning("document", written.error().message);
-  }
-  state_->remember(path, {notebook_id, session_id, name_of(state_dir)});
+  state_->places.moved({notebook_id, path}, session_id, state_dir);
 }
 
 Status NotebookStore::rename(const std::string& from, const std::string& to, bool same_format,
                              const std::function<Status()>& work) {
-  const auto known = state_->known(from);
-  const auto dir = state_->state_for(from, known);
+  const auto known = state_->places.known(from);
+  const auto dir = state_->places.state_of(from, known);
   LECTERN_TRY(const auto source, state_->keep_away(from, dir));
-  LECTERN_TRY(const auto target, state_->keep_away(to, state_->state_for(to, state_->known(to))));
+  LECTERN_TRY(const auto target, state_->keep_away(to, state_->places.state_of(to, state_->places.known(to))));
   LECTERN_CHECK(work());
-  state_->put_aside(to);
+  state_->places.put_aside(to);
   const auto identity = read_identity(dir);
   if (!same_format) {
-    state_->put_aside(from);
+    state_->places.put_aside(from);
   } else if (!identity.notebook_id.empty() && identity.path == from) {
-    moved(identity.notebook_id, known ? known->session_id : std::string(), dir, to);
+    state_->places.moved({identity.notebook_id, to}, known ? known->session_id : std::string(), dir);
   }
   return {};
 }
 
 Status NotebookStore::remove(const std::string& path, const std::function<Status()>& work) {
-  LECTERN_TRY(const auto kept, state_->keep_away(path, state_->state_for(path, state_->known(path))));
+  LECTERN_TRY(const auto kept, state_->keep_away(path, state_->places.state_of(path, state_->places.known(path))));
   LECTERN_CHECK(work());
-  state_->put_aside(path);
+  state_->places.put_aside(path);
   return {};
 }
 
 void NotebookStore::folder_renamed(const std::string& from, const std::string& to) {
-  state_->each_below(from, [&](const std::string& dir, const std::string& id, const std::string& path) {
-    const auto now = to + path.substr(from.size());
-    const auto known = state_->known(path);
-    state_->put_aside(now);
-    moved(id, known && known->notebook_id == id ? known->session_id : std::string(), dir, now);
-  });
+  state_->places.folder_renamed(from, to);
 }
 
 void NotebookStore::folder_removed(const std::string& path) {
-  state_->each_below(path,
-                     [&](const std::string&, const std::string&, const std::string& gone) { state_->put_aside(gone); });
+  state_->places.folder_removed(path);
 }
 
 Status NotebookStore::check_closed(std::uint64_t device, std::uint64_t inode, const std::string& path) {
@@ -594,10 +412,7 @@ Status NotebookStore::check_closed(std::uint64_t device, std::uint64_t inode, co
 }
 
 void NotebookStore::session_ended(const std::string& path) {
-  auto known = state_->known(path);
-  if (!known || known->session_id.empty()) return;
-  known->session_id.clear();
-  state_->remember(path, *known);
+  state_->places.session_ended(path);
 }
 
 void NotebookStore::set_url(std::string url) {
@@ -612,7 +427,7 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
   LECTERN_CHECK(format_for_path(where.path, formats).map([](auto&&) {}));
   OpenedNotebook book;
   book.path = where.path;
-  book.state_dir = state_->state_for(where.path, state_->known(where.path));
+  book.state_dir = state_->places.state_of(where.path, state_->places.known(where.path));
   book.read_only = !where.writable;
   if (book.read_only) {
     return fail(403, "permission_denied", "Cannot make " + where.path + ": its folder is read-only.",
@@ -629,63 +444,13 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
   if (!kept.empty())
     log::info("document", "The journal of an earlier notebook at " + where.path + " was kept as " + kept);
   book.notebook_id = crypto::uuid();
-  LECTERN_CHECK(write_notebook_id(book.state_dir, book.notebook_id, book.path));
+  LECTERN_CHECK(write_identity(book.state_dir, {book.notebook_id, book.path}));
   state_->identify(book, std::nullopt);
   begin_history(book);
   Recovered fresh;
   fresh.meta = first_meta(book);
   LECTERN_TRY(book.journal, Journal::open(state_->writer, book.state_dir, &fresh, journal_name));
   return book;
-}
-
-Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, SaveRequest request) {
-  if (request.keep_dir.empty()) request.keep_dir = state_dir;
-  const bool own_file = request.path == journal.meta(meta_key::path);
-  request.outputs_dir = own_file ? state_dir : folder_of(state_dir) + "/" + crypto::sha256_hex(request.path);
-  // A copy under another name says nothing about the notebook's own file.
-  if (!own_file) return save(request);
-  const std::string heads = request.heads;
-  if (!request.last_known) {
-    if (const auto mark = read_mark(journal.all_meta(), meta_key::file)) request.last_known = mark->print;
-  }
-  if (const auto unfinished = read_mark(journal.all_meta(), meta_key::save_intent)) {
-    // An earlier save of ours failed after it had replaced the file, or its end could not be journaled.
-    const auto now = fingerprint(request.path);
-    if (now && *now == unfinished->print) {
-      request.last_known = unfinished->print;
-      (void)journal.append_and_wait(
-          {Record::meta(std::string(meta_key::file), mark_json({unfinished->print, unfinished->heads}))});
-    }
-  }
-  if (!request.record_intent) {
-    request.record_intent = [&journal, &heads](const Fingerprint& next) -> Status {
-      auto recorded =
-          journal.append_and_wait({Record::meta(std::string(meta_key::save_intent), mark_json({next, heads}))});
-      // A journal that cannot be written (its disk is full) is a reason more to save, not one less. Without the intent
-      // a crash right now would make this save look like somebody else's edit, which loses nothing.
-      if (!recorded) log::warning("document", "Saving without a recorded intent. " + recorded.error().message);
-      return {};
-    };
-  }
-  LECTERN_TRY(SavedFile saved, save(request));
-  std::vector<Record> records;
-  records.push_back(Record::meta(std::string(meta_key::file), mark_json({saved.fingerprint, heads})));
-  records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
-  if (request.base_json.size() > most_base_bytes) request.base_json.clear();
-  records.push_back(Record::meta(std::string(meta_key::file_base), std::move(request.base_json)));
-  // A failure is the journal's to report; until a later one succeeds, the intent says the same.
-  (void)journal.append_and_wait(std::move(records));
-  return saved;
-}
-
-void record_file(Journal& journal, const Fingerprint& print, const std::string& heads, std::string base_json) {
-  if (base_json.size() > most_base_bytes) base_json.clear();
-  std::vector<Record> records;
-  records.push_back(Record::meta(std::string(meta_key::file), mark_json({print, heads})));
-  records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
-  records.push_back(Record::meta(std::string(meta_key::file_base), std::move(base_json)));
-  // When it cannot be written, the next open takes the file for changed and finds that both say the same.
-  journal.append(std::move(records), [](const Status&) {});
 }
 
 }  // namespace lectern::document
