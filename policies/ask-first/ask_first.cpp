@@ -20,7 +20,6 @@ class AskFirst final : public AskingPolicy {
   Decision silence(const Room&, const Member&) const override {
     return silence_grants_ ? Decision::allow() : Decision::deny("There was no answer.");
   }
-  std::string shown() const override { return R"({"takeover":"ask"})"; }
   bool silence_grants_;
 };
 

@@ -28,6 +28,9 @@ class AskingPolicy : public lectern::sdk::SimplePolicy {
   }
   Start former_editor(const Room&, const Member&) const override { return secondary_; }
 
+  /// Also while nobody need be asked: whoever asks then has the pen at once.
+  std::string shown() const override { return R"({"takeover":"ask"})"; }
+
   Decision can_take_over_editing(const Room& room, const Member& asker) const override {
     if (asker.view_only()) return Decision::deny("You joined to watch only.");
     if (!asker.may_edit()) return Decision::deny("Your access does not include editing.");

@@ -54,6 +54,20 @@ describe('the pen', () => {
     two.expectNoProblems();
   });
 
+  it('is asked for from the start where the policy shows that it asks', async () => {
+    for (const policy of ['ask-first', 'idle-handoff']) {
+      count += 1;
+      const name = notebook();
+      await setPolicy(name, policy);
+      const [one, two] = [await Tab.open(context, host, name), await Tab.open(context, host, name)];
+      expect(await two.page.getByTestId('takeover-button').innerText(), policy).toMatch(/Ask/);
+      await two.page.getByTestId('takeover-reason').fill('for a moment');
+      await two.page.getByTestId('takeover-button').click();
+      await one.page.bringToFront();
+      await one.page.getByTestId('takeover-ask').getByText('for a moment').waitFor();
+    }
+  });
+
   it('says when nobody answered in time, and withdraws', async () => {
     const name = notebook();
     await setPolicy(name, 'asking');
