@@ -5,6 +5,7 @@
 // Custom messages are never held, and never overtake an update. Everything [reactor].
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -21,15 +22,16 @@ namespace lectern::runtime {
 
 class ModelWrites {
  public:
-  /// Tells whom it concerns, the kernel before clients; an error says that the kernel was not told.
-  using Tell = std::function<Status(ClientWrite write)>;
-  /// What became of a write. Dropped uncalled with the object alone.
-  using Done = UniqueFunction<void(Status)>;
+  /// Tells whom it concerns, the kernel before clients, and answers the revision; an error says that the kernel was not
+  /// told, and nobody else either.
+  using Tell = std::function<Result<std::uint64_t>(ClientWrite write)>;
+  /// What became of a write: the revision is that of all it was joined with. Dropped uncalled with the object alone.
+  using Done = UniqueFunction<void(const Result<std::uint64_t>&)>;
   /// `loop` outlives it.
   ModelWrites(Loop& loop, Tell tell);
 
-  /// A write that the store has. `done` (may be empty) gets what telling it came to: now, or at the end of the pause
-  /// for one that is held, together with those it went with.
+  /// A write that the kernel has yet to take, or one of its own. `done` (may be empty) gets what telling it came to:
+  /// now, or at the end of the pause for one that is held, together with those it went with.
   void take(ClientWrite write, Done done);
   /// What is held goes now, of one model or of all: what is told next must come after it.
   void flush(std::string_view model_id);

@@ -295,8 +295,8 @@ std::vector<ModelEvent> ModelStore::close_all() {
 }
 
 Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const json::Value& message,
-                                             std::vector<std::string> buffers, std::string_view client_id) {
-  auto* model = find(model_id);
+                                             std::vector<std::string> buffers, std::string_view client_id) const {
+  const auto* model = find(model_id);
   if (model == nullptr) {
     return fail(404, "model_not_found", "there is no model " + std::string(model_id), "its cell may have run again");
   }
@@ -327,15 +327,23 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
                     "code and styles of a widget cannot be written by a viewer");
       }
     }
-    auto held = shared(std::move(buffers));
-    patch(*model, patched, paths, held);
-    ++model->revision;
-    write.event = update_event(*model, patched, std::move(paths), std::move(held));
+    write.event = update_event(*model, patched, std::move(paths), shared(std::move(buffers)));
   } else {
     return fail(400, "bad_request", "message.method must be \"update\" or \"custom\"");
   }
   write.event.origin = client_id;
   return write;
+}
+
+void ModelStore::apply(ClientWrite& write) {
+  auto& event = write.event;
+  auto* model = find(event.model_id);
+  if (model == nullptr) return;
+  if (event.method == ModelMethod::update) {
+    patch(*model, *event.message.find("state")->as_object(), *event.message.find("buffer_paths"), event.buffers);
+    ++model->revision;
+  }
+  event.revision = model->revision;
 }
 
 void join(ClientWrite& earlier, ClientWrite later) {

@@ -47,7 +47,7 @@ struct ModelLimits {
 };
 
 struct ClientWrite {
-  ModelEvent event;  // for everybody but event.origin
+  ModelEvent event;  // for everybody but event.origin, once it is applied
   CommMessage to_kernel;
 
   /// The JSON that the kernel gets with event.buffers. Written when it goes: of those that are joined only the last.
@@ -74,11 +74,14 @@ class ModelStore {
   std::vector<ModelEvent> close_all();
 
   // -- from a client (protocol 4 `model`)
-  /// `message` = {method:"update"|"custom", state, buffer_paths, content}. `state` patches top-level keys. 400 with the
-  /// path for wrong shapes, for buffer paths and buffers of different counts, for paths that lead nowhere, for `_esm`
-  /// and `_css`; 404 `model_not_found`; 413 `too_large`.
+  /// What it comes to; nothing changes before apply(). `message` = {method:"update"|"custom", state, buffer_paths,
+  /// content}. `state` patches top-level keys. 400 with the path for wrong shapes, for buffer paths and buffers of
+  /// different counts, for paths that lead nowhere, for `_esm` and `_css`; 404 `model_not_found`; 413 `too_large`.
   Result<ClientWrite> client_write(std::string_view model_id, const json::Value& message,
-                                   std::vector<std::string> buffers, std::string_view client_id);
+                                   std::vector<std::string> buffers, std::string_view client_id) const;
+  /// The kernel took it, and it is the state from now on: the event gets its revision. A model that is gone meanwhile
+  /// changes nothing.
+  void apply(ClientWrite& write);
 
   // -- from the host itself
   /// Sets one key, which holds no buffers: an update for everybody. Nothing when there is no such model, or nothing

@@ -66,21 +66,20 @@ void SessionRuntime::model(std::string_view model_id, const json::Value& message
   care_.active();
   auto write = models_.client_write(model_id, message, std::move(buffers), client_id);
   if (!write) return done(fail(std::move(write).error()));
-  const auto revision = write->event.revision;
-  writes_.take(std::move(*write), [revision, done = std::move(done)](const Status& told) mutable {
-    told ? done(revision) : done(fail(told.error()));
-  });
+  writes_.take(std::move(*write), std::move(done));
 }
 
-Status SessionRuntime::tell_write(ClientWrite write) {
+Result<std::uint64_t> SessionRuntime::tell_write(ClientWrite write) {
   if (!kernel_) return fail(409, "no_kernel", "this notebook has no running kernel", "start one");
   const auto data = write.kernel_data();
   plugin::CommMessage comm{"msg", write.to_kernel.comm_id, {}, data, {}, {}};
   for (const auto& buffer : write.event.buffers) comm.buffers.push_back(*buffer);
   LECTERN_CHECK(kernel_->comm(comm));
   news_.flush(write.event.model_id);
+  models_.apply(write);
+  const auto revision = write.event.revision;
   tell_models({std::move(write.event)});
-  return {};
+  return revision;
 }
 
 }  // namespace lectern::runtime

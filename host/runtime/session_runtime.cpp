@@ -67,8 +67,9 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
       writes_(loop, [this](ClientWrite write) { return tell_write(std::move(write)); }),
       news_(loop,
             [this](ClientWrite write) {
+              const auto revision = write.event.revision;
               tell_models({std::move(write.event)});
-              return Status();
+              return revision;
             }),
       captured_(service.blobs(), models_),
       care_(loop, service.hub(), service.processes(), care_hooks()),
@@ -273,6 +274,7 @@ void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
   if (!captured_soon_.armed() && captured_.waits()) captured_soon_.start(captured_after, [this] { flush_captured(); });
   flush_outputs();
   tell_state();
+  if (*alive) ask_again();
 }
 
 // Of a process that is about to end: what it says belongs to the cells that ran, and no more. Its models and questions
@@ -308,7 +310,7 @@ void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
     case Kind::clear:
       return on_output(event);
     case Kind::finished:
-      if (!input_id_.empty()) end_input();
+      end_input();
       if (const auto* cell = executions_->cell_of(event.execution)) outputs_.settle(*cell);
       flush_captured();
       news_.flush();  // whoever waits for the end of a run finds its models as it left them
@@ -429,6 +431,7 @@ void SessionRuntime::ask_for_line(const KeptQuestion& question, const std::strin
 }
 
 void SessionRuntime::end_input() {
+  asks_again_.reset();
   if (input_id_.empty()) return;
   const auto request_id = std::exchange(input_id_, {});
   input_data_.clear();

@@ -161,6 +161,7 @@ class SessionRuntime {
   void on_output(plugin::RuntimeEvent& event);
   void on_comm(plugin::RuntimeEvent& event);
   void on_input(const plugin::RuntimeEvent& event);
+  void ask_again();
   void ask_for_line(const KeptQuestion& question, const std::string* cell);
   void on_reply(plugin::RuntimeEvent& event);
   void set_state(KernelState state, std::string why = {});
@@ -177,7 +178,7 @@ class SessionRuntime {
   void tell_models(const std::vector<ModelEvent>& events);
   void tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution);
   void flush_captured(std::string_view ended = {});
-  Status tell_write(ClientWrite write);
+  Result<std::uint64_t> tell_write(ClientWrite write);
 
   Loop& loop_;
   Service& service_;
@@ -211,6 +212,7 @@ class SessionRuntime {
   std::uint64_t next_request_ = 1;
   std::uint64_t next_input_ = 1;
   std::string input_id_, input_data_;
+  std::optional<KeptQuestion> asks_again_;  // what the run that was taken up waits for, until the kernel is heard
   std::string last_cell_;
   Timer captured_soon_, interrupt_soon_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone

@@ -25,9 +25,7 @@ void SessionRuntime::take_up(KeptKernel found, StartOptions options) {
     outputs_.stream(found.running->cell_id, "stderr",
                     "\n[the host ended and began anew while this ran: what was printed meanwhile may be missing]\n");
     flush_outputs();
-    if (found.running->question && input_id_.empty()) {
-      ask_for_line(*found.running->question, executions_->cell_of(found.running->number));
-    }
+    asks_again_ = found.running->question;
   };
   const auto started = kernel_->start(info_, options, done);
   if (!started) done(started);
@@ -56,6 +54,13 @@ void SessionRuntime::runs_go_on(const KeptKernel& found, std::uint64_t last_numb
   std::vector<Execution> waiting;
   for (const auto& run : found.waiting) waiting.push_back(as_it_was(run, RunStatus::queued));
   executions_->go_on(std::move(running), last_number, std::move(waiting));
+}
+
+// Not before the kernel is heard: who answers at once would miss what is printed right after the answer.
+void SessionRuntime::ask_again() {
+  if (!asks_again_ || (state_ != KernelState::idle && state_ != KernelState::busy)) return;
+  const auto question = *std::exchange(asks_again_, std::nullopt);
+  if (const auto* running = executions_->running()) ask_for_line(question, executions_->cell_of(running->number));
 }
 
 // Only what is gone is forgotten: what may live is tried again by the next host, and a local one is ended when a new

@@ -298,16 +298,23 @@ class TakingUpTest : public KeptKernelsTest, public RuntimeListener {
   }
   void on_kernel_status(std::string data) override {
     if (data.find("was not taken up") != std::string::npos) refused_.set_value();
+    told_.push_back(std::move(data));
   }
   void on_cell_op(const std::string&, std::string, bool) override {}
-  void on_input_request(const std::string&, std::string) override {}
+  void on_input_request(const std::string&, std::string data) override {
+    before_asked_ = told_.empty() ? "" : told_.back();
+    question_ = std::move(data);
+    asked_.set_value();
+  }
   void on_input_done(const std::string&) override {}
   void on_model(const ModelEvent&) override {}
   void on_kernel_info(const KernelInfo&, std::string) override {}
 
   std::string folder_, boot_;
   KeptKernel found_;
-  std::promise<void> refused_;
+  std::promise<void> refused_, asked_;
+  std::vector<std::string> told_;  // of the kernel's state; on the loop, as these
+  std::string before_asked_, question_;
   Loop loop_{"session"};
   Workers workers_{1};
   std::unique_ptr<plugin::Registry> registry_;
@@ -332,6 +339,24 @@ TEST_F(TakingUpTest, AnEndBeforeItWasHeardLeavesItBeEvenWithoutItsKernelspec) {
   EXPECT_TRUE(KeptKernels::alive(found_));
   ASSERT_TRUE(kept_->find("s-1").has_value());
   EXPECT_EQ(::waitpid(static_cast<pid_t>(found_.process), nullptr, WNOHANG), 0);
+}
+
+TEST_F(TakingUpTest, WhatIsAskedIsAskedAgainOnlyWhenTheKernelIsHeard) {
+  written_by_the_plugin();
+  found_.running = {5, "run-5", "cell", "ann", std::nullopt};
+  found_.running->question = {"who? ", false};
+  auto asked = asked_.get_future();
+  on_loop([&] { runtime_->take_up(found_, {}); });
+  ASSERT_EQ(asked.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  on_loop([&] {
+    EXPECT_NE(told_.front().find(R"("state":"starting")"), std::string::npos) << told_.front();
+    EXPECT_TRUE(before_asked_.find(R"("state":"idle")") != std::string::npos ||
+                before_asked_.find(R"("state":"busy")") != std::string::npos)
+        << before_asked_;
+    EXPECT_NE(question_.find(R"("prompt":"who? ")"), std::string::npos) << question_;
+    EXPECT_NE(question_.find(R"("cell_id":"cell")"), std::string::npos) << question_;
+    (void)runtime_->leave();
+  });
 }
 
 TEST_F(TakingUpTest, OneThatLivesAndIsNotTakenUpIsNotForgotten) {

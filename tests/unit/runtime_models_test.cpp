@@ -115,7 +115,9 @@ class ModelsTest : public ::testing::Test {
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
   }
   Result<ClientWrite> write(const std::string& message, std::vector<std::string> buffers = {}) {
-    return store_.client_write("m1", *json::parse(message), std::move(buffers), "client-1");
+    auto written = store_.client_write("m1", *json::parse(message), std::move(buffers), "client-1");
+    if (written) store_.apply(*written);
+    return written;
   }
   ModelStore store_;
 };
@@ -249,12 +251,13 @@ class WritesTest : public ModelsTest {
  protected:
   WritesTest() {
     on_loop([this] {
-      writes_ = std::make_unique<ModelWrites>(loop_, [this](ClientWrite write) -> Status {
+      writes_ = std::make_unique<ModelWrites>(loop_, [this](ClientWrite write) -> Result<std::uint64_t> {
         const std::scoped_lock lock(mutex_);
         if (refusal_) return fail(*refusal_);
+        store_.apply(write);
         told_.push_back(std::move(write));
         changed_.notify_all();
-        return {};
+        return told_.back().event.revision;
       });
     });
   }
@@ -273,8 +276,9 @@ class WritesTest : public ModelsTest {
   void send(const std::string& message, std::vector<std::string> buffers = {}, const std::string& by = "client-1") {
     auto accepted = store_.client_write("m1", *json::parse(message), std::move(buffers), by);
     ASSERT_TRUE(accepted.has_value()) << accepted.error().message;
-    writes_->take(std::move(*accepted),
-                  [this](const Status& told) { answers_ += (told ? std::string("told") : told.error().code) + " "; });
+    writes_->take(std::move(*accepted), [this](const Result<std::uint64_t>& told) {
+      answers_ += (told ? std::to_string(*told) : told.error().code) + " ";
+    });
   }
   void move_to(int value, const std::string& by = "client-1") {
     send(R"({"method":"update","state":{"value":)" + std::to_string(value) + R"(},"buffer_paths":[]})", {}, by);
@@ -304,7 +308,7 @@ TEST_F(WritesTest, AStormIsToldAsItsFirstAndItsLastAndNoCustomMessageOvertakesIt
             R"({"method":"update","state":{"value":100,"img":null,"arr":[6]},"buffer_paths":[["img"]]})");
   ASSERT_EQ(told_[1].event.buffers.size(), 1u);
   EXPECT_EQ(*told_[1].event.buffers[0], "I");
-  EXPECT_EQ(told_[1].event.revision, 102u);
+  EXPECT_EQ(told_[1].event.revision, 3u) << "what goes as one has one revision";
   EXPECT_EQ(told_[2].kernel_data(), R"({"method":"custom","content":{"a":1}})");
   EXPECT_EQ(told_[3].kernel_data(), R"({"method":"custom","content":{"a":2}})");
   EXPECT_EQ(told_[4].kernel_data(), R"({"method":"update","state":{"value":101},"buffer_paths":[]})");
@@ -318,7 +322,7 @@ TEST_F(WritesTest, WhatIsHeldIsToldByItself) {
   });
   std::unique_lock lock(mutex_);
   ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(30), [&] { return told_.size() == 2; }));
-  EXPECT_EQ(told_[1].event.revision, 4u);
+  EXPECT_EQ(told_[1].event.revision, 3u);
 }
 
 TEST_F(WritesTest, WritesOfTwoStayTwo) {
@@ -337,17 +341,22 @@ TEST_F(WritesTest, WritesOfTwoStayTwo) {
 TEST_F(WritesTest, WhoeverWroteHearsWhatBecameOfItWhenItIsTold) {
   on_loop([&] {
     move_to(2);
-    EXPECT_EQ(answers_, "told ");
+    EXPECT_EQ(answers_, "2 ");
     refusal_ = Error{503, "kernel_unavailable", "too much waits", "", ""};
     move_to(3);
     move_to(4);
-    EXPECT_EQ(answers_, "told ") << "they wait for the rest of the pause";
+    EXPECT_EQ(answers_, "2 ") << "they wait for the rest of the pause";
     writes_->flush();
-    EXPECT_EQ(answers_, "told kernel_unavailable kernel_unavailable ");
+    EXPECT_EQ(answers_, "2 kernel_unavailable kernel_unavailable ");
+    const auto open = store_.snapshot().front();
+    EXPECT_EQ(open.message.find("state")->find("value")->as_int(), 2) << "whoever joins sees what the kernel has";
+    EXPECT_EQ(open.revision, 2u);
     refusal_.reset();
     move_to(5);
+    move_to(6);
     writes_->flush();
-    EXPECT_EQ(answers_, "told kernel_unavailable kernel_unavailable told ");
+    EXPECT_EQ(answers_, "2 kernel_unavailable kernel_unavailable 3 3 ") << "of those that went as one, each";
+    EXPECT_EQ(store_.snapshot().front().message.find("state")->find("value")->as_int(), 6);
   });
 }
 
@@ -356,12 +365,13 @@ TEST_F(WritesTest, WhatIsHeldForAKernelThatIsGoneIsForgotten) {
     move_to(2);
     move_to(3);
     writes_->forget({409, "no_kernel", "it died", "", ""});
-    EXPECT_EQ(answers_, "told no_kernel ");
+    EXPECT_EQ(answers_, "2 no_kernel ");
     writes_->flush();
+    EXPECT_EQ(store_.snapshot().front().revision, 2u);
     move_to(4);
   });
   ASSERT_EQ(told_.size(), 2u);
-  EXPECT_EQ(told_[1].event.revision, 4u);
+  EXPECT_EQ(told_[1].event.revision, 3u);
 }
 
 TEST(Models, LimitsHold) {

@@ -1,9 +1,13 @@
 // Widget models as a document: what `models=document` gets in place of model-lifecycle events (protocol 3, 5).
 import * as A from '@automerge/automerge';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client, cut, encodeBinary } from '../support/client';
-import { Host } from '../support/host';
+import { Host, LECTERN } from '../support/host';
 
 const OPEN = `from ipykernel.comm import Comm
 raw = bytes(range(256)) * 400
@@ -158,5 +162,43 @@ describe('models=document', () => {
     await reader.until('the model to go', () => models.comms.slider === undefined);
     expect(models.comms).toEqual({});
     await reader.close();
+  });
+});
+
+describe('a write that the kernel does not take', () => {
+  it('is told to its writer, and is in nobody\'s model', async () => {
+    // tests/plugins-bad/crashing_runtime.cpp, inside the host: it refuses what has "refuse" in it.
+    const plugins = path.resolve(path.dirname(LECTERN), '../plugins-crashing-live');
+    const home = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-home-'));
+    const env = { ...process.env, XDG_STATE_HOME: path.join(home, 'state'), XDG_CONFIG_HOME: path.join(home, 'config') };
+    execFileSync(LECTERN, ['plugins', 'trust', path.join(plugins, 'crashing-runtime/crashing-runtime.so')], { env, stdio: 'pipe' });
+    const host = await Host.start({ home, args: ['--plugin-path', plugins] });
+    try {
+      const made = await host.post('/api/v1/notebooks/create', { runtime: 'crashing-runtime/crash' });
+      expect(made.status, made.text).toBe(201);
+      const writer = await Client.join(host, made.body);
+      const other = await Client.join(host, made.body);
+      const reader = await Client.join(host, made.body, { query: { models: 'document' } });
+      const document = new Models(reader);
+      expect((await writer.command('execute', { code: 'widget' })).ok).toBe(true);
+      await writer.event('model-lifecycle', (data) => data.message.method === 'open');
+      const write = (value: string) => writer.command('model', { model_id: 'model', message: { method: 'update', state: { value }, buffer_paths: [] } });
+      const values = (client: Client) => client.events('model-lifecycle').map(({ data }) => [data.revision, data.message.state.value]);
+      expect(await write('taken')).toMatchObject({ ok: true, revision: 2 });
+      const refused = await write('refuse this');
+      expect([refused.ok, refused.error?.code]).toEqual([false, 'kernel_unavailable']);
+      const late = await Client.join(host, made.body);
+      expect(values(late), 'who joins now has what the kernel has').toEqual([[2, 'taken']]);
+      const lateReader = await Client.join(host, made.body, { query: { models: 'document' } });
+      expect(new Models(lateReader).comms.model).toMatchObject({ revision: 2, state: { value: 'taken' } });
+      expect(await write('last')).toMatchObject({ ok: true, revision: 3 });
+      await other.event('model-lifecycle', (data) => data.revision === 3);
+      expect(values(other)).toEqual([[1, ''], [2, 'taken'], [3, 'last']]);
+      await reader.until('the last value', () => document.comms.model.revision === 3);
+      expect(document.comms.model.state).toEqual({ value: 'last' });
+    } finally {
+      await host.stop();
+      fs.rmSync(home, { recursive: true, force: true });
+    }
   });
 });
