@@ -1,6 +1,7 @@
-// A plain client of lectern.v1 over a real WebSocket: everything it received stays in `frames`, waiting is by condition.
+// A plain client of lectern.v1 over a real WebSocket: everything it received stays in `frames`.
 import WebSocket from 'ws';
 import type { ClientKey, ConnectionInfo, Host } from './host';
+import { Line } from './line';
 
 export interface Frame {
   op: string;
@@ -49,31 +50,22 @@ export interface ConnectOptions {
   keyInFrame?: boolean;
 }
 
-export class Client {
+export class Client extends Line {
   readonly frames: Frame[] = [];
   readonly binaries: Binary[] = [];
-  closed: { code: number; reason: string } | undefined;
-  private waiters: (() => void)[] = [];
   private nextId = 0;
 
-  private constructor(readonly socket: WebSocket, readonly session: string, readonly host: Host) {
+  private constructor(socket: WebSocket, readonly session: string, readonly host: Host) {
+    super(socket);
     socket.binaryType = 'arraybuffer';
-    socket.on('message', (data, isBinary) => {
-      if (isBinary) this.binaries.push(decodeBinary(new Uint8Array(data as ArrayBuffer)));
-      else this.frames.push(JSON.parse(new TextDecoder().decode(data as ArrayBuffer)));
-      this.wake();
-    });
-    socket.on('close', (code, reason) => {
-      this.closed = { code, reason: reason.toString() };
-      this.wake();
-    });
-    socket.on('error', () => this.wake());
   }
 
-  private wake() {
-    const waiting = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiting) waiter();
+  protected take(data: WebSocket.RawData, isBinary: boolean): void {
+    if (isBinary) this.binaries.push(decodeBinary(new Uint8Array(data as ArrayBuffer)));
+    else this.frames.push(JSON.parse(new TextDecoder().decode(data as ArrayBuffer)));
+  }
+  protected tail(): string[] {
+    return this.frames.slice(-8).map((frame) => JSON.stringify(frame).slice(0, 200));
   }
 
   /** Connects and waits for kernel-ready and, after it, replay-complete. */
@@ -97,15 +89,7 @@ export class Client {
       rejectUnauthorized: false,
     });
     const client = new Client(socket, id, host);
-    await new Promise<void>((resolve, reject) => {
-      socket.once('open', () => resolve());
-      socket.once('error', reject);
-      socket.once('unexpected-response', (_request, response) => {
-        let body = '';
-        response.on('data', (chunk: Buffer) => (body += chunk));
-        response.on('end', () => reject(new Error(`${response.statusCode} ${body}`)));
-      });
-    });
+    await client.opened();
     if (options.keyInFrame && options.key) {
       socket.send(JSON.stringify({ client: `${options.key.id}.${options.key.secret}` }));
     }
@@ -137,26 +121,6 @@ export class Client {
   }
   events(op: string): Frame[] {
     return this.frames.filter((frame) => frame.op === op);
-  }
-
-  async until<T>(what: string, check: () => T, timeoutMs = 15_000): Promise<NonNullable<T>> {
-    const end = Date.now() + timeoutMs;
-    for (;;) {
-      const value = check();
-      if (value) return value as NonNullable<T>;
-      const left = end - Date.now();
-      if (left <= 0) {
-        const tail = this.frames.slice(-8).map((frame) => JSON.stringify(frame).slice(0, 200)).join('\n');
-        throw new Error(`timed out waiting for ${what}; closed: ${JSON.stringify(this.closed)}; last frames:\n${tail}`);
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.waiters.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
   }
 
   /** The first frame of `op` at or after index `from` that satisfies `match`. */
@@ -228,15 +192,5 @@ export class Client {
       .map((output) => output.text ?? output.data?.['text/plain'] ?? '')
       .map((value) => (Array.isArray(value) ? value.join('') : value))
       .join('');
-  }
-
-  async close(): Promise<void> {
-    if (this.socket.readyState === WebSocket.CLOSED) return;
-    this.socket.close(1000);
-    await this.until('the socket to close', () => this.closed);
-  }
-  /** Cuts the connection as a pulled cable does. */
-  cut(): void {
-    this.socket.terminate();
   }
 }

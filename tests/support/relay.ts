@@ -2,6 +2,7 @@
 import WebSocket from 'ws';
 import type { Frame } from './client';
 import type { Answer, ClientKey, ConnectionInfo, Host } from './host';
+import { Line } from './line';
 
 export interface RelayMessage {
   header: any;
@@ -27,29 +28,21 @@ export interface OpenOptions {
   resume?: string;
 }
 
-export class Relay {
+export class Relay extends Line {
   readonly messages: RelayMessage[] = [];
-  closed: { code: number; reason: string } | undefined;
-  private waiters: (() => void)[] = [];
   private lastChannel = 0;
   private nextId = 0;
 
-  private constructor(readonly socket: WebSocket) {
-    socket.on('message', (data, isBinary) => {
-      if (!isBinary) throw new Error('a relay speaks binary');
-      this.messages.push(decodeRelay(data as Buffer));
-      this.wake();
-    });
-    socket.on('close', (code, reason) => {
-      this.closed = { code, reason: reason.toString() };
-      this.wake();
-    });
-    socket.on('error', () => this.wake());
+  private constructor(socket: WebSocket) {
+    super(socket);
   }
-  private wake() {
-    const waiting = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiting) waiter();
+
+  protected take(data: WebSocket.RawData, isBinary: boolean): void {
+    if (!isBinary) throw new Error('a relay speaks binary');
+    this.messages.push(decodeRelay(data as Buffer));
+  }
+  protected tail(): string[] {
+    return this.messages.slice(-6).map((one) => `${JSON.stringify(one.header)} ${one.payload.toString().slice(0, 120)}`);
   }
 
   /** Fails with the status and body when the host refuses. */
@@ -59,15 +52,7 @@ export class Relay {
       rejectUnauthorized: false,
     });
     const relay = new Relay(socket);
-    await new Promise<void>((resolve, reject) => {
-      socket.once('open', () => resolve());
-      socket.once('error', reject);
-      socket.once('unexpected-response', (_request, response) => {
-        let body = '';
-        response.on('data', (chunk: Buffer) => (body += chunk));
-        response.on('end', () => reject(new Error(`${response.statusCode} ${body}`)));
-      });
-    });
+    await relay.opened();
     return relay;
   }
 
@@ -93,37 +78,9 @@ export class Relay {
     return channel;
   }
 
-  async until<T>(what: string, check: () => T, timeoutMs = 15_000): Promise<NonNullable<T>> {
-    const end = Date.now() + timeoutMs;
-    for (;;) {
-      const value = check();
-      if (value) return value as NonNullable<T>;
-      const left = end - Date.now();
-      if (left <= 0) {
-        const tail = this.messages.slice(-6).map((one) => `${JSON.stringify(one.header)} ${one.payload.toString().slice(0, 120)}`);
-        throw new Error(`timed out waiting for ${what}; closed: ${JSON.stringify(this.closed)}; last messages:\n${tail.join('\n')}`);
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.waiters.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
-  }
   /** Edits that hold `text`. */
   with(text: string): RelayMessage[] {
     return this.messages.filter((one) => one.payload.includes('notebook-document-transaction') && one.payload.includes(text));
-  }
-  /** Ends it as a pulled cable does. */
-  cut(): void {
-    this.socket.terminate();
-  }
-  async close(): Promise<void> {
-    if (this.socket.readyState === WebSocket.CLOSED) return;
-    this.socket.close(1000);
-    await this.until('the relay to close', () => this.closed);
   }
   id(): string {
     return `r${this.nextId++}`;
