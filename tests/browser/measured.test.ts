@@ -22,6 +22,14 @@ describe('the page measured', () => {
     return { heap: (await line.send('Runtime.getHeapUsage')).usedSize, nodes, listeners };
   };
 
+  /** What loads behind the first cells is done: only the document itself, with its engine, sends what is typed. */
+  const settled = async (tab: Tab, cell: string) => {
+    await tab.type(cell, '#');
+    await tab.allSent();
+    await tab.page.keyboard.press('Escape');
+    await tab.page.evaluate(() => new Promise<void>((resolve) => requestIdleCallback(() => requestIdleCallback(() => resolve(), { timeout: 3000 }), { timeout: 3000 })));
+  };
+
   /** Frame times while the page scrolls by a window's height in a third of a second. */
   const scroll = (page: Page, ms: number) =>
     page.evaluate(
@@ -60,11 +68,7 @@ describe('the page measured', () => {
     await tab.goto(host, name);
     const first = await until('the first cell was painted', () => tab.page.evaluate(() => (window as unknown as { firstCell?: number }).firstCell));
     await until('the document is there', () => tab.page.evaluate(() => document.querySelector('.cm-content[contenteditable=true]') !== null));
-    // What loads behind the first cells is done: only the document itself, with its engine, sends what is typed.
-    await tab.type('c1', '#');
-    await tab.allSent();
-    await tab.page.keyboard.press('Escape');
-    await tab.page.evaluate(() => new Promise<void>((resolve) => requestIdleCallback(() => requestIdleCallback(() => resolve(), { timeout: 3000 }), { timeout: 3000 })));
+    await settled(tab, 'c1');
     const elements = () => tab.page.evaluate(() => document.querySelectorAll('[data-testid=cells] *').length);
     const atTop = await elements();
     const times = (await scroll(tab.page, STRICT ? 2000 : 700)).sort((a, b) => a - b);
@@ -116,6 +120,10 @@ describe('the page measured', () => {
       const of = (what: 'heap' | 'nodes' | 'listeners') => Math.min(...looks.map((look) => look[what]));
       return { heap: of('heap'), nodes: of('nodes'), listeners: of('listeners') };
     };
+    await settled(one, 'c1');
+    await until('the second has the pen', () => take(two));
+    await settled(two, 'c1');
+    await until('the first has it again', () => take(one));
     await pass(4);
     const before = await least();
     await pass(TAKEOVERS);
