@@ -98,6 +98,52 @@ describe('the page in trouble', () => {
     await context.close();
   });
 
+  it('completes after a dot by itself, for who edits and while the kernel is idle, and takes no key from typing', async () => {
+    const name = host.notebook('members.ipynb', [{ id: 'a', source: 'import os' }, { id: 'b', source: '' }]);
+    const context = await browser.newContext();
+    const asked: string[] = [];
+    const listening = async () => {
+      const tab = await Tab.blank(context);
+      tab.page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => typeof payload === 'string' && payload.includes('"command":"complete"') && asked.push(payload)));
+      await tab.goto(host, name);
+      return tab;
+    };
+    const tab = await listening();
+    const reader = await listening();
+    const list = tab.page.locator('.cm-tooltip-autocomplete li');
+    await tab.type('b', 'os.');
+    await tab.select('a');
+    expect([asked, await tab.page.getByTestId('kernel-state').getAttribute('data-state')]).toEqual([[], 'none']);
+    await tab.page.keyboard.press('Control+Enter');
+    await until('it ran', async () => /\d/.test(await tab.cell('a').getByTestId('count').innerText()));
+    await tab.kernel('idle');
+    await reader.kernel('idle');
+    await tab.type('b', 'getp');
+    await list.filter({ hasText: 'getpid' }).first().waitFor();
+    expect(asked.length).toBeGreaterThan(0);
+    // Nobody has chosen from it: Enter is a new line. Where Tab or an arrow has, it is not.
+    await tab.page.keyboard.press('Enter');
+    await tab.shows('b', 'os.getp\n');
+    await tab.page.keyboard.type('os.getpi');
+    await list.filter({ hasText: 'getpid' }).first().waitFor();
+    await tab.page.keyboard.press('Tab');
+    await tab.shows('b', 'os.getp\nos.getpid');
+    await tab.page.keyboard.press('Control+Space');
+    await list.first().waitFor();
+    await tab.page.keyboard.press('Escape');
+    await list.first().waitFor({ state: 'detached' });
+    const before = asked.length;
+    await tab.page.keyboard.type('  # os.');
+    await reader.page.bringToFront();
+    await reader.cell('b').locator('.cm-content').click();
+    await reader.page.keyboard.press('Control+Space');
+    await tab.type('b', '\nos.');
+    await list.first().waitFor();
+    expect(asked.length).toBe(before + 1);
+    tab.expectNoProblems();
+    await context.close();
+  });
+
   // The last: it changes the policy of the host.
   it('turns everybody into editors when the policy is swapped, without a reload', async () => {
     const name = host.notebook('swap.ipynb', [{ id: 'a', source: 'x' }]);

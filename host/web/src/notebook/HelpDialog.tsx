@@ -20,6 +20,7 @@ const KEYS: [string, Key][] = [
   ["o / Shift+O", "keys.fold"],
   ["Shift+F", "format.cells"],
   ["Ctrl+F", "find.label"],
+  ["Tab / Ctrl+Space", "keys.complete"],
   ["Shift+Tab", "keys.inspect"],
   ["i i / 0 0", "keys.kernel"],
   ["Alt+Y / Alt+N", "keys.answer"],

@@ -1,14 +1,15 @@
-import { closeBrackets, closeBracketsKeymap, completionStatus } from "@codemirror/autocomplete";
+import { closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { python } from "@codemirror/lang-python";
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { Compartment, EditorState, Prec, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, type KeyBinding } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import { isListOpen } from "./completion";
 import { COLOURS } from "./syntax";
 
 /** Keys that belong to an open list of completions while it is open. */
-const isCompleting = (view: EditorView) => completionStatus(view.state) !== null;
+const isCompleting = (view: EditorView) => isListOpen(view.state);
 
 const highlighting = HighlightStyle.define([
   ...COLOURS.map(({ name, tags: tag }) => ({ tag, color: `var(--syn-${name})`, ...(name === "comment" ? { fontStyle: "italic" } : {}) })),

@@ -1,10 +1,9 @@
-import { completionStatus } from "@codemirror/autocomplete";
 import { Prec, StateEffect, StateField, type EditorState, type Extension } from "@codemirror/state";
 import { EditorView, hoverTooltip, keymap, showTooltip, type Tooltip } from "@codemirror/view";
 import { say } from "../i18n";
 import type { Session } from "../session/session";
 import type { Json } from "../wire/types";
-import { toCodePoints } from "./completion";
+import { isListOpen, toCodePoints } from "./completion";
 import { stripAnsi } from "./outputs/ansi";
 
 const MAX_CHARS = 6000;
@@ -101,7 +100,7 @@ export function kernelInspection(session: Session): Extension {
         {
           key: "Escape",
           run(editor) {
-            if (completionStatus(editor.state) !== null || !editor.state.field(help, false)) return false;
+            if (isListOpen(editor.state) || !editor.state.field(help, false)) return false;
             editor.dispatch({ effects: setHelp.of(null) });
             return true;
           },
