@@ -217,6 +217,8 @@ describe('the notebook page', () => {
     const tab = await Tab.open(context, host, name);
     await tab.type('c0', 'typed');
     await tab.page.keyboard.press('Escape');
+    // The cell that takes the focus comes into view.
+    await until('the cell has the focus', () => tab.page.evaluate(() => document.activeElement?.getAttribute('data-cell-id') === 'c0'));
     await tab.page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
     await until('the first editor is gone', async () => (await tab.cell('c0').locator('.cm-editor').count()) === 0);
     await tab.page.evaluate(() => window.scrollTo(0, 0));
