@@ -50,7 +50,7 @@ void Keeping::begin(const KernelInfo& kernel, StartOptions& options) {
   options.prepare = [&kept = kept_, record] { return kept.prepare(record); };
 }
 
-void Keeping::take_up(KeptKernel found, StartOptions& options) {
+std::shared_ptr<std::vector<KeptModel>> Keeping::take_up(KeptKernel found, StartOptions& options) {
   promised_ = true;  // to the host before
   forget_queue();
   path_ = found.path;
@@ -59,8 +59,14 @@ void Keeping::take_up(KeptKernel found, StartOptions& options) {
   options.take_up = true;
   options.life = found.life;
   options.running = found.running ? found.running->number : 0;
+  auto models = std::make_shared<std::vector<KeptModel>>();
+  options.prepare = [&kept = kept_, models, session_id = found.session_id] {
+    *models = kept.take_models(session_id);
+    return Status();
+  };
   record_ = std::move(found);
   write();
+  return models;
 }
 
 void Keeping::said(std::string_view metadata) {
@@ -165,7 +171,12 @@ void Keeping::ended() {
   record_.reset();
 }
 
-void Keeping::left() {
+void Keeping::left(std::vector<ModelEvent> opens) {
+  if (record_) kept_.put_models(record_->session_id, std::move(opens));
+  let_go();
+}
+
+void Keeping::let_go() {
   forget_queue();
   record_.reset();
   promised_ = false;
@@ -173,7 +184,7 @@ void Keeping::left() {
 
 void Keeping::left_without_queue() {
   if (record_) kept_.none_waits(record_->session_id);
-  left();
+  let_go();
 }
 
 void Keeping::write() {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/executions.hpp"
 #include "runtime/kept_kernels.hpp"
@@ -28,8 +30,8 @@ class Keeping {
 
   /// A kernel is about to start; puts what the plugin needs into `options`.
   void begin(const KernelInfo& kernel, StartOptions& options);
-  /// The same for one that an earlier host kept.
-  void take_up(KeptKernel found, StartOptions& options);
+  /// The same for one that an earlier host kept. When it was started, what is returned has its models.
+  [[nodiscard]] std::shared_ptr<std::vector<KeptModel>> take_up(KeptKernel found, StartOptions& options);
   /// The `metadata` of a STATE event.
   void said(std::string_view metadata);
   /// It is up: what was not promised by now is not kept.
@@ -45,8 +47,8 @@ class Keeping {
   void died();
   /// There is none any more.
   void ended();
-  /// It goes on, and so does what is written down of it.
-  void left();
+  /// It goes on, and so does what is written down of it; `opens` are its models.
+  void left(std::vector<ModelEvent> opens);
   /// The same, but what waited is told as cancelled: no later host brings it back.
   void left_without_queue();
 
@@ -54,6 +56,7 @@ class Keeping {
   [[nodiscard]] bool kept() const { return promised_; }
 
  private:
+  void let_go();
   void write();
   void note_run();
   bool note_queue();

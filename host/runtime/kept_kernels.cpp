@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
+#include "base/write_all.hpp"
 #include "runtime/processes.hpp"
 
 namespace lectern::runtime {
@@ -26,6 +27,7 @@ namespace {
 constexpr const char* file_name = "kernel.json";
 constexpr const char* run_file_name = "run.json";
 constexpr const char* waiting_file_name = "waiting.jsonl";
+constexpr const char* models_file_name = "models.jsonl";
 constexpr std::size_t run_bytes = 2'048;
 constexpr std::uintmax_t largest_file = 1u << 20, largest_waiting_file = 256u << 20;
 constexpr int to_terminate_ms = 2'000, to_be_killed_ms = 2'000;
@@ -152,6 +154,18 @@ std::optional<KeptKernel> from_json(const std::string& text, const std::string& 
   return out;
 }
 
+/// Whole or not at all, mode 0600. 0, or the errno.
+int write_whole(const fs::path& path, const std::string& text) {
+  auto fresh = path;
+  fresh += ".new";
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return errno;
+  const int problem = write_all(fd, text);
+  ::close(fd);
+  if (problem != 0) return problem;
+  return ::rename(fresh.c_str(), path.c_str()) == 0 ? 0 : errno;
+}
+
 bool is_process(std::int64_t process, const std::string& start) {
   return process > 1 && !start.empty() && process_start(process) == start;
 }
@@ -193,18 +207,10 @@ Status KeptKernels::write(KeptKernel kernel) {
   fs::create_directories(to, problem);
   ::chmod(root_.c_str(), 0700);
   ::chmod(to.c_str(), 0700);
-  const auto path = to / file_name, fresh = to / (std::string(file_name) + ".new");
-  const auto text = to_json(kernel);
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  const bool whole = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int why = errno;
-  if (fd >= 0) ::close(fd);
-  if (whole && ::rename(fresh.c_str(), path.c_str()) == 0) {
-    open_notes(kernel.session_id);
-    return {};
-  }
-  const int problem_number = whole ? errno : why;
-  open_notes(kernel.session_id);  // those of the host before would be found as if they were of now
+  const auto path = to / file_name;
+  const int problem_number = write_whole(path, to_json(kernel));
+  open_notes(kernel.session_id);  // even so: those of the host before would be found as if they were of now
+  if (problem_number == 0) return {};
   return fail(500, "io_error", "cannot write " + path.string() + ": " + std::strerror(problem_number),
               "this kernel cannot be found again by the next host");
 }
@@ -275,6 +281,30 @@ void KeptKernels::none_waits(const std::string& session_id) {
   if (::truncate(path.c_str(), 0) == 0 || errno == ENOENT) return;
   log::warning("runtime", "cannot empty " + path.string() + ": " + std::strerror(errno) +
                               "; the next host may run again what was cancelled");
+}
+
+void KeptKernels::put_models(const std::string& session_id, std::vector<ModelEvent> opens) {
+  if (opens.empty() || !is_session_id(session_id)) return;
+  submit_([this, session_id, opens = std::move(opens)] {
+    const auto path = fs::path(folder(session_id)) / models_file_name;
+    const auto text = kept_models_text(opens);
+    if (!text) return log::warning("runtime", "widgets past 64 MiB are not kept: the next host shows none of them");
+    const std::scoped_lock writing(writing_);
+    if (const int problem = write_whole(path, *text); problem != 0) {
+      log::warning("runtime", "cannot write " + path.string() + ": " + std::strerror(problem) +
+                                  "; the next host shows no widgets until their cells run again");
+    }
+  });
+}
+
+std::vector<KeptModel> KeptKernels::take_models(const std::string& session_id) {
+  if (!is_session_id(session_id)) return {};
+  const auto path = fs::path(folder(session_id)) / models_file_name;
+  const std::scoped_lock writing(writing_);
+  auto out = kept_models_from(read_small(path, most_kept_models_bytes));
+  std::error_code ignored;
+  fs::remove(path, ignored);
+  return out;
 }
 
 Status KeptKernels::prepare(KeptKernel kernel) {

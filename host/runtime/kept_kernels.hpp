@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "base/task.hpp"
 #include "runtime/catalog.hpp"
+#include "runtime/kept_models.hpp"
 
 namespace lectern::runtime {
 
@@ -79,6 +80,11 @@ class KeptKernels {
   /// [any] Lines of such a text: one that waits, the newest of a number counts; one that waits no more.
   static std::string waits(const KeptRun& run);
   static std::string waits_no_more(std::uint64_t number);
+  /// [any] Writes the models of its widgets down soon, for the next host; nothing when there are none, or too many.
+  void put_models(const std::string& session_id, std::vector<ModelEvent> opens);
+  /// [worker] Those that the host before wrote down. They are gone from there then: what a host that is killed leaves
+  /// would be of long ago.
+  [[nodiscard]] std::vector<KeptModel> take_models(const std::string& session_id);
   /// [any] Removes the folder soon.
   void forget(const std::string& session_id);
 

@@ -223,7 +223,8 @@ ModelEvent update_event(const Model& model, const json::Object& state, json::Val
 }  // namespace
 
 Result<ModelEvent> ModelStore::open(std::string_view model_id, std::string_view target, std::string_view data_json,
-                                    std::vector<std::string> buffers, std::string_view cell_id) {
+                                    std::vector<std::string> buffers, std::string_view cell_id,
+                                    std::uint64_t revision) {
   LECTERN_CHECK(check_size(limits_, data_json.size(), buffers));
   if (by_id_.size() >= limits_.models && !has(model_id)) {
     return fail(413, "too_large", "the session holds " + std::to_string(limits_.models) + " models already");
@@ -242,7 +243,7 @@ Result<ModelEvent> ModelStore::open(std::string_view model_id, std::string_view 
   // The same id again is a new model; what was there is gone without a close of its own.
   if (const auto* old = find(model_id)) by_seq_.erase(old->seq);
   model->seq = next_seq_++;
-  model->revision = 1;
+  model->revision = revision;
   by_id_[model->id] = model;
   by_seq_[model->seq] = model;
   return open_event(*model);

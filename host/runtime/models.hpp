@@ -63,8 +63,9 @@ class ModelStore {
   explicit ModelStore(ModelLimits limits = {});
 
   // -- from the kernel. An error means the message was malformed and is dropped.
+  /// A later `revision` than 1 is that of a model which an earlier host had.
   Result<ModelEvent> open(std::string_view model_id, std::string_view target, std::string_view data_json,
-                          std::vector<std::string> buffers, std::string_view cell_id);
+                          std::vector<std::string> buffers, std::string_view cell_id, std::uint64_t revision = 1);
   /// No event (empty vector) for an echo of a client's own write, for an unknown model (a race with its close), and for
   /// an update that changes nothing.
   Result<std::vector<ModelEvent>> message(std::string_view model_id, std::string_view data_json,

@@ -26,6 +26,33 @@ void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
   log::warning("runtime", "a model message of the kernel was dropped: " + problem.error().message);
 }
 
+// As the host before left them. An Output widget that was catching what the run prints goes on catching it.
+void SessionRuntime::bring_back(const std::vector<KeptModel>& models, std::uint64_t running) {
+  for (const auto& model : models) {
+    const auto opened = models_.open(model.id, model.target, model.data, model.buffers, model.cell_id, model.revision);
+    if (!opened) {
+      log::warning("runtime", "a model that was kept was dropped: " + opened.error().message);
+      continue;
+    }
+    if (running != 0) (void)captured_.heard(*opened, running);
+    tell_models({*opened});
+    const auto* state = opened->message.find("state");
+    // What an Output widget has caught by now its kernel does not know.
+    const bool catches = state != nullptr && json::string_or_empty(*state, "_model_name") == "OutputModel";
+    if (model.target == "jupyter.widget" && !catches) to_refresh_.push_back(model.id);
+  }
+}
+
+// What it set while no host was there: the answers are updates like any other.
+void SessionRuntime::ask_for_states() {
+  for (const auto& id : std::exchange(to_refresh_, {})) {
+    if (!models_.has(id) || !kernel_) continue;
+    const auto asked = kernel_->comm({"msg", id, {}, R"({"method":"request_state"})", {}, {}});
+    if (asked) continue;
+    return log::warning("runtime", "the kernel was not asked for its widgets' values: " + asked.error().message);
+  }
+}
+
 void SessionRuntime::tell_models(const std::vector<ModelEvent>& events) {
   for (const auto& event : events) listener_.on_model(event);
 }

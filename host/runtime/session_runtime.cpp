@@ -253,6 +253,7 @@ void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason)
   end_input();
   flush_captured();
   captured_.forget();
+  to_refresh_.clear();
   const Error gone{409, "no_kernel", std::string(reason), "", ""};
   writes_.forget(gone);
   news_.forget(gone);
@@ -274,7 +275,7 @@ void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
   if (!captured_soon_.armed() && captured_.waits()) captured_soon_.start(captured_after, [this] { flush_captured(); });
   flush_outputs();
   tell_state();
-  if (*alive) ask_again();
+  if (*alive) heard_again();
 }
 
 // Of a process that is about to end: what it says belongs to the cells that ran, and no more. Its models and questions

@@ -161,7 +161,10 @@ class SessionRuntime {
   void on_output(plugin::RuntimeEvent& event);
   void on_comm(plugin::RuntimeEvent& event);
   void on_input(const plugin::RuntimeEvent& event);
+  void bring_back(const std::vector<KeptModel>& models, std::uint64_t running);
+  void heard_again();
   void ask_again();
+  void ask_for_states();
   void ask_for_line(const KeptQuestion& question, const std::string* cell);
   void on_reply(plugin::RuntimeEvent& event);
   void set_state(KernelState state, std::string why = {});
@@ -213,6 +216,7 @@ class SessionRuntime {
   std::uint64_t next_input_ = 1;
   std::string input_id_, input_data_;
   std::optional<KeptQuestion> asks_again_;  // what the run that was taken up waits for, until the kernel is heard
+  std::vector<std::string> to_refresh_;     // models that were brought back, the same
   std::string last_cell_;
   Timer captured_soon_, interrupt_soon_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone

@@ -12,15 +12,16 @@ namespace lectern::runtime {
 void SessionRuntime::take_up(KeptKernel found, StartOptions options) {
   info_ = found.kernel;
   kernel_ = make_kernel();
-  keeping_.take_up(found, options);
+  const auto models = keeping_.take_up(found, options);
   const auto last_number = options.life << 32;
   runs_go_on(found, last_number);
   set_state(KernelState::starting);
   tell_state();
-  auto done = [this, found](const Status& status) {
+  auto done = [this, found, models](const Status& status) {
     if (!status) return not_taken_up(found, status.error());
     taken_up_ = found.process;
     if (taken_up_ != 0) service_.processes().take_up(taken_up_);
+    bring_back(*models, found.running ? found.running->number : 0);
     if (!found.running || executions_->running() == nullptr) return;
     outputs_.stream(found.running->cell_id, "stderr",
                     "\n[the host ended and began anew while this ran: what was printed meanwhile may be missing]\n");
@@ -56,9 +57,15 @@ void SessionRuntime::runs_go_on(const KeptKernel& found, std::uint64_t last_numb
   executions_->go_on(std::move(running), last_number, std::move(waiting));
 }
 
+void SessionRuntime::heard_again() {
+  if (state_ != KernelState::idle && state_ != KernelState::busy) return;
+  ask_again();
+  ask_for_states();
+}
+
 // Not before the kernel is heard: who answers at once would miss what is printed right after the answer.
 void SessionRuntime::ask_again() {
-  if (!asks_again_ || (state_ != KernelState::idle && state_ != KernelState::busy)) return;
+  if (!asks_again_) return;
   const auto question = *std::exchange(asks_again_, std::nullopt);
   if (const auto* running = executions_->running()) ask_for_line(question, executions_->cell_of(running->number));
 }
@@ -79,7 +86,9 @@ void SessionRuntime::not_taken_up(const KeptKernel& found, const Error& error) {
 
 bool SessionRuntime::leave() {
   if (!kernel_ || !keeping_.kept()) return false;
-  keeping_.left();
+  writes_.flush();
+  flush_captured();
+  keeping_.left(models_.snapshot());
   kernel_->leave();
   kernel_.reset();
   return true;
