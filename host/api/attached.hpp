@@ -1,6 +1,7 @@
 // Sessions of other hosts that are attached here, as the API sees them. Implemented in attach/.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct Forwarded {
   std::string body;
   std::string scope = "view";  // "view", "interact", "edit", "admin": the most it may be there
   int deadline_ms = 30'000;
+  std::uint64_t max_answer = 256u << 20;  // bytes of the answer's body, which is in memory as a whole
 };
 
 class AttachedSession {

@@ -148,9 +148,20 @@ class Endpoints {
   Outcome attach(Call call);
   Outcome create_elsewhere(Call call);
 
-  /// For requests about a session that is attached here: `call` is moved from then. Empty when it is about none.
-  std::optional<Outcome> relayed(Call& call);
   Outcome relay(Call call);
+
+  /// For requests about a session that is attached here, by what its route says of those: `call` is moved from then.
+  /// Empty when it is about none.
+  std::optional<Outcome> relayed(Call& call);
+  // What routes say.
+  Outcome relay_upgrade(Call call, AttachedPtr attached);
+  Outcome relay_request(Call call, AttachedPtr attached);
+  Outcome relay_show(Call call, AttachedPtr attached);
+  Outcome relay_make_client(Call call, AttachedPtr attached);
+  Outcome relay_command(Call call, AttachedPtr attached);
+  Outcome relay_whole_output(Call call, AttachedPtr attached);
+  Outcome detach(Call call, AttachedPtr attached);
+  Outcome not_relayed(Call call, AttachedPtr attached);
 
  private:
   [[nodiscard]] Result<session::SessionPtr> session_of(const Call& call) const;
@@ -161,8 +172,7 @@ class Endpoints {
   [[nodiscard]] std::vector<const plugin::Binding*> bindings(plugin::Carrier carrier, std::string_view route) const;
   [[nodiscard]] Outcome upgrade(Call call, plugin::Carrier carrier, std::string_view route);
   [[nodiscard]] Outcome run_command(Call call, std::string name);
-  [[nodiscard]] Outcome relay_upgrade(Call call, AttachedPtr attached);
-  [[nodiscard]] Outcome relay_request(Call call, AttachedPtr attached);
+  [[nodiscard]] Outcome relay_changed(Call call, AttachedPtr attached, std::function<void(json::Value&)> change);
   /// A blob that no session here shows, from the hosts whose sessions are attached.
   void relay_blob(const Call& call, Respond respond, Error missing) const;
 
@@ -183,6 +193,8 @@ class Endpoints {
 void answer(Respond& respond, int status, const Result<json::Value>& value);
 /// [any] The request's body as a JSON object; an empty body counts as {}. 400, 413.
 Result<json::Value> body_object(const Request& request);
+/// The request as the host is asked that has the session; without its body and its client.
+Forwarded forwarded(const Call& call);
 /// The bits edit=1, interact=2 that a scope allows.
 std::uint32_t scope_bits(Scope scope);
 /// "ws://127.0.0.1:8899/api/v1/sessions/S/connect", as this request reached us.

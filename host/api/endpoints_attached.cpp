@@ -17,21 +17,6 @@ namespace {
 constexpr std::array<std::string_view, 4> passed_on = {"Content-Type", "Lectern-Epoch", "Idempotency-Key",
                                                        "If-None-Match"};
 
-Forwarded forwarded(const Call& call) {
-  Forwarded out;
-  out.method = call.request.method == "HEAD" ? "GET" : call.request.method;
-  out.target = percent_encode(call.request.path, true);
-  if (const auto rest = query_without(query_without(call.request.query, "token"), "ticket"); !rest.empty()) {
-    out.target += "?" + rest;
-  }
-  for (const auto name : passed_on) {
-    if (const auto* value = call.request.header(name)) out.headers.emplace_back(name, *value);
-  }
-  out.scope = scope_name(call.scope);
-  out.deadline_ms = call.route->deadline_ms;
-  return out;
-}
-
 Error needs_scope(const std::string& command, std::string_view needed, Scope scope) {
   return {403, command == "takeover" ? "denied" : "scope",
           "the command '" + command + "' needs the scope " + std::string(needed) + "; this token's is " +
@@ -53,8 +38,7 @@ Status check_command(const std::string& name, Scope scope) {
 }
 
 /// A JSON answer with `change` made to it; anything else as it is.
-template <class Change>
-Response changed(Response response, Change&& change) {
+Response changed(Response response, const std::function<void(json::Value&)>& change) {
   if (response.status >= 300) return response;
   auto body = json::parse(response.shared_body ? *response.shared_body : response.body);
   if (!body || !body->is_object()) return response;
@@ -63,6 +47,21 @@ Response changed(Response response, Change&& change) {
 }
 
 }  // namespace
+
+Forwarded forwarded(const Call& call) {
+  Forwarded out;
+  out.method = call.request.method == "HEAD" ? "GET" : call.request.method;
+  out.target = percent_encode(call.request.path, true);
+  if (const auto rest = query_without(query_without(call.request.query, "token"), "ticket"); !rest.empty()) {
+    out.target += "?" + rest;
+  }
+  for (const auto name : passed_on) {
+    if (const auto* value = call.request.header(name)) out.headers.emplace_back(name, *value);
+  }
+  out.scope = scope_name(call.scope);
+  out.deadline_ms = call.route->deadline_ms;
+  return out;
+}
 
 Outcome Endpoints::attach(Call call) {
   if (auto body = body_object(call.request); !body) return error_response(body.error());
@@ -80,25 +79,24 @@ Outcome Endpoints::attach(Call call) {
 }
 
 std::optional<Outcome> Endpoints::relayed(Call& call) {
-  if (parts_.attached == nullptr || !call.route->pattern.starts_with("/api/v1/sessions/{session_id}")) return {};
+  const auto handler = call.route->attached;
+  if (parts_.attached == nullptr || handler == nullptr) return {};
   auto found = parts_.attached->find(call.arguments.at(0));
   if (!found) return {};
   if (parts_.directory->find(call.arguments[0])) {  // it lives here now
     parts_.attached->detach(call.arguments[0], [](const Result<bool>&) {});
     return {};
   }
-  const auto handler = call.route->handler;
-  if (handler == &Endpoints::connect) return relay_upgrade(std::move(call), std::move(found));
-  if (handler == &Endpoints::session_events || handler == &Endpoints::relay) {
-    return error_response({501, "not_relayed", "this route is not carried to the device that has the session",
-                           "follow an attached session on its WebSocket, or ask that device itself", ""});
-  }
-  if (handler == &Endpoints::whole_output) {
-    return error_response({501, "not_relayed", "the whole of an output is not carried from the device that has it",
-                           "fetch it on that device: it may be larger than the memory of both", ""});
-  }
-  if (handler != &Endpoints::end_session) return relay_request(std::move(call), std::move(found));
-  return Deferred{[this, id = found->id()](Respond respond) {
+  return (this->*handler)(std::move(call), std::move(found));
+}
+
+Outcome Endpoints::not_relayed(Call, AttachedPtr) {
+  return error_response({501, "not_relayed", "this route is not carried to the device that has the session",
+                         "follow an attached session on its WebSocket, or ask that device itself", ""});
+}
+
+Outcome Endpoints::detach(Call call, AttachedPtr attached) {
+  return Deferred{[this, id = attached->id()](Respond respond) {
                     parts_.attached->detach(id, [respond = std::move(respond)](const Result<bool>&) mutable {
                       Response response;
                       response.status = 204;
@@ -109,43 +107,50 @@ std::optional<Outcome> Endpoints::relayed(Call& call) {
 }
 
 Outcome Endpoints::relay_request(Call call, AttachedPtr attached) {
-  if (call.route->handler == &Endpoints::command) {
-    if (auto allowed = check_command(call.arguments.at(1), call.scope); !allowed)
-      return error_response(allowed.error());
-  }
+  return relay_changed(std::move(call), std::move(attached), {});
+}
+
+Outcome Endpoints::relay_command(Call call, AttachedPtr attached) {
+  if (auto allowed = check_command(call.arguments.at(1), call.scope); !allowed) return error_response(allowed.error());
+  return relay_request(std::move(call), std::move(attached));
+}
+
+Outcome Endpoints::relay_show(Call call, AttachedPtr attached) {
+  auto url = connect_url(call.request, call.arguments.at(0));
+  auto here = [url = std::move(url), remote = attached->remote()](json::Value& body) {
+    body.set("connect_url", url);
+    body.set("remote", remote);
+  };
+  return relay_changed(std::move(call), std::move(attached), std::move(here));
+}
+
+/// Tickets are used up where they are shown: here.
+Outcome Endpoints::relay_make_client(Call call, AttachedPtr attached) {
+  auto ticket = [this, session = attached->id()](json::Value& body) {
+    const auto* client = body.find("client");
+    const auto* id = client != nullptr ? client->find("id") : nullptr;
+    const auto* secret = client != nullptr ? client->find("secret") : nullptr;
+    if (id == nullptr || secret == nullptr || !id->is_string() || !secret->is_string()) return;
+    body.set("ticket", tickets_.issue(session, *id->as_string() + "." + *secret->as_string(), clock::now_ms()));
+  };
+  return relay_changed(std::move(call), std::move(attached), std::move(ticket));
+}
+
+/// As that host answers it, with `change` made to what it says of a success.
+Outcome Endpoints::relay_changed(Call call, AttachedPtr attached, std::function<void(json::Value&)> change) {
   auto key = client_key(call, attached->id());
   if (!key) return error_response(key.error());
   auto request = forwarded(call);
   if (!key->empty()) request.headers.emplace_back("Lectern-Client", std::move(*key));
   request.body = std::move(call.request.body);
-  const auto handler = call.route->handler;
-  const bool shows = handler == &Endpoints::show_session, makes_client = handler == &Endpoints::make_client;
-  return Deferred{
-      [this, attached = std::move(attached), request = std::move(request), shows, makes_client,
-       url = connect_url(call.request, call.arguments[0])](Respond respond) mutable {
-        auto finish = [this, attached, shows, makes_client, url,
-                       respond = std::move(respond)](Response response) mutable {
-          if (shows) {
-            response = changed(std::move(response), [&](json::Value& body) {
-              body.set("connect_url", url);
-              body.set("remote", attached->remote());
-            });
-          } else if (makes_client) {
-            // Tickets are used up where they are shown: here.
-            response = changed(std::move(response), [&](json::Value& body) {
-              const auto* client = body.find("client");
-              const auto* id = client != nullptr ? client->find("id") : nullptr;
-              const auto* secret = client != nullptr ? client->find("secret") : nullptr;
-              if (id == nullptr || secret == nullptr || !id->is_string() || !secret->is_string()) return;
-              body.set("ticket",
-                       tickets_.issue(attached->id(), *id->as_string() + "." + *secret->as_string(), clock::now_ms()));
-            });
-          }
-          respond(std::move(response));
-        };
-        attached->forward(std::move(request), std::move(finish));
-      },
-      call.route->deadline_ms};
+  return Deferred{[attached = std::move(attached), request = std::move(request),
+                   change = std::move(change)](Respond respond) mutable {
+                    auto finish = [change = std::move(change), respond = std::move(respond)](Response answer) mutable {
+                      respond(change ? changed(std::move(answer), change) : std::move(answer));
+                    };
+                    attached->forward(std::move(request), std::move(finish));
+                  },
+                  call.route->deadline_ms};
 }
 
 void Endpoints::relay_blob(const Call& call, Respond respond, Error missing) const {

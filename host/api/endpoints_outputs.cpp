@@ -1,41 +1,87 @@
-// All that a cell said, as a file of any size: read piece by piece by workers while it is sent.
+// All that a cell said, as a file of any size: read piece by piece while it is sent, by workers from the disk or, of a
+// session that is attached, from the host that has it.
 #include <algorithm>
 
+#include "api/byte_range.hpp"
 #include "api/endpoints.hpp"
+#include "api/in_pieces.hpp"
 #include "api/strangers.hpp"
+#include "api/url.hpp"
+#include "base/log.hpp"
 #include "runtime/whole_output.hpp"
 
 namespace lectern::api {
 namespace {
 
-constexpr std::size_t piece_bytes = 256u << 10;
+constexpr std::uint64_t piece_from_disk = 256u << 10;
+// Each is a connection of its own, and in memory here until it is sent.
+constexpr std::uint64_t piece_from_afar = 4u << 20;
+constexpr int piece_deadline_ms = 60'000;
+constexpr std::uint64_t error_bytes = 64u << 10;
+constexpr ByteRange first_byte{0, 1};
 
-class WholeBody final : public BodySource {
- public:
-  WholeBody(session::WholeFilePtr file, Workers& workers) : file_(std::move(file)), workers_(workers) {}
-  [[nodiscard]] std::uint64_t size() const override { return file_->size(); }
-  void next(UniqueFunction<void(std::string)> done) override {
-    const auto from = at_;
-    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, file_->size() - from));
-    at_ += count;
-    workers_.submit([file = file_, from, count, done = std::move(done)]() mutable { done(file->read(from, count)); });
+Response whole_response(const Request& request, const std::string& id, std::uint64_t size, std::uint64_t piece_bytes,
+                        InPieces::Read read) {
+  const auto range = asked_range(request, size);
+  if (!range) {
+    auto refused = error_response(range.error());
+    refused.headers.emplace_back("Content-Range", "bytes */" + std::to_string(size));
+    return refused;
   }
-
- private:
-  const session::WholeFilePtr file_;
-  Workers& workers_;
-  std::uint64_t at_ = 0;
-};
-
-Response whole_response(session::WholeFilePtr file, const std::string& id, Workers& workers) {
   Response response;
   response.headers = {{"Content-Type", "text/plain; charset=utf-8"},
                       {"Content-Disposition", "attachment; filename=\"output-" + id.substr(0, 8) + ".txt\""},
+                      {"Accept-Ranges", "bytes"},
                       {"Cache-Control", "no-store"},  // it grows for as long as its cell runs
                       {"Referrer-Policy", "no-referrer"}};
   for (const auto& [name, value] : strangers_guard) response.headers.emplace_back(name, value);
-  response.source = std::make_shared<WholeBody>(std::move(file), workers);
+  if (*range) {
+    response.status = 206;
+    response.headers.emplace_back("Content-Range", content_range(**range, size));
+  }
+  response.source = std::make_shared<InPieces>(range->value_or(ByteRange{0, size}), piece_bytes, std::move(read));
   return response;
+}
+
+InPieces::Read from_disk(session::WholeFilePtr file, Workers& workers) {
+  return [file = std::move(file), &workers](ByteRange piece, InPieces::Done done) {
+    workers.submit([file, piece, done = std::move(done)]() mutable {
+      done(file->read(piece.first, static_cast<std::size_t>(piece.count)));
+    });
+  };
+}
+
+Forwarded asking_for(Forwarded request, ByteRange range) {
+  request.headers.emplace_back("Range", range_header(range));
+  request.deadline_ms = piece_deadline_ms;
+  request.max_answer = std::max(range.count, error_bytes);
+  return request;
+}
+
+/// The size of what `answer` has `range` of; nothing when that is not what it is.
+std::optional<std::uint64_t> size_of_all(const Response& answer, ByteRange range) {
+  const auto& body = answer.shared_body ? *answer.shared_body : answer.body;
+  if (answer.status != 206 || body.size() != range.count) return std::nullopt;
+  for (const auto& [name, value] : answer.headers) {
+    if (equal_without_case(name, "Content-Range")) return size_of_ranged(value, range);
+  }
+  return std::nullopt;
+}
+
+/// Looks for the attachment again with each piece: it ends with it, and keeps nothing of it alive.
+InPieces::Read from_afar(const Attached& attached, std::string session_id, Forwarded request) {
+  return [&attached, session_id = std::move(session_id), request = std::move(request)](ByteRange piece,
+                                                                                       InPieces::Done done) {
+    auto take = [piece, session_id, done = std::move(done)](Response answer) mutable {
+      if (size_of_all(answer, piece)) return done(answer.shared_body ? *answer.shared_body : std::move(answer.body));
+      log::info("api", "an output of session " + session_id + " ends before its byte " + std::to_string(piece.first) +
+                           ": its device answered " + std::to_string(answer.status));
+      done({});
+    };
+    if (const auto found = attached.find(session_id))
+      return found->forward(asking_for(request, piece), std::move(take));
+    take(error_response({404, "session_not_found", "the session is not attached any more", "", ""}));
+  };
 }
 
 }  // namespace
@@ -44,13 +90,39 @@ Outcome Endpoints::whole_output(Call call) {
   auto session = session_of(call);
   if (!session) return error_response(session.error());
   return Deferred{
-      [this, session = std::move(*session), id = call.arguments.at(1)](Respond respond) mutable {
-        auto answered = [this, id, respond = std::move(respond)](Result<session::WholeFilePtr> file) mutable {
-          respond(file ? whole_response(std::move(*file), id, *parts_.workers) : error_response(file.error()));
+      [this, session = std::move(*session), id = call.arguments.at(1),
+       request = std::move(call.request)](Respond respond) mutable {
+        auto answered = [this, id, request = std::move(request),
+                         respond = std::move(respond)](Result<session::WholeFilePtr> file) mutable {
+          if (!file) return respond(error_response(file.error()));
+          const auto size = (*file)->size();
+          respond(whole_response(request, id, size, piece_from_disk, from_disk(std::move(*file), *parts_.workers)));
         };
         session->whole_output(id, std::move(answered));
       },
       call.route->deadline_ms};
+}
+
+/// Its first byte tells how many there are.
+Outcome Endpoints::relay_whole_output(Call call, AttachedPtr attached) {
+  return Deferred{[this, attached = std::move(attached), id = call.arguments.at(1), asked = forwarded(call),
+                   request = std::move(call.request)](Respond respond) mutable {
+                    auto answered = [this, id, asked, session_id = attached->id(), request = std::move(request),
+                                     respond = std::move(respond)](Response answer) mutable {
+                      if (answer.status != 206)
+                        return respond(std::move(answer));  // why not, or that there is nothing in it
+                      const auto size = size_of_all(answer, first_byte);
+                      if (!size) {
+                        return respond(error_response(
+                            {502, "bad_answer", "the device that has this output did not answer what it was asked for",
+                             "use matching versions of the two hosts", ""}));
+                      }
+                      respond(whole_response(request, id, *size, piece_from_afar,
+                                             from_afar(*parts_.attached, std::move(session_id), std::move(asked))));
+                    };
+                    attached->forward(asking_for(std::move(asked), first_byte), std::move(answered));
+                  },
+                  call.route->deadline_ms};
 }
 
 }  // namespace lectern::api

@@ -80,6 +80,7 @@ struct Also {
 };
 constexpr Also also[] = {
     {"POST", "/api/v1/files/content", 200, "with overwrite=true: what was there is replaced"},
+    {"GET", "/api/v1/sessions/{session_id}/outputs/{output_id}", 206, "the bytes that Range asks for"},
     {"POST", "/api/v1/sessions/{session_id}/takeover", 202, "somebody is asked"},
     {"POST", "/api/v1/sessions/{session_id}/commands/takeover", 202, "somebody is asked"},
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 namespace lectern::api {
 
+class AttachedSession;
 class Endpoints;
 
 /// What a route needs of the caller's token, least first. `none` also needs no token at all.
@@ -32,18 +34,28 @@ struct Call {
 };
 
 using Endpoint = Outcome (Endpoints::*)(Call);
+/// The same when the session that the path names is another host's and attached here.
+using AttachedEndpoint = Outcome (Endpoints::*)(Call, std::shared_ptr<AttachedSession>);
+
+/// Who answers. A route of one session says it for both: here, and attached.
+struct Handlers {
+  constexpr Handlers(Endpoint here_, AttachedEndpoint attached_ = nullptr) : here(here_), attached(attached_) {}
+  Endpoint here;
+  AttachedEndpoint attached;
+};
 
 struct Route {
   // No defaults for what decides: an entry that leaves out its scope or limit is not an entry.
   constexpr Route(std::string_view method_, std::string_view pattern_, Scope scope_, std::size_t max_body_,
-                  Endpoint handler_, std::string_view summary_, int status_, std::string_view answer_,
+                  Handlers handlers, std::string_view summary_, int status_, std::string_view answer_,
                   std::string_view body_ = {}, std::string_view query_ = {}, std::string_view headers_ = {},
                   int deadline_ms_ = 30'000)
       : method(method_),
         pattern(pattern_),
         scope(scope_),
         max_body(max_body_),
-        handler(handler_),
+        handler(handlers.here),
+        attached(handlers.attached),
         summary(summary_),
         status(status_),
         answer(answer_),
@@ -56,6 +68,7 @@ struct Route {
   Scope scope;
   std::size_t max_body;  // bytes; 0 = the route takes none
   Endpoint handler;
+  AttachedEndpoint attached;  // null: the route is of no session
   std::string_view summary;
   int status;                // of a success
   std::string_view answer;   // name of a schema, or a media type; empty = no body

@@ -12,8 +12,9 @@
 namespace lectern::attach {
 namespace {
 
-constexpr std::array<std::string_view, 6> passed_on = {
-    "Content-Type", "ETag", "Cache-Control", "Content-Disposition", "Cross-Origin-Resource-Policy", "Retry-After"};
+constexpr std::array<std::string_view, 7> passed_on = {
+    "Content-Type", "Content-Range", "ETag", "Cache-Control", "Content-Disposition", "Cross-Origin-Resource-Policy",
+    "Retry-After"};
 
 bool is_passed_on(std::string_view name) {
   return std::any_of(passed_on.begin(), passed_on.end(),
@@ -72,6 +73,7 @@ HttpRequest request_to(api::Forwarded request, const std::string& device_name) {
   out.headers.emplace_back("Lectern-Device-Name", device_name);
   out.body = std::move(request.body);
   out.timeout_ms = request.deadline_ms;
+  out.max_body = request.max_answer;
   return out;
 }
 

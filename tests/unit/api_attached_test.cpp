@@ -81,5 +81,33 @@ TEST(Attached, ASessionThatLivesHereComesFirst) {
   EXPECT_EQ(attached.find(id), nullptr) << "and the attachment has ended";
 }
 
+// A route that answered 404 for an attached session would say that it is not there.
+TEST(Attached, EveryRouteOfASessionIsAnsweredForOneThatIsElsewhere) {
+  const session::testing::TempFolder folder;
+  session::testing::Host host(folder.path());
+  host.write("a.ipynb", session::testing::small_notebook);
+  const auto opened = host.open("a.ipynb");
+  ASSERT_TRUE(opened);
+  Attachments attached({"elsewhere"}, (*opened)->loop());
+  Parts parts;
+  parts.directory = &host.directory();
+  parts.attached = &attached;
+  Endpoints endpoints(parts);
+  std::size_t of_sessions = 0;
+  for (const auto& route : routes()) {
+    Call call;
+    call.request.method = route.method;
+    call.route = &route;
+    for (const auto name : pattern_names(route.pattern)) {
+      call.arguments.emplace_back(name == "session_id" ? "elsewhere" : name == "name" ? "execute" : "x");
+    }
+    call.scope = Scope::admin;
+    const bool of_one = route.pattern.starts_with("/api/v1/sessions/{session_id}");
+    of_sessions += of_one ? 1 : 0;
+    EXPECT_EQ(endpoints.relayed(call).has_value(), of_one) << route.method << ' ' << route.pattern;
+  }
+  EXPECT_GT(of_sessions, 15U);
+}
+
 }  // namespace
 }  // namespace lectern::api

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <set>
 
+#include "api/endpoints.hpp"
 #include "api/spec.hpp"
 #include "api/tickets.hpp"
 #include "session/commands.hpp"
@@ -51,6 +53,33 @@ TEST(Routes, OnlyLivenessThePagesFilesAndAcceptingAPairingNeedNoToken) {
     }
   }
   EXPECT_EQ(open, (std::set<std::string_view>{"/health", "/api/v1/pairing/accept", "/{path*}"}));
+}
+
+// What an attached session does otherwise than by asking its host is named here once more, so that it is a decision.
+TEST(Routes, OfAnAttachedSessionAreCarriedToItsHostButForThese) {
+  using E = Endpoints;
+  const std::map<std::string, AttachedEndpoint> other = {
+      {"GET /api/v1/sessions/{session_id}", &E::relay_show},
+      {"DELETE /api/v1/sessions/{session_id}", &E::detach},
+      {"POST /api/v1/sessions/{session_id}/clients", &E::relay_make_client},
+      {"GET /api/v1/sessions/{session_id}/connect", &E::relay_upgrade},
+      {"GET /api/v1/sessions/{session_id}/relay", &E::not_relayed},
+      {"GET /api/v1/sessions/{session_id}/events", &E::not_relayed},
+      {"GET /api/v1/sessions/{session_id}/outputs/{output_id}", &E::relay_whole_output},
+      {"POST /api/v1/sessions/{session_id}/commands/{name}", &E::relay_command}};
+  std::size_t found = 0;
+  for (const auto& route : routes()) {
+    const auto name = std::string(route.method) + ' ' + std::string(route.pattern);
+    AttachedEndpoint expected = nullptr;
+    if (route.pattern.starts_with("/api/v1/sessions/{session_id}")) expected = &E::relay_request;
+    if (const auto at = other.find(name); at != other.end()) {
+      expected = at->second;
+      ++found;
+    }
+    const bool same = route.attached == expected;
+    EXPECT_TRUE(same) << name;
+  }
+  EXPECT_EQ(found, other.size());
 }
 
 json::Value parsed(const std::string& text) {

@@ -85,6 +85,23 @@ TEST(ForwardedResponse, HasWhatDescribesItsBodyAndNothingThatProvesOrSets) {
   EXPECT_EQ(*out.shared_body, "body");
 }
 
+TEST(RequestTo, IsForThePieceThatIsAskedForAndNoMoreThanThat) {
+  api::Forwarded asked;
+  asked.method = "GET";
+  asked.headers = {{"Range", "bytes=0-9"}};
+  asked.scope = "interact";
+  asked.deadline_ms = 7;
+  asked.max_answer = 10;
+  const auto request = request_to(asked, "Couch");
+  EXPECT_EQ(request.max_body, 10U);
+  EXPECT_EQ(request.timeout_ms, 7);
+  EXPECT_EQ(request.headers,
+            (Headers{{"Range", "bytes=0-9"}, {"Lectern-Scope", "interact"}, {"Lectern-Device-Name", "Couch"}}));
+  const auto piece = forwarded_response("Desk", HttpAnswer{206, {{"content-range", "bytes 0-9/99"}}, "0123456789"});
+  EXPECT_EQ(piece.status, 206);
+  EXPECT_EQ(piece.headers.front().second, "bytes 0-9/99");
+}
+
 TEST(ForwardedResponse, OurOwnCredentialsFailureIsNotTheAskers) {
   const auto ours =
       forwarded_response("Desk", HttpAnswer{401, {}, R"({"error":{"code":"unauthorized","message":"m"}})"});

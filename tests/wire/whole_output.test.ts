@@ -1,5 +1,6 @@
 // A cell that says more than it shows: all of it is kept, and given out by the URL in its notice (docs/http-api.md).
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -71,17 +72,22 @@ describe('the whole output of a cell', () => {
     }
   });
 
-  it('is refused in words where the session is attached from elsewhere', async () => {
-    const couch = await Host.start({ env: { XDG_RUNTIME_DIR: path.join(home, 'run') } });
-    try {
-      await until('it is seen', async () => (await couch.get('/api/v1/presence')).body.sessions.some((row: any) => row.session_id === info.session_id), 30_000);
-      expect((await couch.post(`/api/v1/remote/${info.session_id}/attach`)).status).toBe(200);
-      const refused = await couch.get(at(id));
-      expect([refused.status, refused.body.error.code]).toEqual([501, 'not_relayed']);
-      expect(refused.body.error.hint).toContain('on that device');
-    } finally {
-      await couch.stop();
+  it('is given out from any byte on, so that a download can go on', async () => {
+    const { text } = await host.get(at(id));
+    const size = Buffer.byteLength(text);
+    const part = (range: string, headers = {}) => host.get(at(id), { Range: `bytes=${range}`, ...headers });
+    for (const [range, from, to] of [['0-0', 0, 1], ['100-299', 100, 300], [`${size - 5}-`, size - 5, size], ['-7', size - 7, size], [`9-${size + 9}`, 9, size]] as const) {
+      const got = await part(range);
+      expect([got.status, got.text], range).toEqual([206, text.slice(from, to)]);
+      expect(got.headers.get('content-range')).toBe(`bytes ${from}-${to - 1}/${size}`);
     }
+    const beyond = await part(`${size}-`);
+    expect([beyond.status, beyond.body.error.code, beyond.headers.get('content-range')]).toEqual([416, 'range_not_satisfiable', `bytes */${size}`]);
+    for (const all of [await part('0-1,5-6'), await part('9-2'), await part('0-9', { 'If-Range': '"some version"' })]) {
+      expect([all.status, all.text.length]).toEqual([200, size]);
+    }
+    const head = await host.request('HEAD', at(id), undefined, { Range: 'bytes=0-9' });
+    expect([head.status, head.headers.get('content-length'), head.headers.get('accept-ranges')]).toEqual([200, String(size), 'bytes']);
   });
 
   it('is there for the next host, and gone when the cell has run again', async () => {
@@ -102,5 +108,97 @@ describe('the whole output of a cell', () => {
     await a.takeover();
     expect((await a.command('clear_outputs', { cell_ids: ['many'] })).ok).toBe(true);
     await until('it is gone', async () => (await host.get(at(next))).body?.error?.code === 'output_not_found', 30_000);
+  });
+});
+
+describe('the whole output of a cell on another device', () => {
+  const LINE = 2_000;
+  const LARGE = `import time
+publish = get_ipython().display_pub.publish
+for i in range(${SAID}):
+    publish({"text/plain": str(i).rjust(${LINE}, ".")})
+    if i % 200 == 0: time.sleep(0.02)`;
+  let desk: Host;
+  let couch: Host;
+  let info: ConnectionInfo;
+  let route: string;
+  let size: number;
+
+  interface Download {
+    status: number;
+    headers: http.IncomingHttpHeaders;
+    body: Buffer;
+    complete: boolean;
+  }
+  /** Unlike fetch, it says what came of an answer that ended early. `begun` is awaited with nothing read meanwhile. */
+  const download = (host: Host, headers = {}, begun: () => Promise<void> = async () => {}) => new Promise<Download>((resolve, reject) => {
+    http.get(host.url + route, { headers: { Authorization: `Bearer ${host.token}`, ...headers }, agent: false }, (response) => {
+      const parts: Buffer[] = [];
+      response.on('error', () => {}).on('close', () =>
+        resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(parts), complete: response.complete }));
+      response.once('data', () => {
+        response.pause();
+        void begun().then(() => response.resume(), reject);
+      });
+      response.on('data', (part: Buffer) => parts.push(part));
+    }).on('error', reject);
+  });
+
+  beforeAll(async () => {
+    desk = await Host.start({ args: ['--device-name', 'Desk'] });
+    couch = await Host.start({ env: { XDG_RUNTIME_DIR: path.join(desk.home, 'run') }, args: ['--verbose'] });
+    info = await desk.open(desk.notebook('n.ipynb', [{ id: 'large', source: LARGE }]));
+    const there = await Client.join(desk, info);
+    await there.execute(['large'], 180_000);
+    route = `/api/v1/sessions/${info.session_id}/outputs/${there.outputs('large').at(-1).data[NOTICE].id}`;
+    await there.close();
+    await until('it is seen', async () => (await couch.get('/api/v1/presence')).body.sessions.some((row: any) => row.session_id === info.session_id), 30_000);
+    const attached = await couch.post(`/api/v1/remote/${info.session_id}/attach`);
+    expect(attached.status, attached.text).toBe(200);
+  }, 300_000);
+  afterAll(async () => {
+    await couch?.stop();
+    await desk?.stop();
+  });
+
+  it('comes byte by byte as that device has it, in pieces', async () => {
+    const there = await download(desk);
+    size = there.body.length;
+    expect(size).toBeGreaterThan(40_000_000);
+    const here = await download(couch);
+    expect([here.status, here.complete, here.headers['content-length']]).toEqual([200, true, String(size)]);
+    expect(here.body.equals(there.body)).toBe(true);
+    expect(here.body.toString().trimEnd().split('\n').map((line) => Number(JSON.parse(line).data['text/plain'].replaceAll('.', ''))))
+      .toEqual(Array.from({ length: SAID }, (_, i) => i));
+    for (const name of ['content-type', 'content-disposition', 'content-security-policy', 'x-content-type-options', 'cache-control']) {
+      expect([name, here.headers[name]]).toEqual([name, there.headers[name]]);
+    }
+    const [from, to] = [3_000_001, 21_000_000];
+    const part = await download(couch, { Range: `bytes=${from}-${to}` });
+    expect([part.status, part.headers['content-range']]).toEqual([206, `bytes ${from}-${to}/${size}`]);
+    expect(part.body.equals(there.body.subarray(from, to + 1))).toBe(true);
+    expect((await couch.get(route, { Range: `bytes=${size}-` })).status).toBe(416);
+    const head = await couch.request('HEAD', route);
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, String(size)]);
+  });
+
+  it('is for who may see the session here, and answers why there is none', async () => {
+    const guest = { Authorization: `Bearer ${(await couch.post('/api/v1/tokens', { scope: 'view' })).body.token}` };
+    const first = (headers: Record<string, string>) => couch.get(route, { Range: 'bytes=0-9', ...headers });
+    expect((await first({ ...guest, 'Lectern-Session': info.session_id })).status).toBe(206);
+    expect((await first({ ...guest, 'Lectern-Session': 'another' })).body.error.code).toBe('other_session');
+    expect((await first({ Authorization: 'Bearer lt_000000000000.wrong' })).status).toBe(401);
+    const none = await couch.get(route.replace(/[0-9a-f]{32}$/, '0'.repeat(32)));
+    expect([none.status, none.body.error.code]).toEqual([404, 'output_not_found']);
+  });
+
+  it('is never a short one: when that device goes away in the middle, the connection ends and says so', async () => {
+    const cut = await download(couch, {}, () => desk.kill('SIGKILL'));
+    expect([cut.status, cut.headers['content-length'], cut.complete]).toEqual([200, String(size), false]);
+    expect(cut.body.length).toBeLessThan(size);
+    expect(cut.body.length).toBeGreaterThan(0);
+    await until('the log says where', () => couch.stderr.includes(`an output of session ${info.session_id} ends before its byte`));
+    const after = await couch.get(route);
+    expect(after.body.error.code).toMatch(/^(remote_unreachable|session_not_found)$/);
   });
 });
