@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <mutex>
 
 #include "api/endpoints.hpp"
 #include "api/reload.hpp"
@@ -7,56 +6,6 @@
 
 namespace lectern::api {
 namespace {
-
-// One reload: swaps the policy in every session that runs it, one after the other, and reports each.
-class Reload : public std::enable_shared_from_this<Reload> {
- public:
-  Reload(std::string id, std::uint64_t generation, std::vector<session::SessionPtr> live,
-         UniqueFunction<void(Result<json::Value>)> done)
-      : id_(std::move(id)), generation_(generation), live_(std::move(live)), done_(std::move(done)) {}
-
-  void next() {
-    if (at_ == live_.size()) return finish();
-    live_[at_]->policy([self = shared_from_this()](Result<json::Value> now) { self->look(now); });
-  }
-
- private:
-  void look(const Result<json::Value>& now) {
-    const auto* running = now ? now->find("policy") : nullptr;
-    if (!running || !running->as_string() || *running->as_string() != id_) {
-      ++at_;
-      return next();
-    }
-    session::PolicyChoice choice;
-    choice.policy = id_;
-    if (const auto* config = now->find("config")) choice.config = json::write(*config);
-    live_[at_]->set_policy(std::move(choice),
-                           [self = shared_from_this()](const Result<json::Value>& reply) { self->record(reply); });
-  }
-  void record(const Result<json::Value>& reply) {
-    json::Value row;
-    row.set("session_id", live_[at_]->id());
-    row.set("ok", reply.has_value());
-    if (!reply) row.set("error", reply.error().message);
-    rows_.push_back(std::move(row));
-    ++at_;
-    next();
-  }
-  void finish() {
-    json::Value out;
-    out.set("id", id_);
-    out.set("generation", generation_);
-    out.set("sessions", std::move(rows_));
-    done_(std::move(out));
-  }
-
-  std::string id_;
-  std::uint64_t generation_;
-  std::vector<session::SessionPtr> live_;
-  UniqueFunction<void(Result<json::Value>)> done_;
-  std::size_t at_ = 0;
-  json::Array rows_;
-};
 
 Result<plugin::Kind> kind_of(plugin::Registry& registry, const std::string& id) {
   const auto found = registry.discover();
@@ -69,11 +18,11 @@ Result<plugin::Kind> kind_of(plugin::Registry& registry, const std::string& id) 
   return it->manifest->kind;
 }
 
-json::Value reloaded(const std::string& id, std::uint64_t generation) {
+json::Value reloaded(const std::string& id, std::uint64_t generation, json::Array sessions = {}) {
   json::Value out;
   out.set("id", id);
   out.set("generation", generation);
-  out.set("sessions", json::Array{});
+  out.set("sessions", std::move(sessions));
   return out;
 }
 
@@ -119,7 +68,10 @@ void reload_plugin(const Parts& parts, const std::string& id, UniqueFunction<voi
   if (!generation) return done(fail(generation.error()));
   parts.host_events->changed("plugins-changed");
   if (*kind == plugin::Kind::format) return done(reloaded(id, (*generation)->number()));
-  std::make_shared<Reload>(id, (*generation)->number(), parts.directory->sessions(), std::move(done))->next();
+  parts.directory->renew_policy(
+      id, [id, number = (*generation)->number(), done = std::move(done)](json::Array sessions) mutable {
+        done(reloaded(id, number, std::move(sessions)));
+      });
 }
 
 Outcome Endpoints::show_plugin(Call call) {

@@ -15,6 +15,7 @@
 #include "document/path_policy.hpp"
 #include "session/client_book.hpp"
 #include "session/editing.hpp"
+#include "session/host_policy.hpp"
 #include "session/live_session.hpp"
 #include "session/preparing.hpp"
 #include "session/referee.hpp"
@@ -51,8 +52,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
         settings(settings_),
         reactors(std::move(reactors_)),
         referee(std::make_shared<Referee>()),
-        files(std::make_shared<FileWatch>()),
-        policy{settings.policy, settings.policy_config, false} {}
+        files(std::make_shared<FileWatch>()) {}
 
   struct Slot {
     std::shared_ptr<LiveSession> session;
@@ -82,7 +82,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
   std::map<std::string, Opening> openings;              // by path: one open for all who want it
   std::map<std::string, std::vector<Asker>> after_end;  // by path: waiting for the old one to end, or for a claim
   std::set<std::string> claimed;                        // paths that somebody writes a file to, or makes a notebook at
-  PolicyChoice policy;
+  std::shared_ptr<HostPolicy> policy;                   // shared: sessions answer it from their reactors
   std::function<void()> changed;
   Counters ended_counters;
   std::uint64_t next = 0;
@@ -204,7 +204,9 @@ struct Directory::State : std::enable_shared_from_this<State> {
         if (!self->openings.try_emplace(path).second) return;
       }
       const auto where = self->services.paths->resolve(path);
-      auto prepared = where ? prepare_open(self->services, self->settings, self->default_policy(), *where, false)
+      auto prepared = where ? self->prepare([&](const PolicyChoice& choice) {
+        return prepare_open(self->services, self->settings, choice, *where, false);
+      })
                             : fail(where.error());
       const auto session = self->find(id);
       if (!prepared || prepared->notebook.unwritable || !session) {
@@ -274,7 +276,9 @@ struct Directory::State : std::enable_shared_from_this<State> {
     auto where = services.paths->resolve(path);
     if (!where) return asker.reply(fail(where.error()));
     if (where->kind == document::PathKind::folder && asker.how.create) {
-      auto prepared = prepare_untitled(services, settings, default_policy(), where->path, hold());
+      auto prepared = prepare([&](const PolicyChoice& choice) {
+        return prepare_untitled(services, settings, choice, where->path, hold());
+      });
       const auto made = prepared ? prepared->notebook.path : std::string();
       return begin(made, std::move(prepared), std::move(asker.reply));
     }
@@ -306,12 +310,18 @@ struct Directory::State : std::enable_shared_from_this<State> {
     // Moved away above only when nothing was found, and something may begin.
     if (found) return asker.reply(std::move(found));                     // NOLINT(bugprone-use-after-move)
     if (!may_begin) return asker.reply(fail(no_file(where->relative)));  // NOLINT(bugprone-use-after-move)
-    begin(where->path, prepare_open(services, settings, default_policy(), *where, how.watch), {});
+    auto prepared = prepare(
+        [&](const PolicyChoice& choice) { return prepare_open(services, settings, choice, *where, how.watch); });
+    begin(where->path, std::move(prepared), {});
   }
 
-  PolicyChoice default_policy() const {
-    const std::scoped_lock lock(mutex);
-    return policy;
+  /// [worker] Prepares with the host's policy, and notes which that was.
+  template <class Prepare>
+  Result<Prepared> prepare(Prepare with) const {
+    const auto now = policy->now();
+    Result<Prepared> prepared = with(now.choice);
+    if (prepared) prepared->policy_round = now.round;
+    return prepared;
   }
 
   void answer_openings(const std::string& path, const Result<SessionPtr>& result) {
@@ -354,7 +364,9 @@ struct Directory::State : std::enable_shared_from_this<State> {
     loop.post([self = shared_from_this(), session = std::move(session), path,
                claim = std::exchange(prepared->claim, {}), prepared = std::move(*prepared),
                created = std::move(created)]() mutable {
+      const auto round = prepared.policy_round;
       session->begin(std::move(prepared));
+      self->policy->began(session, round);
       if (!created) return self->answer_openings(path, SessionPtr(session));
       self->finish_creation(session, std::move(claim), std::move(created));
     });
@@ -384,7 +396,9 @@ struct Directory::State : std::enable_shared_from_this<State> {
   void create(CreateRequest request, Reply<SessionPtr> reply) {
     services.workers->submit(
         [self = shared_from_this(), token = token(), request = std::move(request), reply = std::move(reply)]() mutable {
-          auto prepared = prepare_create(self->services, self->settings, self->default_policy(), request, self->hold());
+          auto prepared = self->prepare([&](const PolicyChoice& choice) {
+            return prepare_create(self->services, self->settings, choice, request, self->hold());
+          });
           const auto path = prepared ? prepared->notebook.path : std::string();
           self->begin(path, std::move(prepared), std::move(reply));
         });
@@ -396,12 +410,22 @@ struct Directory::State : std::enable_shared_from_this<State> {
     return it == slots.end() ? nullptr : it->second.session;
   }
 
-  std::vector<std::shared_ptr<LiveSession>> all() const {
+  std::vector<SessionPtr> all() const {
+    return sessions_if([](const Slot&) { return true; });
+  }
+  std::vector<SessionPtr> begun() const {
+    return sessions_if([](const Slot& slot) { return slot.shown; });
+  }
+
+  template <class Wanted>
+  std::vector<SessionPtr> sessions_if(Wanted wanted) const {
     const std::scoped_lock lock(mutex);
     std::vector<const Slot*> order;
-    for (const auto& [id, slot] : slots) order.push_back(&slot);
+    for (const auto& [id, slot] : slots) {
+      if (wanted(slot)) order.push_back(&slot);
+    }
     std::sort(order.begin(), order.end(), [](const Slot* a, const Slot* b) { return a->order < b->order; });
-    std::vector<std::shared_ptr<LiveSession>> out;
+    std::vector<SessionPtr> out;
     out.reserve(order.size());
     for (const auto* slot : order) out.push_back(slot->session);
     return out;
@@ -409,7 +433,22 @@ struct Directory::State : std::enable_shared_from_this<State> {
 };
 
 Directory::Directory(Services services, Settings settings, std::vector<Loop*> reactors)
-    : state_(std::make_shared<State>(std::move(services), std::move(settings), std::move(reactors))) {}
+    : state_(std::make_shared<State>(std::move(services), std::move(settings), std::move(reactors))) {
+  HostPolicy::Host host;
+  host.registry = state_->services.registry;
+  host.workers = state_->services.workers;
+  // Not owning: the state owns what would call it.
+  host.begun = [weak = std::weak_ptr(state_)] {
+    const auto state = weak.lock();
+    return state ? state->begun() : std::vector<SessionPtr>();
+  };
+  host.at_work = [weak = std::weak_ptr(state_)] {
+    const auto state = weak.lock();
+    return state ? state->token() : nullptr;
+  };
+  const auto& settled = state_->settings;
+  state_->policy = std::make_shared<HostPolicy>(PolicyChoice{settled.policy, settled.policy_config}, std::move(host));
+}
 
 Directory::~Directory() {
   on_changed({});
@@ -455,9 +494,7 @@ std::vector<SessionSummary> Directory::list() const {
 }
 
 std::vector<SessionPtr> Directory::sessions() const {
-  std::vector<SessionPtr> out;
-  for (auto& session : state_->all()) out.push_back(std::move(session));
-  return out;
+  return state_->all();
 }
 
 Counters Directory::ended_counters() const {
@@ -499,87 +536,15 @@ void Directory::end_all(std::string reason, Task done) {
 }
 
 PolicyChoice Directory::default_policy() const {
-  return state_->default_policy();
+  return state_->policy->now().choice;
 }
-
-namespace {
-
-struct Swapping {
-  std::mutex mutex;
-  PolicyChoice choice;
-  json::Array rows;
-  std::size_t left = 0, done = 0;
-  std::optional<Error> first_error;
-  Reply<json::Value> reply;
-};
-
-json::Value row_of(const std::string& id, bool dry_run, const Result<json::Value>& result) {
-  json::Value row;
-  if (dry_run && result) row = *result;
-  row.set("session_id", id);
-  row.set("ok", result.has_value());
-  if (!result) {
-    std::string text;
-    json::Writer writer(text);
-    write_error(writer, result.error(), true);
-    row.set("error", json::Raw{text});
-  }
-  return row;
-}
-
-json::Array all_differences(const json::Array& sessions) {
-  json::Array out;
-  for (const auto& session : sessions) {
-    const auto* rows = session.find("differences");
-    if (rows == nullptr || rows->as_array() == nullptr) continue;
-    for (json::Value row : *rows->as_array()) {
-      row.set("session_id", *session.find("session_id"));
-      out.push_back(std::move(row));
-    }
-  }
-  return out;
-}
-
-}  // namespace
 
 void Directory::set_policy(PolicyChoice choice, Reply<json::Value> reply) {
-  state_->services.workers->submit(
-      [state = state_, token = state_->token(), choice = std::move(choice), reply = std::move(reply)]() mutable {
-        auto checked = load_policy(*state->services.registry, choice);
-        if (!checked) return reply(fail(checked.error()));
-        const auto all = state->all();
-        auto swapping = std::make_shared<Swapping>();  // shared by every session's answer
-        swapping->choice = choice;
-        swapping->left = all.size();
-        swapping->reply = std::move(reply);
-        const auto finish = [state, swapping, total = all.size()] {
-          if (total != 0 && swapping->done == 0) return swapping->reply(fail(*swapping->first_error));
-          if (!swapping->choice.dry_run) {
-            const std::scoped_lock lock(state->mutex);
-            state->policy = swapping->choice;
-          }
-          json::Value out;
-          out.set("policy", swapping->choice.policy);
-          out.set("config", json::Raw{swapping->choice.config.empty() ? "{}" : swapping->choice.config});
-          if (swapping->choice.dry_run) out.set("differences", all_differences(swapping->rows));
-          out.set("sessions", std::move(swapping->rows));
-          swapping->reply(std::move(out));
-        };
-        if (all.empty()) return finish();
-        for (const auto& session : all) {
-          session->set_policy(choice, [id = session->id(), swapping, finish](Result<json::Value> result) {
-            bool last = false;
-            {
-              const std::scoped_lock lock(swapping->mutex);
-              swapping->rows.push_back(row_of(id, swapping->choice.dry_run, result));
-              if (result) ++swapping->done;
-              if (!result && !swapping->first_error) swapping->first_error = result.error();
-              last = --swapping->left == 0;
-            }
-            if (last) finish();
-          });
-        }
-      });
+  state_->policy->swap(std::move(choice), std::move(reply));
+}
+
+void Directory::renew_policy(std::string id, UniqueFunction<void(json::Array)> done) {
+  state_->policy->renew(std::move(id), std::move(done));
 }
 
 void Directory::on_changed(std::function<void()> callback) {

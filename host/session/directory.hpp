@@ -18,8 +18,6 @@
 
 namespace lectern::session {
 
-using SessionPtr = std::shared_ptr<Session>;
-
 /// Protocol 2, POST /api/v1/notebooks/create. Empty members are absent ones.
 struct CreateRequest {
   std::string runtime;      // "<plugin>/<kernel>", or the kernel's name where only one plugin has it
@@ -84,8 +82,12 @@ class Directory {
   /// [any] The policy of sessions to come.
   [[nodiscard]] PolicyChoice default_policy() const;
   /// [any] PUT /api/v1/policy: swaps it for every live session and for those to come. Answers
-  /// `{policy, sessions:[{session_id, ok, error?}]}`; a choice that no session could take changes nothing.
+  /// `{policy, sessions:[{session_id, ok, error?}]}`; a choice that no session could take changes nothing. Swaps are
+  /// made one after another; a notebook that was being opened meanwhile goes over to it when it is there.
   void set_policy(PolicyChoice choice, Reply<json::Value> reply);
+  /// [any] The policy plugin `id` has a new build, which is loaded: every session that runs it takes that. Answers with
+  /// a row `{session_id, ok, error?}` for each.
+  void renew_policy(std::string id, UniqueFunction<void(json::Array)> done);
 
   /// [control] Called (from any thread, never with a lock held) when the list changed: sessions came, went, or their
   /// summaries moved. At most once per session and turn.

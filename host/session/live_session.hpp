@@ -61,6 +61,7 @@ struct Prepared {
   document::NotebookInput created;  // what a new notebook starts with; used when there is no file
   Ledger::Opened ledger;
   plugin::PolicyPtr policy;
+  std::uint64_t policy_round = 0;  // which of the host's choices it is (HostPolicy)
   document::Formats formats;
   plugin::FormatPtr format;
   std::string runtime;                        // wanted kernel, from the metadata or the create request; may be empty

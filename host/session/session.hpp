@@ -157,5 +157,6 @@ class Session {
   /// 404 `not_found`, 413 `too_large`, 504 `kernel_timeout` when it is busy.
   virtual void front_end_file(std::string path, Reply<std::string> reply) = 0;
 };
+using SessionPtr = std::shared_ptr<Session>;
 
 }  // namespace lectern::session

@@ -110,6 +110,7 @@ class Host {
   [[nodiscard]] Directory& directory() { return *directory_; }
   [[nodiscard]] const fs::path& root() const { return root_; }
   [[nodiscard]] plugin::Registry& registry() { return *registry_; }
+  [[nodiscard]] Workers& workers() { return workers_; }
   void write(const std::string& name, const std::string& text) { std::ofstream(root_ / name) << text; }
   [[nodiscard]] std::string read(const std::string& name) const {
     std::ifstream file(root_ / name);
