@@ -16,8 +16,6 @@ constexpr std::int64_t skew_allowance_ms = 120'000;  // of wall clocks, for the 
 constexpr std::int64_t gap_ms = 30'000;              // longer without a look: we were asleep, not they
 constexpr std::int64_t forget_ms = 24 * 3'600'000;
 constexpr std::int64_t forget_every_ms = 60'000;
-constexpr std::int64_t settle_ms = 10'000;  // a row moves up only when it is so much newer than where it stands
-constexpr std::size_t max_claims = 100'000;
 
 std::string key_of(const Record& record) {
   return record.device_id + "/" + record.instance_id;
@@ -72,15 +70,14 @@ void Roster::observe(const std::string& backend, const std::vector<FoundRecord>&
   std::map<std::string, Newest> newest;
   for (const auto& found : records) {
     const auto hash = std::hash<std::string_view>{}(found.json);
-    const auto [it, added] = known.try_emplace(found.origin);
-    auto& before = it->second;
-    before.round = round;
-    if (!added && before.hash == hash && before.size == found.json.size()) {
+    auto& before = known.next(found.origin);
+    if (before.read && before.hash == hash && before.size == found.json.size()) {
       auto* const at = before.key.empty() ? nullptr : instance_of(before);
       if (at != nullptr) touch(*at, source_index, lag_ms, 0, now);
       if (before.key.empty()) rejected.push_back({found.origin, before.reason});
       if (at != nullptr || before.key.empty()) continue;
     }
+    before.read = true;
     before.hash = hash;
     before.size = found.json.size();
     auto record = parse_record(found.json);
@@ -113,7 +110,7 @@ void Roster::observe(const std::string& backend, const std::vector<FoundRecord>&
     touch(instance, source_index, lag_ms, ttl_ms, now);
     refresh_dialable(instance);
   }
-  if (known.size() > records.size()) std::erase_if(known, [&](const auto& one) { return one.second.round != round; });
+  known.end();
   sources_[source_index].rejected = std::move(rejected);
   // Each that is listed was so before, or touch() has noticed; so the same number is the same ones.
   const bool some_left = sources_[source_index].listed != listed_before;
@@ -176,7 +173,7 @@ bool Roster::take(Record record, std::int64_t lag_ms, Now now) {
     instance.advanced_ms = now.monotonic_ms;
     instance.record = std::move(record);
     instance.dialable = nullptr;
-    dirty_ = true;
+    changed_.push_back(&instance);
     return true;
   }
   if (instances_.size() >= reader_.max_hosts) return false;
@@ -266,178 +263,6 @@ void Roster::refresh_dialable(Instance& instance) {
   instance.dialable = std::make_shared<const std::vector<Endpoint>>(dialable(instance.record.endpoints, here));
   instance.dialable_here = here;
   instance.version = ++versions_;
-}
-
-/// Where a session stands in time. It moves when it was used again, and that a good deal later: two that are busy at
-/// once do not change places with every beat. A clock that runs ahead must not hold the top for years.
-std::int64_t Roster::rank_of(const Candidate& candidate, Now now) const {
-  const auto used_ms = std::min(candidate.session->updated_at_ms, now.wall_ms);
-  if (candidate.place == IdIndex::none) return used_ms;
-  const auto stands_ms = standings_[candidate.place].rank_ms;
-  if (candidate.same || rows_[candidate.place].updated_at_ms == candidate.session->updated_at_ms) return stands_ms;
-  return used_ms - stands_ms >= settle_ms || stands_ms - used_ms >= settle_ms ? used_ms : stands_ms;
-}
-
-std::vector<Roster::Candidate> Roster::claims(Now now) {
-  std::vector<Candidate> all(1);  // 0 is nobody
-  all.reserve(rows_.size() + 2);
-  changes_ms_ = std::numeric_limits<std::int64_t>::max();
-  for (auto& [key, instance] : instances_) {
-    const auto fresh = freshness(instance, now);
-    if (!is_shown(instance, fresh)) continue;
-    const auto patient_ms = patience(instance);
-    for (const auto after_ms : {patient_ms * 2 / 3, patient_ms, patient_ms * 2}) {
-      const auto at = instance.advanced_ms + after_ms + 1;
-      if (at > now.monotonic_ms) changes_ms_ = std::min(changes_ms_, at);
-    }
-    refresh_dialable(instance);
-    if (instance.dialable->empty()) continue;
-    // Not stale yet, but no match for one who speaks.
-    const bool silent = now.monotonic_ms - instance.advanced_ms > patient_ms * 2 / 3;
-    for (const auto& session : instance.record.sessions) {
-      if (all.size() > max_claims) return all;
-      if (!is_local(session)) all.push_back({&instance, &session, fresh == Freshness::stale, silent});
-    }
-  }
-  return all;
-}
-
-/// Of several that claim a session. On one device: live before stale, then the instance that advanced last. Of several
-/// devices: live before stale, then one that speaks before one that is silent, then the smaller id: not who spoke last,
-/// or two that both beat would change places for ever, and each reader would see another one.
-Roster::Candidate Roster::settle(std::vector<Candidate>& all, const Candidate& first) {
-  std::vector<Candidate> rivals;
-  for (const auto* one = &first; one != nullptr; one = one->next == 0 ? nullptr : &all[one->next]) {
-    rivals.push_back(*one);
-  }
-  std::sort(rivals.begin(), rivals.end(), [](const Candidate& a, const Candidate& b) {
-    const auto& x = *a.instance;
-    const auto& y = *b.instance;
-    return std::tie(x.record.device_id, a.stale, y.advanced_ms, x.record.instance_id) <
-           std::tie(y.record.device_id, b.stale, x.advanced_ms, y.record.instance_id);
-  });
-  const auto same_device = [](const Candidate& a, const Candidate& b) {
-    return a.instance->record.device_id == b.instance->record.device_id;
-  };
-  rivals.erase(std::unique(rivals.begin(), rivals.end(), same_device), rivals.end());
-  auto best = *std::min_element(rivals.begin(), rivals.end(), [](const Candidate& a, const Candidate& b) {
-    return std::tie(a.stale, a.silent, a.instance->record.device_id) <
-           std::tie(b.stale, b.silent, b.instance->record.device_id);
-  });
-  best.contested = std::count_if(rivals.begin(), rivals.end(), [](const Candidate& one) { return !one.stale; }) > 1;
-  return best;
-}
-
-std::vector<Roster::Candidate> Roster::derive(Now now) {
-  auto all = claims(now);
-  const auto id_at = [&all](std::uint32_t place) -> std::string_view { return all[place].session->id; };
-  claimed_.reset(all.size());
-  std::vector<std::uint32_t> first;
-  first.reserve(all.size());
-  for (std::uint32_t i = 1; i < all.size(); ++i) {
-    all[i].hash = IdIndex::hash_of(all[i].session->id);
-    const auto [at, added] = claimed_.add(all[i].session->id, all[i].hash, i, id_at);
-    if (added) {
-      first.push_back(i);
-    } else {
-      all[i].next = std::exchange(all[at].next, i);
-    }
-  }
-  std::vector<Candidate> chosen;
-  chosen.reserve(first.size());
-  for (const auto at : first) {
-    chosen.push_back(all[at].next == 0 ? all[at] : settle(all, all[at]));
-    auto& one = chosen.back();
-    one.place = place_of(one.session->id, one.hash);
-    one.same = is_same(one);
-    one.rank_ms = rank_of(one, now);
-  }
-  return in_order(std::move(chosen));
-}
-
-/// Rows that stay what they were stand in order already: only the others are sorted.
-std::vector<Roster::Candidate> Roster::in_order(std::vector<Candidate> chosen) const {
-  const auto before = [](const Candidate& a, const Candidate& b) {
-    return std::tie(b.rank_ms, a.instance->record.device_id, a.session->id) <
-           std::tie(a.rank_ms, b.instance->record.device_id, b.session->id);
-  };
-  std::vector<std::uint32_t> standing(rows_.size(), IdIndex::none);
-  std::vector<Candidate> stay, move, out;
-  for (std::uint32_t i = 0; i < chosen.size(); ++i) {
-    const auto& one = chosen[i];
-    if (one.same && one.rank_ms == standings_[one.place].rank_ms) {
-      standing[one.place] = i;
-    } else {
-      move.push_back(one);
-    }
-  }
-  stay.reserve(chosen.size() - move.size());
-  for (const auto i : standing) {
-    if (i != IdIndex::none) stay.push_back(chosen[i]);
-  }
-  if (move.empty()) return stay;
-  std::sort(move.begin(), move.end(), before);
-  if (stay.empty()) return move;
-  out.reserve(chosen.size());
-  std::merge(stay.begin(), stay.end(), move.begin(), move.end(), std::back_inserter(out), before);
-  return out;
-}
-
-bool Roster::is_same(const Candidate& candidate) const {
-  if (candidate.place == IdIndex::none) return false;
-  const auto& row = rows_[candidate.place];
-  if (row.stale != candidate.stale || row.contested != candidate.contested) return false;
-  const auto& stands = standings_[candidate.place];
-  if (stands.version == candidate.instance->version && stands.session == candidate.session) return true;
-  const auto& record = candidate.instance->record;
-  const auto& session = *candidate.session;
-  return row.instance_id == record.instance_id && row.device_id == record.device_id &&
-         row.device_name == record.device_name && row.title == session.title && row.status == session.status &&
-         row.needs_input == session.needs_input && row.updated_at_ms == session.updated_at_ms &&
-         (row.endpoints == candidate.instance->dialable || *row.endpoints == *candidate.instance->dialable);
-}
-
-RemoteSession Roster::make_row(const Candidate& candidate) {
-  const auto& record = candidate.instance->record;
-  const auto& session = *candidate.session;
-  RemoteSession row;
-  row.session_id = session.id;
-  row.device_id = record.device_id;
-  row.device_name = record.device_name;
-  row.title = session.title;
-  row.status = session.status;
-  row.needs_input = session.needs_input;
-  row.dialable = true;
-  row.stale = candidate.stale;
-  row.contested = candidate.contested;
-  row.updated_at_ms = session.updated_at_ms;
-  row.instance_id = record.instance_id;
-  row.endpoints = candidate.instance->dialable;
-  return row;
-}
-
-bool Roster::refresh(Now now) {
-  mind_gap(now);
-  if (!dirty_ && now.monotonic_ms < changes_ms_) return false;
-  dirty_ = false;
-  const auto chosen = derive(now);
-  bool changed = chosen.size() != rows_.size();
-  standings_.resize(chosen.size());
-  for (std::uint32_t i = 0; i < chosen.size(); ++i) {
-    const auto& one = chosen[i];
-    changed = changed || !one.same || one.place != i;
-    standings_[i] = {one.rank_ms, one.instance->version, one.session};
-  }
-  if (!changed) return false;
-  std::vector<RemoteSession> rows;
-  rows.reserve(chosen.size());
-  for (const auto& one : chosen) rows.push_back(one.same ? std::move(rows_[one.place]) : make_row(one));
-  rows_ = std::move(rows);
-  index_.reset(rows_.size());
-  const auto id_at = [this](std::uint32_t place) -> std::string_view { return rows_[place].session_id; };
-  for (std::uint32_t i = 0; i < rows_.size(); ++i) index_.add(rows_[i].session_id, chosen[i].hash, i, id_at);
-  ++revision_;
-  return true;
 }
 
 std::uint32_t Roster::place_of(std::string_view session_id, IdIndex::Hash hash) const {

@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "presence/by_origin.hpp"
 #include "presence/id_index.hpp"
 #include "presence/record.hpp"
 
@@ -128,10 +129,12 @@ class Roster {
     bool dialable_here = false;  // for what `dialable` was made
     std::shared_ptr<const std::vector<Endpoint>> dialable;
     std::uint64_t version = 0;  // of what rows are made of here; none is used twice
+    bool has_rivals = false;    // when all was derived last, another claimed a session of it
   };
   struct Candidate {
-    const Instance* instance = nullptr;
+    Instance* instance = nullptr;
     const SessionEntry* session = nullptr;
+    std::uint64_t version = 0;  // of the instance
     bool stale = false, silent = false, contested = false;
     std::uint32_t next = 0;  // the next that claims this session, in an array from 1
     IdIndex::Hash hash = 0;
@@ -143,12 +146,15 @@ class Roster {
   struct Standing {
     std::int64_t rank_ms = 0;
     std::uint64_t version = 0;
-    const SessionEntry* session = nullptr;  // compared only, while the version is
+    Instance* instance = nullptr;           // both good while `version` is that of the instance,
+    const SessionEntry* session = nullptr;  // and erased_ what it was; else compared only
+    IdIndex::Hash hash = 0;
   };
   /// A text that was parsed before, told by its hash; `key` is empty when it was rejected.
   struct Known {
+    std::string origin;
     std::size_t hash = 0, size = 0;
-    std::uint64_t round = 0;  // of the last snapshot that had it
+    bool read = false;
     std::string key, reason;
     Instance* instance = nullptr;  // that of `key`; good while erased_ is `erased`
     std::uint64_t erased = 0;
@@ -165,9 +171,12 @@ class Roster {
   [[nodiscard]] bool is_local(const SessionEntry& session) const;
   [[nodiscard]] std::uint32_t place_of(std::string_view session_id, IdIndex::Hash hash) const;
   [[nodiscard]] std::int64_t rank_of(const Candidate& candidate, Now now) const;
+  void claim(Instance& instance, Now now, std::vector<Candidate>& all);
   [[nodiscard]] std::vector<Candidate> claims(Now now);
+  void place(Candidate& candidate, Now now) const;
   static Candidate settle(std::vector<Candidate>& all, const Candidate& first);
   [[nodiscard]] std::vector<Candidate> derive(Now now);
+  [[nodiscard]] std::optional<std::vector<Candidate>> derive_changed(Now now);
   [[nodiscard]] std::vector<Candidate> in_order(std::vector<Candidate> chosen) const;
   [[nodiscard]] bool is_on_this_machine(const Instance& instance) const;
   void refresh_dialable(Instance& instance);
@@ -184,7 +193,7 @@ class Roster {
   std::unordered_set<std::string> local_;
   struct Source {
     std::string name;
-    std::unordered_map<std::string, Known> known;  // by origin
+    ByOrigin<Known> known;
     std::vector<Rejected> rejected;
     std::uint64_t round = 0;
     std::size_t listed = 0;  // instances in that round
@@ -197,9 +206,12 @@ class Roster {
   std::uint64_t versions_ = 0;
   std::uint64_t revision_ = 0;
   std::int64_t looked_ms_ = -1;  // monotonic, of the last call that looked
-  // What the rows are made of has changed since the last refresh, or will have by then; else there is nothing to do.
+  // Since the last refresh anything that rows are made of may have changed, or will have by then; else at most what is
+  // in these instances' records.
   bool dirty_ = true;
   std::int64_t changes_ms_ = 0;
+  std::vector<Instance*> changed_;
+  std::size_t claims_ = 0;       // on sessions, by those that are shown
   std::uint64_t erased_ = 0;     // how often instances were forgotten: pointers to them hold as long as it stays
   std::int64_t forgot_ms_ = -1;  // monotonic
 };
