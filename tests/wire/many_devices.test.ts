@@ -1,11 +1,12 @@
-// Presence at size: 10,000 sessions of 200 devices in a shared folder, and devices that are listed and do not answer. The
-// list is whole, in order and quick, whatever the dials to others come to. LECTERN_STRICT=1 (nightly) holds the times too.
+// Presence at size: 10,000 sessions of 200 devices in a shared folder and in a Redis server, and devices that are listed and do
+// not answer. The list is whole, in order and quick, whatever the dials to others come to. LECTERN_STRICT=1 (nightly) holds the times too.
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
+import { Redis } from '../support/redis';
 
 const STRICT = process.env.LECTERN_STRICT === '1';
 const START = Date.now() - 60_000;
@@ -23,19 +24,53 @@ interface Endpoint {
 
 const id = (kind: string, number: number) => kind.repeat(26) + String(100_000 + number);
 
-/** Writes what a host of that device would write (docs/presence.md, The record). */
-function write(folder: string, device: number, seq: number, endpoints: Endpoint[], sessions: Entry[], machine = 'another machine') {
-  const place = path.join(folder, 'v1', id('d', device));
-  fs.mkdirSync(place, { recursive: true, mode: 0o700 });
-  const record = {
-    schema: 1, device_id: id('d', device), device_name: `Device ${device}`, instance_id: id('e', device), seq, state: 'live', ttl_ms: 600_000,
-    written_at_ms: Date.now(), machine, boot: '', pid: 1, pid_started: 1, client: 'lectern/0.1.0',
-    endpoints: endpoints.map((one, prio) => ({ ...one, auth: ['pairing'], prio })),
-    sessions: sessions.map((one) => ({ ...one, lineage: [`notebook of ${one.id}`], status: 'idle', needs_input: false })),
+/** What a host of that device would write (docs/presence.md, The record). */
+const record = (device: number, seq: number, endpoints: Endpoint[], sessions: Entry[], machine = 'another machine') => JSON.stringify({
+  schema: 1, device_id: id('d', device), device_name: `Device ${device}`, instance_id: id('e', device), seq, state: 'live', ttl_ms: 600_000,
+  written_at_ms: Date.now(), machine, boot: '', pid: 1, pid_started: 1, client: 'lectern/0.1.0',
+  endpoints: endpoints.map((one, prio) => ({ ...one, auth: ['pairing'], prio })),
+  sessions: sessions.map((one) => ({ ...one, lineage: [`notebook of ${one.id}`], status: 'idle', needs_input: false })),
+});
+
+/** Where the hosts of all devices tell of themselves. */
+interface Store {
+  write(device: number, text: string): Promise<void>;
+  /** For a host that shall read it. */
+  args: string[];
+  remove(): Promise<void>;
+}
+
+async function folderStore(): Promise<Store & { folder: string }> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-many-'));
+  return {
+    folder,
+    args: ['--presence-folder', folder],
+    write: async (device, text) => {
+      const place = path.join(folder, 'v1', id('d', device));
+      fs.mkdirSync(place, { recursive: true, mode: 0o700 });
+      const file = path.join(place, `${id('e', device)}.json`);
+      fs.writeFileSync(`${file}.tmp`, text, { mode: 0o600 });
+      fs.renameSync(`${file}.tmp`, file);
+    },
+    remove: async () => fs.rmSync(folder, { recursive: true, force: true }),
   };
-  const file = path.join(place, `${id('e', device)}.json`);
-  fs.writeFileSync(`${file}.tmp`, JSON.stringify(record), { mode: 0o600 });
-  fs.renameSync(`${file}.tmp`, file);
+}
+
+/** A real redis-server; the server's own time is this machine's. */
+async function redisStore(): Promise<Store> {
+  const redis = await Redis.start();
+  const life = 2_400_000;
+  return {
+    args: ['--presence', `presence-redis=${JSON.stringify({ address: `unix:${redis.socket}`, timeout_ms: 30_000 })}`],
+    write: async (device, text) => {
+      const member = `${id('d', device)}/${id('e', device)}`;
+      const said = await redis.ask(
+        ['SET', `lectern:presence:v1:record:${member}`, text, 'PX', String(life)],
+        ['ZADD', 'lectern:presence:v1:index', String(Date.now() + life), member]);
+      expect(said).toMatch(/^\+OK\r\n:[01]\r\n/);
+    },
+    remove: () => redis.stop(),
+  };
 }
 
 const presence = async (host: Host): Promise<any> => (await host.get('/api/v1/presence')).body;
@@ -48,8 +83,8 @@ async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
 }
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-describe('200 devices with 50 sessions each', () => {
-  let shared: string;
+describe.each([['a shared folder', folderStore], ['a Redis server', redisStore]] as const)('200 devices with 50 sessions each, through %s', (_, start) => {
+  let store: Store;
   let desk: Host;
   let couch: Host;
   const lan = (device: number): Endpoint[] => [{ scheme: 'wss', address: `10.0.${device >> 8}.${device & 255}:8899`, scope: 'lan' }];
@@ -58,15 +93,15 @@ describe('200 devices with 50 sessions each', () => {
     Array.from({ length: 50 }, (_, i) => ({ id: `session-${device}-${i}`, title: `n${i}.ipynb`, updated_at_ms: START - (i * 200 + ((device * 37) % 200)) * 1_000 }));
 
   beforeAll(async () => {
-    shared = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-many-'));
-    for (let device = 0; device < 200; ++device) write(shared, device, 1, lan(device), sessions(device));
+    store = await start();
+    for (let device = 0; device < 200; ++device) await store.write(device, record(device, 1, lan(device), sessions(device)));
     desk = await Host.start({ args: ['--device-name', 'Desk'] });
-    couch = await Host.start({ env: { XDG_RUNTIME_DIR: path.join(desk.home, 'run') }, args: ['--presence-folder', shared] });
+    couch = await Host.start({ env: { XDG_RUNTIME_DIR: path.join(desk.home, 'run') }, args: store.args });
   });
   afterAll(async () => {
     await couch?.stop();
     await desk?.stop();
-    fs.rmSync(shared, { recursive: true, force: true });
+    await store?.remove();
   });
 
   it('are listed whole and in order, quickly, and what one of them says anew comes to the top', async () => {
@@ -86,7 +121,7 @@ describe('200 devices with 50 sessions each', () => {
     expect(median(took)).toBeLessThan(STRICT ? 250 : 3_000);
 
     const used = 'session-123-45';
-    write(shared, 123, 2, lan(123), sessions(123).map((one) => (one.id === used ? { ...one, updated_at_ms: Date.now() } : one)));
+    await store.write(123, record(123, 2, lan(123), sessions(123).map((one) => (one.id === used ? { ...one, updated_at_ms: Date.now() } : one))));
     const after = await until('it is the first', async () => {
       const seen = await presence(couch);
       return ids(seen)[0] === used && seen;
@@ -110,7 +145,7 @@ describe('200 devices with 50 sessions each', () => {
 describe('50 devices that do not answer', () => {
   const dead = 50;
   const session = (device: number) => `dead-${device}`;
-  let shared: string;
+  let store: Awaited<ReturnType<typeof folderStore>>;
   let home: string;
   let host: Host;
   let silent: net.Server;
@@ -118,7 +153,7 @@ describe('50 devices that do not answer', () => {
   let heard = 0;
 
   beforeAll(async () => {
-    shared = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-dead-'));
+    store = await folderStore();
     home = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-home-'));
     // They are paired, so that there is something to show to whoever answers.
     const state = path.join(home, 'state', 'lectern');
@@ -136,19 +171,20 @@ describe('50 devices that do not answer', () => {
       socket.resume();
     });
     await new Promise<void>((resolve) => silent.listen(0, '0.0.0.0', resolve));
-    host = await Host.start({ home, args: ['--presence-folder', shared] });
+    host = await Host.start({ home, args: store.args });
   });
   afterAll(async () => {
     for (const socket of held) socket.destroy();
     silent?.close();
     await host?.stop();
-    for (const folder of [shared, home]) fs.rmSync(folder, { recursive: true, force: true });
+    await store?.remove();
+    fs.rmSync(home, { recursive: true, force: true });
   });
 
   it('are refused within the time of a dial, and the list is as quick as without them', async () => {
     const own = await until('its own record', () => {
-      const found = (fs.readdirSync(shared, { recursive: true }) as string[]).find((name) => name.endsWith('.json'));
-      return found === undefined ? undefined : (JSON.parse(fs.readFileSync(path.join(shared, found), 'utf8')) as { machine: string });
+      const found = (fs.readdirSync(store.folder, { recursive: true }) as string[]).find((name) => name.endsWith('.json'));
+      return found === undefined ? undefined : (JSON.parse(fs.readFileSync(path.join(store.folder, found), 'utf8')) as { machine: string });
     }, 30_000);
     const lists = async (count: number, meanwhile = () => false) => {
       const took: number[] = [];
@@ -167,8 +203,9 @@ describe('50 devices that do not answer', () => {
     const { port } = silent.address() as net.AddressInfo;
     for (let device = 0; device < dead; ++device) {
       const at = `127.0.1.${device + 1}`;
-      write(shared, device, 1, [{ scheme: 'wss', address: `${at}:${port}`, scope: 'loopback' }, { scheme: 'wss', address: `${at}:${closed}`, scope: 'loopback' }],
-        [{ id: session(device), title: 'n.ipynb', updated_at_ms: START }], own.machine);
+      await store.write(device, record(device, 1,
+        [{ scheme: 'wss', address: `${at}:${port}`, scope: 'loopback' }, { scheme: 'wss', address: `${at}:${closed}`, scope: 'loopback' }],
+        [{ id: session(device), title: 'n.ipynb', updated_at_ms: START }], own.machine));
     }
     await until('all are listed', async () => (await presence(host)).sessions.length === dead, 30_000);
     const listed = median(await lists(20));
