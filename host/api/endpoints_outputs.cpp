@@ -73,7 +73,7 @@ InPieces::Read from_afar(const Attached& attached, std::string session_id, Forwa
   return [&attached, session_id = std::move(session_id), request = std::move(request)](ByteRange piece,
                                                                                        InPieces::Done done) {
     auto take = [piece, session_id, done = std::move(done)](Response answer) mutable {
-      if (size_of_all(answer, piece)) return done(answer.shared_body ? *answer.shared_body : std::move(answer.body));
+      if (size_of_all(answer, piece)) return done(answer.shared_body ? *answer.shared_body : answer.body);
       log::info("api", "an output of session " + session_id + " ends before its byte " + std::to_string(piece.first) +
                            ": its device answered " + std::to_string(answer.status));
       done({});

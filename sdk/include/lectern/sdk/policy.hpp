@@ -223,6 +223,7 @@ struct PolicyOf {
   static void destroy(void* self) noexcept { detail::unmake<T>("lectern_policy.destroy", self); }
   static lectern_status reduce(const void* self, lectern_str state, const lectern_room* room,
                                const lectern_event* event, const lectern_policy_out* out) noexcept {
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): the size of the slot is what is meant.
     const bool may_say = out != nullptr && LECTERN_HAS(out, error);
     detail::Call call("lectern_policy.reduce", may_say ? out->error : nullptr);
     call.initialised().given(out, "out").object(self).given(room, "room").given(event, "event");
