@@ -12,6 +12,7 @@
 
 #include "base/result.hpp"
 #include "document/limits.hpp"
+#include "document/quick_sum.hpp"
 #include "document/system_file.hpp"
 #include "plugin/format.hpp"
 
@@ -73,6 +74,13 @@ struct CellContent {
 /// half-finished save is then not taken for somebody else's edit.
 using RecordIntent = std::function<Status(const Fingerprint& next)>;
 
+/// What a save left at its path, for the next one to recognise: both the state and the sum must be as they were.
+struct WrittenFile {
+  FileState state;  ///< right after the save
+  QuickSum::Value sum{};
+  std::string sha256;  ///< hex
+};
+
 struct SaveRequest {
   std::string path;  ///< canonical
   plugin::FormatPtr format;
@@ -83,6 +91,8 @@ struct SaveRequest {
   std::shared_ptr<const LoadedNotebook> baseline;
   /// What we last read from or wrote to the file; nullopt when there should be no file yet.
   std::optional<Fingerprint> last_known;
+  /// SavedFile::written of the save before, if it is known: hashing the file again is what it saves.
+  std::optional<WrittenFile> written;
   /// Write even though the file changed meanwhile (the person chose so). The foreign content is kept as a copy first.
   bool overwrite_foreign = false;
   std::string heads;      ///< the document's heads at this content, any text; journaled with the save
@@ -103,6 +113,7 @@ struct SavedFile {
   std::string kept_copy;                ///< path of the copy of the old content, when one was made
   std::uint64_t device = 0, inode = 0;  ///< of the file that was written; 0 when none was
   std::int64_t changed_ns = 0;          ///< its change time, right after the save
+  std::optional<WrittenFile> written;   ///< nullopt when none was
 };
 
 /// [worker] Writes the file: intent, temporary file in the same folder, fsync, rename, fsync of the folder. Mode and

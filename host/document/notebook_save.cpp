@@ -90,6 +90,12 @@ plugin::WriteNotebook compose(const SaveRequest& request) {
   return out;
 }
 
+QuickSum::Value sum_of(std::string_view bytes) {
+  QuickSum sum;
+  sum.update(bytes);
+  return sum.value();
+}
+
 struct OnDisk {
   bool exists = false;
   bool is_baseline = false;  // what the request's baseline was read from, byte for byte
@@ -137,7 +143,23 @@ class Recognizing {
   std::optional<crypto::Sha256> hash_;
 };
 
+// Most often the file is what the last save left. Its state says so, and the sum that it says the truth: what was
+// written in the same tick of the clock, or through a mapping, may not have changed the state.
+std::optional<OnDisk> look_for_written(const SaveRequest& request) {
+  if (!request.written || !is_in_state(request.path, request.written->state)) return std::nullopt;
+  QuickSum sum;
+  const auto state = read_in_pieces(
+      request.path, [&] { sum = {}; }, [&](std::string_view piece) { sum.update(piece); });
+  if (!state || !(*state == request.written->state) || sum.value() != request.written->sum) return std::nullopt;
+  OnDisk disk;
+  disk.exists = true;
+  disk.state = *state;
+  disk.print = {request.written->sha256, state->size, state->mtime_ns};
+  return disk;
+}
+
 Result<OnDisk> look(const SaveRequest& request) {
+  if (const auto disk = look_for_written(request)) return *disk;
   OnDisk disk;
   Recognizing content(request.baseline.get());
   const auto state = read_in_pieces(
@@ -279,12 +301,12 @@ Result<SavedFile> save(const SaveRequest& request) {
   std::optional<Ownership> owner;
   if (disk.exists) owner = Ownership{disk.state.mode, disk.state.uid, disk.state.gid};
   LECTERN_TRY(const Descriptor fd, replace_file(request.path, bytes, 0666, owner, still_ours));
-  struct stat info {};
-  if (::fstat(fd.get(), &info) == 0) {
-    saved.fingerprint.mtime_ns = std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
-    saved.device = info.st_dev;
-    saved.inode = info.st_ino;
-    saved.changed_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
+  if (const auto state = state_of(fd)) {
+    saved.fingerprint.mtime_ns = state->mtime_ns;
+    saved.device = state->device;
+    saved.inode = state->inode;
+    saved.changed_ns = state->ctime_ns;
+    saved.written = WrittenFile{*state, sum_of(bytes), saved.fingerprint.sha256};
   }
   return saved;
 }

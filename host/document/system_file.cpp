@@ -108,6 +108,12 @@ std::string megabytes(std::uint64_t bytes) {
 
 }  // namespace
 
+std::optional<FileState> state_of(const Descriptor& file) {
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return std::nullopt;
+  return state_of(info);
+}
+
 Result<Descriptor> open_no_links(const std::string& path, int flags, unsigned mode) {
   flags |= O_CLOEXEC;
   open_how how{};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,8 @@ struct FileState {
   unsigned mode = 0, uid = 0, gid = 0;
   bool operator==(const FileState&) const = default;
 };
+/// [worker] Of an open file; nullopt when the system does not say.
+std::optional<FileState> state_of(const Descriptor& file);
 struct ReadFile {
   std::string bytes;
   FileState state;
