@@ -385,14 +385,6 @@ constexpr Route table[] = {
     {"GET", "/{path*}", Scope::none, none, &E::page, "The page and its files", 200, "text/html"},
 };
 
-constexpr bool session_routes_say_what_attached_ones_do() {
-  for (const auto& route : table) {
-    if (route.pattern.starts_with("/api/v1/sessions/{session_id}") == (route.attached == nullptr)) return false;
-  }
-  return true;
-}
-static_assert(session_routes_say_what_attached_ones_do());
-
 // One step through pattern and path; parts never contain '/'.
 std::string_view next_part(std::string_view& rest) {
   if (!rest.empty() && rest.front() == '/') rest.remove_prefix(1);
