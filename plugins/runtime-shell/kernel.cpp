@@ -24,6 +24,8 @@ using lectern::sdk::RuntimeEvent;
 namespace {
 
 constexpr std::int64_t terminate_ms = 300;  // what was asked to end, then SIGKILL
+constexpr int look_for_writing_ms = 5;      // while somebody waits for what the shell writes down
+constexpr int longest_writing_ms = 2'000;   // then it could not: what it wrote before has to do
 constexpr int look_for_the_end_ms = 100;    // where the system has no process descriptors
 constexpr std::size_t most_history = 1000, most_history_bytes = 1u << 20;
 constexpr int interrupted_status = 128 + SIGINT;
@@ -141,6 +143,7 @@ void Kernel::poll() {
     polled[err].fd = process_->err.get();
     if (process_->watch.get() < 0 || phase_ == Phase::stopping) wait = look_for_the_end_ms;
     if (phase_ == Phase::running && sees_readers_ && !asked_input_) wait = look_for_readers_ms;
+    if (!after_writing_.empty() && !writing_down_) wait = look_for_writing_ms;
   }
   ::poll(polled, items, wait);
   if (!process_) return;
@@ -158,6 +161,7 @@ void Kernel::poll() {
   }
   if (phase_ == Phase::running && sees_readers_) watch_input();
   feed_input();
+  if (!writing_down_) written_down();
 }
 
 void Kernel::state(std::int64_t value, std::string_view why, std::string_view info) const {
@@ -316,6 +320,7 @@ void Kernel::dead(const std::string& why) {
   process_.reset();
   waiting_.clear();
   running_.reset();
+  written_down();
   state(LECTERN_KERNEL_DEAD, why);
 }
 
@@ -372,15 +377,18 @@ void Kernel::input(std::string value) {
 }
 
 void Kernel::request(std::uint64_t request, std::string kind, std::string content) {
-  post([this, request, kind = std::move(kind), content = std::move(content)] { answer(request, kind, content); });
+  post([this, request, kind = std::move(kind), content = std::move(content)] {
+    answer({request, kind, content, now_ms() + longest_writing_ms});
+  });
 }
 
 void Kernel::written_down() {
   writing_down_ = false;
-  for (auto& question : std::exchange(after_prompt_, {})) question();
+  for (auto& question : std::exchange(after_writing_, {})) answer(std::move(question));
 }
 
-void Kernel::answer(std::uint64_t request, const std::string& kind, const std::string& content) {
+void Kernel::answer(Question question) {
+  const auto& [request, kind, content, until_ms] = question;
   std::string reply;
   if (kind == "is_complete") {
     std::string said = "unknown";
@@ -393,11 +401,13 @@ void Kernel::answer(std::uint64_t request, const std::string& kind, const std::s
   } else if (kind == "history") {
     reply = history_reply(history_);
   } else {
-    if (writing_down_) {
-      after_prompt_.emplace_back([this, request, kind, content] { answer(request, kind, content); });
+    auto written = writing_down_ ? std::nullopt : scripts_.variables();
+    // After a prompt, too, it may be writing: a question that was asked twice is answered twice.
+    if (writing_down_ || (!written && process_ && now_ms() < until_ms)) {
+      after_writing_.push_back(std::move(question));
       return;
     }
-    if (auto written = scripts_.variables()) variables_ = std::move(*written);
+    if (written) variables_ = std::move(*written);
     const Facts facts{process_ ? process_->pid() : 0, command_.cwd, variables_, functions_.all()};
     reply = kind == "complete" ? complete(content, facts) : inspect(content, facts);
   }

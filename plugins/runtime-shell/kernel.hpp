@@ -70,7 +70,12 @@ class Kernel {
   void run_ended(int status);
   void process_ended(const End& end);
   void dead(const std::string& why);
-  void answer(std::uint64_t request, const std::string& kind, const std::string& content);
+  struct Question {
+    std::uint64_t request = 0;
+    std::string kind, content;
+    std::int64_t until_ms = 0;  // for so long it waits for the shell to have written down what it has
+  };
+  void answer(Question question);
   void written_down();
 
   // kernel_streams.cpp: what comes out of the process, and goes in
@@ -99,11 +104,11 @@ class Kernel {
   std::string control_, line_;  // the unfinished line on the control pipe; that of the cell's output: a prompt
   Utf8 out_text_, err_text_;
   bool asked_input_ = false;
-  std::string block_;              // what is read goes through it
-  std::string input_;              // given, and not yet taken by the pipe
-  bool writing_down_ = false;      // from the answer for a run to the prompt after it
-  std::string variables_;          // what it wrote last
-  std::vector<Job> after_prompt_;  // questions about the variables
+  std::string block_;                    // what is read goes through it
+  std::string input_;                    // given, and not yet taken by the pipe
+  bool writing_down_ = false;            // from the answer for a run to the prompt after it
+  std::string variables_;                // what it wrote last
+  std::vector<Question> after_writing_;  // about the variables
   std::vector<std::string> history_;
   std::size_t history_bytes_ = 0;
 

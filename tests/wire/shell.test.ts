@@ -157,10 +157,15 @@ describe('the shell', () => {
 
   it('knows the variables of a cell as soon as it has ended', async () => {
     const later = async () => (await a.command('complete', { code: 'echo $late', cursor_pos: 10 })).content.matches;
-    for (let round = 0; round < 5; ++round) {
+    for (let round = 0; round < 10; ++round) {
       await a.execute(['large']);
       expect(await later()).toEqual(['later']);
       await a.execute(['small']);
+      expect(await later()).toEqual([]);
+      // In one go: the shell is still writing down the first when the second begins, and does so twice after that.
+      await a.execute(['small', 'large']);
+      expect(await later()).toEqual(['later']);
+      await a.execute(['large', 'small']);
       expect(await later()).toEqual([]);
     }
   });
