@@ -1,22 +1,15 @@
 #include "api/byte_range.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "api/url.hpp"
+#include "base/number.hpp"
 #include "base/text.hpp"
 
 namespace lectern::api {
 namespace {
 
 constexpr std::string_view unit = "bytes=";
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t out = 0;
-  const auto* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, out);
-  return error == std::errc() && at == end ? std::optional(out) : std::nullopt;
-}
 
 /// "5-9", "5-" or, the last five, "-5".
 struct Spec {
@@ -29,7 +22,7 @@ std::optional<Spec> parse_spec(std::string_view header) {
   const auto dash = spec.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
   const auto from = spec.substr(0, dash), to = spec.substr(dash + 1);
-  const Spec out{number(from), number(to)};
+  const Spec out{text::number<std::uint64_t>(from), text::number<std::uint64_t>(to)};
   const bool read = out.first.has_value() != from.empty() && out.last.has_value() != to.empty();
   if (!read || (!out.first && !out.last) || (out.first && out.last && *out.last < *out.first)) return std::nullopt;
   return out;
@@ -76,7 +69,7 @@ std::string content_range(ByteRange range, std::uint64_t size) {
 std::optional<std::uint64_t> size_of_ranged(std::string_view content_range, ByteRange range) {
   const auto begun = "bytes " + from_to(range) + '/';
   if (!content_range.starts_with(begun)) return std::nullopt;
-  const auto size = number(content_range.substr(begun.size()));
+  const auto size = text::number<std::uint64_t>(content_range.substr(begun.size()));
   return size && *size >= range.first + range.count ? size : std::nullopt;
 }
 

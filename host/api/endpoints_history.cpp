@@ -1,7 +1,7 @@
 // The past of a session's notebook: versions, what differs between them, who wrote a cell.
-#include <charconv>
 
 #include "api/endpoints.hpp"
+#include "base/number.hpp"
 #include "base/text.hpp"
 
 namespace lectern::api {
@@ -13,12 +13,9 @@ constexpr std::size_t longest_cell_id = 256;
 Result<std::optional<std::uint64_t>> number_parameter(const Request& request, std::string_view name) {
   const auto text = request.parameter(name);
   if (!text) return std::optional<std::uint64_t>();
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size()) {
-    return fail(400, "bad_request", std::string(name) + " must be a non-negative integer");
-  }
-  return std::optional(value);
+  const auto value = text::number<std::uint64_t>(*text);
+  if (!value) return fail(400, "bad_request", std::string(name) + " must be a non-negative integer");
+  return value;
 }
 
 Outcome ask(const Call& call, session::SessionPtr session, session::HistoryQuery query) {

@@ -1,9 +1,9 @@
 // Sessions, their clients, documents, commands, takeovers and policies.
-#include <charconv>
 
 #include "api/endpoints.hpp"
 #include "api/url.hpp"
 #include "base/clock.hpp"
+#include "base/number.hpp"
 #include "base/text.hpp"
 
 namespace lectern::api {
@@ -29,14 +29,6 @@ session::Reply<json::Value> to_json_after_swap(HostEvents& events, Respond respo
     if (reply) events.changed("plugins-changed");
     answer(respond, 200, reply);
   };
-}
-
-template <class T>
-std::optional<T> number(std::string_view text) {
-  T value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 json::Value summary(const session::SessionSummary& row) {
@@ -230,7 +222,7 @@ Outcome Endpoints::run_command(Call call, std::string name) {
   request.client_key = std::move(*key);
   request.name = std::move(name);
   if (const auto* epoch = call.request.header("Lectern-Epoch")) {
-    request.epoch = number<std::uint64_t>(*epoch);
+    request.epoch = text::number<std::uint64_t>(*epoch);
     if (!request.epoch) {
       return error_response({400, "bad_request", "the Lectern-Epoch header must be a non-negative integer", "", ""});
     }
@@ -263,12 +255,12 @@ Outcome Endpoints::takeover_status(Call call) {
   if (!found) return error_response(found.error());
   auto key = client_key(call, (*found)->id());
   if (!key) return error_response(key.error());
-  const auto request_id = number<std::uint64_t>(call.arguments.at(1));
+  const auto request_id = text::number<std::uint64_t>(call.arguments.at(1));
   if (!request_id) {
     return error_response(
         {404, "unknown_request", "there is no takeover request '" + text::label(call.arguments[1], 40) + "'", "", ""});
   }
-  const auto wait = number<int>(call.request.parameter("wait_ms").value_or("0"));
+  const auto wait = text::number<int>(call.request.parameter("wait_ms").value_or("0"));
   if (!wait || *wait < 0 || *wait > 60'000) {
     return error_response({400, "bad_request", "wait_ms must be an integer from 0 to 60000", "", ""});
   }

@@ -1,7 +1,8 @@
 #include "api/url.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/number.hpp"
 
 namespace lectern::api {
 namespace {
@@ -138,10 +139,9 @@ std::optional<Authority> parse_authority(std::string_view text) {
     if (!unreserved(c) && c != ':' && c != '%') return std::nullopt;
   }
   if (has_port) {
-    std::uint16_t number = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
-    out.port = number;
+    const auto number = text::number<std::uint16_t>(port);
+    if (!number) return std::nullopt;
+    out.port = *number;
   }
   return out;
 }

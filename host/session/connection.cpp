@@ -1,10 +1,10 @@
 #include "session/connection.hpp"
 
-#include <charconv>
 #include <utility>
 
 #include "base/json.hpp"
 #include "base/log.hpp"
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "session/attendance.hpp"
 #include "session/inbound.hpp"
@@ -23,11 +23,9 @@ constexpr auto resync_patience = std::chrono::seconds(10);
 std::optional<ResumeToken> parse_resume(std::string_view token) {
   const auto dot = token.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
-  ResumeToken parsed{std::string(token.substr(0, dot)), 0};
-  const auto digits = token.substr(dot + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed.seq);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return parsed;
+  const auto seq = text::number<decltype(ResumeToken::seq)>(token.substr(dot + 1));
+  if (!seq) return std::nullopt;
+  return ResumeToken{std::string(token.substr(0, dot)), *seq};
 }
 
 Result<bool> choice(const json::Value& query, std::string_view key, std::string_view no, std::string_view yes) {

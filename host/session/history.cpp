@@ -1,11 +1,11 @@
 #include "session/history.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/json.hpp"
+#include "base/number.hpp"
 #include "base/text.hpp"
 #include "base/workers.hpp"
 #include "document/history_difference.hpp"
@@ -36,13 +36,6 @@ Error unknown_version(std::string_view version) {
 
 Error too_busy() {
   return {503, "busy", "too many questions about the history wait", "try again in a moment", ""};
-}
-
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 // The heads of the last save are as the saver wrote them: hex, with blanks between. A file that was never saved holds
@@ -219,7 +212,7 @@ Result<History::Source> History::find(const std::string& version) const {
   const Version* found = nullptr;
   if (version == "now") {
     if (!log.versions().empty()) found = &log.versions().back();
-  } else if (const auto number = number_of(version)) {
+  } else if (const auto number = text::number<std::uint64_t>(version)) {
     found = log.find(*number);
   }
   if (found == nullptr) return fail(unknown_version(version));
@@ -230,7 +223,7 @@ Result<History::Source> History::find(const std::string& version) const {
 }
 
 Result<History::Source> History::previous(const std::string& version) const {
-  const auto number = number_of(version);
+  const auto number = text::number<std::uint64_t>(version);
   const auto& versions = session_.prepared().history->versions();
   const auto at = std::find_if(versions.begin(), versions.end(),
                                [&](const Version& one) { return number && one.number == *number; });
@@ -296,8 +289,9 @@ void History::get_ready() {
 void History::show(const HistoryQuery& query, Reply<CommandReply> reply) {
   auto shown = find(query.version);
   if (!shown) return reply(fail(shown.error()));
-  const auto* logged =
-      number_of(query.version) ? session_.prepared().history->find(*number_of(query.version)) : nullptr;
+  const auto* logged = text::number<std::uint64_t>(query.version)
+                           ? session_.prepared().history->find(*text::number<std::uint64_t>(query.version))
+                           : nullptr;
   std::string head = "{\"version\":";
   json::write_string(query.version, head);
   if (logged != nullptr) head += ",\"about\":" + version_json(*logged);
