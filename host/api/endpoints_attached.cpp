@@ -40,7 +40,7 @@ Status check_command(const std::string& name, Scope scope) {
 /// A JSON answer with `change` made to it; anything else as it is.
 Response changed(Response response, const std::function<void(json::Value&)>& change) {
   if (response.status >= 300) return response;
-  auto body = json::parse(response.shared_body ? *response.shared_body : response.body);
+  auto body = json::parse(response.content());
   if (!body || !body->is_object()) return response;
   change(*body);
   return json_response(response.status, json::write(*body));
@@ -172,8 +172,7 @@ void Endpoints::relay_blob(const Call& call, Respond respond, Error missing) con
         if (response.status != 200) return self->next();
         self->workers->submit([self, response = std::move(response)]() mutable {
           // Its name is kept for good by whoever asked: only the bytes that it names have it.
-          const auto& bytes = response.shared_body ? *response.shared_body : response.body;
-          if (crypto::sha256_hex(bytes) != self->sha256) return self->next();
+          if (crypto::sha256_hex(response.content()) != self->sha256) return self->next();
           self->respond(std::move(response));
         });
       });

@@ -60,8 +60,7 @@ Forwarded asking_for(Forwarded request, ByteRange range) {
 
 /// The size of what `answer` has `range` of; nothing when that is not what it is.
 std::optional<std::uint64_t> size_of_all(const Response& answer, ByteRange range) {
-  const auto& body = answer.shared_body ? *answer.shared_body : answer.body;
-  if (answer.status != 206 || body.size() != range.count) return std::nullopt;
+  if (answer.status != 206 || answer.content().size() != range.count) return std::nullopt;
   for (const auto& [name, value] : answer.headers) {
     if (equal_without_case(name, "Content-Range")) return size_of_ranged(value, range);
   }
@@ -73,7 +72,7 @@ InPieces::Read from_afar(const Attached& attached, std::string session_id, Forwa
   return [&attached, session_id = std::move(session_id), request = std::move(request)](ByteRange piece,
                                                                                        InPieces::Done done) {
     auto take = [piece, session_id, done = std::move(done)](Response answer) mutable {
-      if (size_of_all(answer, piece)) return done(answer.shared_body ? *answer.shared_body : answer.body);
+      if (size_of_all(answer, piece)) return done(std::string(answer.content()));
       log::info("api", "an output of session " + session_id + " ends before its byte " + std::to_string(piece.first) +
                            ": its device answered " + std::to_string(answer.status));
       done({});

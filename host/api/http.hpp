@@ -49,6 +49,9 @@ struct Response {
   std::shared_ptr<const std::string> shared_body;
   /// When set, the body is this.
   std::shared_ptr<BodySource> source;
+
+  /// The body to send, from whichever member holds it; empty when `source` makes it. Good while this is unchanged.
+  [[nodiscard]] std::string_view content() const { return shared_body ? std::string_view(*shared_body) : body; }
 };
 
 /// Answers once, from any thread; the last copy destroyed unanswered answers 500 `internal`.

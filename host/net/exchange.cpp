@@ -189,7 +189,7 @@ Result<std::string> Exchange::read_chunked(std::size_t limit) {
 }
 
 Exchange::Next Exchange::answer(api::Response response, bool head_only, bool keep_alive) {
-  const auto body = response_body(response);
+  const auto body = response.content();
   const bool bodiless = head_only || response.status == 204 || response.status == 304;
   if (!bodiless && response.source) {
     auto head = response_head(response, false);

@@ -32,12 +32,8 @@ std::string_view reason_phrase(int status) {
   return Poco::Net::HTTPResponse::getReasonForStatus(static_cast<Poco::Net::HTTPResponse::HTTPStatus>(status));
 }
 
-std::string_view response_body(const api::Response& response) {
-  return response.shared_body ? std::string_view(*response.shared_body) : std::string_view(response.body);
-}
-
 std::uint64_t response_size(const api::Response& response) {
-  return response.source ? response.source->size() : response_body(response).size();
+  return response.source ? response.source->size() : response.content().size();
 }
 
 std::string response_head(const api::Response& response, bool keep_alive, std::chrono::seconds promised) {

@@ -16,9 +16,7 @@ namespace lectern::net {
 /// closed.
 std::string response_head(const api::Response& response, bool keep_alive, std::chrono::seconds promised = {});
 
-/// [any] The body to send, from whichever member holds it; empty when its `source` makes it.
-std::string_view response_body(const api::Response& response);
-/// [any] Bytes of the body.
+/// [any] Bytes of the body to send, from whichever member holds it.
 std::uint64_t response_size(const api::Response& response);
 
 /// [any] "Not Found" of 404.
