@@ -9,6 +9,18 @@
 #include "document/system_file.hpp"
 
 namespace lectern::document {
+namespace {
+
+std::vector<Record> file_is(const Fingerprint& print, const std::string& heads, std::string base_json) {
+  if (base_json.size() > kMostBaseBytes) base_json.clear();
+  std::vector<Record> records;
+  records.push_back(Record::meta(std::string(meta_key::file), mark_json({print, heads})));
+  records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
+  records.push_back(Record::meta(std::string(meta_key::file_base), std::move(base_json)));
+  return records;
+}
+
+}  // namespace
 
 Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, SaveRequest request) {
   if (request.keep_dir.empty()) request.keep_dir = state_dir;
@@ -40,24 +52,14 @@ Result<SavedFile> save_notebook(Journal& journal, const std::string& state_dir, 
     };
   }
   LECTERN_TRY(SavedFile saved, save(request));
-  std::vector<Record> records;
-  records.push_back(Record::meta(std::string(meta_key::file), mark_json({saved.fingerprint, heads})));
-  records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
-  if (request.base_json.size() > kMostBaseBytes) request.base_json.clear();
-  records.push_back(Record::meta(std::string(meta_key::file_base), std::move(request.base_json)));
   // A failure is the journal's to report; until a later one succeeds, the intent says the same.
-  (void)journal.append_and_wait(std::move(records));
+  (void)journal.append_and_wait(file_is(saved.fingerprint, heads, std::move(request.base_json)));
   return saved;
 }
 
 void record_file(Journal& journal, const Fingerprint& print, const std::string& heads, std::string base_json) {
-  if (base_json.size() > kMostBaseBytes) base_json.clear();
-  std::vector<Record> records;
-  records.push_back(Record::meta(std::string(meta_key::file), mark_json({print, heads})));
-  records.push_back(Record::meta(std::string(meta_key::save_intent), {}));
-  records.push_back(Record::meta(std::string(meta_key::file_base), std::move(base_json)));
   // When it cannot be written, the next open takes the file for changed and finds that both say the same.
-  journal.append(std::move(records), [](const Status&) {});
+  journal.append(file_is(print, heads, std::move(base_json)), [](const Status&) {});
 }
 
 }  // namespace lectern::document

@@ -90,12 +90,8 @@ NotebookRegistry* NotebookPlaces::registry() {
 
 // Moved notebooks have their state where their first path put it: that has to be known again.
 void NotebookPlaces::register_all(NotebookRegistry& registry) const {
-  std::error_code error;
-  std::filesystem::directory_iterator entry(notebooks_, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const auto identity = read_identity(entry->path().string());
-    if (identity.path.empty() || identity.notebook_id.empty()) continue;
-    (void)registry.put(identity.path, {identity.notebook_id, "", entry->path().filename().string()});
+  for (const auto& [dir, notebook] : all()) {
+    (void)registry.put(notebook.path, {notebook.notebook_id, "", name_of(dir)});
   }
 }
 
@@ -134,19 +130,21 @@ std::string NotebookPlaces::state_of(const std::string& path, const std::optiona
   }
 }
 
-void NotebookPlaces::each_below(const std::string& folder,
-                                const std::function<void(const std::string&, const NotebookIdentity&)>& tell) const {
-  const auto above = folder + "/";
-  std::vector<std::pair<std::string, NotebookIdentity>> found;
+std::vector<NotebookPlaces::Place> NotebookPlaces::all() const {
+  std::vector<Place> found;
   std::error_code error;
   std::filesystem::directory_iterator entry(notebooks_, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    auto identity = read_identity(entry->path().string());
-    if (!identity.notebook_id.empty() && identity.path.starts_with(above)) {
-      found.emplace_back(entry->path().string(), std::move(identity));
-    }
+    Place one{entry->path().string(), read_identity(entry->path().string())};
+    if (!one.notebook.path.empty() && !one.notebook.notebook_id.empty()) found.push_back(std::move(one));
   }
-  for (const auto& [dir, identity] : found) tell(dir, identity);
+  return found;
+}
+
+std::vector<NotebookPlaces::Place> NotebookPlaces::below(const std::string& folder) const {
+  auto found = all();
+  std::erase_if(found, [&](const Place& one) { return !one.notebook.path.starts_with(folder + "/"); });
+  return found;
 }
 
 // ---- what happens to notebooks --------------------------------------------------------------------------------------
@@ -174,17 +172,17 @@ void NotebookPlaces::put_aside(const std::string& path) {
 }
 
 void NotebookPlaces::folder_renamed(const std::string& from, const std::string& to) {
-  each_below(from, [&](const std::string& dir, const NotebookIdentity& notebook) {
+  for (const auto& [dir, notebook] : below(from)) {
     const auto now = to + notebook.path.substr(from.size());
     const auto was = known(notebook.path);
     put_aside(now);
     moved({notebook.notebook_id, now},
           was && was->notebook_id == notebook.notebook_id ? was->session_id : std::string(), dir);
-  });
+  }
 }
 
 void NotebookPlaces::folder_removed(const std::string& folder) {
-  each_below(folder, [&](const std::string&, const NotebookIdentity& notebook) { put_aside(notebook.path); });
+  for (const auto& one : below(folder)) put_aside(one.notebook.path);
 }
 
 void NotebookPlaces::session_ended(const std::string& path) {

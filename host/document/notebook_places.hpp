@@ -3,12 +3,12 @@
 // this folder.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "document/notebook_registry.hpp"
@@ -60,9 +60,14 @@ class NotebookPlaces {
 
  private:
   NotebookRegistry* registry();
+  struct Place {
+    std::string state_dir;
+    NotebookIdentity notebook;
+  };
+  /// Those whose state folder says whose it is.
+  [[nodiscard]] std::vector<Place> all() const;
+  [[nodiscard]] std::vector<Place> below(const std::string& folder) const;
   void register_all(NotebookRegistry& registry) const;
-  void each_below(const std::string& folder,
-                  const std::function<void(const std::string& dir, const NotebookIdentity& notebook)>& tell) const;
 
   const std::string notebooks_, registry_file_;
   std::mutex mutex_;  // guards the registry's beginning

@@ -302,12 +302,12 @@ Result<OpenedNotebook> NotebookStore::open_to_watch(const ResolvedPath& where, c
   OpenedNotebook book;
   book.path = where.path;
   LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
-  book.file =
-      with_kept_outputs(std::move(book.file), state_->places.state_of(where.path, state_->places.known(where.path)));
+  const auto kept_in = state_->places.state_of(where.path, state_->places.known(where.path));
+  book.file = with_kept_outputs(std::move(book.file), kept_in);
   book.last_known = book.file->fingerprint;
   book.notices = book.file->notices;
   book.read_only = true;
-  book.notebook_id = read_identity(state_->places.state_of(where.path, state_->places.known(where.path))).notebook_id;
+  book.notebook_id = read_identity(kept_in).notebook_id;
   if (book.notebook_id.empty()) book.notebook_id = crypto::uuid();
   book.state_dir = state_->options.state_dir + "/watching/" + crypto::uuid();
   LECTERN_CHECK(make_folders(book.state_dir));
