@@ -191,6 +191,9 @@ describe('a line that is too slow', () => {
     const far = await browser.newContext({ proxy: line.proxy });
     const name = host.notebook('slow.ipynb', [{ id: 'a', source: 'x' }, { id: 'b', source: '' }]);
     const tab = await Tab.open(far, host, name);
+    // The document itself has come: this is about what is sent.
+    await tab.type('a', ' is');
+    await tab.allSent();
     const writer = await Client.join(host, await host.open(name));
     line.hold();
     await tab.type('a', ' held');
@@ -210,13 +213,42 @@ describe('a line that is too slow', () => {
     line.mend();
     await slow.waitFor({ state: 'detached', timeout: 30_000 });
     await tab.allSent();
-    await tab.shows('a', 'x held on and on');
+    await tab.shows('a', 'x is held on and on');
     await writer.until('the others have it', () => writer.frames.some((frame) => JSON.stringify(frame.data).includes(' and on')));
     expect(await tab.page.getByTestId('draft').count()).toBe(0);
     await writer.close();
     await far.close();
     line.close();
   }, 120_000);
+
+  it('says so as well when what was typed waits for the document, and takes up what the line had broken off', async () => {
+    const line = await Line.create();
+    const far = await browser.newContext({ proxy: line.proxy });
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await far.route('**/*.wasm', async (route) => {
+      await held;
+      await route.abort();
+    });
+    const name = host.notebook('early.ipynb', [{ id: 'a', source: 'x' }]);
+    const tab = await Tab.open(far, host, name);
+    await tab.type('a', ' typed early');
+    const slow = tab.page.getByTestId('slow-line');
+    await slow.getByText(/has not confirmed what you typed/).waitFor();
+    release();
+    const engine = tab.page.getByText(/document engine could not be loaded/);
+    await engine.waitFor();
+    await slow.waitFor({ state: 'detached' });
+    await far.unroute('**/*.wasm');
+    line.cut();
+    line.mend();
+    await engine.waitFor({ state: 'detached' });
+    await tab.allSent();
+    await tab.shows('a', 'x typed early');
+    expect(await tab.page.getByTestId('draft').count()).toBe(0);
+    await far.close();
+    line.close();
+  });
 
   it('is dialled anew when somebody says so', async () => {
     const line = await Line.create();

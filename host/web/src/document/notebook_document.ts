@@ -52,8 +52,9 @@ export class NotebookDocument {
     private readonly loader: () => Promise<Automerge> = loadAutomerge,
   ) {}
 
-  /** Starts loading Automerge; call it after the first cells are painted. */
+  /** Loads Automerge, once, and again where that failed; call it after the first cells are painted. */
   async start(): Promise<void> {
+    if (this.automerge) return;
     try {
       this.automerge = await this.loader();
       this.tryReady();

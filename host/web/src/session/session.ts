@@ -24,6 +24,7 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_TRY_AGAIN = 1013;
 /** How long the host may take to confirm what was typed before this tab says so. */
 const LATE_MS = 5000;
+const DOCUMENT_UNAVAILABLE = "document_unavailable";
 /** An answer this close to its deadline is the deadline. */
 const ANSWER_SLACK_MS = 250;
 /** How long typing may be on its way before the browser keeps a copy, and how often the copy is renewed. */
@@ -51,6 +52,8 @@ export class Session {
   private noticeCounter = 0;
   /** Submissions that the host has not answered for LATE_MS. */
   private lateAnswers = 0;
+  /** Ends the wait of what was typed before the document was here. */
+  private stopWaiting: (() => void) | null = null;
   private keepTimer: ReturnType<typeof setTimeout> | null = null;
   /** Under which client the browser keeps a copy of what is unsent. */
   private keptAs: string | null = null;
@@ -73,7 +76,7 @@ export class Session {
       refused: (mine, theirs, reply) => this.refused(differences(mine, theirs, new Date().toISOString()), reply),
       overtaken: (typing) => this.refused(typing.map((one) => ({ ...one, at: new Date().toISOString() })), null),
       unsent: (unsent) => this.onUnsent(unsent),
-      ready: () => this.store.update((state) => ({ ...state, documentReady: true })),
+      ready: () => this.documentIsReady(),
       failed: (error) => this.documentFailed(error),
     });
     this.models = new Models((id, message, buffers) => this.writeModel(id, message, buffers));
@@ -273,7 +276,8 @@ export class Session {
     this.document.connected(ready.actor, ready.history_id, snapshot);
     if (!ready.consumer_capabilities.edit) void this.document.demoted(this.lastEpoch);
     this.forgetArrivedDrafts();
-    if (this.started) return;
+    // Again on each new line, until it is here: the line that was cut may have taken it along.
+    if (this.started) return void this.document.start();
     this.started = true;
     // Two frames: the first cells are painted before the wasm competes for the line and the processor.
     requestAnimationFrame(() => requestAnimationFrame(() => void this.document.start()));
@@ -348,7 +352,7 @@ export class Session {
   }
 
   /** A line that only stands still is never closed: without this nobody would know that the host has heard nothing. */
-  private watched(answer: Promise<Reply>): Promise<Reply> {
+  private watched<T>(answer: Promise<T>): Promise<T> {
     let late = false;
     const count = (by: number) => {
       this.lateAnswers += by;
@@ -364,6 +368,22 @@ export class Session {
     });
   }
 
+  /** Without the document nothing can be submitted: what is typed meanwhile waits as long, and as visibly, as what the host does not answer. */
+  private waitForDocument(): void {
+    if (this.stopWaiting !== null) return;
+    void this.watched(new Promise<void>((resolve) => (this.stopWaiting = resolve)));
+  }
+
+  private endWait(): void {
+    this.stopWaiting?.();
+    this.stopWaiting = null;
+  }
+
+  private documentIsReady(): void {
+    this.endWait();
+    this.store.update((state) => ({ ...state, documentReady: true, notices: state.notices.filter(({ error }) => error.code !== DOCUMENT_UNAVAILABLE) }));
+  }
+
   private refused(fresh: Draft[], reply: Reply | null): void {
     if (fresh.length > 0) this.setDrafts(mergeDrafts(this.store.get().drafts, fresh));
     const code = reply?.error?.code;
@@ -372,7 +392,9 @@ export class Session {
 
   private onUnsent(unsent: boolean): void {
     this.store.update((state) => (state.unsent === unsent ? state : { ...state, unsent }));
+    if (unsent && !this.document.isReady) this.waitForDocument();
     if (!unsent) {
+      this.endWait();
       if (this.keepTimer !== null) clearTimeout(this.keepTimer);
       this.keepTimer = null;
       if (this.keptAs !== null) storeUnsent(this.info.notebook_id, this.keptAs, []);
@@ -403,8 +425,9 @@ export class Session {
   }
 
   private documentFailed(error: unknown): void {
+    this.endWait();
     this.notice("bar", {
-      code: "document_unavailable",
+      code: DOCUMENT_UNAVAILABLE,
       message: say("trouble.engine", { why: error instanceof Error ? error.message : String(error) }),
       hint: say("trouble.engine_hint"),
     });
