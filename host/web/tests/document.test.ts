@@ -197,6 +197,44 @@ describe("the tab's document", () => {
     expect(state.notebook.cells.a?.source).toBe("# others\nx");
   });
 
+  it("keeps what is typed early over a snapshot that comes again, and hands out what does not fit it", async () => {
+    const host = new HostSide([
+      ["a", "code", "x"],
+      ["b", "code", "y"],
+    ]);
+    const { document, state } = tab(host);
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    document.edit([type("a", 1, " = 1")]);
+    document.edit([type("b", 1, " = 2")]);
+    host.type("b", 0, "their ");
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    expect(state.notebook.cells.a!.source).toBe("x = 1");
+    expect(state.notebook.cells.b!.source).toBe("their y");
+    expect(state.overtaken).toEqual([{ cell_id: "b", base: "y", text: "y = 2" }]);
+    document.takeDocument(host.bytes, "h1");
+    await document.start();
+    host.accept();
+    await document.settle();
+    expect([host.source("a"), host.source("b")]).toEqual(["x = 1", "their y"]);
+  });
+
+  it("hands out what was typed early when it comes back as somebody else", async () => {
+    const host = new HostSide([["a", "code", "x"]]);
+    const { document, state } = tab(host);
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    document.edit([type("a", 1, " = 1")]);
+    host.type("a", 0, "their ");
+    state.notebook = snapshotOf(host);
+    document.newIdentity();
+    document.connected(ACTORS[1]!, "h1", snapshotOf(host));
+    expect(state.notebook.cells.a!.source).toBe("their x");
+    expect(state.refused.map(([mine, theirs]) => [mine.cells.a!.source, theirs.cells.a!.source])).toEqual([["x = 1", "x"]]);
+    expect(document.hasUnsent).toBe(false);
+  });
+
   it("flushes everything unsent once under the old epoch when the pen is gone", async () => {
     const host = new HostSide([["a", "code", ""]]);
     const { document, state } = await connected(host);

@@ -86,7 +86,28 @@ export class NotebookDocument {
     if (this.replica) {
       this.replica.setActor(actor);
       this.pump();
-    } else if (snapshot && this.pendingEdits.length === 0) this.interimBase = snapshot;
+    } else if (snapshot) this.rebase(snapshot);
+  }
+
+  /** The cells as the host has them, perhaps anew: what was typed before the document came is put on them. */
+  private rebase(snapshot: NotebookState): void {
+    if (!this.interimBase) {
+      this.interimBase = snapshot;
+      return;
+    }
+    const { edits, lost } = this.fitting(snapshot);
+    this.interimBase = snapshot;
+    this.pendingEdits = edits;
+    const notebook = edits.reduce(applyEdit, snapshot);
+    this.host.publish(notebook);
+    for (const id of this.listeners.keys()) this.tell(id, null, notebook.cells[id]?.source ?? "", undefined);
+    if (lost.length > 0) this.host.overtaken(lost);
+    this.reportUnsent();
+  }
+
+  /** What the person sees: of the cells that bridge the time until the document is here, the page may show a newer snapshot already. */
+  private seen(): NotebookState | null {
+    return this.replica || !this.interimBase ? this.host.notebook() : this.pendingEdits.reduce(applyEdit, this.interimBase);
   }
 
   /** This tab goes on as somebody else: what is not confirmed cannot be sent under the new name. */
@@ -239,7 +260,7 @@ export class NotebookDocument {
   /** The early edits that `document` can take. Offsets in a cell whose text is not the one they were made in mean nothing: that typing is lost. */
   private fitting(document: NotebookState): { edits: Edit[]; lost: Overtaken[] } {
     const typed = new Set(this.pendingEdits.flatMap((edit) => (edit.type === "splice" ? [edit.cell_id] : [])));
-    const mine = this.host.notebook();
+    const mine = this.interimBase && this.pendingEdits.reduce(applyEdit, this.interimBase);
     const lost = [...typed].flatMap((id): Overtaken[] => {
       const base = this.interimBase?.cells[id]?.source;
       const text = mine?.cells[id]?.source;
@@ -286,7 +307,7 @@ export class NotebookDocument {
 
   /** Back to the host's text; the difference goes to the drafts. */
   private giveUp(reply: Reply | null, actor: string): void {
-    const mine = this.host.notebook();
+    const mine = this.seen();
     this.actor = actor;
     this.flight = null;
     this.held = false;
