@@ -85,6 +85,15 @@ Response entry_response(int status, const Parts& parts, const std::string& relat
   return json_response(status, json::write(entry_json(entry, *parts.paths, session::load_formats(*parts.registry))));
 }
 
+session::Reply<bool> answer_with_entry(const Parts& parts, const std::string& relative, Respond respond) {
+  return [&parts, relative, respond = std::move(respond)](const Result<bool>& done) mutable {
+    if (!done) return respond(error_response(done.error()));
+    parts.workers->submit([&parts, relative = std::move(relative), respond = std::move(respond)]() mutable {
+      respond(entry_response(200, parts, relative));
+    });
+  };
+}
+
 void rename_live(const Parts& parts, const session::SessionPtr& session, const ResolvedName& to,
                  const document::Formats& formats, Respond respond) {
   const auto format = document::format_for_path(to.path, formats);
@@ -93,13 +102,7 @@ void rename_live(const Parts& parts, const session::SessionPtr& session, const R
                                    shown(to.relative) + " is not the name of a notebook of this format, and it is open",
                                    "keep the end of its name, or save it under that name", ""}));
   }
-  session->rename_file(
-      to.path, [&parts, relative = to.relative, respond = std::move(respond)](const Result<bool>& done) mutable {
-        if (!done) return respond(error_response(done.error()));
-        parts.workers->submit([&parts, relative = std::move(relative), respond = std::move(respond)]() mutable {
-          respond(entry_response(200, parts, relative));
-        });
-      });
+  session->rename_file(to.path, answer_with_entry(parts, to.relative, std::move(respond)));
 }
 
 bool same_format(const std::string& from, const std::string& to, const document::Formats& formats) {
@@ -112,12 +115,6 @@ Status rename_closed(const Parts& parts, const ResolvedName& from, const Resolve
                      const document::Formats& formats) {
   const auto work = [&] { return document::rename_entry(from.path, to.path); };
   if (from.link) return work();
-  if (from.kind == PathKind::folder) {
-    LECTERN_CHECK(nothing_open_in(parts, from));
-    LECTERN_CHECK(work());
-    parts.store->folder_renamed(from.path, to.path);
-    return {};
-  }
   LECTERN_TRY(const auto source, parts.directory->claim(from.path));
   LECTERN_TRY(const auto target, parts.directory->claim(to.path));
   return parts.store->rename(from.path, to.path, same_format(from.path, to.path, formats), work);
@@ -128,6 +125,10 @@ void rename(const Parts& parts, const std::string& from, const std::string& to, 
   if (!source) return respond(error_response(source.error()));
   const auto target = free_name(parts, to);
   if (!target) return respond(error_response(target.error()));
+  if (!source->link && source->kind == PathKind::folder) {
+    return parts.directory->rename_folder(source->path, target->path,
+                                          answer_with_entry(parts, target->relative, std::move(respond)));
+  }
   const auto formats = session::load_formats(*parts.registry);
   if (const auto session = source->link ? nullptr : session_at(*parts.directory, source->path)) {
     return rename_live(parts, session, *target, formats, std::move(respond));

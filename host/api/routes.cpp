@@ -93,8 +93,8 @@ constexpr Route table[] = {
      Scope::edit,
      small,
      &E::rename_file,
-     "Gives a file or folder another name or place inside the root, never over anything; the session of a notebook "
-     "that is open goes along",
+     "Gives a file or folder another name or place inside the root, never over anything; the sessions of "
+     "notebooks that are open, in it too, go along",
      200,
      "FileEntry",
      "RenameRequest",

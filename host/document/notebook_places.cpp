@@ -141,20 +141,22 @@ std::vector<NotebookPlaces::Place> NotebookPlaces::all() const {
   return found;
 }
 
-std::vector<NotebookPlaces::Place> NotebookPlaces::below(const std::string& folder) const {
+std::vector<NotebookPlaces::Place> NotebookPlaces::at_or_below(const std::string& path) const {
   auto found = all();
-  std::erase_if(found, [&](const Place& one) { return !one.notebook.path.starts_with(folder + "/"); });
+  std::erase_if(
+      found, [&](const Place& one) { return one.notebook.path != path && !one.notebook.path.starts_with(path + "/"); });
   return found;
 }
 
 // ---- what happens to notebooks --------------------------------------------------------------------------------------
 
+// The registry first: what a crash leaves in between, renamed() finds by the old path of the identity.
 void NotebookPlaces::moved(const NotebookIdentity& notebook, const std::string& session_id,
                            const std::string& state_dir) {
+  remember(notebook.path, {notebook.notebook_id, session_id, name_of(state_dir)});
   if (const auto written = write_identity(state_dir, notebook); !written) {
     log::warning("document", written.error().message);
   }
-  remember(notebook.path, {notebook.notebook_id, session_id, name_of(state_dir)});
 }
 
 void NotebookPlaces::put_aside(const std::string& path) {
@@ -171,18 +173,21 @@ void NotebookPlaces::put_aside(const std::string& path) {
   if (was) remember(path, {crypto::uuid(), "", ""});
 }
 
-void NotebookPlaces::folder_renamed(const std::string& from, const std::string& to) {
-  for (const auto& [dir, notebook] : below(from)) {
+void NotebookPlaces::renamed(const std::string& from, const std::string& to) {
+  for (const auto& [dir, notebook] : at_or_below(from)) {
     const auto now = to + notebook.path.substr(from.size());
-    const auto was = known(notebook.path);
-    put_aside(now);
-    moved({notebook.notebook_id, now},
-          was && was->notebook_id == notebook.notebook_id ? was->session_id : std::string(), dir);
+    auto was = known(now);
+    if (!was || was->notebook_id != notebook.notebook_id) {
+      was = known(notebook.path);
+      put_aside(now);
+    }
+    const bool same = was && was->notebook_id == notebook.notebook_id;
+    moved({notebook.notebook_id, now}, same ? was->session_id : std::string(), dir);
   }
 }
 
 void NotebookPlaces::folder_removed(const std::string& folder) {
-  for (const auto& one : below(folder)) put_aside(one.notebook.path);
+  for (const auto& one : at_or_below(folder)) put_aside(one.notebook.path);
 }
 
 void NotebookPlaces::session_ended(const std::string& path) {

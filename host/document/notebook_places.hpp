@@ -51,8 +51,9 @@ class NotebookPlaces {
   void moved(const NotebookIdentity& notebook, const std::string& session_id, const std::string& state_dir);
   /// Whatever was kept of a notebook at `path` stays on the disk, and is nobody's any more.
   void put_aside(const std::string& path);
-  /// The notebooks that were below `from` are below `to`, where nothing else is any more.
-  void folder_renamed(const std::string& from, const std::string& to);
+  /// What was at `from`, a notebook or a folder of them, is at `to`, where nothing else is any more. What knows that of
+  /// some of them already is made whole.
+  void renamed(const std::string& from, const std::string& to);
   /// The notebooks that were below `folder` are gone.
   void folder_removed(const std::string& folder);
   /// The next session of the notebook at `path` has an id of its own.
@@ -66,7 +67,7 @@ class NotebookPlaces {
   };
   /// Those whose state folder says whose it is.
   [[nodiscard]] std::vector<Place> all() const;
-  [[nodiscard]] std::vector<Place> below(const std::string& folder) const;
+  [[nodiscard]] std::vector<Place> at_or_below(const std::string& path) const;
   void register_all(NotebookRegistry& registry) const;
 
   const std::string notebooks_, registry_file_;

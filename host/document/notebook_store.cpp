@@ -15,6 +15,7 @@
 #include "document/kept_outputs.hpp"
 #include "document/merge.hpp"
 #include "document/notebook_places.hpp"
+#include "document/rename_intent.hpp"
 #include "document/system_file.hpp"
 
 namespace lectern::document {
@@ -40,6 +41,10 @@ struct NotebookStore::State {
     FileLease file;
   };
   [[nodiscard]] Result<Kept> keep_away(const std::string& path, const std::string& state_dir);
+  [[nodiscard]] Result<RenameIntent> intend(const std::string& from, const std::string& to) const {
+    return RenameIntent::write(renames(), from, to);
+  }
+  [[nodiscard]] std::string renames() const { return options.state_dir + "/renames"; }
   [[nodiscard]] std::string lease_file_name(std::uint64_t device, std::uint64_t inode) const {
     return options.lease_dir + "/file-" + std::to_string(device) + "-" + std::to_string(inode);
   }
@@ -234,7 +239,10 @@ Result<std::unique_ptr<NotebookStore>> NotebookStore::create(Options options, Jo
       options.lease_dir.clear();
     }
   }
-  return std::unique_ptr<NotebookStore>(new NotebookStore(std::make_unique<State>(std::move(options), writer)));
+  auto state = std::make_unique<State>(std::move(options), writer);
+  RenameIntent::finish_all(state->renames(),
+                           [&](const auto& from, const auto& to) { state->places.renamed(from, to); });
+  return std::unique_ptr<NotebookStore>(new NotebookStore(std::move(state)));
 }
 
 std::string NotebookStore::state_dir_of(std::string_view canonical_path) const {
@@ -365,6 +373,15 @@ Result<FileLease> NotebookStore::lease_file(std::uint64_t device, std::uint64_t 
   return state_->lease_file(device, inode, path);
 }
 
+Status NotebookStore::rename_open(const std::string& from, const std::string& to, const std::string& notebook_id,
+                                  const std::string& session_id, const std::string& state_dir,
+                                  const std::function<Status()>& work) {
+  LECTERN_TRY(const auto intent, state_->intend(from, to));
+  LECTERN_CHECK(work());
+  state_->places.moved({notebook_id, to}, session_id, state_dir);
+  return {};
+}
+
 void NotebookStore::moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
                           const std::string& path) {
   state_->places.moved({notebook_id, path}, session_id, state_dir);
@@ -376,12 +393,18 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
   const auto dir = state_->places.state_of(from, known);
   LECTERN_TRY(const auto source, state_->keep_away(from, dir));
   LECTERN_TRY(const auto target, state_->keep_away(to, state_->places.state_of(to, state_->places.known(to))));
+  const auto identity = read_identity(dir);
+  const bool goes_along = same_format && !identity.notebook_id.empty() && identity.path == from;
+  std::optional<RenameIntent> intent;
+  if (goes_along) {
+    LECTERN_TRY(auto written, state_->intend(from, to));
+    intent.emplace(std::move(written));
+  }
   LECTERN_CHECK(work());
   state_->places.put_aside(to);
-  const auto identity = read_identity(dir);
   if (!same_format) {
     state_->places.put_aside(from);
-  } else if (!identity.notebook_id.empty() && identity.path == from) {
+  } else if (goes_along) {
     state_->places.moved({identity.notebook_id, to}, known ? known->session_id : std::string(), dir);
   }
   return {};
@@ -394,8 +417,12 @@ Status NotebookStore::remove(const std::string& path, const std::function<Status
   return {};
 }
 
-void NotebookStore::folder_renamed(const std::string& from, const std::string& to) {
-  state_->places.folder_renamed(from, to);
+Status NotebookStore::rename_folder(const std::string& from, const std::string& to,
+                                    const std::function<Status()>& work) {
+  LECTERN_TRY(const auto intent, state_->intend(from, to));
+  LECTERN_CHECK(work());
+  state_->places.renamed(from, to);
+  return {};
 }
 
 void NotebookStore::folder_removed(const std::string& path) {

@@ -135,6 +135,11 @@ class NotebookStore {
   /// [worker] The lease of a file that is, or is about to be, at `path`. 423 `open_elsewhere`: somebody on this machine
   /// has it open under another path, which the message names.
   Result<FileLease> lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path);
+  /// [worker] Gives the file of a notebook that this host has open another name, by `work`; its state stays where it
+  /// is. A crash in the middle is made good by the next create(). The errors of `work`, and of writing the state
+  /// folder.
+  Status rename_open(const std::string& from, const std::string& to, const std::string& notebook_id,
+                     const std::string& session_id, const std::string& state_dir, const std::function<Status()>& work);
   /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is.
   void moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
              const std::string& path);
@@ -144,8 +149,9 @@ class NotebookStore {
   Status rename(const std::string& from, const std::string& to, bool same_format, const std::function<Status()>& work);
   /// [worker] The same for a file that `work` deletes: what comes to its place is another notebook.
   Status remove(const std::string& path, const std::function<Status()>& work);
-  /// [worker] The folder `from` is called `to` now: the notebooks that were in it keep their ids and pasts.
-  void folder_renamed(const std::string& from, const std::string& to);
+  /// [worker] Gives a folder another name, by `work`: the notebooks in it, open ones too, keep their ids and pasts. As
+  /// rename_open().
+  Status rename_folder(const std::string& from, const std::string& to, const std::function<Status()>& work);
   /// [worker] The folder is gone, and the notebooks in it: what comes to their places are others.
   void folder_removed(const std::string& path);
   /// [worker] 423 `open_elsewhere` when a host of this person has the file open, by whatever path.

@@ -15,6 +15,7 @@
 #include "document/path_policy.hpp"
 #include "session/client_book.hpp"
 #include "session/editing.hpp"
+#include "session/folder_renaming.hpp"
 #include "session/host_policy.hpp"
 #include "session/live_session.hpp"
 #include "session/preparing.hpp"
@@ -34,6 +35,10 @@ Error draining() {
 
 Error no_file(const std::string& relative) {
   return {404, "not_found", "there is no file " + relative, "look at GET /api/v1/files, or create it", ""};
+}
+
+bool at_or_below(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
 }
 
 Services with_shared(Services services) {
@@ -69,6 +74,13 @@ struct Directory::State : std::enable_shared_from_this<State> {
   struct Opening {
     std::vector<Asker> askers;
   };
+  struct FolderMove {
+    std::string from, to;
+    [[nodiscard]] bool holds(const std::string& path) const { return at_or_below(path, from) || at_or_below(path, to); }
+    [[nodiscard]] bool meets(const FolderMove& other) const {
+      return holds(other.from) || holds(other.to) || other.holds(from) || other.holds(to);
+    }
+  };
   using Claim = std::shared_ptr<void>;
 
   const Services services;
@@ -82,6 +94,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
   std::map<std::string, Opening> openings;              // by path: one open for all who want it
   std::map<std::string, std::vector<Asker>> after_end;  // by path: waiting for the old one to end, or for a claim
   std::set<std::string> claimed;                        // paths that somebody writes a file to, or makes a notebook at
+  std::vector<FolderMove> folder_moves;                 // of folders that get another name just now
   std::shared_ptr<HostPolicy> policy;                   // shared: sessions answer it from their reactors
   std::function<void()> changed;
   Counters ended_counters;
@@ -144,7 +157,8 @@ struct Directory::State : std::enable_shared_from_this<State> {
   bool move(const std::string& id, const std::string& path, bool by_claim) {
     const std::scoped_lock lock(mutex);
     const auto it = slots.find(id);
-    if (it == slots.end() || openings.contains(path) || (!by_claim && claimed.contains(path))) return false;
+    if (it == slots.end() || openings.contains(path)) return false;
+    if (!by_claim && (claimed.contains(path) || in_move(path))) return false;
     for (const auto& [other, slot] : slots) {
       if (slot.path == path) return false;
     }
@@ -161,7 +175,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
       return fail(409, "path_open", path + " is open in this host", "save it there, or choose another name",
                   std::move(details));
     }
-    if (openings.contains(path) || !claimed.insert(path).second) {
+    if (openings.contains(path) || in_move(path) || !claimed.insert(path).second) {
       return fail(409, "path_open", path + " is being opened or written by somebody else just now",
                   "try again in a moment, or choose another name");
     }
@@ -178,6 +192,66 @@ struct Directory::State : std::enable_shared_from_this<State> {
       claimed.erase(path);
     }
     open_waiting(path);
+  }
+
+  /// With the mutex held.
+  [[nodiscard]] bool in_move(const std::string& path) const {
+    return std::any_of(folder_moves.begin(), folder_moves.end(), [&](const auto& move) { return move.holds(path); });
+  }
+
+  void rename_folder(FolderMove move, Reply<bool> reply) {
+    FolderRenaming what{move.from, move.to, {}, {}, services.store, services.workers};
+    const auto begin = [&]() -> Status {
+      const std::scoped_lock lock(mutex);
+      LECTERN_TRY(what.sessions, sessions_to_go_along(move));
+      folder_moves.push_back(move);
+      return {};
+    };
+    if (auto begun = begin(); !begun) return reply(fail(std::move(begun).error()));
+    what.hold = {nullptr, [self = shared_from_this(), token = token(), move = std::move(move)](void*) {
+                   self->folder_moved(move);
+                 }};
+    session::rename_folder(std::move(what), std::move(reply));
+  }
+
+  /// With the mutex held.
+  Result<std::vector<std::shared_ptr<LiveSession>>> sessions_to_go_along(const FolderMove& move) const {
+    if (drain) return fail(draining());
+    const auto busy = [](const std::string& path) {
+      return fail(409, "busy", path + " is being opened, written or renamed just now", "try again in a moment");
+    };
+    for (const auto& other : folder_moves) {
+      if (move.meets(other)) return busy(other.from);
+    }
+    for (const auto& path : claimed) {
+      if (move.holds(path)) return busy(path);
+    }
+    for (const auto& [path, opening] : openings) {
+      if (move.holds(path)) return busy(path);
+    }
+    std::vector<std::shared_ptr<LiveSession>> found;
+    for (const auto& [id, slot] : slots) {
+      if (at_or_below(slot.path, move.to)) {
+        return fail(409, "path_open", slot.path + " is open here, and its file is gone",
+                    "end its session first, or choose another name");
+      }
+      if (!at_or_below(slot.path, move.from)) continue;
+      if (!slot.shown) return busy(slot.path);
+      found.push_back(slot.session);
+    }
+    return found;
+  }
+
+  void folder_moved(const FolderMove& move) {
+    std::vector<std::string> waiting;
+    {
+      const std::scoped_lock lock(mutex);
+      std::erase_if(folder_moves, [&](const auto& one) { return one.from == move.from && one.to == move.to; });
+      for (const auto& [path, askers] : after_end) {
+        if (move.holds(path)) waiting.push_back(path);
+      }
+    }
+    for (const auto& path : waiting) open_waiting(path);
   }
 
   void open_waiting(const std::string& path) {
@@ -201,7 +275,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
         const auto it = self->slots.find(id);
         if (it == self->slots.end() || it->second.ending || self->drain) return;
         path = it->second.path;
-        if (!self->openings.try_emplace(path).second) return;
+        if (self->in_move(path) || !self->openings.try_emplace(path).second) return;
       }
       const auto where = self->services.paths->resolve(path);
       auto prepared = where ? self->prepare([&](const PolicyChoice& choice) {
@@ -288,7 +362,7 @@ struct Directory::State : std::enable_shared_from_this<State> {
     {
       const std::scoped_lock lock(mutex);
       if (drain) return asker.reply(fail(draining()));
-      if (claimed.contains(where->path)) {
+      if (claimed.contains(where->path) || in_move(where->path)) {
         after_end[where->path].push_back(std::move(asker));
         return;
       }
@@ -504,6 +578,10 @@ Counters Directory::ended_counters() const {
 
 Result<std::shared_ptr<void>> Directory::claim(const std::string& path) {
   return state_->claim(path);
+}
+
+void Directory::rename_folder(std::string from, std::string to, Reply<bool> reply) {
+  state_->rename_folder({std::move(from), std::move(to)}, std::move(reply));
 }
 
 void Directory::end(std::string_view session_id, std::string reason, Reply<bool> reply) {

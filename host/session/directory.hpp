@@ -73,6 +73,11 @@ class Directory {
   /// [any] For who writes a file that is no session's: while it is held, nobody opens or writes that path. 409
   /// `path_open`.
   [[nodiscard]] Result<std::shared_ptr<void>> claim(const std::string& path);
+  /// [any] Gives a folder of the root another name, both canonical: the sessions in it go along, or nothing is changed.
+  /// Nobody opens or writes anything in either meanwhile; who wants to open waits. Answers on whatever thread, with 409
+  /// `path_open` (a session whose file is gone has a path in `to`), `busy` (something in it is just being opened,
+  /// written or renamed), 503 draining, and the errors of rename_folder() (folder_renaming.hpp).
+  void rename_folder(std::string from, std::string to, Reply<bool> reply);
   /// [any] 404 session_not_found.
   void end(std::string_view session_id, std::string reason, Reply<bool> reply);
   /// [any] Draining: opens answer 503 from now on; `closing {reason, in_ms}` goes to everyone; every session is saved

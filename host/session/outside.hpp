@@ -14,6 +14,7 @@
 
 #include "base/loop.hpp"
 #include "document/merge.hpp"
+#include "document/notebook_store.hpp"
 #include "session/invocation.hpp"
 #include "session/watch.hpp"
 
@@ -53,6 +54,13 @@ class Outside {
   void resolve(Invocation invocation);
   /// Session::rename_file, when nothing is left to save.
   void rename(std::string path, Reply<bool> reply);
+  /// Somebody is about to rename a folder above the file: saves wait until goes_along() or stays(). 409 `conflict`,
+  /// `busy`, 423 `open_elsewhere`, and why the notebook is only read.
+  Status stand_still();
+  /// The file is at `path` now, and this its lease.
+  void goes_along(std::string path, document::NotebookLease lease);
+  /// It is where it was.
+  void stays();
 
   /// False: the file holds other outputs of this cell, or none; saving has to write them.
   [[nodiscard]] bool file_has_outputs_of(const std::string& cell_id) const { return !elsewhere_.contains(cell_id); }

@@ -1,4 +1,4 @@
-// Outside::rename: the one move of a session's file that is the session's own doing.
+// Outside::rename and its like: the moves of a session's file that are the host's own doing.
 #include <utility>
 
 #include "base/log.hpp"
@@ -18,31 +18,35 @@ struct Outside::Renamed {
   Status status;
 };
 
-void Outside::rename(std::string path, Reply<bool> reply) {
+Status Outside::stand_still() {
   const auto& notebook = session_.prepared().notebook;
   if (notebook.temporary) {
-    return reply(fail(423, "open_elsewhere", session_.path() + " is open in another host, and only read here",
-                      "rename it there"));
+    return fail(423, "open_elsewhere", session_.path() + " is open in another host, and only read here",
+                "rename it there, or end its session here first");
   }
-  if (notebook.unwritable) return reply(fail(Error(*notebook.unwritable)));
-  if (asks()) return reply(fail(refusal()));
+  if (notebook.unwritable) return fail(Error(*notebook.unwritable));
+  if (asks()) return fail(refusal());
   if (renaming_) {
-    return reply(fail(409, "busy", session_.path() + " is being renamed just now", "try again in a moment"));
+    return fail(409, "busy", session_.path() + " is being renamed just now", "try again in a moment");
   }
   // From here on saves wait: what they would write could be at the old path.
   renaming_ = true;
+  return {};
+}
+
+void Outside::rename(std::string path, Reply<bool> reply) {
+  if (auto still = stand_still(); !still) return reply(fail(std::move(still).error()));
   session_.services().workers->submit(
       [weak = session_.weak_from_this(), token = session_.at_work(), &loop = session_.loop(),
        store = session_.services().store, claim = session_.home().claim, from = session_.path(),
-       notebook_id = session_.notebook_id(), session_id = session_.id(), state_dir = notebook.state_dir,
-       path = std::move(path), reply = std::move(reply)]() mutable {
+       notebook_id = session_.notebook_id(), session_id = session_.id(),
+       state_dir = session_.prepared().notebook.state_dir, path = std::move(path), reply = std::move(reply)]() mutable {
         Renamed renamed;
         const auto work = [&]() -> Status {
           LECTERN_TRY(renamed.claim, claim(path));
           LECTERN_TRY(renamed.lease, store->lease_for(path));
-          LECTERN_CHECK(document::rename_entry(from, path));
-          store->moved(notebook_id, session_id, state_dir, path);
-          return {};
+          return store->rename_open(from, path, notebook_id, session_id, state_dir,
+                                    [&] { return document::rename_entry(from, path); });
         };
         renamed.status = work();
         renamed.path = std::move(path);
@@ -78,6 +82,19 @@ void Outside::renamed(Renamed renamed, Reply<bool> reply) {
     soon();
     reply(true);
   }
+  session_.saver().go_on();
+}
+
+void Outside::goes_along(std::string path, document::NotebookLease lease) {
+  Renamed now;
+  now.path = std::move(path);
+  now.lease = std::move(lease);
+  renamed(std::move(now), [](const Result<bool>&) {});
+}
+
+void Outside::stays() {
+  renaming_ = false;
+  soon();
   session_.saver().go_on();
 }
 

@@ -136,6 +136,36 @@ describe('files', () => {
     expect([...work.problems, ...problems(tab)]).toEqual([]);
   });
 
+  it('of a folder change under the people in it: the pages of all its notebooks go on and show where they are', async () => {
+    const names = ['one.ipynb', 'deep/two.ipynb'];
+    const tabs = [];
+    for (const name of names) {
+      const work = await Tab.open(context, host, host.notebook(`project/${name}`, [{ id: 'a', source: 'x' }]));
+      await work.type('a', ' = 1');
+      tabs.push(work);
+    }
+    const tab = await open('');
+    const { page } = tab;
+    await row(page, 'project').getByTestId('file-actions').click();
+    await page.getByTestId('rename').click();
+    await page.keyboard.type('renamed');
+    await page.keyboard.press('Enter');
+    await row(page, 'renamed').waitFor();
+    for (const [at, work] of tabs.entries()) {
+      await work.page.bringToFront();
+      await until('the address follows', () => new URL(work.page.url()).searchParams.get('path') === `renamed/${names[at]}`);
+      await work.type('a', '0');
+      await work.shows('a', 'x = 10');
+      await work.allSent();
+      await work.page.reload();
+      await work.ready();
+      await work.shows('a', 'x = 10');
+      expect(work.problems).toEqual([]);
+    }
+    expect(has('project')).toBe(false);
+    expect(problems(tab)).toEqual([]);
+  });
+
   it('fit a phone: menus and questions stay in the window', async () => {
     fs.mkdirSync(path.join(host.root, 'phone'), { recursive: true });
     for (let at = 0; at < 30; at += 1) fs.writeFileSync(path.join(host.root, `phone/a rather long name of a file, number ${at}.txt`), '');

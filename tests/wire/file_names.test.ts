@@ -197,8 +197,8 @@ describe('names of files', () => {
     expect(fs.existsSync(at('live.ipynb'))).toBe(false);
     expect(source(host, 'deep/called.ipynb')).toBe('after');
     expect((await host.open('deep/called.ipynb')).session_id).toBe(info.session_id);
-    // The folder of a live notebook stays where it is.
-    for (const answer of [await rename(host, 'deep', 'deeper'), await remove(host, 'deep'), await remove(host, 'deep', '&recursive=true')]) {
+    // The folder of a live notebook is not deleted.
+    for (const answer of [await remove(host, 'deep'), await remove(host, 'deep', '&recursive=true')]) {
       expect([...outcome(answer), answer.body.error.details]).toEqual([409, 'is_open', { session_id: info.session_id }]);
     }
     // It is edited, saved and watched there; the old path is another notebook's.
@@ -236,6 +236,110 @@ describe('names of files', () => {
     expect(source(host, name)).toBe(typed);
     await a.close();
     await host.request('DELETE', `/api/v1/sessions/${info.session_id}`);
+  });
+
+  it('of a folder with live notebooks in it: all of them go along, in the middle of typing, and nothing comes back at the old place', async () => {
+    const files = ['a.ipynb', 'sub/b.ipynb', 'sub/c.ipynb'];
+    const infos = await Promise.all(files.map((name) => host.open(host.notebook(`f0/${name}`, [{ id: 'a', source: '' }]))));
+    const people = await Promise.all(infos.map((info) => Client.join(host, info)));
+    host.notebook('f0/closed.ipynb', [{ id: 'x', source: 'closed' }]);
+    const closed = await host.open('f0/closed.ipynb');
+    expect((await host.request('DELETE', `/api/v1/sessions/${closed.session_id}`)).status).toBe(204);
+    const typed = files.map(() => '');
+    let name = 'f0';
+    for (let round = 1; round <= 5; round += 1) {
+      const edits = people.flatMap((one, at) =>
+        Array.from({ length: 4 }, (_, step) => {
+          typed[at] += `${round}${step} `;
+          return one.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: typed[at] }] });
+        }),
+      );
+      const saves = people.map((one) => one.command('save', {}));
+      const [renamed, ...answers] = await Promise.all([rename(host, name, `f${round}`), ...saves, ...edits]);
+      expect([renamed.status, renamed.text]).toEqual([200, expect.anything()]);
+      for (const answer of answers) expect(answer).toMatchObject({ ok: true });
+      name = `f${round}`;
+      // Whoever comes by the new path right away finds the same session.
+      for (const [at, file] of files.entries()) expect((await host.open(`${name}/${file}`)).session_id).toBe(infos[at]!.session_id);
+    }
+    for (const [at, one] of people.entries()) {
+      await one.event('save-state', (data: any) => data.path.endsWith(`/f5/${files[at]}`));
+      expect(await one.command('save', {})).toMatchObject({ ok: true, path: path.join(host.root, 'f5', files[at]!) });
+      expect(source(host, `f5/${files[at]}`)).toBe(typed[at]);
+      expect(one.closed).toBeUndefined();
+    }
+    expect(fs.readdirSync(host.root)).toEqual(['f5']);
+    expect((await host.open('f5/closed.ipynb')).notebook_id).toBe(closed.notebook_id);
+    expect((await host.get('/api/v1/sessions')).body.sessions.map((row: any) => path.relative(host.root, row.path)).sort()).toEqual(
+      [...files, 'closed.ipynb'].map((file) => `f5/${file}`).sort(),
+    );
+    // They are watched there, and the old place is free.
+    fs.writeFileSync(at('f5/a.ipynb'), host.file('f5/a.ipynb').replace('10 ', 'outside '));
+    await people[0]!.event('notebook-document-transaction', (data: any) => data.transaction.source === 'file');
+    const other = await host.open(host.notebook('f0/a.ipynb', [{ id: 'z', source: 'other' }]));
+    expect([other.session_id === infos[0]!.session_id, other.notebook_id === infos[0]!.notebook_id]).toEqual([false, false]);
+    for (const one of people) await one.close();
+    for (const { session_id } of (await host.get('/api/v1/sessions')).body.sessions) await host.request('DELETE', `/api/v1/sessions/${session_id}`);
+  });
+
+  it('of a folder with live notebooks in it that cannot be had leave all of them as they are, and say why', async () => {
+    const one = await host.open(host.notebook('dir/one.ipynb', [{ id: 'a', source: 'one' }]));
+    const two = await host.open(host.notebook('dir/two.ipynb', [{ id: 'a', source: 'two' }]));
+    const a = await Client.join(host, one);
+    const b = await Client.join(host, two);
+    write('taken/x.txt');
+    expect(outcome(await rename(host, 'dir', 'dir/inside'))).toEqual([400, 'bad_path']);
+    expect(outcome(await rename(host, 'dir', 'taken'))).toEqual([409, 'path_exists']);
+    // A session whose file is gone would have the new name of one of these.
+    const gone = await host.open(host.notebook('there/one.ipynb', [{ id: 'a', source: 'gone' }]));
+    const c = await Client.join(host, gone);
+    fs.rmSync(at('there'), { recursive: true });
+    await c.event('save-state', (data: any) => data.error?.code === 'file_gone');
+    const refused = await rename(host, 'dir', 'there');
+    expect([...outcome(refused), refused.body.error.message]).toEqual([409, 'path_open', expect.stringContaining('there/one.ipynb')]);
+    await c.close();
+    await host.request('DELETE', `/api/v1/sessions/${gone.session_id}`);
+    fs.rmSync(at('there'), { recursive: true, force: true });
+    // Somebody has to choose in one of them: neither goes.
+    expect((await b.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'ours' }] })).ok).toBe(true);
+    fs.writeFileSync(at('dir/two.ipynb'), host.file('dir/two.ipynb').replace('two', 'theirs'));
+    await b.event('conflict', (data: any) => data.choices.length > 0);
+    const unsettled = await rename(host, 'dir', 'there');
+    expect([...outcome(unsettled), unsettled.body.error.message, unsettled.body.error.hint]).toEqual([409, 'conflict', expect.stringContaining('two.ipynb'), expect.any(String)]);
+    expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'goes on' }] })).ok).toBe(true);
+    expect((await a.command('save', {})).ok).toBe(true);
+    expect(source(host, 'dir/one.ipynb')).toBe('goes on');
+    expect((await b.command('save', { overwrite: true })).ok).toBe(true);
+    expect((await rename(host, 'dir', 'there')).status).toBe(200);
+    expect([source(host, 'there/one.ipynb'), source(host, 'there/two.ipynb')]).toEqual(['goes on', 'ours']);
+    expect(Object.keys(all()).filter((name) => name.startsWith('dir'))).toEqual([]);
+    await Promise.all([a.close(), b.close()]);
+    for (const { session_id } of [one, two]) await host.request('DELETE', `/api/v1/sessions/${session_id}`);
+  });
+
+  it('of a folder that change while notebooks in it are opened, made and closed: each has one place', async () => {
+    host.notebook('s0/a.ipynb', [{ id: 'a', source: 'a' }]);
+    const { notebook_id } = await host.open('s0/a.ipynb');
+    let name = 's0';
+    for (let round = 1; round <= 12; round += 1) {
+      const next = `s${round}`;
+      const row = (await host.get('/api/v1/sessions')).body.sessions[0];
+      const [renamed, opened, made] = await Promise.all([
+        rename(host, name, next),
+        host.post('/api/v1/notebooks/open', { path: `${name}/a.ipynb`, create: false }),
+        host.post('/api/v1/notebooks/create', { path: `${name}/made${round}.ipynb`, runtime: 'python3' }),
+        ...(row && round % 3 === 0 ? [host.request('DELETE', `/api/v1/sessions/${row.session_id}`)] : []),
+      ]);
+      expect([200, 409], renamed.text).toContain(renamed.status);
+      expect([200, 404], opened.text).toContain(opened.status);
+      expect([201, 403, 404, 409], made.text).toContain(made.status);
+      if (renamed.status === 200) name = next;
+      expect(fs.readdirSync(host.root)).toEqual([name]);
+      const sessions = (await host.get('/api/v1/sessions')).body.sessions;
+      for (const { path: where } of sessions) expect(where).toContain(`/${name}/`);
+      expect((await host.open(`${name}/a.ipynb`)).notebook_id).toBe(notebook_id);
+    }
+    for (const { session_id } of (await host.get('/api/v1/sessions')).body.sessions) await host.request('DELETE', `/api/v1/sessions/${session_id}`);
   });
 
   it('of a notebook that nobody has open change with its id, its edits and its past; what is deleted comes back to nobody', async () => {
@@ -306,6 +410,93 @@ describe('names of files that another host has open', () => {
       await until('no lease is left', () => fs.readdirSync(leases).every((name) => !name.startsWith('file-')));
     } finally {
       await Promise.all([first.stop(), second.stop()]);
+    }
+  });
+});
+
+describe('a host that dies while it renames', () => {
+  const intents = (host: Host) => path.join(host.home, 'state/lectern/renames');
+
+  it('leaves every notebook where its file is, with its id and all that was acknowledged', async () => {
+    let host = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
+    const { root, home } = host;
+    const first = host;
+    try {
+      const files = ['a.ipynb', 'sub/b.ipynb'];
+      const ids = new Map<string, string>();
+      for (const file of files) ids.set(file, (await host.open(host.notebook(`f0/${file}`, [{ id: 'a', source: '' }]))).notebook_id);
+      let name = 'f0';
+      for (let round = 1; round <= 8; round += 1) {
+        const people: Client[] = [];
+        for (const file of files) people.push(await Client.join(host, await host.open(`${name}/${file}`)));
+        const acknowledged = files.map(() => '');
+        const next = `f${round}`;
+        // What is acknowledged comes before the rename and while it goes on; where in it the host dies is chance.
+        const edit = async (at: number, step: number) => {
+          const text = `${round}.${step}`;
+          const reply = await people[at]!.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: text }] });
+          if (reply.ok) acknowledged[at] = text;
+        };
+        for (const at of files.keys()) await edit(at, 0);
+        const renaming = rename(host, name, next).catch(() => undefined);
+        const editing = files.map(async (_, at) => {
+          for (let step = 1; step < 40 && !people[at]!.closed; step += 1) await Promise.race([edit(at, step), people[at]!.until('it is closed', () => people[at]!.closed)]);
+        });
+        const begun = () => round % 2 === 1 && fs.existsSync(intents(host)) && fs.readdirSync(intents(host)).length > 0;
+        const end = Date.now() + 15_000;
+        while (!begun() && !fs.existsSync(path.join(root, next)) && Date.now() < end) await new Promise(setImmediate);
+        await host.kill('SIGKILL');
+        await Promise.allSettled([renaming, ...editing]);
+        host = await Host.start({ root, home, args: ['--autosave-at-most-ms', '0'] });
+        expect(fs.readdirSync(intents(host))).toEqual([]);
+        const left = fs.readdirSync(root);
+        expect(left).toHaveLength(1);
+        name = left[0]!;
+        for (const [at, file] of files.entries()) {
+          const info = await host.open(`${name}/${file}`);
+          expect([file, info.notebook_id]).toEqual([file, ids.get(file)]);
+          const reader = await Client.join(host, info, { viewOnly: true });
+          const [, step] = reader.ready.notebook.cells[0].source.split('.');
+          const [, known] = acknowledged[at]!.split('.');
+          expect(Number(step)).toBeGreaterThanOrEqual(Number(known)); // one that was not acknowledged may be there too
+          await reader.close();
+        }
+      }
+    } finally {
+      await host.stop();
+      first.forget();
+    }
+  });
+
+  it('right after the rename is made good by its next start, and one that was not begun is forgotten', async () => {
+    const first = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
+    const { root, home } = first;
+    try {
+      const info = await first.open(first.notebook('old/n.ipynb', [{ id: 'a', source: 'file' }]));
+      const a = await Client.join(first, info);
+      expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'journal' }] })).ok).toBe(true);
+      await first.kill('SIGKILL');
+      // As it is between the rename and the first that is told of it, and before another one.
+      const inode = fs.statSync(path.join(root, 'old')).ino;
+      const intent = (from: string, to: string) => JSON.stringify({ from: path.join(root, from), to: path.join(root, to), inode });
+      fs.mkdirSync(intents(first), { recursive: true });
+      fs.writeFileSync(path.join(intents(first), '1.json'), intent('old', 'new'));
+      fs.writeFileSync(path.join(intents(first), '2.json'), intent('new', 'never'));
+      fs.writeFileSync(path.join(intents(first), '3.json'), intent('old', 'new').slice(0, 20));
+      fs.renameSync(path.join(root, 'old'), path.join(root, 'new'));
+      const second = await Host.start({ root, home });
+      try {
+        expect(fs.readdirSync(intents(second))).toEqual([]);
+        const again = await second.open('new/n.ipynb');
+        expect([again.notebook_id, again.session_id]).toEqual([info.notebook_id, info.session_id]);
+        const b = await Client.join(second, again);
+        expect(b.ready.notebook.cells[0].source).toBe('journal');
+        await b.close();
+      } finally {
+        await second.stop();
+      }
+    } finally {
+      first.forget();
     }
   });
 });

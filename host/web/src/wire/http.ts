@@ -92,7 +92,7 @@ export const api = {
   /** Bytes into the served folder; over a file that is there only when asked to. */
   upload: (path: string, file: Blob, overwrite: boolean) => request<Json>("POST", `/api/v1/files/content?path=${encodeURIComponent(path)}${overwrite ? "&overwrite=true" : ""}`, file),
   makeFolder: (path: string) => request<Json>("POST", "/api/v1/files/folder", { path }),
-  /** Another name or place; the session of an open notebook goes along. Never over anything. */
+  /** Another name or place; the sessions of open notebooks, in a folder too, go along. Never over anything. */
   renameFile: (from: string, to: string) => request<Json>("POST", "/api/v1/files/rename", { from, to }),
   /** A folder with something in it only when all of that is to go. */
   deleteFile: (path: string, recursive = false) => request<void>("DELETE", `/api/v1/files?path=${encodeURIComponent(path)}${recursive ? "&recursive=true" : ""}`),

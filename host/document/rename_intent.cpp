@@ -1,0 +1,99 @@
+#include "document/rename_intent.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "base/crypto.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "document/atomic_file.hpp"
+
+namespace lectern::document {
+namespace {
+
+constexpr std::uint64_t most_intent_bytes = 64u << 10;
+constexpr std::string_view unchanged = "Nothing was renamed.";
+
+struct Written {
+  std::string from, to;
+  std::uint64_t inode = 0;  // of what is renamed; its device may have another number after a start of the machine
+};
+
+std::string text_of(const Written& what) {
+  std::string out;
+  json::Writer(out)
+      .begin_object()
+      .member("from", what.from)
+      .member("to", what.to)
+      .member("inode", what.inode)
+      .end_object();
+  return out;
+}
+
+// nullopt for one that was not written to its end: its rename had not begun.
+std::optional<Written> read(const std::string& path) {
+  const auto file = read_whole(path, most_intent_bytes);
+  if (!file) return std::nullopt;
+  const auto value = json::parse(file->bytes);
+  if (!value || !value->is_object()) return std::nullopt;
+  const auto *from = value->find("from"), *to = value->find("to"), *inode = value->find("inode");
+  if (from == nullptr || to == nullptr || inode == nullptr) return std::nullopt;
+  if (!from->is_string() || !to->is_string() || !inode->as_uint()) return std::nullopt;
+  return Written{*from->as_string(), *to->as_string(), static_cast<std::uint64_t>(*inode->as_uint())};
+}
+
+bool carried_out(const Written& what) {
+  struct stat info {};
+  if (::lstat(what.from.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR)) return false;
+  return ::lstat(what.to.c_str(), &info) == 0 && info.st_ino == what.inode;
+}
+
+}  // namespace
+
+Result<RenameIntent> RenameIntent::write(const std::string& folder, const std::string& from, const std::string& to) {
+  struct stat info {};
+  if (::lstat(from.c_str(), &info) != 0) return fail(system_error(errno, "rename", from, unchanged));
+  LECTERN_CHECK(make_folders(folder));
+  auto path = folder + "/" + crypto::uuid() + ".json";
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) return fail(system_error(errno, "write", path, unchanged));
+  RenameIntent intent(std::move(file), std::move(path));
+  if (::flock(intent.file_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(system_error(errno, "lock", intent.path_, unchanged));
+  }
+  int problem = write_all(intent.file_.get(), text_of({from, to, info.st_ino}));
+  if (problem == 0 && ::fsync(intent.file_.get()) != 0) problem = errno;
+  if (problem != 0) return fail(system_error(problem, "write", intent.path_, unchanged));
+  LECTERN_TRY(const auto above, open_no_links(folder, O_RDONLY | O_DIRECTORY));
+  if (::fsync(above.get()) != 0) return fail(system_error(errno, "make durable", intent.path_, unchanged));
+  return intent;
+}
+
+RenameIntent::~RenameIntent() {
+  if (file_) ::unlink(path_.c_str());
+}
+
+void RenameIntent::finish_all(const std::string& folder,
+                              const std::function<void(const std::string&, const std::string&)>& renamed) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const auto path = entry->path().string();
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;  // another host is at it
+    RenameIntent left(std::move(file), path);
+    const auto what = read(path);
+    if (!what || !carried_out(*what)) continue;
+    log::info("document", "finishing the rename of " + what->from + " to " + what->to + ", which a crash stopped");
+    renamed(what->from, what->to);
+  }
+}
+
+}  // namespace lectern::document

@@ -1,0 +1,34 @@
+// What is written down before a rename, so that a host that dies between the rename and what the registry and the state
+// folders are told of it leaves no notebook without its id and its past. Private to this folder.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.hpp"
+#include "document/system_file.hpp"
+
+namespace lectern::document {
+
+class RenameIntent {
+ public:
+  /// [worker] What has the name `from` is about to get the name `to`, both absolute. Durable before it returns, in a
+  /// file of `folder`, which is made when missing; other hosts leave it alone as long as the intent lives. 404
+  /// `not_found`, and the errors of system_error().
+  static Result<RenameIntent> write(const std::string& folder, const std::string& from, const std::string& to);
+  RenameIntent(RenameIntent&& other) noexcept = default;
+  RenameIntent& operator=(RenameIntent&&) = delete;
+  /// [worker] Everybody was told, or nothing was renamed.
+  ~RenameIntent();
+
+  /// [worker] What hosts left that died over it: calls `renamed` for each that was carried out, and forgets all.
+  static void finish_all(const std::string& folder,
+                         const std::function<void(const std::string& from, const std::string& to)>& renamed);
+
+ private:
+  RenameIntent(Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+  Descriptor file_;  // locked
+  std::string path_;
+};
+
+}  // namespace lectern::document
