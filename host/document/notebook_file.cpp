@@ -10,17 +10,17 @@
 #include <unordered_map>
 
 #include "base/clock.hpp"
-#include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "document/atomic_file.hpp"
+#include "document/content_sum.hpp"
 #include "document/system_file.hpp"
 
 namespace lectern::document {
 namespace {
 
 Fingerprint fingerprint_of(std::string_view bytes, std::int64_t mtime_ns) {
-  return {crypto::sha256_hex(bytes), bytes.size(), mtime_ns};
+  return {sum_of(bytes), bytes.size(), mtime_ns};
 }
 
 std::string known_extensions(const Formats& formats) {
@@ -84,12 +84,12 @@ bool looks_like_notebook(const std::string& path, const Formats& formats) {
 }
 
 Result<Fingerprint> fingerprint(const std::string& path) {
-  std::optional<crypto::Sha256> hash;
+  ContentSum sum;
   const auto state = read_in_pieces(
-      path, [&] { hash.emplace(); }, [&](std::string_view piece) { hash->update(piece); });
+      path, [&] { sum.begin(); }, [&](std::string_view piece) { sum.update(piece); });
   if (!state && state.error().code == "not_found") return Fingerprint{};
   if (!state) return fail(state.error());
-  return Fingerprint{text::to_hex(hash->finish()), state->size, state->mtime_ns};
+  return Fingerprint{sum.hex(), state->size, state->mtime_ns};
 }
 
 namespace {
@@ -174,7 +174,7 @@ std::string to_json(const Fingerprint& print) {
   std::string out;
   json::Writer(out)
       .begin_object()
-      .member("sha256", print.sha256)
+      .member("sum", print.sum)
       .member("size", std::uint64_t{print.size})
       .member("mtime_ns", std::int64_t{print.mtime_ns})
       .end_object();
@@ -184,11 +184,11 @@ std::string to_json(const Fingerprint& print) {
 std::optional<Fingerprint> fingerprint_from_json(std::string_view text) {
   const auto value = json::parse(text);
   if (!value) return std::nullopt;
-  const auto* sha = value->find("sha256");
+  const auto* sum = value->find("sum");
   const auto* size = value->find("size");
   const auto* mtime = value->find("mtime_ns");
-  if (sha == nullptr || sha->as_string() == nullptr || size == nullptr || !size->as_uint()) return std::nullopt;
-  return Fingerprint{*sha->as_string(), *size->as_uint(), mtime == nullptr ? 0 : mtime->as_int().value_or(0)};
+  if (sum == nullptr || sum->as_string() == nullptr || size == nullptr || !size->as_uint()) return std::nullopt;
+  return Fingerprint{*sum->as_string(), *size->as_uint(), mtime == nullptr ? 0 : mtime->as_int().value_or(0)};
 }
 
 }  // namespace lectern::document

@@ -12,7 +12,6 @@
 
 #include "base/result.hpp"
 #include "document/limits.hpp"
-#include "document/quick_sum.hpp"
 #include "document/system_file.hpp"
 #include "plugin/format.hpp"
 
@@ -27,10 +26,10 @@ Status check_nesting(const LoadedNotebook& notebook, std::uint32_t most);
 
 /// Tells one content of a file from another. Equality is by content: clocks lie.
 struct Fingerprint {
-  std::string sha256;  ///< hex; empty for a file that does not exist
+  std::string sum;  ///< ContentSum::hex(); empty for a file that does not exist
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
-  bool operator==(const Fingerprint& other) const { return sha256 == other.sha256 && size == other.size; }
+  bool operator==(const Fingerprint& other) const { return sum == other.sum && size == other.size; }
 };
 
 /// What was read: cells (views), metadata, notices and what writing them back needs. Immutable once loaded; share it
@@ -53,7 +52,7 @@ Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, cons
 /// [worker] True when a format is sure enough of the file's name and first 4 KiB. False for what cannot be read.
 bool looks_like_notebook(const std::string& path, const Formats& formats);
 
-/// [worker] The fingerprint of the file as it is now; empty sha256 when there is none.
+/// [worker] The fingerprint of the file as it is now; empty sum when there is none.
 Result<Fingerprint> fingerprint(const std::string& path);
 
 /// [any] The format for a new file at `path`, by its extension. 415 `unknown_format` naming the known extensions.
@@ -74,13 +73,6 @@ struct CellContent {
 /// half-finished save is then not taken for somebody else's edit.
 using RecordIntent = std::function<Status(const Fingerprint& next)>;
 
-/// What a save left at its path, for the next one to recognise: both the state and the sum must be as they were.
-struct WrittenFile {
-  FileState state;  ///< right after the save
-  QuickSum::Value sum{};
-  std::string sha256;  ///< hex
-};
-
 struct SaveRequest {
   std::string path;  ///< canonical
   plugin::FormatPtr format;
@@ -91,8 +83,6 @@ struct SaveRequest {
   std::shared_ptr<const LoadedNotebook> baseline;
   /// What we last read from or wrote to the file; nullopt when there should be no file yet.
   std::optional<Fingerprint> last_known;
-  /// SavedFile::written of the save before, if it is known: hashing the file again is what it saves.
-  std::optional<WrittenFile> written;
   /// Write even though the file changed meanwhile (the person chose so). The foreign content is kept as a copy first.
   bool overwrite_foreign = false;
   std::string heads;      ///< the document's heads at this content, any text; journaled with the save
@@ -113,7 +103,6 @@ struct SavedFile {
   std::string kept_copy;                ///< path of the copy of the old content, when one was made
   std::uint64_t device = 0, inode = 0;  ///< of the file that was written; 0 when none was
   std::int64_t changed_ns = 0;          ///< its change time, right after the save
-  std::optional<WrittenFile> written;   ///< nullopt when none was
 };
 
 /// [worker] Writes the file: intent, temporary file in the same folder, fsync, rename, fsync of the folder. Mode and

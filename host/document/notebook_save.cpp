@@ -9,10 +9,9 @@
 #include <unordered_map>
 
 #include "base/clock.hpp"
-#include "base/crypto.hpp"
 #include "base/log.hpp"
-#include "base/text.hpp"
 #include "document/atomic_file.hpp"
+#include "document/content_sum.hpp"
 #include "document/kept_copies.hpp"
 #include "document/kept_outputs.hpp"
 #include "document/notebook_file.hpp"
@@ -90,88 +89,30 @@ plugin::WriteNotebook compose(const SaveRequest& request) {
   return out;
 }
 
-QuickSum::Value sum_of(std::string_view bytes) {
-  QuickSum sum;
-  sum.update(bytes);
-  return sum.value();
-}
-
 struct OnDisk {
   bool exists = false;
-  bool is_baseline = false;  // what the request's baseline was read from, byte for byte
+  bool is_baseline = false;  // what the request's baseline was read from
   FileState state;
   Fingerprint print;
 };
 
-// Names what it is shown, piece by piece. Most often that is what `file` was read from, and comparing takes a fraction
-// of the time that hashing does.
-class Recognizing {
- public:
-  explicit Recognizing(const LoadedNotebook* file) {
-    if (file == nullptr || file->bytes == nullptr || file->bytes->size() != file->fingerprint.size) return;
-    known_ = *file->bytes;
-    name_ = file->fingerprint.sha256;
-  }
-  void begin() {
-    same_ = 0;
-    hash_.reset();
-  }
-  void take(std::string_view piece) {
-    if (!hash_ && known_.substr(same_, piece.size()) == piece) {
-      same_ += piece.size();
-      return;
-    }
-    hash_same();
-    hash_->update(piece);
-  }
-  [[nodiscard]] bool is_known() const { return !hash_ && !name_.empty() && same_ == known_.size(); }
-  std::string name() {
-    if (is_known()) return name_;
-    hash_same();
-    return text::to_hex(hash_->finish());
-  }
-
- private:
-  void hash_same() {
-    if (hash_) return;
-    hash_.emplace();
-    hash_->update(known_.substr(0, same_));
-  }
-  std::string_view known_;
-  std::string name_;
-  std::size_t same_ = 0;  // bytes that were as known
-  std::optional<crypto::Sha256> hash_;
-};
-
-// Most often the file is what the last save left. Its state says so, and the sum that it says the truth: what was
-// written in the same tick of the clock, or through a mapping, may not have changed the state.
-std::optional<OnDisk> look_for_written(const SaveRequest& request) {
-  if (!request.written || !is_in_state(request.path, request.written->state)) return std::nullopt;
-  QuickSum sum;
-  const auto state = read_in_pieces(
-      request.path, [&] { sum = {}; }, [&](std::string_view piece) { sum.update(piece); });
-  if (!state || !(*state == request.written->state) || sum.value() != request.written->sum) return std::nullopt;
-  OnDisk disk;
-  disk.exists = true;
-  disk.state = *state;
-  disk.print = {request.written->sha256, state->size, state->mtime_ns};
-  return disk;
+bool was_read_from(const LoadedNotebook& baseline, const Fingerprint& print) {
+  return baseline.bytes != nullptr && baseline.bytes->size() == print.size && baseline.fingerprint == print;
 }
 
 Result<OnDisk> look(const SaveRequest& request) {
-  if (const auto disk = look_for_written(request)) return *disk;
   OnDisk disk;
-  Recognizing content(request.baseline.get());
+  ContentSum sum;
   const auto state = read_in_pieces(
-      request.path, [&] { content.begin(); }, [&](std::string_view piece) { content.take(piece); });
+      request.path, [&] { sum.begin(); }, [&](std::string_view piece) { sum.update(piece); });
   if (!state) {
     if (state.error().code == "not_found") return disk;
     return fail(state.error());
   }
   disk.exists = true;
-  disk.is_baseline = content.is_known();
   disk.state = *state;
-  disk.print = {content.name(), state->size, state->mtime_ns};
+  disk.print = {sum.hex(), state->size, state->mtime_ns};
+  disk.is_baseline = request.baseline != nullptr && was_read_from(*request.baseline, disk.print);
   return disk;
 }
 
@@ -263,7 +204,7 @@ Result<SavedFile> save(const SaveRequest& request) {
   LECTERN_TRY(const std::string bytes, request.format->write(notebook));
   SavedFile saved;
   saved.bytes = bytes.size();
-  saved.fingerprint = {crypto::sha256_hex(bytes), bytes.size(), 0};
+  saved.fingerprint = {sum_of(bytes), bytes.size(), 0};
   LECTERN_TRY(const OnDisk disk, look(request));
   if (disk.exists && disk.print == saved.fingerprint) {
     LECTERN_CHECK(make_durable(request.path));
@@ -306,7 +247,6 @@ Result<SavedFile> save(const SaveRequest& request) {
     saved.device = state->device;
     saved.inode = state->inode;
     saved.changed_ns = state->ctime_ns;
-    saved.written = WrittenFile{*state, sum_of(bytes), saved.fingerprint.sha256};
   }
   return saved;
 }

@@ -250,7 +250,6 @@ std::shared_ptr<Saver::Job> Saver::make_job(bool overwrite, const std::optional<
   request.language = prepared.language;
   request.baseline = prepared.notebook.file;
   request.last_known = prepared.notebook.last_known;
-  request.written = written_;
   request.overwrite_foreign = overwrite;
   job->heads = session_.editing().heads();
   request.heads = joined(job->heads);
@@ -388,7 +387,6 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
     failures_ = 0;
     error_ = journal_error_;
     notebook.last_known = saved->fingerprint;
-    if (saved->written) written_ = std::move(saved->written);
     saved_heads_ = job->heads;
     if (saved->inode != 0 && saved->inode == job->file_lease.inode) {
       session_.take_file_lease(std::move(job->file_lease));

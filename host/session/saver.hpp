@@ -70,9 +70,8 @@ class Saver {
   std::optional<Error> error_;
   std::optional<Error> journal_error_;  // as long as edits cannot be made safe
   std::vector<std::string> saved_heads_;
-  std::optional<document::WrittenFile> written_;  // by the last save that wrote the file
-  std::uint64_t touches_ = 0;                     // rises with every change
-  std::int64_t first_touch_ms_ = 0;               // the oldest change the file does not have
+  std::uint64_t touches_ = 0;        // rises with every change
+  std::int64_t first_touch_ms_ = 0;  // the oldest change the file does not have
   int failures_ = 0;
   bool saving_ = false;
   struct Queued {

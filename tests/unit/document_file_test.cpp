@@ -9,8 +9,8 @@
 #include <filesystem>
 
 #include "../support/notebook_formats.hpp"
-#include "base/crypto.hpp"
 #include "base/json.hpp"
+#include "document/content_sum.hpp"
 #include "document/notebook_file.hpp"
 
 namespace lectern::document {
@@ -166,7 +166,7 @@ TEST_F(NotebookFileTest, TheFileIsKnownByItsContentHoweverMuchOfItIsAsItWasRead)
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, "conflict");
     const auto details = json::parse(refused.error().details);
-    EXPECT_EQ(*details->find("theirs")->find("sha256")->as_string(), crypto::sha256_hex(theirs));
+    EXPECT_EQ(*details->find("theirs")->find("sum")->as_string(), sum_of(theirs));
     edited.last_known = fingerprint_from_json(json::write(*details->find("theirs")));
     ASSERT_TRUE(edited.last_known.has_value());
     EXPECT_TRUE(save(edited).has_value()) << "once it is known, it is replaced";
@@ -177,36 +177,12 @@ TEST_F(NotebookFileTest, TheFileIsKnownByItsContentHoweverMuchOfItIsAsItWasRead)
   EXPECT_TRUE(save(request(notebook))->unchanged);
 }
 
-TEST_F(NotebookFileTest, WhatTheSaveBeforeLeftIsRecognisedWithoutHashing) {
-  auto edited = request(loaded());
-  edited.cells[1].source = "one";
-  const auto first = save(edited);
-  ASSERT_TRUE(first.has_value() && first->written.has_value());
-  EXPECT_EQ(first->written->sha256, first->fingerprint.sha256);
-  // Under a name of its own: a hash would not find that.
-  edited.last_known = Fingerprint{"a name", first->fingerprint.size, 0};
-  edited.written = first->written;
-  edited.written->sha256 = "a name";
-  edited.cells[1].source = "two";
-  auto other_sum = edited;
-  other_sum.written->sum[0] ^= 1;
-  const auto refused = save(other_sum);
-  ASSERT_FALSE(refused.has_value()) << "the sum is not what it was, so it was hashed";
-  EXPECT_EQ(refused.error().code, "conflict");
-  const auto second = save(edited);
-  ASSERT_TRUE(second.has_value()) << second.error().message;
-  EXPECT_EQ(loaded()->cells[1].source, "two");
-  ASSERT_TRUE(second->written.has_value());
-  EXPECT_FALSE(second->written->state == first->written->state);
-}
-
 TEST_F(NotebookFileTest, AnEditThatSetsTheClockBackIsSeen) {
   auto edited = request(loaded());
   edited.cells[1].source = "ours";
   const auto saved = save(edited);
-  ASSERT_TRUE(saved.has_value() && saved->written.has_value());
+  ASSERT_TRUE(saved.has_value());
   edited.last_known = saved->fingerprint;
-  edited.written = saved->written;
   edited.cells[1].source = "ours, later";
   auto theirs = read_file(path());
   theirs[theirs.find("ours")] = 'O';
@@ -214,19 +190,10 @@ TEST_F(NotebookFileTest, AnEditThatSetsTheClockBackIsSeen) {
   const timespec at{saved->fingerprint.mtime_ns / 1'000'000'000, saved->fingerprint.mtime_ns % 1'000'000'000};
   const timespec times[] = {at, at};
   ASSERT_EQ(::utimensat(AT_FDCWD, path().c_str(), times, 0), 0);
-  // Even if no time of the file told it: the state is made to be the one that is there.
-  struct stat info {};
-  ASSERT_EQ(::stat(path().c_str(), &info), 0);
-  edited.written->state.ctime_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
-  edited.written->state.mtime_ns = std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
-  edited.written->state.inode = info.st_ino;
-  for (const bool with_state : {true, false}) {
-    if (!with_state) edited.written = saved->written;
-    const auto refused = save(edited);
-    ASSERT_FALSE(refused.has_value());
-    EXPECT_EQ(refused.error().code, "conflict");
-    EXPECT_EQ(read_file(path()), theirs);
-  }
+  const auto refused = save(edited);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, "conflict");
+  EXPECT_EQ(read_file(path()), theirs);
 }
 
 TEST_F(NotebookFileTest, AVersionIsWhatTheSaveReplaced) {

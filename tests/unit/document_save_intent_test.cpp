@@ -50,7 +50,7 @@ TEST_F(SaveIntent, ASecondCrashedSaveDoesNotHideThatTheFirstWasOurs) {
     ASSERT_TRUE(book.has_value());
     EXPECT_FALSE(book->outside) << "the file is our own save";
     // The next one comes as far as its intent.
-    const std::string other = R"({"sha256":"00","size":1,"mtime_ns":0,"heads":"i"})";
+    const std::string other = R"({"sum":"00","size":1,"mtime_ns":0,"heads":"i"})";
     ASSERT_TRUE(book->journal->append_and_wait({Record::meta(std::string(meta_key::save_intent), other)}));
   }
   const auto book = open();
