@@ -144,6 +144,46 @@ describe('the page in trouble', () => {
     await context.close();
   });
 
+  it('completes by itself only where that is wanted: the choice is of the browser, and Tab still asks', async () => {
+    const name = host.notebook('unasked.ipynb', [{ id: 'a', source: 'import os' }, { id: 'b', source: '' }]);
+    const context = await browser.newContext();
+    const asked: string[] = [];
+    const tab = await Tab.blank(context);
+    tab.page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => typeof payload === 'string' && payload.includes('"command":"complete"') && asked.push(payload)));
+    await tab.goto(host, name);
+    await tab.select('a');
+    await tab.page.keyboard.press('Control+Enter');
+    await until('it ran', async () => /\d/.test(await tab.cell('a').getByTestId('count').innerText()));
+    await tab.kernel('idle');
+    const choice = tab.page.getByTestId('complete-unasked');
+    const chosen = async () => {
+      await tab.page.getByTestId('view-menu').click();
+      return choice.getAttribute('aria-checked');
+    };
+    expect(await chosen()).toBe('true');
+    await choice.click();
+    expect(await chosen()).toBe('false');
+    await tab.page.keyboard.press('Escape');
+    const list = tab.page.locator('.cm-tooltip-autocomplete li');
+    await tab.type('b', 'os.getp');
+    await tab.page.keyboard.press('Tab');
+    await list.filter({ hasText: 'getpid' }).first().waitFor();
+    expect(asked).toHaveLength(1);
+    await tab.page.keyboard.press('Escape');
+    await tab.allSent();
+    // Kept over a reload, and taken back at once.
+    await tab.page.reload();
+    await tab.ready();
+    await tab.kernel('idle');
+    expect(await chosen()).toBe('false');
+    await choice.click();
+    await tab.type('b', '\nos.');
+    await list.first().waitFor();
+    expect(asked).toHaveLength(2);
+    tab.expectNoProblems();
+    await context.close();
+  });
+
   // The last: it changes the policy of the host.
   it('turns everybody into editors when the policy is swapped, without a reload', async () => {
     const name = host.notebook('swap.ipynb', [{ id: 'a', source: 'x' }]);

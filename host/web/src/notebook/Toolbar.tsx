@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Key } from "../i18n";
 import { IconButton } from "../ui/Button";
@@ -11,6 +12,7 @@ import { useStore } from "../store/store";
 import { api, toWireError } from "../wire/http";
 import type { CellType } from "../wire/types";
 import { useOpen, useSession, useUi } from "./context";
+import { completesUnasked, completeUnasked } from "./unasked";
 import { changeView } from "./views";
 
 const TYPES: { value: CellType; name: Key }[] = [
@@ -106,6 +108,11 @@ export function ViewMenu() {
   const view = useStore(route, viewOf);
   const sessionId = useSession((state) => state.sessionId);
   const settings = useSettings(sessionId);
+  const [unasked, setUnasked] = useState(completesUnasked);
+  const toggleUnasked = () => {
+    completeUnasked(!unasked);
+    setUnasked(!unasked);
+  };
   const download = async () => {
     // What was typed a moment ago belongs to it.
     await session.document.settle();
@@ -117,11 +124,12 @@ export function ViewMenu() {
   };
   const views = VIEWS.map((one) => ({ label: t(VIEW_NAMES[one]), onSelect: () => changeView(one), checked: one === view, testId: `view-${one}` }));
   const history = { label: t("history.title"), onSelect: () => ui.showHistory({ version: null, against: "previous" }), begins: true, testId: "open-history" };
+  const completion = { label: t("completion.unasked"), onSelect: toggleUnasked, checked: unasked, toggles: true, begins: true, testId: "complete-unasked" };
   const file = { label: t("files.download"), onSelect: () => void download(), testId: "download-notebook" };
   const more = settings.open ? [{ label: t("settings.title"), onSelect: settings.open, testId: "open-settings" }] : [];
   return (
     <>
-      <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={[...views, history, file, ...more]}>
+      <Menu label={`${t("view.label")}: ${t(VIEW_NAMES[view])}`} testId="view-menu" items={[...views, history, file, ...more, ...(view === "edit" ? [completion] : [])]}>
         {t(VIEW_NAMES[view])}
       </Menu>
       {settings.dialog}

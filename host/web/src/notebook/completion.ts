@@ -13,6 +13,7 @@ import { syntaxTree } from "@codemirror/language";
 import { Prec, type EditorState, type Extension } from "@codemirror/state";
 import { keymap, type EditorView, type KeyBinding } from "@codemirror/view";
 import type { Session } from "../session/session";
+import { completesUnasked } from "./unasked";
 
 /** Jupyter counts in Unicode code points, CodeMirror in UTF-16 units. */
 export function toCodePoints(text: string, unit: number): number {
@@ -84,7 +85,7 @@ class KernelCompletion {
   /** A kernel that runs something would answer only when nobody wants it any more. */
   private comesUnasked(context: CompletionContext): boolean {
     const { kernel, phase } = this.session.store.get();
-    return kernel.state === "idle" && phase === "open" && atMember(context.state, context.pos);
+    return kernel.state === "idle" && phase === "open" && atMember(context.state, context.pos) && completesUnasked();
   }
 
   keys(): KeyBinding[] {

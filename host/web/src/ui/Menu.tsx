@@ -3,7 +3,9 @@ import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent
 export interface MenuItem {
   label: string;
   onSelect(): void;
+  /** One of several of which one is chosen; with `toggles` it is on or off by itself. */
   checked?: boolean;
+  toggles?: boolean;
   /** The first of a group: a line above it. */
   begins?: boolean;
   disabled?: boolean;
@@ -80,7 +82,7 @@ export function Menu({ label, children, items, testId, disabled, inRow = false }
             <button
               key={item.label}
               type="button"
-              role={item.checked === undefined ? "menuitem" : "menuitemradio"}
+              role={item.checked === undefined ? "menuitem" : item.toggles ? "menuitemcheckbox" : "menuitemradio"}
               aria-checked={item.checked}
               disabled={item.disabled}
               className={item.begins ? "menu-begins" : undefined}
