@@ -37,6 +37,7 @@ void Keeping::moved(std::string path) {
 }
 
 void Keeping::begin(const KernelInfo& kernel, StartOptions& options) {
+  notes_.into(nullptr);
   record_.reset();
   promised_ = false;
   forget_queue();
@@ -50,7 +51,7 @@ void Keeping::begin(const KernelInfo& kernel, StartOptions& options) {
   options.prepare = [&kept = kept_, record] { return kept.prepare(record); };
 }
 
-std::shared_ptr<std::vector<KeptModel>> Keeping::take_up(KeptKernel found, StartOptions& options) {
+void Keeping::take_up(KeptKernel found, StartOptions& options) {
   promised_ = true;  // to the host before
   forget_queue();
   path_ = found.path;
@@ -59,14 +60,9 @@ std::shared_ptr<std::vector<KeptModel>> Keeping::take_up(KeptKernel found, Start
   options.take_up = true;
   options.life = found.life;
   options.running = found.running ? found.running->number : 0;
-  auto models = std::make_shared<std::vector<KeptModel>>();
-  options.prepare = [&kept = kept_, models, session_id = found.session_id] {
-    *models = kept.take_models(session_id);
-    return Status();
-  };
   record_ = std::move(found);
+  notes_.into(kept_.model_file(record_->session_id));
   write();
-  return models;
 }
 
 void Keeping::said(std::string_view metadata) {
@@ -80,6 +76,7 @@ void Keeping::said(std::string_view metadata) {
   record_->dead = false;
   promised_ = true;
   forget_queue();
+  notes_.into(kept_.model_file(record_->session_id));
   write();
 }
 
@@ -159,24 +156,27 @@ void Keeping::died() {
   kept_.note_run(record_->session_id, {});
   kept_.note_waiting(record_->session_id, {}, true);
   forget_queue();
+  notes_.none();
   promised_ = false;
   write();
 }
 
 void Keeping::ended() {
   promised_ = false;
+  notes_.into(nullptr);
   forget_queue();
   if (!record_) return;
   kept_.forget(record_->session_id);
   record_.reset();
 }
 
-void Keeping::left(std::vector<ModelEvent> opens) {
-  if (record_) kept_.put_models(record_->session_id, std::move(opens));
+void Keeping::left() {
+  notes_.last();
   let_go();
 }
 
 void Keeping::let_go() {
+  notes_.into(nullptr);
   forget_queue();
   record_.reset();
   promised_ = false;

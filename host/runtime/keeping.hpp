@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,13 +12,14 @@
 #include "runtime/executions.hpp"
 #include "runtime/kept_kernels.hpp"
 #include "runtime/kernel.hpp"
+#include "runtime/model_notes.hpp"
 
 namespace lectern::runtime {
 
 class Keeping {
  public:
-  /// `kept` outlives it.
-  explicit Keeping(KeptKernels& kept) : kept_(kept) {}
+  /// All of them outlive it; `models` are those of its widgets.
+  Keeping(KeptKernels& kept, Loop& loop, const ModelStore& models) : kept_(kept), notes_(loop, models) {}
   /// Whose runs they are; outlives it.
   void follow(const Executions& executions) { executions_ = &executions; }
 
@@ -30,8 +30,8 @@ class Keeping {
 
   /// A kernel is about to start; puts what the plugin needs into `options`.
   void begin(const KernelInfo& kernel, StartOptions& options);
-  /// The same for one that an earlier host kept. When it was started, what is returned has its models.
-  [[nodiscard]] std::shared_ptr<std::vector<KeptModel>> take_up(KeptKernel found, StartOptions& options);
+  /// The same for one that an earlier host kept; its models are in the store already.
+  void take_up(KeptKernel found, StartOptions& options);
   /// The `metadata` of a STATE event.
   void said(std::string_view metadata);
   /// It is up: what was not promised by now is not kept.
@@ -43,12 +43,14 @@ class Keeping {
   /// A run came into the queue, or, with `newer`, has other code now; it left the queue.
   void waits(const Execution& execution, bool newer = false);
   void waits_no_more(const Execution& execution);
+  /// One of its models; the store has it already.
+  void model_changed(const ModelEvent& event) { notes_.changed(event); }
   /// It died by itself, and may be restarted.
   void died();
   /// There is none any more.
   void ended();
-  /// It goes on, and so does what is written down of it; `opens` are its models.
-  void left(std::vector<ModelEvent> opens);
+  /// It goes on, and so does what is written down of it.
+  void left();
   /// The same, but what waited is told as cancelled: no later host brings it back.
   void left_without_queue();
 
@@ -71,6 +73,7 @@ class Keeping {
   std::string session_id_, path_;     // empty: nothing is kept
   std::optional<KeptKernel> record_;  // of the kernel there is
   bool promised_ = false;             // its plugin said that it keeps it
+  ModelNotes notes_;
 };
 
 }  // namespace lectern::runtime

@@ -11,13 +11,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
-#include "base/write_all.hpp"
+#include "runtime/kept_files.hpp"
 #include "runtime/processes.hpp"
 
 namespace lectern::runtime {
@@ -29,7 +28,7 @@ constexpr const char* run_file_name = "run.json";
 constexpr const char* waiting_file_name = "waiting.jsonl";
 constexpr const char* models_file_name = "models.jsonl";
 constexpr std::size_t run_bytes = 2'048;
-constexpr std::uintmax_t largest_file = 1u << 20, largest_waiting_file = 256u << 20;
+constexpr std::uintmax_t largest_waiting_file = 256u << 20;
 constexpr int to_terminate_ms = 2'000, to_be_killed_ms = 2'000;
 
 bool is_session_id(const std::string& name) {
@@ -121,14 +120,6 @@ std::vector<KeptRun> waiting_from(const std::string& text, std::uint64_t above) 
   return out;
 }
 
-std::string read_small(const fs::path& path, std::uintmax_t largest = largest_file) {
-  std::error_code problem;
-  const auto size = fs::file_size(path, problem);
-  if (problem || size > largest) return {};
-  std::ifstream file(path);
-  return {(std::istreambuf_iterator<char>(file)), {}};
-}
-
 std::optional<KeptKernel> from_json(const std::string& text, const std::string& session_id) {
   const auto value = json::parse(text);
   const auto* kernel = value ? value->find("kernel") : nullptr;
@@ -152,18 +143,6 @@ std::optional<KeptKernel> from_json(const std::string& text, const std::string& 
   out.since = json::string_or_empty(*value, "since");
   out.running = run_from(value->find("running"));
   return out;
-}
-
-/// Whole or not at all, mode 0600. 0, or the errno.
-int write_whole(const fs::path& path, const std::string& text) {
-  auto fresh = path;
-  fresh += ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return errno;
-  const int problem = write_all(fd, text);
-  ::close(fd);
-  if (problem != 0) return problem;
-  return ::rename(fresh.c_str(), path.c_str()) == 0 ? 0 : errno;
 }
 
 bool is_process(std::int64_t process, const std::string& start) {
@@ -216,6 +195,7 @@ Status KeptKernels::write(KeptKernel kernel) {
 }
 
 void KeptKernels::remove(const std::string& session_id) {
+  std::shared_ptr<KeptModelFile> models;
   {
     const std::scoped_lock lock(mutex_);
     if (const auto it = notes_.find(session_id); it != notes_.end()) {
@@ -223,7 +203,12 @@ void KeptKernels::remove(const std::string& session_id) {
       ::close(it->second.waiting);
       notes_.erase(it);
     }
+    if (const auto it = model_files_.find(session_id); it != model_files_.end()) {
+      models = std::move(it->second);
+      model_files_.erase(it);
+    }
   }
+  if (models) models->end();
   std::error_code ignored;
   if (is_session_id(session_id)) fs::remove_all(folder(session_id), ignored);
 }
@@ -283,28 +268,16 @@ void KeptKernels::none_waits(const std::string& session_id) {
                               "; the next host may run again what was cancelled");
 }
 
-void KeptKernels::put_models(const std::string& session_id, std::vector<ModelEvent> opens) {
-  if (opens.empty() || !is_session_id(session_id)) return;
-  submit_([this, session_id, opens = std::move(opens)] {
-    const auto path = fs::path(folder(session_id)) / models_file_name;
-    const auto text = kept_models_text(opens);
-    if (!text) return log::warning("runtime", "widgets past 64 MiB are not kept: the next host shows none of them");
-    const std::scoped_lock writing(writing_);
-    if (const int problem = write_whole(path, *text); problem != 0) {
-      log::warning("runtime", "cannot write " + path.string() + ": " + std::strerror(problem) +
-                                  "; the next host shows no widgets until their cells run again");
-    }
-  });
+std::shared_ptr<KeptModelFile> KeptKernels::model_file(const std::string& session_id) {
+  const std::scoped_lock lock(mutex_);
+  auto& file = model_files_[session_id];
+  if (!file) file = std::make_shared<KeptModelFile>(fs::path(folder(session_id)) / models_file_name, submit_);
+  return file;
 }
 
-std::vector<KeptModel> KeptKernels::take_models(const std::string& session_id) {
+std::vector<KeptModel> KeptKernels::models(const std::string& session_id) const {
   if (!is_session_id(session_id)) return {};
-  const auto path = fs::path(folder(session_id)) / models_file_name;
-  const std::scoped_lock writing(writing_);
-  auto out = kept_models_from(read_small(path, most_kept_models_bytes));
-  std::error_code ignored;
-  fs::remove(path, ignored);
-  return out;
+  return kept_models_from(read_small(fs::path(folder(session_id)) / models_file_name, most_noted_models_bytes));
 }
 
 Status KeptKernels::prepare(KeptKernel kernel) {

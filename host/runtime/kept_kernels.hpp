@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,7 +16,7 @@
 #include "base/result.hpp"
 #include "base/task.hpp"
 #include "runtime/catalog.hpp"
-#include "runtime/kept_models.hpp"
+#include "runtime/kept_model_file.hpp"
 
 namespace lectern::runtime {
 
@@ -44,8 +45,9 @@ struct KeptKernel {
   std::string process_start;  // in clock ticks since the boot: a reused number has another
   bool dead = false;          // it ended by itself: there is nothing to find again
   std::optional<KeptRun> running;
-  std::vector<KeptRun> waiting;  // in order
-  std::int64_t host = 0;         // the process that speaks for it, or did last
+  std::vector<KeptRun> waiting;   // in order
+  std::vector<KeptModel> models;  // in order; only for who takes it up
+  std::int64_t host = 0;          // the process that speaks for it, or did last
   std::string host_start, boot, since;
 };
 
@@ -80,11 +82,10 @@ class KeptKernels {
   /// [any] Lines of such a text: one that waits, the newest of a number counts; one that waits no more.
   static std::string waits(const KeptRun& run);
   static std::string waits_no_more(std::uint64_t number);
-  /// [any] Writes the models of its widgets down soon, for the next host; nothing when there are none, or too many.
-  void put_models(const std::string& session_id, std::vector<ModelEvent> opens);
-  /// [worker] Those that the host before wrote down. They are gone from there then: what a host that is killed leaves
-  /// would be of long ago.
-  [[nodiscard]] std::vector<KeptModel> take_models(const std::string& session_id);
+  /// [any] Where the models of its widgets are written down.
+  [[nodiscard]] std::shared_ptr<KeptModelFile> model_file(const std::string& session_id);
+  /// [worker] Those that the host before wrote down.
+  [[nodiscard]] std::vector<KeptModel> models(const std::string& session_id) const;
   /// [any] Removes the folder soon.
   void forget(const std::string& session_id);
 
@@ -120,6 +121,7 @@ class KeptKernels {
   std::mutex mutex_;                                         // of what follows
   std::map<std::string, std::optional<KeptKernel>> newest_;  // by session, and not written yet; nothing = to be removed
   std::map<std::string, Notes> notes_;                       // by session
+  std::map<std::string, std::shared_ptr<KeptModelFile>> model_files_;  // by session
 };
 
 }  // namespace lectern::runtime

@@ -21,6 +21,11 @@ std::string options_json(const StartOptions& options, bool keep) {
   if (keep && options.take_up) {
     writer.key("take_up").begin_object().member("life", options.life);
     if (options.running != 0) writer.member("running", options.running);
+    if (!options.comms.empty()) {
+      writer.key("comms").begin_object();
+      for (const auto& [id, execution] : options.comms) writer.member(id, execution);
+      writer.end_object();
+    }
     writer.end_object();
   }
   writer.end_object();

@@ -14,7 +14,7 @@ struct ModelStore::Model {
     Buffer bytes;
   };
   std::string id, target, cell_id;
-  std::uint64_t seq = 0, revision = 0;
+  std::uint64_t seq = 0, revision = 0, execution = 0;
   json::Object state;
   std::vector<Held> buffers;
 };
@@ -181,6 +181,7 @@ ModelEvent open_event(const Model& model) {
   event.model_id = model.id;
   event.revision = model.revision;
   event.cell_id = model.cell_id;
+  event.execution = model.execution;
   json::Array paths;
   for (const auto& held : model.buffers) {
     paths.push_back(held.path);
@@ -223,7 +224,7 @@ ModelEvent update_event(const Model& model, const json::Object& state, json::Val
 }  // namespace
 
 Result<ModelEvent> ModelStore::open(std::string_view model_id, std::string_view target, std::string_view data_json,
-                                    std::vector<std::string> buffers, std::string_view cell_id,
+                                    std::vector<std::string> buffers, std::string_view cell_id, std::uint64_t execution,
                                     std::uint64_t revision) {
   LECTERN_CHECK(check_size(limits_, data_json.size(), buffers));
   if (by_id_.size() >= limits_.models && !has(model_id)) {
@@ -241,9 +242,15 @@ Result<ModelEvent> ModelStore::open(std::string_view model_id, std::string_view 
     patch(*model, *members, paths_or_empty(data.find("buffer_paths")), shared(std::move(buffers)));
   }
   // The same id again is a new model; what was there is gone without a close of its own.
-  if (const auto* old = find(model_id)) by_seq_.erase(old->seq);
+  if (const auto* old = find(model_id)) forget(*old);
   model->seq = next_seq_++;
   model->revision = revision;
+  model->execution = cell_id.empty() ? 0 : execution;
+  if (model->execution != 0) {
+    auto& run = runs_[execution];
+    run.cell_id = cell_id;
+    ++run.models;
+  }
   by_id_[model->id] = model;
   by_seq_[model->seq] = model;
   return open_event(*model);
@@ -282,9 +289,16 @@ std::vector<ModelEvent> ModelStore::close(std::string_view model_id) {
   event.revision = it->second->revision + 1;
   event.cell_id = it->second->cell_id;
   event.message.set("method", "close");
-  by_seq_.erase(it->second->seq);
+  forget(*it->second);
   by_id_.erase(it);
   return {std::move(event)};
+}
+
+/// Of everything but by_id_, which keeps it.
+void ModelStore::forget(const Model& model) {
+  by_seq_.erase(model.seq);
+  const auto run = runs_.find(model.execution);
+  if (run != runs_.end() && --run->second.models == 0) runs_.erase(run);
 }
 
 std::vector<ModelEvent> ModelStore::close_all() {
@@ -386,6 +400,16 @@ std::vector<ModelEvent> ModelStore::snapshot() const {
   events.reserve(by_seq_.size());
   for (const auto& [seq, model] : by_seq_) events.push_back(open_event(*model));
   return events;
+}
+
+std::optional<ModelEvent> ModelStore::as_open(std::string_view model_id) const {
+  const auto* model = find(model_id);
+  return model == nullptr ? std::nullopt : std::optional(open_event(*model));
+}
+
+const std::string* ModelStore::cell_of_run(std::uint64_t execution) const {
+  const auto it = runs_.find(execution);
+  return it == runs_.end() ? nullptr : &it->second.cell_id;
 }
 
 std::vector<std::string> ModelStore::ids() const {

@@ -24,9 +24,10 @@ struct ModelEvent {
   ModelMethod method = ModelMethod::update;
   std::string model_id;
   std::uint64_t revision = 0;
-  std::string origin;   // client id of the writer; empty = the kernel
-  std::string cell_id;  // whose run made the model; may be empty
-  json::Value message;  // {method, state?, content?, buffer_paths?}
+  std::string origin;           // client id of the writer; empty = the kernel
+  std::string cell_id;          // whose run made the model; may be empty
+  std::uint64_t execution = 0;  // of an `open`: that run, as the kernel knows it; no client is told
+  json::Value message;          // {method, state?, content?, buffer_paths?}
   std::vector<Buffer> buffers;
   [[nodiscard]] bool recorded() const { return method != ModelMethod::custom; }
   /// `data` of a model-lifecycle event (protocol 5). With `inline_buffers` false, `buffers` is [] and they go in an 05
@@ -63,9 +64,11 @@ class ModelStore {
   explicit ModelStore(ModelLimits limits = {});
 
   // -- from the kernel. An error means the message was malformed and is dropped.
-  /// A later `revision` than 1 is that of a model which an earlier host had.
+  /// `execution` is the run of `cell_id` that made it, 0 = none of ours. A later `revision` than 1 is that of a model
+  /// which an earlier host had.
   Result<ModelEvent> open(std::string_view model_id, std::string_view target, std::string_view data_json,
-                          std::vector<std::string> buffers, std::string_view cell_id, std::uint64_t revision = 1);
+                          std::vector<std::string> buffers, std::string_view cell_id, std::uint64_t execution = 0,
+                          std::uint64_t revision = 1);
   /// No event (empty vector) for an echo of a client's own write, for an unknown model (a race with its close), and for
   /// an update that changes nothing.
   Result<std::vector<ModelEvent>> message(std::string_view model_id, std::string_view data_json,
@@ -92,6 +95,10 @@ class ModelStore {
   // -- for joiners
   /// One `open` per live model with its present state, in order of creation.
   [[nodiscard]] std::vector<ModelEvent> snapshot() const;
+  /// The same of one; nothing when there is no such model.
+  [[nodiscard]] std::optional<ModelEvent> as_open(std::string_view model_id) const;
+  /// The cell of a run that made a model which is still there; null when none is. Valid until the store changes.
+  [[nodiscard]] const std::string* cell_of_run(std::uint64_t execution) const;
   /// A model as it is now; valid until the store changes.
   struct View {
     std::string_view target, cell_id;
@@ -110,10 +117,16 @@ class ModelStore {
  private:
   struct Model;
   Model* find(std::string_view model_id) const;
+  void forget(const Model& model);
 
   ModelLimits limits_;
   std::map<std::string, std::shared_ptr<Model>, std::less<>> by_id_;
   std::map<std::uint64_t, std::shared_ptr<Model>> by_seq_;
+  struct Run {
+    std::string cell_id;
+    std::size_t models = 0;
+  };
+  std::map<std::uint64_t, Run> runs_;  // that made those there are
   std::uint64_t next_seq_ = 1;
 };
 

@@ -11,11 +11,16 @@ using Kind = plugin::RuntimeEventKind;
 void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
   writes_.flush(event.name);  // revisions are told in their order
   if (event.kind == Kind::comm_close) return tell_kernel_models(models_.close(event.name), event.execution);
+  if (found_after_all(event)) {
+    event.kind = Kind::comm_open;
+    event.text = "jupyter.widget";
+  }
   Status problem;
   if (event.kind == Kind::comm_open) {
-    const auto* cell = executions_->cell_of(event.execution);
+    taken_up_models_.opened(event.name);
+    const auto* cell = cell_of(event.execution);
     auto opened = models_.open(event.name, event.text, event.json, std::move(event.buffers),
-                               cell != nullptr ? std::string_view(*cell) : std::string_view());
+                               cell != nullptr ? std::string_view(*cell) : std::string_view(), event.execution);
     if (opened) return tell_kernel_models({std::move(*opened)}, event.execution);
     problem = fail(opened.error());
   } else {
@@ -26,35 +31,11 @@ void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
   log::warning("runtime", "a model message of the kernel was dropped: " + problem.error().message);
 }
 
-// As the host before left them. An Output widget that was catching what the run prints goes on catching it.
-void SessionRuntime::bring_back(const std::vector<KeptModel>& models, std::uint64_t running) {
-  for (const auto& model : models) {
-    const auto opened = models_.open(model.id, model.target, model.data, model.buffers, model.cell_id, model.revision);
-    if (!opened) {
-      log::warning("runtime", "a model that was kept was dropped: " + opened.error().message);
-      continue;
-    }
-    if (running != 0) (void)captured_.heard(*opened, running);
-    tell_models({*opened});
-    const auto* state = opened->message.find("state");
-    // What an Output widget has caught by now its kernel does not know.
-    const bool catches = state != nullptr && json::string_or_empty(*state, "_model_name") == "OutputModel";
-    if (model.target == "jupyter.widget" && !catches) to_refresh_.push_back(model.id);
-  }
-}
-
-// What it set while no host was there: the answers are updates like any other.
-void SessionRuntime::ask_for_states() {
-  for (const auto& id : std::exchange(to_refresh_, {})) {
-    if (!models_.has(id) || !kernel_) continue;
-    const auto asked = kernel_->comm({"msg", id, {}, R"({"method":"request_state"})", {}, {}});
-    if (asked) continue;
-    return log::warning("runtime", "the kernel was not asked for its widgets' values: " + asked.error().message);
-  }
-}
-
 void SessionRuntime::tell_models(const std::vector<ModelEvent>& events) {
-  for (const auto& event : events) listener_.on_model(event);
+  for (const auto& event : events) {
+    keeping_.model_changed(event);
+    listener_.on_model(event);
+  }
 }
 
 void SessionRuntime::tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution) {

@@ -73,7 +73,7 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
             }),
       captured_(service.blobs(), models_),
       care_(loop, service.hub(), service.processes(), care_hooks()),
-      keeping_(service.kept()),
+      keeping_(service.kept(), loop, models_),
       captured_soon_(loop),
       interrupt_soon_(loop),
       alive_(std::make_shared<bool>(true)) {
@@ -253,7 +253,7 @@ void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason)
   end_input();
   flush_captured();
   captured_.forget();
-  to_refresh_.clear();
+  taken_up_models_.forget();
   const Error gone{409, "no_kernel", std::string(reason), "", ""};
   writes_.forget(gone);
   news_.forget(gone);
@@ -384,8 +384,14 @@ void SessionRuntime::on_state(plugin::RuntimeEvent& event) {
   }
 }
 
+// Of a run that is long over its models still know it.
+const std::string* SessionRuntime::cell_of(std::uint64_t execution) const {
+  const auto* cell = executions_->cell_of(execution);
+  return cell != nullptr ? cell : models_.cell_of_run(execution);
+}
+
 const std::string* SessionRuntime::target_cell(std::uint64_t execution) const {
-  if (const auto* cell = executions_->cell_of(execution)) return cell;
+  if (const auto* cell = cell_of(execution)) return cell;
   return last_cell_.empty() ? nullptr : &last_cell_;
 }
 
@@ -414,7 +420,7 @@ void SessionRuntime::on_input(const plugin::RuntimeEvent& event) {
   const KeptQuestion question{event.text, event.value != 0};
   const auto* running = executions_->running();
   if (running != nullptr && running->number == event.execution) keeping_.asks(question);
-  ask_for_line(question, executions_->cell_of(event.execution));
+  ask_for_line(question, cell_of(event.execution));
 }
 
 void SessionRuntime::ask_for_line(const KeptQuestion& question, const std::string* cell) {

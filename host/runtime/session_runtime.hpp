@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/loop.hpp"
@@ -24,6 +25,7 @@
 #include "runtime/models.hpp"
 #include "runtime/outputs.hpp"
 #include "runtime/service.hpp"
+#include "runtime/taken_up_models.hpp"
 
 namespace lectern::runtime {
 
@@ -161,10 +163,13 @@ class SessionRuntime {
   void on_output(plugin::RuntimeEvent& event);
   void on_comm(plugin::RuntimeEvent& event);
   void on_input(const plugin::RuntimeEvent& event);
-  void bring_back(const std::vector<KeptModel>& models, std::uint64_t running);
+  std::vector<std::pair<std::string, std::uint64_t>> bring_back(std::vector<KeptModel> models, std::uint64_t running);
   void heard_again();
   void ask_again();
-  void ask_for_states();
+  void ask_for_models();
+  void ask_for_states(const std::vector<std::string>& ids);
+  void models_there_are(const std::string& comm_info);
+  bool found_after_all(const plugin::RuntimeEvent& event) const;
   void ask_for_line(const KeptQuestion& question, const std::string* cell);
   void on_reply(plugin::RuntimeEvent& event);
   void set_state(KernelState state, std::string why = {});
@@ -177,6 +182,7 @@ class SessionRuntime {
   void flush_outputs(std::string_view but_not = {});
   void tell_cell(const std::string& cell_id, const CellState& state, std::string_view ops, bool with_execution,
                  std::string_view reason = {});
+  const std::string* cell_of(std::uint64_t execution) const;
   const std::string* target_cell(std::uint64_t execution) const;
   void tell_models(const std::vector<ModelEvent>& events);
   void tell_kernel_models(const std::vector<ModelEvent>& events, std::uint64_t execution);
@@ -216,7 +222,7 @@ class SessionRuntime {
   std::uint64_t next_input_ = 1;
   std::string input_id_, input_data_;
   std::optional<KeptQuestion> asks_again_;  // what the run that was taken up waits for, until the kernel is heard
-  std::vector<std::string> to_refresh_;     // models that were brought back, the same
+  TakenUpModels taken_up_models_;
   std::string last_cell_;
   Timer captured_soon_, interrupt_soon_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone

@@ -12,16 +12,18 @@ namespace lectern::runtime {
 void SessionRuntime::take_up(KeptKernel found, StartOptions options) {
   info_ = found.kernel;
   kernel_ = make_kernel();
-  const auto models = keeping_.take_up(found, options);
+  auto models = std::exchange(found.models, {});
+  keeping_.take_up(found, options);
   const auto last_number = options.life << 32;
   runs_go_on(found, last_number);
+  // Before anybody is shown a cell: its outputs may name them.
+  options.comms = bring_back(std::move(models), found.running ? found.running->number : 0);
   set_state(KernelState::starting);
   tell_state();
-  auto done = [this, found, models](const Status& status) {
+  auto done = [this, found](const Status& status) {
     if (!status) return not_taken_up(found, status.error());
     taken_up_ = found.process;
     if (taken_up_ != 0) service_.processes().take_up(taken_up_);
-    bring_back(*models, found.running ? found.running->number : 0);
     if (!found.running || executions_->running() == nullptr) return;
     outputs_.stream(found.running->cell_id, "stderr",
                     "\n[the host ended and began anew while this ran: what was printed meanwhile may be missing]\n");
@@ -60,7 +62,7 @@ void SessionRuntime::runs_go_on(const KeptKernel& found, std::uint64_t last_numb
 void SessionRuntime::heard_again() {
   if (state_ != KernelState::idle && state_ != KernelState::busy) return;
   ask_again();
-  ask_for_states();
+  ask_for_models();
 }
 
 // Not before the kernel is heard: who answers at once would miss what is printed right after the answer.
@@ -88,7 +90,7 @@ bool SessionRuntime::leave() {
   if (!kernel_ || !keeping_.kept()) return false;
   writes_.flush();
   flush_captured();
-  keeping_.left(models_.snapshot());
+  keeping_.left();
   kernel_->leave();
   kernel_.reset();
   return true;

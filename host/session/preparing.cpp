@@ -54,7 +54,10 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
   prepared.held = hold_file(notebook.path);
   if (!notebook.session_id.empty() && !notebook.temporary && !notebook.unwritable) {
     auto found = services.runtime->kept().find(notebook.session_id);
-    if (found && !found->dead && !runtime::KeptKernels::held_elsewhere(*found)) prepared.kernel = std::move(found);
+    if (found && !found->dead && !runtime::KeptKernels::held_elsewhere(*found)) {
+      found->models = services.runtime->kept().models(notebook.session_id);
+      prepared.kernel = std::move(found);
+    }
   }
   prepared.journal = std::move(notebook.journal);
   LECTERN_TRY(prepared.format, find_format(prepared.formats, notebook));

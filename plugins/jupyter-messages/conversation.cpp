@@ -32,18 +32,30 @@ void Conversation::begin(std::string session) {
   session_ = std::move(session);
   info_.clear();
   comm_execution_.clear();
+  unknown_execution_ = 0;
   end();
   busy_ = false;
   listen_again();
 }
 
-void Conversation::go_on(std::string session, std::uint64_t running, std::uint64_t next_id) {
+void Conversation::go_on(std::string session, std::uint64_t running, std::uint64_t next_id, Makers makers) {
   begin(std::move(session));
   next_id_ = next_id;
+  comm_execution_ = std::move(makers);
+  unknown_execution_ = running;
   if (running == 0) return;
   runs_[running] = {};
   busy_ = true;
   input_parent_ = "{}";  // it may wait for an answer to what the host before was asked
+}
+
+Conversation::Makers Conversation::makers_in(std::string_view comms) {
+  Makers out;
+  json::each_member(comms, [&](std::string_view id, std::string_view execution) {
+    out.emplace(json::text(id), number_in(execution));
+    return out.size() < remembered_comms;
+  });
+  return out;
 }
 
 void Conversation::end() {
@@ -113,7 +125,7 @@ std::uint64_t Conversation::execution_of(std::string_view parent_id) const {
   if (part.front() == 'x') return number_in(part.substr(1));
   if (part.front() != 'c') return 0;
   const auto it = comm_execution_.find(part.substr(1));
-  return it == comm_execution_.end() ? 0 : it->second;
+  return it == comm_execution_.end() ? unknown_execution_ : it->second;
 }
 
 void Conversation::on_shell(const KernelMessage& message) {

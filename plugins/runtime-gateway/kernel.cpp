@@ -63,7 +63,7 @@ void Kernel::take_up() {
   }
   phase_ = Phase::lost;
   written_ = taken_up_ = true;
-  talk_.go_on(session_, keep_.running, keep_.life << 32);
+  talk_.go_on(session_, keep_.running, keep_.life << 32, std::move(keep_.comms));
   look_for_it();
 }
 

@@ -54,6 +54,7 @@ Keep keeping(std::string_view options) {
   if (!out.take_up) return out;
   out.life = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "life")).value_or(0));
   out.running = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "running")).value_or(0));
+  out.comms = jupyter::Conversation::makers_in(json::member(taken_up, "comms"));
   return out;
 }
 
@@ -173,7 +174,7 @@ void GatewayRuntime::input(std::uint64_t kernel, std::string_view value) {
 
 void GatewayRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
                              std::string_view content) {
-  constexpr std::string_view kinds[] = {"complete", "inspect", "is_complete", "history"};
+  constexpr std::string_view kinds[] = {"complete", "inspect", "is_complete", "history", "comm_info"};
   if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
   const auto asked = find(kernel);
   if (auto ask = jupyter::question(kind, content, asked->language())) {

@@ -157,7 +157,7 @@ void Kernel::begin(bool taken_up) {
   taken_up_ = taken_up;
   alive = true;
   const auto& session = connection_->wire.session();
-  taken_up ? talk_.go_on(session, plan_.running, plan_.life << 32) : talk_.begin(session);
+  taken_up ? talk_.go_on(session, plan_.running, plan_.life << 32, std::move(plan_.comms)) : talk_.begin(session);
   unreachable_ = false;
   stop_step_ = 0;
   started_ms_ = now_ms();

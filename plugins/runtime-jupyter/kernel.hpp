@@ -30,6 +30,7 @@ struct StartPlan {
   bool take_up = false;        // what was kept there, in place of a new process
   std::uint64_t life = 0;      // how many hosts it had before
   std::uint64_t running = 0;   // the execution that ran when its host ended; 0 = none
+  Conversation::Makers comms = {};  // of that time
 };
 
 class Kernel {

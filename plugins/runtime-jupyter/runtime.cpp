@@ -92,6 +92,7 @@ StartPlan JupyterRuntime::plan(std::string_view name, std::string_view options) 
     plan.take_up = true;
     plan.life = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "life")).value_or(0));
     plan.running = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "running")).value_or(0));
+    plan.comms = Conversation::makers_in(json::member(taken_up, "comms"));
   }
   json::each_member(json::member(options, "env"), [&](std::string_view key, std::string_view value) {
     plan.env.emplace(json::text(key), json::text(value));
@@ -176,7 +177,7 @@ void JupyterRuntime::input(std::uint64_t kernel, std::string_view value) {
 
 void JupyterRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
                              std::string_view content) {
-  constexpr std::string_view kinds[] = {"complete", "inspect", "is_complete", "history"};
+  constexpr std::string_view kinds[] = {"complete", "inspect", "is_complete", "history", "comm_info"};
   if (!json::valid(content)) throw Failure(LECTERN_INVALID, "the request's content is not JSON");
   const auto asked = find(kernel);
   if (auto ask = question(kind, content, asked->language())) {

@@ -1,8 +1,10 @@
-// The widget models of a kernel that is kept: written down when its host leaves it, and read once.
+// The widget models of a kernel that is kept: written down while it runs, read by the next host.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -13,18 +15,44 @@
 #include "runtime/kept_kernels.hpp"
 #include "runtime/kept_models.hpp"
 #include "runtime/models.hpp"
+#include "runtime/taken_up_models.hpp"
 
 namespace lectern::runtime {
 namespace {
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 ModelStore widgets() {
   ModelStore store;
   (void)store.open("z-first", "jupyter.widget", R"({"state":{"value":1.50,"raw":null},"buffer_paths":[["raw"]]})",
-                   {std::string("\0\n\xff", 3)}, "cell-1");
+                   {std::string("\0\n\xff", 3)}, "cell-1", 7);
   (void)store.open("a-second", "my.target", R"({"anything":[1]})", {}, "");
   (void)store.message("z-first", R"({"method":"update","state":{"value":2.50}})", {});
   return store;
+}
+
+std::vector<ModelNote> notes(const ModelStore& store) {
+  std::vector<ModelNote> out;
+  for (auto& open : store.snapshot()) out.push_back({std::move(open)});
+  return out;
+}
+
+ModelNote gone(const std::string& id) {
+  ModelNote note;
+  note.event.method = ModelMethod::close;
+  note.event.model_id = id;
+  return note;
+}
+
+std::string text_of(const std::vector<ModelNote>& notes) {
+  return *kept_models_text(notes, most_kept_models_bytes);
+}
+
+std::vector<std::string> ids(const std::vector<KeptModel>& models) {
+  std::vector<std::string> out;
+  for (const auto& model : models) out.push_back(model.id);
+  return out;
 }
 
 class KeptModelsTest : public ::testing::Test {
@@ -32,7 +60,7 @@ class KeptModelsTest : public ::testing::Test {
   KeptModelsTest() {
     std::string name = (fs::temp_directory_path() / "lectern-kept-models-XXXXXX").string();
     state_ = ::mkdtemp(name.data());
-    kept_.emplace(state_, true, [](Task task) { task(); });
+    kept_.emplace(state_, true, [this](Task task) { held_ ? tasks_.push_back(std::move(task)) : task(); });
     KeptKernel kernel;
     kernel.session_id = "s-1";
     EXPECT_TRUE(kept_->prepare(kernel).has_value());
@@ -41,45 +69,154 @@ class KeptModelsTest : public ::testing::Test {
     kept_.reset();
     fs::remove_all(state_);
   }
+  void work() {
+    for (held_ = false; !tasks_.empty(); tasks_.pop_front()) tasks_.front()();
+  }
   [[nodiscard]] fs::path file() const { return state_ / "kernels/s-1/models.jsonl"; }
   fs::path state_;
+  bool held_ = false;  // what workers are to do waits for work()
+  std::deque<Task> tasks_;
   std::optional<KeptKernels> kept_;
 };
 
-TEST_F(KeptModelsTest, ComeBackAsTheyWereAndOnce) {
+TEST_F(KeptModelsTest, ComeBackAsTheyWere) {
   const auto store = widgets();
-  kept_->put_models("s-1", store.snapshot());
+  kept_->model_file("s-1")->replace(notes(store));
   struct stat seen {};
   ASSERT_EQ(::stat(file().c_str(), &seen), 0);
   EXPECT_EQ(seen.st_mode & 0777, 0600u);
   ModelStore next;
-  for (auto& model : kept_->take_models("s-1")) {
-    const auto opened =
-        next.open(model.id, model.target, model.data, std::move(model.buffers), model.cell_id, model.revision);
+  for (auto& model : kept_->models("s-1")) {
+    const auto opened = next.open(model.id, model.target, model.data, std::move(model.buffers), model.cell_id,
+                                  model.execution, model.revision);
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
   }
   const auto before = store.snapshot(), after = next.snapshot();
   ASSERT_EQ(after.size(), 2u);
   for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(after[i].data(), before[i].data());
   EXPECT_EQ(after[0].revision, 2u);
-  EXPECT_FALSE(fs::exists(file()));
-  EXPECT_TRUE(kept_->take_models("s-1").empty());
+  ASSERT_NE(next.cell_of_run(7), nullptr);
+  EXPECT_EQ(*next.cell_of_run(7), "cell-1");
+  EXPECT_EQ(kept_->models("s-1").size(), 2u) << "a host that is killed at once leaves them again";
 }
 
-TEST_F(KeptModelsTest, WhatIsDamagedOrTooMuchIsNotBroughtBackInPart) {
-  const auto text = *kept_models_text(widgets().snapshot());
+TEST_F(KeptModelsTest, LaterLinesReplaceEarlierOnes) {
+  auto store = widgets();
+  const auto written = kept_->model_file("s-1");
+  written->replace(notes(store));
+  (void)store.open("third", "jupyter.widget", R"({"state":{"value":1}})", {}, "cell-2", 8);
+  written->add({{*store.as_open("third")}});
+  (void)store.message("z-first", R"({"method":"update","state":{"value":9}})", {});
+  written->add({{*store.as_open("z-first"), true}});
+  auto models = kept_->models("s-1");
+  EXPECT_THAT(ids(models), ElementsAre("z-first", "a-second", "third"));
+  EXPECT_NE(models[0].data.find(R"("value":9)"), std::string::npos);
+  EXPECT_EQ(models[0].revision, 3u);
+  EXPECT_EQ(models[0].buffers, std::vector{std::string("\0\n\xff", 3)});
+  written->add({gone("a-second")});
+  (void)store.open("z-first", "jupyter.widget", R"({"state":{}})", {}, "cell-2", 9);
+  written->add({{*store.as_open("z-first")}});
+  EXPECT_THAT(ids(kept_->models("s-1")), ElementsAre("third", "z-first"));
+}
+
+TEST_F(KeptModelsTest, AreWrittenInTheirOrderHoweverLateTheWorkersAre) {
+  const auto store = widgets();
+  const auto written = kept_->model_file("s-1");
+  EXPECT_TRUE(written->wants_all());
+  held_ = true;
+  written->add(notes(store));  // nothing: what is there is not known to be whole
+  written->replace({{*store.as_open("z-first")}});
+  written->add({{*store.as_open("a-second")}});
+  written->add({gone("z-first")});
+  EXPECT_TRUE(written->busy());
+  EXPECT_EQ(tasks_.size(), 1u);
+  work();
+  EXPECT_FALSE(written->busy());
+  EXPECT_FALSE(written->wants_all());
+  EXPECT_THAT(ids(kept_->models("s-1")), ElementsAre("a-second"));
+}
+
+TEST_F(KeptModelsTest, NothingIsWrittenOfAKernelThatIsForgotten) {
+  const auto written = kept_->model_file("s-1");
+  held_ = true;
+  written->replace(notes(widgets()));
+  kept_->forget("s-1");
+  std::swap(tasks_.front(), tasks_.back());  // workers keep no order
+  work();
+  EXPECT_FALSE(fs::exists(file()));
+  EXPECT_NE(kept_->model_file("s-1"), written);
+}
+
+TEST_F(KeptModelsTest, WhatIsDamagedIsNotBroughtBackInPart) {
+  const auto text = text_of(notes(widgets()));
   EXPECT_EQ(kept_models_from(text).size(), 2u);
-  EXPECT_TRUE(kept_models_from(text.substr(0, text.size() - 5)).empty());
+  EXPECT_THAT(ids(kept_models_from(text.substr(0, text.size() - 5))), ElementsAre("z-first"))
+      << "the last line was being written when its host was killed";
   EXPECT_TRUE(kept_models_from("{}\n" + text).empty());
-  EXPECT_TRUE(kept_models_from(R"({"model_id":"a","revision":1,"message":{},"buffers":["?"]})").empty());
+  EXPECT_TRUE(kept_models_from(R"({"model_id":"a","revision":1,"message":{},"buffers":["?"]})"
+                               "\n")
+                  .empty());
+}
+
+TEST_F(KeptModelsTest, TooMuchIsNotWrittenDown) {
   ModelStore large;
   for (const auto* id : {"a", "b"}) {
     (void)large.open(id, "jupyter.widget", R"({"state":{"raw":null},"buffer_paths":[["raw"]]})",
                      {std::string(most_kept_models_bytes / 2, 'x')}, "");
   }
-  EXPECT_FALSE(kept_models_text(large.snapshot()).has_value());
-  kept_->put_models("s-1", large.snapshot());
+  const auto written = kept_->model_file("s-1");
+  written->replace(notes(large));
   EXPECT_FALSE(fs::exists(file()));
+  EXPECT_TRUE(written->too_large());
+  EXPECT_TRUE(written->wants_all());
+  written->add(notes(widgets()));
+  EXPECT_FALSE(fs::exists(file())) << "half of a page";
+  written->replace(notes(widgets()));
+  EXPECT_FALSE(written->too_large());
+  EXPECT_EQ(kept_->models("s-1").size(), 2u);
+}
+
+TEST_F(KeptModelsTest, AFileThatIsMuchLongerThanWhatItSaysIsToBeWrittenAnew) {
+  const auto store = widgets();
+  const auto written = kept_->model_file("s-1");
+  written->replace(notes(store));
+  ModelStore large;
+  (void)large.open("l", "jupyter.widget", R"({"state":{"raw":null},"buffer_paths":[["raw"]]})",
+                   {std::string(std::size_t{1} << 20, 'x')}, "");
+  int lines = 0;
+  for (; lines < 10 && !written->wants_all(); ++lines) written->add({{*large.as_open("l"), true}});
+  EXPECT_LT(lines, 10);
+  const auto before = fs::file_size(file());
+  written->add({gone("l")});
+  EXPECT_EQ(fs::file_size(file()), before);
+  written->replace(notes(store));
+  EXPECT_LT(fs::file_size(file()), 1'000u);
+  EXPECT_FALSE(written->wants_all());
+}
+
+TEST(TakenUpModelsTest, TellWhatIsGoneAndWhatIsFoundOnce) {
+  TakenUpModels models;
+  EXPECT_FALSE(models.to_ask().has_value());
+  models.begin();
+  for (const auto* id : {"stays", "closed", "opened anew"}) models.brought_back(id, id != std::string("closed"));
+  EXPECT_THAT(models.to_ask().value(), ElementsAre("stays", "opened anew"));
+  EXPECT_FALSE(models.to_ask().has_value());
+  models.opened("opened anew");  // after what the kernel is about to say
+  const auto has = [](const std::string& id) { return id == "stays" || id == "mine"; };
+  const auto changed = models.compare({{"stays", "jupyter.widget"},
+                                       {"z-new", "jupyter.widget"},
+                                       {"a-new", "jupyter.widget"},
+                                       {"mine", "jupyter.widget"},
+                                       {"control", "jupyter.widget.control"}},
+                                      has);
+  EXPECT_THAT(changed.gone, ElementsAre("closed"));
+  EXPECT_THAT(changed.found, ElementsAre("z-new", "a-new"));
+  EXPECT_TRUE(models.awaited("a-new"));
+  models.opened("a-new");
+  EXPECT_FALSE(models.awaited("a-new"));
+  models.forget();
+  EXPECT_FALSE(models.awaited("z-new"));
+  EXPECT_THAT(models.compare({}, has).gone, IsEmpty());
 }
 
 }  // namespace

@@ -9,10 +9,22 @@ import { Host, LECTERN, until, type ClientKey } from '../support/host';
 
 const CELLS: Record<string, string> = {
   label: 'import ipywidgets, os, threading, time\nlabel = ipywidgets.Label("nothing yet")\nimage = ipywidgets.Image(value=bytes(range(256)))\nprint(os.getpid())',
-  slider: 'slider = ipywidgets.IntSlider(value=3)\nslider.observe(lambda change: setattr(label, "value", f"it is {change.new}"), "value")\nslider',
+  slider:
+    'slider = ipywidgets.IntSlider(value=3)\nslider.observe(lambda change: setattr(label, "value", f"it is {change.new}"), "value")\n' +
+    'slider.observe(lambda change: print("turned to", change.new), "value")\nslider',
+  box: 'inner = ipywidgets.Text("inside")\nspare = ipywidgets.Button()\nipywidgets.HBox([ipywidgets.VBox([inner, spare])])',
+  dial:
+    'import anywidget, traitlets\nclass Dial(anywidget.AnyWidget):\n    _esm = "export default { render() {} }"\n' +
+    '    raw = traitlets.Bytes().tag(sync=True)\n    n = traitlets.Int(1).tag(sync=True)\n' +
+    'dial = Dial(raw=bytes([250, 0, 10]))\ndial.observe(lambda change: setattr(dial, "raw", bytes([change.new])), "n")\ndial',
   // Turns it while no host is there: it waits for the host's own end.
   turns: 'def turn():\n    while not os.path.exists("go"): time.sleep(0.01)\n    slider.value = 5\n    open("turned", "w").close()\nthreading.Thread(target=turn).start()',
   alive: 'slider.value',
+  // Runs over the end of its host, and over the beginning of the next.
+  away:
+    'def wait(name):\n    while not os.path.exists(name): time.sleep(0.01)\nwait("go away")\nslider.value = 21\nimage.value = b"\\x09\\x08"\n' +
+    'dial.raw = bytes([7, 7])\nspare.close()\nlate = ipywidgets.Checkbox(True)\nlate.observe(lambda change: print("late is", change.new), "value")\n' +
+    'open("went", "w").close()\nwait("come back")',
 };
 const PYTHON = { kernelspec: { name: 'python3', display_name: 'Python 3', language: 'python' }, language_info: { name: 'python' } };
 
@@ -37,6 +49,12 @@ describe('widgets of kernels that are kept', () => {
   const named = (name: string) => opens().find((data) => data.message.state._model_name === name)!;
   /** As whoever has seen all events has it. */
   const value = (id: string) => lifecycle().filter((data) => data.model_id === id && data.message.state && 'value' in data.message.state).at(-1)?.message.state.value;
+  const bytes = (data: any, key: string) => {
+    const at = data.message.buffer_paths.findIndex((place: string[]) => place[0] === key);
+    return [...Buffer.from(data.buffers[at], 'base64')];
+  };
+  /** Of the models that are written down. */
+  const ids = (from: string) => new Set(fs.readFileSync(from, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line).model_id));
   const write = (id: string, to: number) => a.command('model', { model_id: id, message: { method: 'update', state: { value: to }, buffer_paths: [] } });
 
   beforeAll(async () => {
@@ -59,7 +77,6 @@ describe('widgets of kernels that are kept', () => {
     const slider = named('IntSliderModel').model_id;
     expect((await write(slider, 4)).ok).toBe(true);
     await a.until('its callback runs', () => value(named('LabelModel').model_id) === 'it is 4');
-    expect(fs.existsSync(file)).toBe(false);
     await host.kill('SIGTERM');
     expect(fs.statSync(file).mode & 0o777).toBe(0o600);
     fs.writeFileSync(path.join(root, 'go'), '');
@@ -69,7 +86,6 @@ describe('widgets of kernels that are kept', () => {
     expect(opens().map((data) => [data.model_id, data.cell_id, data.message.target])).toEqual(order);
     expect(named('IntSliderModel').cell_id).toBe('slider');
     expect(named('IntSliderModel').revision).toBeGreaterThan(1);
-    expect(fs.existsSync(file), 'what is written down is of no use any more').toBe(false);
     const late = await Client.join(host, session);
     const image = late.events('model-lifecycle').find((frame) => frame.data.message.state?._model_name === 'ImageModel')!;
     expect(image.data.message.buffer_paths).toEqual([['value']]);
@@ -89,13 +105,78 @@ describe('widgets of kernels that are kept', () => {
     expect(a.text('alive')).toBe('9');
   });
 
-  it('after a host that was killed there are none until their cells run again', async () => {
-    await host.kill('SIGKILL');
-    await again();
-    await a.execute(['alive']);
+  it('what their callbacks print is in the cell that made them, not in the one that ran last', async () => {
+    const printed = await a.until('it is printed', () => /turned to 9\n$/.test(a.text('slider')));
+    expect(printed).toBe(true);
     expect(a.text('alive')).toBe('9');
-    expect(opens()).toEqual([]);
-    await a.execute(['slider']);
-    expect(opens().length).toBeGreaterThan(0);
+    const words = a.events('cell-op').find((frame) => frame.data.cell_id === 'slider' && JSON.stringify(frame.data.outputs).includes('turned to 9'));
+    expect(words!.data.execution_id).toBeUndefined();
+  });
+
+  it('are there after a host that was killed, before any output that names them, with what was set meanwhile', async () => {
+    await a.execute(['box', 'dial']);
+    const slider = named('IntSliderModel').model_id;
+    expect((await write(slider, 12)).ok).toBe(true);
+    await a.until('its callback runs', () => value(named('LabelModel').model_id) === 'it is 12');
+    const order = opens().map((data) => [data.model_id, data.cell_id, data.message.target]);
+    expect((await a.command('execute', { cell_ids: ['away'] })).ok).toBe(true);
+    expect((await a.command('save')).ok).toBe(true);
+    await until('the newest models are written down', () => ids(file).has(named('AnyModel').model_id));
+    await host.kill('SIGKILL');
+    fs.writeFileSync(path.join(root, 'go away'), '');
+    await until('all is set', () => fs.existsSync(path.join(root, 'went')));
+
+    await start();
+    await until('the session is there again', async () => (await host.get('/api/v1/sessions')).body.sessions[0]?.session_id === session);
+    a = await Client.join(host, session, { key });
+    // The kernel computes and answers nothing yet: these are the ones that were written down.
+    expect(opens().map((data) => [data.model_id, data.cell_id, data.message.target])).toEqual(order);
+    const shown = a.frames.findIndex((frame) => frame.op === 'cell-op' && JSON.stringify(frame.data).includes(slider));
+    expect(shown, 'the saved output that names it').toBeGreaterThan(0);
+    expect(a.frames.findIndex((frame) => frame.op === 'model-lifecycle' && frame.data.model_id === slider)).toBeLessThan(shown);
+    expect(bytes(named('AnyModel'), 'raw')).toEqual([250, 0, 10]);
+
+    const from = a.frames.length;
+    fs.writeFileSync(path.join(root, 'come back'), '');
+    await a.event('cell-op', (data) => data.cell_id === 'away' && ['idle', 'error'].includes(data.status), from);
+    await a.until('what was set meanwhile', () => value(slider) === 21 && value(named('LabelModel').model_id) === 'it is 21');
+    const late = await a.event('model-lifecycle', (data) => data.message.state?._model_name === 'CheckboxModel');
+    expect(late.data).toMatchObject({ cell_id: 'away', message: { method: 'open', state: { value: true } } });
+    const spare = named('ButtonModel').model_id;
+    await a.event('model-lifecycle', (data) => data.model_id === spare && data.message.method === 'close');
+
+    const other = await Client.join(host, session);
+    const all = other.events('model-lifecycle').map((frame) => frame.data);
+    const there = (name: string) => all.filter((data) => data.message.state?._model_name === name);
+    expect(all.every((data) => data.message.method === 'open')).toBe(true);
+    expect(new Set(all.map((data) => data.model_id)).size).toBe(all.length);
+    expect(there('ButtonModel')).toEqual([]);
+    const kept = order.filter(([id]) => id !== spare).map(([id]) => id);
+    expect(all.map((data) => data.model_id).slice(0, kept.length)).toEqual(kept);
+    expect(there('IntSliderModel')[0]!.message.state.value).toBe(21);
+    expect(bytes(there('ImageModel')[0], 'value')).toEqual([9, 8]);
+    expect(bytes(there('AnyModel')[0], 'raw')).toEqual([7, 7]);
+    expect(there('HBoxModel')[0]!.message.state.children).toEqual([`IPY_MODEL_${there('VBoxModel')[0]!.model_id}`]);
+    expect(there('VBoxModel')[0]!.message.state.children[0]).toBe(`IPY_MODEL_${there('TextModel')[0]!.model_id}`);
+    await other.close();
+  });
+
+  it('work after that too, both ways, and their callbacks print in their own cells', async () => {
+    const from = a.frames.length;
+    await a.execute(['alive']);
+    expect(a.text('alive')).toBe('21');
+    expect((await write(named('IntSliderModel').model_id, 33)).ok).toBe(true);
+    const label = named('LabelModel').model_id;
+    await a.event('model-lifecycle', (data) => data.model_id === label && data.message.state?.value === 'it is 33', from);
+    await a.until('it is printed', () => /turned to 33\n$/.test(a.text('slider')));
+    const dial = named('AnyModel').model_id;
+    expect((await a.command('model', { model_id: dial, message: { method: 'update', state: { n: 5 }, buffer_paths: [] } })).ok).toBe(true);
+    const answer = await a.event('model-lifecycle', (data) => data.model_id === dial && data.message.buffer_paths?.[0]?.[0] === 'raw', from);
+    expect(bytes(answer.data, 'raw')).toEqual([5]);
+    expect((await a.command('model', { model_id: named('CheckboxModel').model_id, message: { method: 'update', state: { value: false }, buffer_paths: [] } })).ok).toBe(true);
+    await a.until('the one that was made meanwhile', () => /late is False\n$/.test(a.text('away')));
+    expect(a.text('alive')).toBe('21');
+    await a.execute(['alive']);
+    expect(a.text('alive')).toBe('33');
   });
 });

@@ -93,9 +93,10 @@ typedef struct lectern_runtime {
    * on its way, not when it is up. Its events may come before this returns. `options` = JSON {"cwd","env":{}} and, where
    * the operator set one, "connection_dir"; with "keep":"<folder>" the kernel is to outlive this object and this process:
    * a plugin that can do that keeps there (private; made anew when it is gone) what finds it again, and says so by STATE;
-   * any other ignores it. With "take_up":{"life":N,"running":M} beside it, the kernel that was kept there goes on in place
-   * of a new one: execution M runs in it still (absent: none) and ends by FINISHED, and it had N hosts before, so that
-   * ids made with N are new to it. A restart makes a new one, kept likewise. FAILURE: there is no such kernel and nothing of
+   * any other ignores it. With "take_up":{"life":N,"running":M,"comms":{}} beside it, the kernel that was kept there goes on in
+   * place of a new one: execution M runs in it still (absent: none) and ends by FINISHED, it had N hosts before, so that
+   * ids made with N are new to it, and `comms` has, by comm id, the executions that made its comms: what their callbacks
+   * print is told under those numbers. A restart makes a new one, kept likewise. FAILURE: there is no such kernel and nothing of
    * it runs; what events of it came are forgotten. LECTERN_NOT_FOUND for a name that cannot be started, and for a kept one
    * that is gone. */
   lectern_status (*start)(void *self, uint64_t kernel, lectern_str name, lectern_str options, lectern_error *error) LECTERN_NOEXCEPT;
@@ -114,7 +115,8 @@ typedef struct lectern_runtime {
    * asked, or the line did not get through. */
   lectern_status (*input)(void *self, uint64_t kernel, lectern_str value) LECTERN_NOEXCEPT;
   /* [any] (kernel) Asks `kind` ("complete", "inspect", "is_complete", "history"; "variables", "format" and, where its
-   * environment is out of the host's reach, "front_end_file", as far as the kernel can be asked) with JSON content; answered by REPLY with the number `request`, or by nothing when the kernel
+   * environment is out of the host's reach, "front_end_file", as far as the kernel can be asked; of one that was taken up
+   * "comm_info", Jupyter's own) with JSON content; answered by REPLY with the number `request`, or by nothing when the kernel
    * dies. OWNERSHIP: as of execute. FAILURE: no REPLY comes; LECTERN_UNSUPPORTED for a kind that this kernel does not
    * answer, which the client is told (415). */
   lectern_status (*request)(void *self, uint64_t kernel, uint64_t request, lectern_str kind, lectern_str content) LECTERN_NOEXCEPT;

@@ -1,0 +1,94 @@
+// The models of a kernel that was taken up: as the host before wrote them down, then as the kernel says that they are.
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "runtime/session_runtime.hpp"
+
+namespace lectern::runtime {
+namespace {
+
+/// In the order of their creation, where the kernel keeps it.
+std::optional<std::vector<std::pair<std::string, std::string>>> comms_in(const std::string& comm_info) {
+  const auto value = json::parse(comm_info, {std::size_t{16} << 20, 8, 1'000'000, false});
+  const auto* comms = value ? value->find("comms") : nullptr;
+  if (comms == nullptr || !comms->is_object()) return std::nullopt;
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& [id, about] : *comms->as_object()) {
+    out.emplace_back(id, json::string_or_empty(about, "target_name"));
+  }
+  return out;
+}
+
+}  // namespace
+
+// An Output widget that was catching what the run prints goes on catching it.
+std::vector<std::pair<std::string, std::uint64_t>> SessionRuntime::bring_back(std::vector<KeptModel> models,
+                                                                              std::uint64_t running) {
+  std::vector<std::pair<std::string, std::uint64_t>> makers;
+  taken_up_models_.begin();
+  for (auto& model : models) {
+    const auto opened = models_.open(model.id, model.target, model.data, std::move(model.buffers), model.cell_id,
+                                     model.execution, model.revision);
+    if (!opened) {
+      log::warning("runtime", "a model that was kept was dropped: " + opened.error().message);
+      continue;
+    }
+    if (opened->execution != 0) makers.emplace_back(model.id, opened->execution);
+    if (running != 0) (void)captured_.heard(*opened, running);
+    tell_models({*opened});
+    const auto* state = opened->message.find("state");
+    // What an Output widget has caught by now its kernel does not know.
+    const bool catches = state != nullptr && json::string_or_empty(*state, "_model_name") == "OutputModel";
+    taken_up_models_.brought_back(model.id, model.target == "jupyter.widget" && !catches);
+  }
+  return makers;
+}
+
+// What happened to them while no host was there, or was not written down any more. A kernel that computes answers when
+// it is done; one that does not know the question never does, and its models stay as they were written down.
+void SessionRuntime::ask_for_models() {
+  const auto ids = taken_up_models_.to_ask();
+  if (!ids || !kernel_) return;
+  const auto number = next_request_++;
+  if (kernel_->request(number, "comm_info", "{}")) {
+    const auto answered = [this](const Result<std::string>& answer) {
+      if (answer) models_there_are(*answer);
+    };
+    requests_.emplace(number, Waiting{answered, nullptr});
+  }
+  ask_for_states(*ids);
+}
+
+void SessionRuntime::ask_for_states(const std::vector<std::string>& ids) {
+  for (const auto& id : ids) {
+    const auto asked = kernel_ ? kernel_->comm({"msg", id, {}, R"({"method":"request_state"})", {}, {}})
+                               : Status(fail(409, "no_kernel", "it is gone"));
+    if (asked) continue;
+    return log::warning("runtime", "the kernel was not asked for its widgets' values: " + asked.error().message);
+  }
+}
+
+void SessionRuntime::models_there_are(const std::string& comm_info) {
+  const auto comms = comms_in(comm_info);
+  if (!comms) return;
+  const auto changed = taken_up_models_.compare(*comms, [this](const std::string& id) { return models_.has(id); });
+  for (const auto& id : changed.gone) {
+    writes_.flush(id);
+    tell_kernel_models(models_.close(id), 0);
+  }
+  ask_for_states(changed.found);
+}
+
+// The answer has all of its state; what a callback sets before is a part.
+bool SessionRuntime::found_after_all(const plugin::RuntimeEvent& event) const {
+  if (event.kind != plugin::RuntimeEventKind::comm_message || !taken_up_models_.awaited(event.name)) return false;
+  const auto data = json::parse(event.json, {std::size_t{64} << 20, 128, 1'000'000, false});
+  const auto* state = data ? data->find("state") : nullptr;
+  return state != nullptr && state->find("_model_name") != nullptr;
+}
+
+}  // namespace lectern::runtime

@@ -1,0 +1,44 @@
+// Of a kernel that was taken up: which models an earlier host wrote down of it, and which it has beyond those, until it
+// has said so itself. Everything [reactor].
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lectern::runtime {
+
+class TakenUpModels {
+ public:
+  /// It was taken up: it is to be asked.
+  void begin() { ask_ = true; }
+  /// A model is in the store as it was written down; `ask` = its kernel may have set it to something else meanwhile.
+  void brought_back(const std::string& id, bool ask);
+  /// The kernel can be asked now. Nothing when it was, or need not be; else the models whose states are asked for.
+  std::optional<std::vector<std::string>> to_ask();
+  /// The kernel opened it, so all is known of it.
+  void opened(std::string_view id);
+
+  struct Difference {
+    std::vector<std::string> gone;   // from the kernel, and written down
+    std::vector<std::string> found;  // there, and not in the store: awaited from now on
+  };
+  /// It says which comms it has: their ids and targets, in order. `has` = the store has it.
+  Difference compare(const std::vector<std::pair<std::string, std::string>>& comms,
+                     const std::function<bool(const std::string&)>& has);
+  /// Its state, when it comes, opens it.
+  [[nodiscard]] bool awaited(std::string_view id) const { return awaited_.contains(id); }
+  /// The kernel is gone.
+  void forget();
+
+ private:
+  bool ask_ = false;
+  std::vector<std::string> to_ask_;
+  std::set<std::string, std::less<>> brought_back_, awaited_;
+};
+
+}  // namespace lectern::runtime
