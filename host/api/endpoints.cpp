@@ -79,4 +79,14 @@ std::vector<const plugin::Binding*> Endpoints::bindings(plugin::Carrier carrier,
   return found;
 }
 
+std::pair<plugin::TransportPtr, std::uint32_t> Endpoints::transport_of(const plugin::Binding& binding) const {
+  for (const auto& transport : parts_.transports) {
+    const auto& offers = transport->bindings();
+    for (std::uint32_t i = 0; i < offers.size(); ++i) {
+      if (&offers[i] == &binding) return {transport, i};
+    }
+  }
+  return {};
+}
+
 }  // namespace lectern::api

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/attached.hpp"
@@ -155,6 +156,7 @@ class Endpoints {
   std::optional<Outcome> relayed(Call& call);
   // What routes say.
   Outcome relay_upgrade(Call call, AttachedPtr attached);
+  Outcome relay_stream(Call call, AttachedPtr attached);
   Outcome relay_request(Call call, AttachedPtr attached);
   Outcome relay_show(Call call, AttachedPtr attached);
   Outcome relay_make_client(Call call, AttachedPtr attached);
@@ -170,6 +172,9 @@ class Endpoints {
   [[nodiscard]] Result<std::string> client_key(const Call& call, const std::string& session_id);
   [[nodiscard]] std::string device_of(const Call& call) const;
   [[nodiscard]] std::vector<const plugin::Binding*> bindings(plugin::Carrier carrier, std::string_view route) const;
+  /// Of one of bindings(): the transport, and which of its bindings it is.
+  [[nodiscard]] std::pair<plugin::TransportPtr, std::uint32_t> transport_of(const plugin::Binding& binding) const;
+  [[nodiscard]] Result<session::ConnectRequest> viewer_request(const Call& call, const AttachedSession& attached);
   [[nodiscard]] Outcome upgrade(Call call, plugin::Carrier carrier, std::string_view route);
   [[nodiscard]] Outcome run_command(Call call, std::string name);
   [[nodiscard]] Outcome relay_changed(Call call, AttachedPtr attached, std::function<void(json::Value&)> change);

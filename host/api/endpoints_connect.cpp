@@ -1,14 +1,20 @@
 // Requests that stop being HTTP: the WebSocket of a session, its event stream, the host-wide event stream.
+#include <tuple>
+#include <utility>
+
 #include "api/endpoints.hpp"
 #include "api/upgrade.hpp"
 #include "api/url.hpp"
 #include "base/text.hpp"
+#include "relay/event_stream.hpp"
 #include "session/connection.hpp"
 
 namespace lectern::api {
 namespace {
 
 using plugin::Carrier;
+
+constexpr std::string_view relayed_subprotocol = "lectern.v1";
 
 bool list_has(std::string_view list, std::string_view word) {
   while (!list.empty()) {
@@ -24,10 +30,10 @@ bool list_has(std::string_view list, std::string_view word) {
 }
 
 // The query as a transport gets it: each parameter once, without what only the front door may know.
-std::string query_json(const Request& request) {
+std::string query_json(const Request& request, std::string_view without = {}) {
   json::Value out{json::Object{}};
   for (auto& [key, value] : parse_query(request.query)) {
-    if (key == "token" || key == "ticket" || out.find(key)) continue;
+    if (key == "token" || key == "ticket" || key == without || out.find(key)) continue;
     if (text::valid_utf8(key) && text::valid_utf8(value)) out.set(key, std::move(value));
   }
   return json::write(out);
@@ -125,33 +131,63 @@ Outcome Endpoints::upgrade(Call call, Carrier carrier, std::string_view route) {
 }
 
 /// The viewer is a conversation with the session there, which says what its key and its query are worth.
+Result<session::ConnectRequest> Endpoints::viewer_request(const Call& call, const AttachedSession& attached) {
+  LECTERN_TRY(auto key, client_key(call, attached.id()));
+  session::ConnectRequest request;
+  request.route = "connect";
+  request.subprotocol = relayed_subprotocol;
+  request.query_json = query_json(call.request);
+  request.client_key = std::move(key);
+  request.principal = call.principal;
+  request.scope = scope_bits(call.scope);
+  if (auto options = session::parse_options(request); !options) return fail(options.error());
+  return request;
+}
+
 Outcome Endpoints::relay_upgrade(Call call, AttachedPtr attached) {
   const auto candidates = bindings(Carrier::ws_message, "connect");
   if (candidates.empty()) return error_response(missing_transport(Carrier::ws_message, "connect"));
   auto offered = offered_binding(call.request, candidates);
   if (!offered) return error_response(offered.error());
-  if ((*offered)->name != "lectern.v1") {
+  if ((*offered)->name != relayed_subprotocol) {
     return error_response({400, "unknown_subprotocol", "an attached session speaks lectern.v1 alone",
                            "put lectern.v1 in Sec-WebSocket-Protocol", ""});
   }
-  auto key = client_key(call, attached->id());
-  if (!key) return error_response(key.error());
-  session::ConnectRequest request;
-  request.route = "connect";
-  request.subprotocol = (*offered)->name;
-  request.query_json = query_json(call.request);
-  request.client_key = std::move(*key);
-  request.principal = call.principal;
-  request.scope = scope_bits(call.scope);
-  if (auto options = session::parse_options(request); !options) return error_response(options.error());
+  auto request = viewer_request(call, *attached);
+  if (!request) return error_response(request.error());
   auto out = std::make_unique<Upgrade>();
   out->loop = &attached->loop();
   out->kind = Upgrade::Kind::websocket;
-  out->subprotocol = (*offered)->name;
-  out->connected = [this, attached = std::move(attached), request = std::move(request),
+  out->subprotocol = relayed_subprotocol;
+  out->connected = [this, attached = std::move(attached), request = std::move(*request),
                     scope = call.scope](session::Link& link) mutable -> std::unique_ptr<session::LinkEvents> {
     if (!lives(request.principal, scope)) return turn_away(link);
     return attached->connect(std::move(request), link);
+  };
+  return out;
+}
+
+/// The session there is followed as by a WebSocket; what it says is put into the stream's encoding here.
+Outcome Endpoints::relay_stream(Call call, AttachedPtr attached) {
+  const auto candidates = bindings(Carrier::byte_stream, "events");
+  if (candidates.empty()) return error_response(missing_transport(Carrier::byte_stream, "events"));
+  const auto* chosen = accepted_binding(call.request, candidates);
+  auto request = viewer_request(call, *attached);
+  if (!request) return error_response(request.error());
+  if (const auto* last = call.request.header("Last-Event-ID")) request->last_event_id = *last;
+  relay::EventStream::Options options;
+  std::tie(options.transport, options.binding) = transport_of(*chosen);
+  // Buffers of a stream are in its events; how a WebSocket has them is no choice of its reader.
+  options.query_json = std::exchange(request->query_json, query_json(call.request, "buffers"));
+  auto out = std::make_unique<Upgrade>();
+  out->loop = &attached->loop();
+  out->kind = Upgrade::Kind::stream;
+  out->content_type = chosen->name;
+  out->connected = [this, attached = std::move(attached), request = std::move(*request), options = std::move(options),
+                    scope = call.scope](session::Link& link) mutable -> std::unique_ptr<session::LinkEvents> {
+    if (!lives(request.principal, scope)) return turn_away(link);
+    auto connect = [&](session::Link& stream) { return attached->connect(std::move(request), stream); };
+    return relay::EventStream::open(attached->loop(), link, std::move(options), std::move(connect));
   };
   return out;
 }
@@ -168,23 +204,17 @@ Outcome Endpoints::host_events(Call call) {
   const auto candidates = bindings(Carrier::byte_stream, "events");
   if (candidates.empty()) return error_response(missing_transport(Carrier::byte_stream, "events"));
   const auto* chosen = accepted_binding(call.request, candidates);
-  for (const auto& transport : parts_.transports) {
-    const auto& offers = transport->bindings();
-    for (std::size_t i = 0; i < offers.size(); ++i) {
-      if (&offers[i] != chosen) continue;
-      auto out = std::make_unique<Upgrade>();
-      out->loop = parts_.loop;
-      out->kind = Upgrade::Kind::stream;
-      out->content_type = offers[i].name;
-      out->connected = [this, transport, i,
-                        principal = call.principal](session::Link& link) -> std::unique_ptr<session::LinkEvents> {
-        if (!lives(principal)) return turn_away(link);
-        return parts_.host_events->connect(link, transport, static_cast<std::uint32_t>(i), principal);
-      };
-      return out;
-    }
-  }
-  return error_response(missing_transport(Carrier::byte_stream, "events"));
+  const auto [transport, binding] = transport_of(*chosen);
+  auto out = std::make_unique<Upgrade>();
+  out->loop = parts_.loop;
+  out->kind = Upgrade::Kind::stream;
+  out->content_type = chosen->name;
+  out->connected = [this, transport = transport, binding = binding,
+                    principal = call.principal](session::Link& link) -> std::unique_ptr<session::LinkEvents> {
+    if (!lives(principal)) return turn_away(link);
+    return parts_.host_events->connect(link, transport, binding, principal);
+  };
+  return out;
 }
 
 }  // namespace lectern::api

@@ -172,7 +172,7 @@ constexpr Route table[] = {
      "/api/v1/sessions/{session_id}/events",
      Scope::view,
      none,
-     {&E::session_events, &E::not_relayed},
+     {&E::session_events, &E::relay_stream},
      "The session's events as server-sent events",
      200,
      "text/event-stream",

@@ -64,7 +64,7 @@ TEST(Routes, OfAnAttachedSessionAreCarriedToItsHostButForThese) {
       {"POST /api/v1/sessions/{session_id}/clients", &E::relay_make_client},
       {"GET /api/v1/sessions/{session_id}/connect", &E::relay_upgrade},
       {"GET /api/v1/sessions/{session_id}/relay", &E::not_relayed},
-      {"GET /api/v1/sessions/{session_id}/events", &E::not_relayed},
+      {"GET /api/v1/sessions/{session_id}/events", &E::relay_stream},
       {"GET /api/v1/sessions/{session_id}/outputs/{output_id}", &E::relay_whole_output},
       {"POST /api/v1/sessions/{session_id}/commands/{name}", &E::relay_command}};
   std::size_t found = 0;

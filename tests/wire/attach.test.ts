@@ -8,6 +8,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Cabled, type Cable } from '../support/cable';
 import { Client } from '../support/client';
 import { Host, LECTERN, until, type ConnectionInfo } from '../support/host';
 
@@ -98,7 +99,7 @@ describe('a session of another host', () => {
     const document = await couch.get(`${base}/document`);
     expect([document.status, document.headers.get('etag')]).toEqual([200, (await desk.get(`${base}/document`)).headers.get('etag')]);
     expect((await couch.get(`${base}/history?limit=1`)).body.versions).toHaveLength(1);
-    expect((await couch.get(`${base}/events`)).body.error.code).toBe('not_relayed');
+    expect((await couch.get(`${base}/relay`)).body.error.code, 'hosts make no chains').toBe('not_relayed');
     const program = (await couch.post(`${base}/clients`, { label: 'script' })).body;
     const key = { 'Lectern-Client': `${program.client.id}.${program.client.secret}` };
     const pen = await couch.post(`${base}/takeover`, {}, key);
@@ -324,86 +325,24 @@ describe('a session of a paired device', () => {
   });
 });
 
-/** A cable between two hosts that can be pulled. */
-class Cable {
-  readonly sockets = new Set<net.Socket>();
-  port = 0;
-  /** What comes back through it is not always what was sent. */
-  tamper: (chunk: Buffer) => Buffer = (chunk) => chunk;
-  private server: net.Server | undefined;
-  constructor(private readonly to: number) {}
-  async up(): Promise<void> {
-    this.server = net.createServer((here) => {
-      const there = net.connect(this.to, '127.0.0.1');
-      for (const [one, other] of [[here, there], [there, here]] as const) {
-        this.sockets.add(one);
-        one.on('close', () => { this.sockets.delete(one); other.destroy(); });
-        one.on('error', () => other.destroy());
-      }
-      here.pipe(there);
-      there.on('data', (chunk) => {
-        if (!here.write(this.tamper(chunk))) there.pause();
-      });
-      here.on('drain', () => there.resume());
-      there.on('end', () => here.end());
-    });
-    await new Promise<void>((resolve) => this.server!.listen(this.port, '127.0.0.1', () => resolve()));
-    this.port = (this.server!.address() as net.AddressInfo).port;
-  }
-  async down(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server!.close(() => resolve()));
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
-  }
-}
-
 describe('a line to another host', () => {
   let desk: Host;
   let couch: Host;
   let stranger: Host;
   let info: ConnectionInfo;
   let cable: Cable;
-  const folders: string[] = [];
+  let pair: Cabled;
 
   beforeAll(async () => {
-    const folder = () => {
-      folders.push(fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-cable-')));
-      return folders[folders.length - 1]!;
-    };
-    const near = folder();
-    const far = folder();
-    desk = await Host.start({ args: ['--device-name', 'Desk', '--no-presence-local', '--presence-folder', far] });
-    cable = new Cable(desk.port);
-    await cable.up();
     const image = { output_type: 'display_data', metadata: {}, data: { 'image/png': Buffer.alloc(100_000, 7).toString('base64') } };
-    info = await desk.open(desk.notebook('far.ipynb', [{ id: 'a', source: 'one', outputs: [image] }, { id: 'b', source: 'two' }]));
-    couch = await Host.start({ args: ['--device-name', 'Couch', '--no-presence-local', '--presence-folder', near] });
-    stranger = await Host.start({ args: ['--no-presence-local', '--presence-folder', near] });
-    // The couch learns of the desk where the cable ends, and finds it in its list of servers of the same person.
-    const files = () => fs.readdirSync(far, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json') && !path.basename(name).startsWith('.'));
-    const record = await until('the desk publishes', () => {
-      for (const name of files()) {
-        const found = JSON.parse(fs.readFileSync(path.join(far, name), 'utf8'));
-        if (found.sessions?.length) return { name, found };
-      }
-      return undefined;
-    });
-    await cable.down();
-    record.found.endpoints = [{ ...record.found.endpoints[0], address: `127.0.0.1:${cable.port}` }];
-    record.found.ttl_ms = 600_000;
-    fs.mkdirSync(path.dirname(path.join(near, record.name)), { recursive: true, mode: 0o700 });
-    fs.writeFileSync(path.join(near, record.name), JSON.stringify(record.found), { mode: 0o600 });
-    const servers = path.join(couch.home, 'run', 'lectern', 'servers');
-    const start = fs.readFileSync('/proc/self/stat', 'utf8').replace(/^.*\) /s, '').split(' ')[19];
-    fs.writeFileSync(path.join(servers, `${process.pid}.json`), JSON.stringify({ pid: process.pid, start_time: start, url: `http://127.0.0.1:${cable.port}`, token: desk.token, root: '/', tls_cert: '', started_at: '2026-01-01T00:00:00Z' }), { mode: 0o600 });
-    for (const host of [couch, stranger]) {
-      await until('it is heard of', async () => (await remotes(host)).some((row) => row.session_id === info.session_id), 30_000);
-    }
+    pair = await Cabled.start([{ id: 'a', source: 'one', outputs: [image] }, { id: 'b', source: 'two' }]);
+    ({ desk, couch, info, cable } = pair);
+    stranger = await Host.start({ args: ['--no-presence-local', '--presence-folder', pair.near] });
+    await until('it is heard of', async () => (await remotes(stranger)).some((row) => row.session_id === info.session_id), 30_000);
   });
   afterAll(async () => {
-    for (const host of [couch, stranger, desk]) await host?.stop();
-    if (cable?.sockets.size) await cable.down();
-    for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true });
+    await stranger?.stop();
+    await pair?.stop();
   });
 
   it('that cannot be had changes nothing and says why', async () => {
