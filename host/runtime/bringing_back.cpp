@@ -1,6 +1,8 @@
 // The models of a kernel that was taken up: as the host before wrote them down, then as the kernel says that they are.
+#include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,6 +12,10 @@
 
 namespace lectern::runtime {
 namespace {
+
+constexpr std::string_view view_type = "application/vnd.jupyter.widget-view+json";
+// One that goes on computing does not answer: what it prints is worth more than the order.
+constexpr std::chrono::milliseconds held_at_most{2'000};
 
 /// In the order of their creation, where the kernel keeps it.
 std::optional<std::vector<std::pair<std::string, std::string>>> comms_in(const std::string& comm_info) {
@@ -21,6 +27,15 @@ std::optional<std::vector<std::pair<std::string, std::string>>> comms_in(const s
     out.emplace_back(id, json::string_or_empty(about, "target_name"));
   }
   return out;
+}
+
+/// Empty when the output shows none.
+std::string model_named_by(std::string_view output) {
+  if (output.find(view_type) == std::string_view::npos) return {};
+  const auto value = json::parse(output, {std::size_t{64} << 20, 128, 1'000'000, false});
+  const auto* data = value ? value->find("data") : nullptr;
+  const auto* view = data != nullptr ? data->find(view_type) : nullptr;
+  return view != nullptr ? json::string_or_empty(*view, "model_id") : std::string();
 }
 
 }  // namespace
@@ -56,9 +71,11 @@ void SessionRuntime::ask_for_models() {
   const auto number = next_request_++;
   if (kernel_->request(number, "comm_info", "{}")) {
     const auto answered = [this](const Result<std::string>& answer) {
-      if (answer) models_there_are(*answer);
+      answer ? models_there_are(*answer) : taken_up_models_.cannot_say();
     };
     requests_.emplace(number, Waiting{answered, nullptr});
+  } else {
+    taken_up_models_.cannot_say();
   }
   ask_for_states(*ids);
 }
@@ -74,7 +91,7 @@ void SessionRuntime::ask_for_states(const std::vector<std::string>& ids) {
 
 void SessionRuntime::models_there_are(const std::string& comm_info) {
   const auto comms = comms_in(comm_info);
-  if (!comms) return;
+  if (!comms) return taken_up_models_.cannot_say();
   const auto changed = taken_up_models_.compare(*comms, [this](const std::string& id) { return models_.has(id); });
   for (const auto& id : changed.gone) {
     writes_.flush(id);
@@ -89,6 +106,31 @@ bool SessionRuntime::found_after_all(const plugin::RuntimeEvent& event) const {
   const auto data = json::parse(event.json, {std::size_t{64} << 20, 128, 1'000'000, false});
   const auto* state = data ? data->find("state") : nullptr;
   return state != nullptr && state->find("_model_name") != nullptr;
+}
+
+// A model's `open` comes before what names it: that waits until the kernel has said which it has, and all behind it.
+bool SessionRuntime::held_back(plugin::RuntimeEvent& event) {
+  using Kind = plugin::RuntimeEventKind;
+  if (taken_up_models_.settled() || no_more_held_) return false;
+  const bool output = event.kind == Kind::output || event.kind == Kind::update;
+  if (held_.empty()) {
+    const auto named = output ? model_named_by(event.json) : std::string();
+    if (named.empty() || models_.has(named)) return false;
+    held_long_enough_.start(held_at_most, [this] { show_held(); });
+  } else if (!output && event.kind != Kind::stream && event.kind != Kind::clear && event.kind != Kind::finished) {
+    if (event.kind == Kind::input) show_held();  // what was printed before a question belongs above it
+    return false;
+  }
+  held_.push_back(std::move(event));
+  return true;
+}
+
+void SessionRuntime::show_held() {
+  if (held_.empty()) return;
+  held_long_enough_.cancel();
+  no_more_held_ = true;
+  auto events = std::exchange(held_, {});
+  on_events(events);
 }
 
 }  // namespace lectern::runtime

@@ -76,6 +76,7 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
       keeping_(service.kept(), loop, models_),
       captured_soon_(loop),
       interrupt_soon_(loop),
+      held_long_enough_(loop),
       alive_(std::make_shared<bool>(true)) {
   Executions::Hooks hooks;
   hooks.send = [this](const Execution& execution) {
@@ -243,6 +244,7 @@ void SessionRuntime::tell_state() {
 void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason) {
   if (taken_up_ != 0) service_.processes().let_go(std::exchange(taken_up_, 0));
   executions_->set_ready(false);
+  show_held();
   if (const auto* running = executions_->running()) {
     (void)outputs_.add(running->cell_id, error_output(name, reason), {});  // the text is ours: it is valid
   }
@@ -269,7 +271,9 @@ void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
   const auto alive = alive_;
   care_.active();  // what it says of its own accord is use, too: a callback runs, a thread prints
   for (auto& event : events) {
-    on_event(event);
+    if (!held_back(event)) on_event(event);
+    if (!*alive) return;
+    if (!held_.empty() && taken_up_models_.settled()) show_held();
     if (!*alive) return;
   }
   if (!captured_soon_.armed() && captured_.waits()) captured_soon_.start(captured_after, [this] { flush_captured(); });

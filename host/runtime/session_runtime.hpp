@@ -170,6 +170,8 @@ class SessionRuntime {
   void ask_for_states(const std::vector<std::string>& ids);
   void models_there_are(const std::string& comm_info);
   bool found_after_all(const plugin::RuntimeEvent& event) const;
+  bool held_back(plugin::RuntimeEvent& event);
+  void show_held();
   void ask_for_line(const KeptQuestion& question, const std::string* cell);
   void on_reply(plugin::RuntimeEvent& event);
   void set_state(KernelState state, std::string why = {});
@@ -223,8 +225,10 @@ class SessionRuntime {
   std::string input_id_, input_data_;
   std::optional<KeptQuestion> asks_again_;  // what the run that was taken up waits for, until the kernel is heard
   TakenUpModels taken_up_models_;
+  std::vector<plugin::RuntimeEvent> held_;  // from an output on that names a model which is still to be found
+  bool no_more_held_ = false;
   std::string last_cell_;
-  Timer captured_soon_, interrupt_soon_;
+  Timer captured_soon_, interrupt_soon_, held_long_enough_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone
 };
 

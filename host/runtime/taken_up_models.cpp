@@ -22,6 +22,7 @@ TakenUpModels::Difference TakenUpModels::compare(const std::vector<std::pair<std
                                                  const std::function<bool(const std::string&)>& has) {
   std::set<std::string_view> there;
   Difference out;
+  unanswered_ = false;
   for (const auto& [id, target] : comms) {
     there.insert(id);
     if (target != "jupyter.widget" || has(id)) continue;

@@ -15,11 +15,13 @@ namespace lectern::runtime {
 class TakenUpModels {
  public:
   /// It was taken up: it is to be asked.
-  void begin() { ask_ = true; }
+  void begin() { ask_ = unanswered_ = true; }
   /// A model is in the store as it was written down; `ask` = its kernel may have set it to something else meanwhile.
   void brought_back(const std::string& id, bool ask);
   /// The kernel can be asked now. Nothing when it was, or need not be; else the models whose states are asked for.
   std::optional<std::vector<std::string>> to_ask();
+  /// It cannot be asked which comms it has.
+  void cannot_say() { unanswered_ = false; }
   /// The kernel opened it, so all is known of it.
   void opened(std::string_view id);
 
@@ -32,11 +34,13 @@ class TakenUpModels {
                      const std::function<bool(const std::string&)>& has);
   /// Its state, when it comes, opens it.
   [[nodiscard]] bool awaited(std::string_view id) const { return awaited_.contains(id); }
+  /// It has said what it has, and all of that is in the store.
+  [[nodiscard]] bool settled() const { return !unanswered_ && awaited_.empty(); }
   /// The kernel is gone.
   void forget();
 
  private:
-  bool ask_ = false;
+  bool ask_ = false, unanswered_ = false;
   std::vector<std::string> to_ask_;
   std::set<std::string, std::less<>> brought_back_, awaited_;
 };

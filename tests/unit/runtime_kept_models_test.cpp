@@ -197,10 +197,12 @@ TEST_F(KeptModelsTest, AFileThatIsMuchLongerThanWhatItSaysIsToBeWrittenAnew) {
 TEST(TakenUpModelsTest, TellWhatIsGoneAndWhatIsFoundOnce) {
   TakenUpModels models;
   EXPECT_FALSE(models.to_ask().has_value());
+  EXPECT_TRUE(models.settled()) << "a kernel of our own";
   models.begin();
   for (const auto* id : {"stays", "closed", "opened anew"}) models.brought_back(id, id != std::string("closed"));
   EXPECT_THAT(models.to_ask().value(), ElementsAre("stays", "opened anew"));
   EXPECT_FALSE(models.to_ask().has_value());
+  EXPECT_FALSE(models.settled());
   models.opened("opened anew");  // after what the kernel is about to say
   const auto has = [](const std::string& id) { return id == "stays" || id == "mine"; };
   const auto changed = models.compare({{"stays", "jupyter.widget"},
@@ -214,8 +216,11 @@ TEST(TakenUpModelsTest, TellWhatIsGoneAndWhatIsFoundOnce) {
   EXPECT_TRUE(models.awaited("a-new"));
   models.opened("a-new");
   EXPECT_FALSE(models.awaited("a-new"));
+  EXPECT_FALSE(models.settled());
+  models.opened("z-new");
+  EXPECT_TRUE(models.settled());
   models.forget();
-  EXPECT_FALSE(models.awaited("z-new"));
+  EXPECT_FALSE(models.awaited("closed"));
   EXPECT_THAT(models.compare({}, has).gone, IsEmpty());
 }
 

@@ -24,7 +24,8 @@ const CELLS: Record<string, string> = {
   away:
     'def wait(name):\n    while not os.path.exists(name): time.sleep(0.01)\nwait("go away")\nslider.value = 21\nimage.value = b"\\x09\\x08"\n' +
     'dial.raw = bytes([7, 7])\nspare.close()\nlate = ipywidgets.Checkbox(True)\nlate.observe(lambda change: print("late is", change.new), "value")\n' +
-    'open("went", "w").close()\nwait("come back")',
+    'open("went", "w").close()\nwait("come back")\nlate',
+  computes: 'wait("go again")\nunseen = ipywidgets.Valid()\nopen("went again", "w").close()\nwait("show it")\ndisplay(unseen)\nprint("shown")\nwait("enough")',
 };
 const PYTHON = { kernelspec: { name: 'python3', display_name: 'Python 3', language: 'python' }, language_info: { name: 'python' } };
 
@@ -136,12 +137,15 @@ describe('widgets of kernels that are kept', () => {
     expect(a.frames.findIndex((frame) => frame.op === 'model-lifecycle' && frame.data.model_id === slider)).toBeLessThan(shown);
     expect(bytes(named('AnyModel'), 'raw')).toEqual([250, 0, 10]);
 
+    await until('what it says is heard', async () => (await host.get('/api/v1/sessions')).body.sessions[0]?.kernel_state === 'busy');
     const from = a.frames.length;
     fs.writeFileSync(path.join(root, 'come back'), '');
     await a.event('cell-op', (data) => data.cell_id === 'away' && ['idle', 'error'].includes(data.status), from);
     await a.until('what was set meanwhile', () => value(slider) === 21 && value(named('LabelModel').model_id) === 'it is 21');
     const late = await a.event('model-lifecycle', (data) => data.message.state?._model_name === 'CheckboxModel');
     expect(late.data).toMatchObject({ cell_id: 'away', message: { method: 'open', state: { value: true } } });
+    const naming = a.frames.findIndex((frame) => frame.op === 'cell-op' && JSON.stringify(frame.data).includes(late.data.model_id));
+    expect(naming, 'the output that names it').toBeGreaterThan(a.frames.indexOf(late));
     const spare = named('ButtonModel').model_id;
     await a.event('model-lifecycle', (data) => data.model_id === spare && data.message.method === 'close');
 
@@ -178,5 +182,23 @@ describe('widgets of kernels that are kept', () => {
     expect(a.text('alive')).toBe('21');
     await a.execute(['alive']);
     expect(a.text('alive')).toBe('33');
+  });
+
+  it('what a kernel shows that goes on computing is not kept back for its answer', async () => {
+    expect((await a.command('execute', { cell_ids: ['computes'] })).ok).toBe(true);
+    await a.event('cell-op', (data) => data.cell_id === 'computes' && data.status === 'running' && data.execution_count);
+    await host.kill('SIGKILL');
+    fs.writeFileSync(path.join(root, 'go again'), '');
+    await until('it is made', () => fs.existsSync(path.join(root, 'went again')));
+    await start();
+    await until('what it says is heard', async () => (await host.get('/api/v1/sessions')).body.sessions[0]?.kernel_state === 'busy');
+    a = await Client.join(host, session, { key });
+    fs.writeFileSync(path.join(root, 'show it'), '');
+    await a.until('it is shown', () => /shown\n$/.test(a.text('computes')));
+    const from = a.frames.length;
+    fs.writeFileSync(path.join(root, 'enough'), '');
+    const made = await a.event('model-lifecycle', (data) => data.message.state?._model_name === 'ValidModel', from);
+    expect(made.data).toMatchObject({ cell_id: 'computes', message: { method: 'open' } });
+    expect(JSON.stringify(a.outputs('computes'))).toContain(made.data.model_id);
   });
 });
