@@ -129,6 +129,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "kernels go on when the host ends; the next start finds them again ('lectern kernels' lists them)")  //
       ("kernel-memory", po::value(&session.kernel_memory)->value_name("BYTES"),
        "end a kernel that uses more memory than this, with all it started (default 0: no limit)")  //
+      ("max-members", po::value(&session.max_members)->value_name("N"),
+       "a session with this many people and programs in it takes no more (default 10000)")  //
       ("history-limit", po::value(&session.history_operations)->value_name("N"),
        "a notebook with more typed and erased characters than this begins a new history when it is opened "
        "(default 1000000)")  //
@@ -271,6 +273,9 @@ Status check_values(ServeOptions& options) {
     return fail(400, "usage", "--isolated-memory-mb must be between 64 and 1000000");
   }
   LECTERN_CHECK(check_limits(options.session.file_limits));
+  if (options.session.max_members < 1 || options.session.max_members > 1'000'000) {
+    return fail(400, "usage", "--max-members must be between 1 and 1000000");
+  }
   constexpr double most_minutes = 525'600;  // a year
   if (!(options.cull_idle_minutes >= 0 && options.cull_idle_minutes <= most_minutes)) {
     return fail(400, "usage", "--cull-idle must be between 0 and 525600 minutes");

@@ -109,6 +109,7 @@ std::pair<std::uint16_t, std::string> refusal(const Error& error) {
     case 413:
       return {1009, error.code};
     case 429:
+      return {1013, error.code == "too_many_channels" ? "SESSION_FULL" : "TOO_SLOW"};
     case 503:
       return {1013, "TOO_SLOW"};
     default:

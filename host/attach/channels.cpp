@@ -39,7 +39,7 @@ std::unique_ptr<session::LinkEvents> Attachment::connect(session::ConnectRequest
     return nullptr;
   }
   if (seats_.size() >= relay::max_channels) {
-    link.close(1013, "TOO_SLOW");
+    link.close(1013, "SESSION_FULL");
     return nullptr;
   }
   const auto number = next_seat_++;

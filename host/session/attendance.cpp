@@ -83,7 +83,7 @@ void Attendance::join(Connection& connection, Client& client) {
     if (session_.room().find(number) != nullptr) return fail(409, "here_already", "the client is in the room");
     if (session_.room().members().size() >= session_.settings().max_members) {
       log::warning("session", session_.path() + " is full: a connection was refused");
-      here->close(1013, "TOO_SLOW");
+      here->close(1013, "SESSION_FULL");
       return fail(429, "session_full", "the session is full");
     }
     session_.room().add(make_member(*here->client(), here->request().scope, here->request().device, false));

@@ -109,6 +109,8 @@ constexpr std::array table{
     CommandSpec{C::history, "history", Tier::read, history_body, kernel_result, &handle_history,
                 "The kernel's history."},
     CommandSpec{C::room, "room", Tier::read, none, room_result, &handle_room, "Who is here and who edits."},
+    CommandSpec{C::ping, "ping", Tier::read, none, none, &handle_ping,
+                "Does nothing, and is answered: the line carries both ways."},
     CommandSpec{C::focus, "focus", Tier::read, focus_body, none, &handle_focus, "Tells where the sender is looking."},
     CommandSpec{C::cursor, "cursor", Tier::read, cursor_body, none, &handle_cursor,
                 "Shows the others where in a cell the sender is; at most 40 a second."},

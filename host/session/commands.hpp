@@ -23,6 +23,7 @@ enum class Command {
   is_complete,
   history,
   room,
+  ping,
   focus,
   cursor,
   variables,

@@ -45,6 +45,7 @@ bool needs_document(Command command) {
     case Command::is_complete:
     case Command::history:
     case Command::room:
+    case Command::ping:
     case Command::focus:
     case Command::cursor:
     case Command::variables:
@@ -83,8 +84,10 @@ void Dispatch::run(const Sender& sender, const std::string& name, std::string id
   session_.counters().commands += 1;
   const auto* spec = find_command(name);
   if (spec == nullptr) return reply(fail(unknown_command(name)));
-  // A cursor that is set twice is where it was. Its many moves would push out the ids of what must not run twice.
-  std::string kept = spec->command == Command::cursor ? std::string() : id;
+  // A cursor that is set twice is where it was. Its many moves would push out the ids of what must not run twice, and
+  // so would the signs of life of a long day.
+  const bool forgotten = spec->command == Command::cursor || spec->command == Command::ping;
+  std::string kept = forgotten ? std::string() : id;
   if (!sender.client->replies.begin(kept, reply)) return;
   Pending pending{spec,          sender.client->number, sender.connection,  {sender.scope, sender.epoch},
                   std::move(id), std::move(body),       std::move(buffers), {}};

@@ -42,6 +42,10 @@ void handle_room(LiveSession& session, Invocation invocation) {
   invocation.ok("{\"room\":" + room_state_json(session.room(), session.wall_offset_ms()) + "}");
 }
 
+void handle_ping(LiveSession&, Invocation invocation) {
+  invocation.ok();
+}
+
 void handle_focus(LiveSession& session, Invocation invocation) {
   auto* member = session.room().find(invocation.member);
   member->focus_cell = text::label(invocation.text("cell_id"), 128);

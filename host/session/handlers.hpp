@@ -13,6 +13,7 @@ void handle_inspect(LiveSession& session, Invocation invocation);
 void handle_is_complete(LiveSession& session, Invocation invocation);
 void handle_history(LiveSession& session, Invocation invocation);
 void handle_room(LiveSession& session, Invocation invocation);
+void handle_ping(LiveSession& session, Invocation invocation);
 void handle_focus(LiveSession& session, Invocation invocation);
 void handle_cursor(LiveSession& session, Invocation invocation);
 void handle_variables(LiveSession& session, Invocation invocation);

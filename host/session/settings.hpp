@@ -35,8 +35,8 @@ struct Settings {
 
   std::size_t replay_bytes = 8u << 20;  // the ring of recorded events
   std::size_t replay_events = 65'536;
-  std::size_t queue_bytes = 4u << 20;  // what one consumer may have waiting before it is resynced
-  std::size_t max_members = 10'000;
+  std::size_t queue_bytes = 4u << 20;            // what one consumer may have waiting before it is resynced
+  std::size_t max_members = 10'000;              // who comes then is told SESSION_FULL
   std::size_t max_edits_waiting = 1'024;         // while the document builds
   std::size_t max_requests = 64;                 // open takeover requests of one room
   std::uint64_t history_operations = 1'000'000;  // a notebook of more, most of them past, begins a new history

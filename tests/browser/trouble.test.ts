@@ -269,6 +269,83 @@ describe('a line that is too slow', () => {
   });
 });
 
+describe('a line that stands still under who only reads', () => {
+  let host: Host;
+  let browser: Browser;
+  withHost((...made) => ([host, browser] = made));
+
+  it('is noticed without a word from the host, told calmly, and well again by itself or by a click', async () => {
+    const line = await Line.create();
+    const far = await browser.newContext({ proxy: line.proxy });
+    const name = host.notebook('still.ipynb', [{ id: 'a', source: 'x' }]);
+    const writer = await Client.join(host, await host.open(name));
+    const tab = await Tab.blank(far);
+    const asked: string[] = [];
+    tab.page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => typeof payload === 'string' && payload.includes('"command":"ping"') && asked.push(payload)));
+    await tab.page.clock.install();
+    await tab.goto(host, name);
+    await tab.becomesReader();
+    const slow = tab.page.getByTestId('slow-line');
+    // Nothing happens and the line carries: one question, whose answer says enough.
+    await tab.page.clock.fastForward(26_000);
+    await until('the host was asked', () => asked.length === 1);
+    await tab.page.clock.fastForward(2_000);
+    await tab.page.clock.fastForward(8_000);
+    expect([asked.length, await slow.count()]).toEqual([1, 0]);
+    const standsStill = async () => {
+      const before = asked.length;
+      line.hold();
+      await tab.page.clock.fastForward(26_000);
+      await until('the host was asked', () => asked.length === before + 1);
+      expect(await slow.count()).toBe(0);
+      await tab.page.clock.fastForward(5_000);
+      await tab.page.clock.fastForward(1_000);
+      await slow.getByText(/nothing has come from it for a while/).waitFor();
+    };
+    await standsStill();
+    expect(await violationsInBoth(tab.page)).toEqual([]);
+    expect((await writer.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'meanwhile' }] })).ok).toBe(true);
+    line.flow();
+    await slow.waitFor({ state: 'detached' });
+    await tab.shows('a', 'meanwhile');
+    await standsStill();
+    expect((await writer.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'by another line' }] })).ok).toBe(true);
+    await slow.getByRole('button', { name: 'Try now' }).click();
+    await slow.waitFor({ state: 'detached' });
+    await tab.shows('a', 'by another line');
+    expect(await tab.isReader()).toBe(true);
+    tab.expectNoProblems();
+    await writer.close();
+    await far.close();
+    line.close();
+  }, 60_000);
+});
+
+describe('a session that is full', () => {
+  let host: Host;
+  let browser: Browser;
+  withHost((...made) => ([host, browser] = made), { args: ['--max-members', '1', '--reservation-closed-ms', '0', '--reservation-lost-ms', '0'] });
+
+  it('says so, whoever comes first or comes back, and is tried again by itself', async () => {
+    const name = host.notebook('full.ipynb', [{ id: 'a', source: 'x' }]);
+    const writer = await Client.join(host, await host.open(name));
+    const context = await browser.newContext();
+    const tab = await Tab.blank(context);
+    const full = tab.page.getByTestId('session-full');
+    await tab.page.goto(`${host.url}/?${new URLSearchParams({ ...(host.token ? { token: host.token } : {}), path: name })}`);
+    await full.getByText(/full/).waitFor();
+    await full.getByRole('button', { name: 'Try now' }).waitFor();
+    expect([await tab.page.getByTestId('slow-line').count(), await tab.page.getByTestId('offline').count()]).toEqual([0, 0]);
+    expect(await violationsInBoth(tab.page)).toEqual([]);
+    await writer.close();
+    await full.waitFor({ state: 'detached', timeout: 30_000 });
+    await tab.ready();
+    await tab.shows('a', 'x');
+    tab.expectNoProblems();
+    await context.close();
+  });
+});
+
 describe('who is let in', () => {
   let host: Host;
   let browser: Browser;

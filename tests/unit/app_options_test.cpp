@@ -109,6 +109,12 @@ TEST_F(OptionsTest, PolicySettingsMustBeAJsonObject) {
   EXPECT_FALSE(parse({"--session-ttl-ms", "-1"}));
 }
 
+TEST_F(OptionsTest, ASessionHasRoomForSomebody) {
+  EXPECT_EQ(parse({"--max-members", "3"})->options.session.max_members, 3u);
+  EXPECT_FALSE(parse({"--max-members", "0"}));
+  EXPECT_FALSE(parse({"--max-members", "1000001"}));
+}
+
 TEST_F(OptionsTest, LimitsOfNotebooksAreBoundedThemselves) {
   const auto set = parse({"--max-notebook-bytes", "2048", "--max-notebook-cells", "7", "--max-notebook-depth", "9",
                           "--max-cell-bytes", "1024"});

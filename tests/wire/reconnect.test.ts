@@ -79,3 +79,57 @@ describe('replay', () => {
     await a.close();
   });
 });
+
+describe('a session that is full', () => {
+  it('says so to who comes, takes nobody else in, and has room again when somebody goes', async () => {
+    const host = await Host.start({ args: ['--max-members', '2', '--reservation-closed-ms', '0', '--reservation-lost-ms', '0'] });
+    try {
+      const info = await host.open(host.notebook('full.ipynb', [{ id: 'a', source: '0' }]));
+      const a = await Client.join(host, info);
+      const b = await Client.join(host, info);
+      const refused = await Client.connect(host, info);
+      expect([refused.closed, refused.frames]).toEqual([{ code: 1013, reason: 'SESSION_FULL' }, []]);
+      const made = await host.post(`/api/v1/sessions/${info.session_id}/clients`, { label: 'one more', kind: 'program' });
+      expect([made.status, made.body.error.code]).toEqual([429, 'session_full']);
+      // Who is in it comes back to a place of its own.
+      a.cut();
+      const again = await Client.join(host, info, { key: a.key, resume: a.resume });
+      expect(again.ready.client.id).toBe(a.key.id);
+      await b.close();
+      const c = await until('there is room', async () => {
+        const next = await Client.connect(host, info);
+        return next.closed ? undefined : next;
+      });
+      await c.close();
+      await again.close();
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
+describe('a ping', () => {
+  it('is answered to whoever sends it, and remembered by nobody', async () => {
+    const host = await Host.start();
+    try {
+      const info = await host.open(host.notebook('ping.ipynb', [{ id: 'a', source: '0' }]));
+      const a = await Client.join(host, info);
+      const reader = await Client.join(host, info, { viewOnly: true });
+      const edit = { id: 'once', command: 'transaction', epoch: a.ready.epoch, body: { changes: [{ type: 'create_cell', cell_id: 'b', cell_type: 'code', source: '' }] } };
+      const send = async (message: object, who = a) => {
+        const seen = who.frames.length;
+        who.socket.send(JSON.stringify(message));
+        return (await who.event('reply', () => true, seen)).data;
+      };
+      expect(await send(edit)).toMatchObject({ ok: true });
+      // More of them than ids are remembered.
+      for (let at = 0; at < 300; at += 1) expect(await send({ id: `p${at}`, command: 'ping', body: {} })).toEqual({ id: `p${at}`, ok: true });
+      expect(await send(edit)).toMatchObject({ ok: true });
+      expect(await send({ id: 'r', command: 'ping', body: {} }, reader)).toEqual({ id: 'r', ok: true });
+      await a.close();
+      await reader.close();
+    } finally {
+      await host.stop();
+    }
+  });
+});

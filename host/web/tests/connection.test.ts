@@ -26,7 +26,7 @@ afterEach(() => {
 
 function opened(): Socket {
   vi.stubGlobal("WebSocket", Socket);
-  connection = new Connection(() => ({ url: "ws://host/", firstFrame: null }), { phase() {}, event() {}, frame() {}, closed: () => "retry", reopen: () => Promise.resolve(true), batchEnd() {} });
+  connection = new Connection(() => ({ url: "ws://host/", firstFrame: null }), { phase() {}, event() {}, frame() {}, closed: () => "retry", silent() {}, reopen: () => Promise.resolve(true), batchEnd() {} });
   connection.open();
   connection.markReady();
   return Socket.last;

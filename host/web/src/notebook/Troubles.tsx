@@ -237,6 +237,8 @@ function LineTrouble() {
   const first = useSession((state) => state.notebook === null);
   const slow = useSession((state) => state.slow);
   const unanswered = useSession((state) => state.late);
+  const silent = useSession((state) => state.silent);
+  const full = useSession((state) => state.full);
   const [late, setLate] = useState(false);
   const away = phase !== "open" && !ended;
   useEffect(() => {
@@ -256,6 +258,13 @@ function LineTrouble() {
     );
   }
   const safe = first ? "" : t(unsent ? "trouble.typing_kept" : "trouble.nothing_lost");
+  if (full) {
+    return (
+      <Trouble name="session-full" words={`${t("trouble.full")} ${safe}`}>
+        {away && <Button onClick={() => session.retryNow()}>{t("trouble.try_now")}</Button>}
+      </Trouble>
+    );
+  }
   if (slow) {
     return (
       <Trouble name="slow-line" words={`${t("trouble.too_slow")} ${safe}`} detail={t("trouble.too_slow_hint")}>
@@ -263,9 +272,9 @@ function LineTrouble() {
       </Trouble>
     );
   }
-  if (!away && unanswered) {
+  if (!away && (unanswered || silent)) {
     return (
-      <Trouble name="slow-line" words={t("trouble.late")}>
+      <Trouble name="slow-line" words={t(unanswered ? "trouble.late" : "trouble.still")}>
         <Button onClick={() => session.retryNow()}>{t("trouble.try_now")}</Button>
       </Trouble>
     );

@@ -85,6 +85,7 @@ export class Session {
       event: (op, seq, data) => this.onEvent({ op, seq, data } as WireEvent),
       frame: (frame) => this.onFrame(frame),
       closed: (info) => this.onClosed(info),
+      silent: (silent) => this.store.update((state) => ({ ...state, silent })),
       reopen: () => this.reopen(),
       batchEnd: () => this.store.flush(),
     });
@@ -324,7 +325,8 @@ export class Session {
     // The host does not know this client any more: go on as a new one.
     if (info.code === CLOSE_POLICY && !this.wasReady && readKey(this.info.notebook_id)) return this.asNewClient();
     const final = info.code === CLOSE_POLICY || (info.code === CLOSE_NORMAL && info.reason !== "SHUTDOWN");
-    if (info.code === CLOSE_TRY_AGAIN && info.reason === "TOO_SLOW") this.store.update((state) => ({ ...state, slow: true }));
+    const because = (reason: string) => info.code === CLOSE_TRY_AGAIN && info.reason === reason;
+    this.store.update((state) => ({ ...state, slow: state.slow || because("TOO_SLOW"), full: because("SESSION_FULL") }));
     if (!final) return "retry";
     this.store.update((state) => ({ ...state, ended: { code: info.code, reason: info.reason } }));
     return "stop";

@@ -27,6 +27,7 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     phase: "open",
     ended: null,
     closing: null,
+    full: false,
     clientId: ready.client.id,
     deviceName: ready.device_name,
     capabilities: ready.consumer_capabilities,

@@ -71,6 +71,10 @@ export interface SessionState {
   slow: boolean;
   /** The host has not answered for a while to what was typed. */
   late: boolean;
+  /** Nothing has come from the host for a while, not even an answer. */
+  silent: boolean;
+  /** The host took nobody else when this tab came last. */
+  full: boolean;
   sessionId: string;
   clientId: string | null;
   deviceName: string;
@@ -119,6 +123,8 @@ export function initialState(sessionId: string): SessionState {
     closing: null,
     slow: false,
     late: false,
+    silent: false,
+    full: false,
     sessionId,
     clientId: null,
     deviceName: "",

@@ -1,5 +1,6 @@
 import { say } from "../i18n";
 import { decodeFrame, encodeFrame, FRAME, type Frame } from "./frames";
+import { SignOfLife } from "./sign_of_life";
 import type { Reply, WireError } from "./types";
 
 export type ConnectionPhase = "connecting" | "open" | "waiting" | "closed";
@@ -16,6 +17,8 @@ export interface ConnectionEvents {
   frame(frame: Frame): void;
   /** Return "retry" to come back by itself, "stop" to stay closed. */
   closed(info: CloseInfo): "retry" | "stop";
+  /** The line is open, and nothing comes on it; false: something does again, or there is another line. */
+  silent(silent: boolean): void;
   /** Called before dialing again when the host refused the last dial; false: not yet, try later. */
   reopen(): Promise<boolean>;
   batchEnd(): void;
@@ -54,6 +57,10 @@ export class Connection {
   private readonly pending = new Map<string, Pending>();
   private readonly inbox: (() => void)[] = [];
   private readonly turn = new MessageChannel();
+  private readonly life = new SignOfLife(
+    () => void this.command("ping", {}),
+    (silent) => this.events.silent(silent),
+  );
   private counter = 0;
   private readonly idPrefix = Math.random().toString(36).slice(2, 8);
 
@@ -140,7 +147,7 @@ export class Connection {
     }
     const socket = this.socket;
     const silent = new Promise<null>((resolve) => setTimeout(() => resolve(null), PROBE_MS));
-    const answer = await Promise.race([this.command("room", {}), silent]);
+    const answer = await Promise.race([this.command("ping", {}), silent]);
     if (answer !== null || this.socket !== socket || this.stopped) return;
     this.detach();
     this.open();
@@ -194,6 +201,7 @@ export class Connection {
   }
 
   private receive(data: string | ArrayBuffer): void {
+    this.life.heard();
     if (typeof data !== "string") {
       this.events.frame(decodeFrame(data));
       return;
@@ -214,6 +222,7 @@ export class Connection {
     this.refused = !this.ready;
     this.ready = false;
     this.socket = null;
+    this.life.end();
     const large = info.code === CLOSE_TOO_LARGE;
     for (const [id, waiting] of this.pending) {
       if (waiting.bytes === null && !large) continue;
@@ -247,6 +256,7 @@ export class Connection {
     const socket = this.socket;
     this.socket = null;
     this.ready = false;
+    this.life.end();
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
