@@ -92,7 +92,7 @@ constexpr Binary binaries[] = {
 constexpr Binary relay_messages[] = {
     {"open", "viewers", "header {op, c, query, client_key, scope: view, interact or edit, last?}: one more viewer"},
     {"frame", "both", "header {op, c: number, or from the host a list of them, text}; payload: a frame of lectern.v1"},
-    {"close", "viewers", "header {op, c, clean}: the viewer is gone"},
+    {"close", "viewers", "header {op, c, clean, revoked?}: the viewer is gone"},
     {"full", "viewers", "header {op, c: list}: these viewers take nothing for now"},
     {"drained", "viewers", "header {op, c: list}: they take again"},
     {"refused", "host", "header {op, c, status, error: {code, message, hint?}}: instead of opening"},

@@ -34,6 +34,8 @@ class AttachedSession {
   [[nodiscard]] virtual Loop& loop() const = 0;             ///< [any] where sockets go
   /// [any] `{device_id, device_name}`.
   [[nodiscard]] virtual json::Value remote() const = 0;
+  /// [any] As Attached::attach() answered.
+  [[nodiscard]] virtual json::Value info() const = 0;
   /// [reactor] A viewer's socket was moved here; it becomes a conversation with the session there.
   virtual std::unique_ptr<session::LinkEvents> connect(session::ConnectRequest request, session::Link& link) = 0;
   /// [any] Answers what the host there answered; 504 `remote_unreachable` when it cannot be asked, 401 `not_paired`

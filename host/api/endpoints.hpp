@@ -147,6 +147,7 @@ class Endpoints {
   Outcome connect(Call call);
   Outcome session_events(Call call);
   Outcome attach(Call call);
+  [[nodiscard]] Outcome attach_live(const Call& call) const;
   Outcome create_elsewhere(Call call);
 
   Outcome relay(Call call);

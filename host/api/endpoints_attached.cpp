@@ -63,8 +63,23 @@ Forwarded forwarded(const Call& call) {
   return out;
 }
 
+// A token that may not attach, or not others than its session, finds what is attached already, as open_live() finds
+// what is open: the link that was handed out names the session, as every link of the page to one elsewhere does.
+Outcome Endpoints::attach_live(const Call& call) const {
+  const auto& id = call.arguments.at(0);
+  const auto attached = parts_.attached == nullptr ? nullptr : parts_.attached->find(id);
+  if (!attached) {
+    return error_response({403, "not_attached", "this token may only join sessions that are attached, and this is none",
+                           "ask whoever handed out the token to attach it", ""});
+  }
+  auto info = attached->info();
+  info.set("connect_url", connect_url(call.request, id));
+  return json_response(200, json::write(info));
+}
+
 Outcome Endpoints::attach(Call call) {
   if (auto body = body_object(call.request); !body) return error_response(body.error());
+  if (call.scope < Scope::edit || !call.session.empty()) return attach_live(call);
   if (parts_.attached == nullptr) {
     return error_response({404, "remote_session_not_found", "this host knows of no other devices", "", ""});
   }

@@ -117,11 +117,10 @@ json::Value session_list(const session::Directory& directory, const Attached* at
   for (const auto& row : directory.list()) {
     if (only.empty() || row.session_id == only) rows.push_back(summary(row));
   }
-  if (attached != nullptr && only.empty()) {
+  if (attached != nullptr) {
     for (auto& row : attached->rows()) {
-      const auto* id = row.find("session_id");
-      const bool is_here = id != nullptr && id->is_string() && directory.find(*id->as_string());
-      if (!is_here) rows.push_back(std::move(row));
+      const auto id = json::string_or_empty(row, "session_id");
+      if ((only.empty() || id == only) && !directory.find(id)) rows.push_back(std::move(row));
     }
   }
   json::Value out;

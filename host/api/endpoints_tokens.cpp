@@ -50,9 +50,12 @@ Outcome Endpoints::mint_token(Call call) {
   if (!body) return error_response(body.error());
   auto wanted = new_token(*body);
   if (!wanted) return error_response(wanted.error());
-  if (!wanted->session.empty() && !parts_.directory->find(wanted->session)) {
+  const auto is_here = [this](const std::string& session) {
+    return parts_.directory->find(session) || (parts_.attached != nullptr && parts_.attached->find(session));
+  };
+  if (!wanted->session.empty() && !is_here(wanted->session)) {
     return error_response({404, "session_not_found",
-                           "there is no live session '" + text::label(wanted->session, 80) + "'",
+                           "there is no live session '" + text::label(wanted->session, 80) + "', nor is one attached",
                            "GET /api/v1/sessions lists them", ""});
   }
   const int deadline = call.route->deadline_ms;

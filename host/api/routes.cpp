@@ -333,9 +333,11 @@ constexpr Route table[] = {
     {"POST", "/api/v1/plugins/{id}/reload", Scope::admin, small, &E::reload_plugin,
      "Loads a policy anew from its folder and swaps it in", 200, "Plugin"},
     {"GET", "/api/v1/presence", Scope::view, none, &E::presence, "Sessions of other devices", 200, "RemoteSessionList"},
-    {"POST", "/api/v1/remote/{session_id}/attach", Scope::edit, small, &E::attach,
-     "Attaches a session of another device: from then on it is a session here, until DELETE detaches it", 200,
-     "ConnectionInfo"},
+    {"POST", "/api/v1/remote/{session_id}/attach", Scope::view, small, &E::attach,
+     "Attaches a session of another device: from then on it is a session here, until DELETE detaches it. Below edit, "
+     "and "
+     "by a token of one session, what is attached already is found",
+     200, "ConnectionInfo"},
     {"POST",
      "/api/v1/remote/{device_id}/create",
      Scope::edit,

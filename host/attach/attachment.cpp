@@ -229,7 +229,7 @@ void Attachment::revoke(std::string principal) {
     if (presence::device_of_principal(principal) == self->remote_.device_id) return self->unpaired();
     for (auto& [number, seat] : self->seats_) {
       if (seat.request.principal != principal) continue;
-      self->close_channel(seat, false);
+      self->close_channel(seat, false, true);
       self->end_seat(seat, 1008, "UNAUTHORIZED");
     }
   });

@@ -54,14 +54,14 @@ class Attachment final : public api::AttachedSession, public std::enable_shared_
   /// [any] Closes the viewers of that principal here (1008). When it is the very device the session is on, all of it
   /// ends: 401 `not_paired` to an attempt under way.
   void revoke(std::string principal);
-  /// [any] As open() answered, and as last refreshed.
-  [[nodiscard]] json::Value info() const;
+  /// [any] The row of GET /api/v1/sessions, as last refreshed.
   [[nodiscard]] json::Value row() const;
   [[nodiscard]] std::string notebook_id() const;
 
   [[nodiscard]] const std::string& id() const override { return remote_.session_id; }
   [[nodiscard]] Loop& loop() const override { return loop_; }
   [[nodiscard]] json::Value remote() const override;
+  [[nodiscard]] json::Value info() const override;
   std::unique_ptr<session::LinkEvents> connect(session::ConnectRequest request, session::Link& link) override;
   void forward(api::Forwarded request, api::Respond respond) override;
 
@@ -109,7 +109,7 @@ class Attachment final : public api::AttachedSession, public std::enable_shared_
   void left(std::uint64_t number, bool clean);
   Seat* seat_of(relay::Channel channel);
   void end_seat(Seat& seat, std::uint16_t code, std::string reason);
-  void close_channel(Seat& seat, bool clean);
+  void close_channel(Seat& seat, bool clean, bool revoked = false);
   void send(const relay::Header& header, std::string_view payload = {});
 
   Loop& loop_;

@@ -151,7 +151,7 @@ void Attachment::end_seat(Seat& seat, std::uint16_t code, std::string reason) {
 }
 
 /// Tells the host there, if it knows of the viewer.
-void Attachment::close_channel(Seat& seat, bool clean) {
+void Attachment::close_channel(Seat& seat, bool clean, bool revoked) {
   const auto channel = std::exchange(seat.channel, 0);
   if (channel == 0) return;
   by_channel_.erase(channel);
@@ -159,6 +159,7 @@ void Attachment::close_channel(Seat& seat, bool clean) {
   header.op = relay::Op::close;
   header.channels = {channel};
   header.clean = clean;
+  header.revoked = revoked;
   send(header);
 }
 

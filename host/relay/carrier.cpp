@@ -171,6 +171,7 @@ void Channels::handle(const Message& message) {
         break;
       case Op::close:
         line->open = false;
+        if (message.header.revoked && line->events) line->events->on_revoked();
         finish(channel, message.header.clean);
         break;
       case Op::full:

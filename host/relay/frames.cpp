@@ -163,6 +163,8 @@ Status read_rest(const json::Value& header, Header& out) {
     }
     case Op::close: {
       LECTERN_TRY(out.clean, flag_member(header, "clean"));
+      if (header.find("revoked") == nullptr) return {};  // as of hosts that do not tell
+      LECTERN_TRY(out.revoked, flag_member(header, "revoked"));
       return {};
     }
     case Op::refused:
@@ -226,6 +228,7 @@ void write_rest(json::Writer& writer, const Header& header) {
       break;
     case Op::close:
       writer.member("clean", header.clean);
+      if (header.revoked) writer.member("revoked", true);
       break;
     case Op::refused:
       writer.member("status", header.error.status).key("error").begin_object();

@@ -30,7 +30,7 @@ using Channel = std::uint32_t;
 enum class Op {
   open,     // viewer's side: query, client_key, scope, last. Answered by frames, or by refused
   frame,    // both: payload. From the session's side for every channel of `channels`, in their order
-  close,    // viewer's side: the viewer is gone; clean = it said goodbye
+  close,    // viewer's side: the viewer is gone; clean = it said goodbye, revoked = it may not be there any more
   full,     // viewer's side: the viewers of `channels` take nothing for now; the session paces them as it would its own
   drained,  // viewer's side: they take again
   refused,  // session's side, instead of opening: error. The channel never was
@@ -42,6 +42,7 @@ struct Header {
   std::vector<Channel> channels;  // exactly one for open, close, refused, closed, and for a viewer's frame
   bool text = true;               // frame: whether the payload is a text frame
   bool clean = false;             // close
+  bool revoked = false;           // close: its credential has ended, and with it what it holds
   std::uint16_t code = 0;         // closed: as on a WebSocket; 1006 = cut, without a word to the viewer
   std::string reason;             // closed: at most 123 bytes are sent
   // open:

@@ -172,6 +172,11 @@ Status Connection::inbound(const plugin::Inbound& message) {
   return {};
 }
 
+void Connection::on_revoked() {
+  if (gone_ || session_->ended() || client_ == nullptr || client_->connection != id()) return;
+  session_->attendance().leave(client_->number);
+}
+
 void Connection::on_closed(bool clean) {
   if (gone_) return;
   gone_ = closing_ = true;

@@ -57,6 +57,7 @@ class Connection final : public LinkEvents {
 
   void on_frame(bool binary, std::string_view bytes) override;
   void on_drained() override { pump(); }
+  void on_revoked() override;
   void on_closed(bool clean) override;
 
   /// [reactor] Waits for a client key, `hello_ms` long.

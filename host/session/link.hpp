@@ -46,6 +46,8 @@ class LinkEvents {
   virtual void on_frame(bool binary, std::string_view bytes) = 0;
   /// [reactor] The queue went from full to below half: the session may go on with a snapshot it had paused.
   virtual void on_drained() = 0;
+  /// [reactor] The peer's credential has ended, and with it what it holds. on_closed follows in this turn.
+  virtual void on_revoked() {}
   /// [reactor] The socket is gone. `clean` = the peer said goodbye: a close frame, the end of a stream. Bytes that just
   /// end are not clean. Last call.
   virtual void on_closed(bool clean) = 0;

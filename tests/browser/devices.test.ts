@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host } from '../support/host';
+import { Host, until } from '../support/host';
 import { violations } from './accessibility';
 import { launch, Tab } from './support';
 
@@ -88,6 +88,22 @@ describe('other devices', () => {
     await home.shows('a', 'from the desk');
     await home.page.getByTestId('panel-sessions').click();
     expect(await home.page.getByTestId('remote-sessions').count()).toBe(0);
+
+    // A link to it is for who comes to this host, and is worth what it says.
+    await home.page.getByTestId('open-share').click();
+    await home.page.getByTestId('share-make').click();
+    const link = await home.page.getByTestId('share-link').inputValue();
+    expect(new URL(link).searchParams.get('session')).toBe(info.session_id);
+    await home.page.keyboard.press('Escape');
+    const theirs = await browser.newContext();
+    const guest = await Tab.blank(theirs);
+    await guest.page.goto(link);
+    await guest.ready();
+    await guest.shows('a', 'from the desk');
+    await guest.page.getByTestId('takeover-button').click();
+    await until('it says why not', async () => (await guest.banner.getByRole('alert').count()) === 1);
+    expect(await home.isReader()).toBe(false);
+    await theirs.close();
 
     // A new notebook is made there, and opened here.
     await home.page.goto(couch.url);

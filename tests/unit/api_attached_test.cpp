@@ -16,6 +16,7 @@ class Elsewhere final : public AttachedSession {
   [[nodiscard]] const std::string& id() const override { return id_; }
   [[nodiscard]] Loop& loop() const override { return loop_; }
   [[nodiscard]] json::Value remote() const override { return json::Value(json::Object{}); }
+  [[nodiscard]] json::Value info() const override { return json::Value(json::Object{}); }
   std::unique_ptr<session::LinkEvents> connect(session::ConnectRequest, session::Link&) override { return nullptr; }
   void forward(Forwarded request, Respond respond) override { respond(answers_ ? answers_(request) : Response{}); }
 

@@ -51,6 +51,9 @@ TEST(RelayFrames, WhatViewersSayArrivesWhole) {
   close.channels = {7};
   close.clean = true;
   EXPECT_TRUE(there_and_back(close, From::viewers).clean);
+  EXPECT_FALSE(there_and_back(close, From::viewers).revoked);
+  close.revoked = true;
+  EXPECT_TRUE(there_and_back(close, From::viewers).revoked);
 
   for (const auto op : {Op::full, Op::drained}) {
     Header pace;
@@ -121,6 +124,7 @@ TEST(RelayFrames, WhatIsNoMessageIsRefusedWithAReason) {
       {message(R"({"op":"closed","c":1,"code":1000,"reason":""})"), v, 1007},
       {message(R"({"op":"close","c":1,"clean":true})"), s, 1007},
       {message(R"({"op":"close","c":1})"), v, 1007},
+      {message(R"({"op":"close","c":1,"clean":true,"revoked":1})"), v, 1007},
       {message(R"({"op":"close","c":0,"clean":true})"), v, 1007},
       {message(R"({"op":"close","c":4294967296,"clean":true})"), v, 1007},
       {message(R"({"op":"close","c":-1,"clean":true})"), v, 1007},

@@ -118,7 +118,9 @@ describe('a session of another host', () => {
     const minted = await couch.post('/api/v1/tokens', { scope: 'view', name: 'guest' });
     const guest = as(couch, minted.body.token);
     const base = `/api/v1/sessions/${info.session_id}`;
-    expect((await attach(guest, info.session_id)).body.error.code).toBe('scope');
+    const found = await attach(guest, info.session_id);
+    expect([found.status, found.body.session_id], 'it finds what is attached').toEqual([200, info.session_id]);
+    expect((await attach(guest, 'no-such-session')).body.error.code, 'and attaches nothing').toBe('not_attached');
     expect((await guest.request('DELETE', base)).body.error.code).toBe('scope');
     const viewer = await Client.join(guest, info);
     expect(viewer.ready.consumer_capabilities).toEqual({ edit: false, interact: false });

@@ -108,7 +108,7 @@ export function NotebookPage({ path, remote }: Where) {
             <KernelStatus />
             <Members />
             {!isKiosk() && <ViewMenu />}
-            {!isKiosk() && path !== undefined && <Share path={path} />}
+            {!isKiosk() && <Share path={path} />}
             {!isKiosk() && <PanelButtons />}
           </Header>
           {!isKiosk() && view === "edit" && <Toolbar />}
@@ -136,7 +136,7 @@ export function NotebookPage({ path, remote }: Where) {
   );
 }
 
-function Share({ path }: { path: string }) {
+function Share({ path }: { path: string | undefined }) {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   return (

@@ -20,8 +20,8 @@ const TIMES: [number, Key][] = [
 ];
 const LOOPBACK = /^(localhost|127\.|\[::1\])/;
 
-/** A link that can do no more than its scope, for this session alone, and that ends by itself. */
-export function ShareDialog({ path, onClose }: { path: string; onClose(): void }) {
+/** A link that can do no more than its scope, for this session alone, and that ends by itself. One of another device has no path here. */
+export function ShareDialog({ path, onClose }: { path: string | undefined; onClose(): void }) {
   const { t } = useTranslation();
   const session = useSession((state) => state.sessionId);
   const dialog = useRef<HTMLDialogElement>(null);
@@ -37,7 +37,7 @@ export function ShareDialog({ path, onClose }: { path: string; onClose(): void }
     setCopied(false);
     try {
       const { token } = await api.mintToken({ scope, session_id: session, expires_ms: time });
-      const url = new URL(routeUrl({ path }, ""), window.location.href);
+      const url = new URL(routeUrl(path === undefined ? { session } : { path }, ""), window.location.href);
       url.searchParams.set("token", token);
       setLink(url.toString());
     } catch (reason) {
