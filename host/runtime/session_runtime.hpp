@@ -174,6 +174,7 @@ class SessionRuntime {
   void show_held();
   void ask_for_line(const KeptQuestion& question, const std::string* cell);
   void on_reply(plugin::RuntimeEvent& event);
+  [[nodiscard]] Error no_kernel() const;
   void set_state(KernelState state, std::string why = {});
   void tell_state();
   [[nodiscard]] KernelCare::Hooks care_hooks();
