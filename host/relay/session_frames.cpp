@@ -21,7 +21,7 @@ constexpr std::size_t longest_name = 64;
 constexpr std::size_t prefix_size = 5;
 enum Kind : unsigned char { notebook_changes = 3, models_changes = 4, whole_document = 6 };
 
-Status bad(std::string what) {
+Status malformed(std::string what) {
   return fail(400, "bad_frame", "a frame of the session is not lectern.v1: " + std::move(what),
               "use matching versions of the two hosts");
 }
@@ -82,9 +82,9 @@ std::optional<std::string> without_sizes(std::string_view header, std::string_vi
 Status read_changes(const Binary& frame, const std::function<void(const Outbound&)>& out) {
   std::string_view list;
   const auto header = without_sizes(frame.header, list);
-  if (!header) return bad("the header of changes is not an object");
+  if (!header) return malformed("the header of changes is not an object");
   const auto sizes = read_sizes(list, frame.payload);
-  if (!sizes) return bad("the sizes of changes do not cut their payload");
+  if (!sizes) return malformed("the sizes of changes do not cut their payload");
   Outbound message;
   message.kind = OutboundKind::changes;
   message.document = frame.kind == models_changes ? DocumentKind::models : DocumentKind::notebook;
@@ -97,13 +97,13 @@ Status read_changes(const Binary& frame, const std::function<void(const Outbound
 
 Status read_binary(std::string_view bytes, const std::function<void(const Outbound&)>& out) {
   const auto frame = split(bytes);
-  if (!frame) return bad("a binary frame is shorter than its header says");
+  if (!frame) return malformed("a binary frame is shorter than its header says");
   const bool changes = frame->kind == notebook_changes || frame->kind == models_changes;
   if (!changes && frame->kind != whole_document) return {};
-  if (!text::valid_utf8(frame->header)) return bad("a header is not UTF-8");
+  if (!text::valid_utf8(frame->header)) return malformed("a header is not UTF-8");
   if (changes) return read_changes(*frame, out);
   if (!slice::is_object(frame->header) || !slice::valid(frame->header)) {
-    return bad("the header of a document is not an object");
+    return malformed("the header of a document is not an object");
   }
   Outbound message;
   message.kind = OutboundKind::document;
@@ -120,7 +120,7 @@ Status SessionFrames::read(const session::Frame& frame, const std::function<void
 }
 
 Status SessionFrames::read_event(std::string_view text, const std::function<void(const Outbound&)>& out) {
-  if (!text::valid_utf8(text)) return bad("an event is not UTF-8");
+  if (!text::valid_utf8(text)) return malformed("an event is not UTF-8");
   std::string_view op, seq, data;
   const bool object = slice::each_member(text, [&](std::string_view key, std::string_view value) {
     if (key == R"("op")") op = value;
@@ -128,21 +128,21 @@ Status SessionFrames::read_event(std::string_view text, const std::function<void
     if (key == R"("data")") data = value;
     return true;
   });
-  if (!object) return bad("an event is not an object");
+  if (!object) return malformed("an event is not an object");
   const auto name = slice::text(op);
-  if (!is_name(name)) return bad("an event has no name");
+  if (!is_name(name)) return malformed("an event has no name");
   Outbound message;
   message.op = name;
   message.data = data;
   if (!seq.empty() && seq != "null") {
     const auto number = text::number<std::uint64_t>(seq);
-    if (!number) return bad("the seq of '" + name + "' is not a number");
+    if (!number) return malformed("the seq of '" + name + "' is not a number");
     message.has_seq = true;
     message.seq = *number;
   }
   if (name == "kernel-ready") {
     stream_ = slice::text(slice::member(data, "stream"));
-    if (!is_name(stream_)) return bad("kernel-ready names no stream");
+    if (!is_name(stream_)) return malformed("kernel-ready names no stream");
   }
   message.stream = stream_;
   out(message);
