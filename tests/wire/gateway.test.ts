@@ -199,7 +199,7 @@ describe('a gateway', () => {
     try {
       const name = kept.notebook('kept.ipynb', cells(), at('gateway/python3'));
       let b = await Client.join(kept, await kept.open(name));
-      await b.execute(['state'], 60_000);
+      await b.execute(['state', 'comm'], 60_000);
       await b.command('execute', { cell_ids: ['slow'] });
       await b.until('it prints', () => b.text('slow').includes('3\n'));
       await kept.kill('SIGKILL');
@@ -211,6 +211,11 @@ describe('a gateway', () => {
       await ended(b, 'slow', from);
       await b.execute(['read']);
       expect(b.text('read')).toBe('42');
+      const opened = b.events('model-lifecycle').find((frame) => frame.data.model_id === 'slider');
+      expect(opened!.data).toMatchObject({ cell_id: 'comm', message: { method: 'open', state: { value: 3 }, buffer_paths: [['raw']] } });
+      const written = await b.command('model', { model_id: 'slider', message: { method: 'update', state: { value: 9 }, buffer_paths: [] } });
+      expect(written.ok, JSON.stringify(written)).toBe(true);
+      await b.until('its callback prints in its own cell', () => b.text('comm').includes("got {'value': 9}"));
       await kept.kill('SIGTERM');
       expect((await jupyter.kernels()).length).toBe(others + 1);
       kept = await Host.start({ root, home, args: jupyter.args });
