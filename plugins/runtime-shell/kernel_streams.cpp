@@ -29,25 +29,28 @@ void Kernel::read_control() {
     return;
   }
   control_.append(block, static_cast<std::size_t>(count));
-  bool prompted = false;
+  bool written = false, prompted = false;
   std::optional<int> status;
   std::size_t at = 0;
   for (auto end = control_.find('\n'); end != std::string::npos; end = control_.find('\n', at)) {
     const auto line = std::string_view(control_).substr(at, end - at);
-    if (const auto said = answered(line, run_)) {
-      if (!status) status = said;  // a question asked twice is answered twice: the second time of what we ran after it
+    if (const auto answer = answer_in(line)) {
+      // A question asked twice is answered twice: the second time of what we ran after it.
+      if (answer->run == run_ && !status) status = answer->status;
       writing_down_ = true;
-      prompted = false;
+      written = prompted = false;
     } else if (!line.empty()) {
-      prompted = true;
+      // The first prompt after an answer is that question's own. Taken for the next run's, it would have that one asked
+      // about twice, all variables written down twice, and so on for the run after it.
+      (writing_down_ && !written ? written : prompted) = true;
     }
     at = end + 1;
   }
   control_.erase(0, at);
   // A prompt of the cell's own making has no line end.
-  prompted = prompted || (!control_.empty() && control_.front() != 'S');
+  if (!control_.empty() && control_.front() != 'S') (writing_down_ && !written ? written : prompted) = true;
   if (control_.size() > longest_line) control_.clear();
-  if (prompted) written_down();
+  if (written || prompted) written_down();
   if (phase_ == Phase::starting) {
     if (status) return become_ready();
     if (prompted) ask();

@@ -167,14 +167,15 @@ std::string Scripts::completeness(std::string_view code) const {
   return says("end of file") || says("unexpected EOF") || says("nterminated") ? "incomplete" : "invalid";
 }
 
-std::optional<int> answered(std::string_view line, std::uint64_t number) {
-  const auto start = "S" + std::to_string(number) + " ";
-  if (!line.starts_with(start)) return std::nullopt;
-  line.remove_prefix(start.size());
-  int status = 0;
-  const auto [end, problem] = std::from_chars(line.data(), line.data() + line.size(), status);
-  if (problem != std::errc() || end != line.data() + line.size()) return std::nullopt;
-  return status;
+std::optional<Answer> answer_in(std::string_view line) {
+  if (!line.starts_with('S')) return std::nullopt;
+  Answer answer;
+  const auto* const end = line.data() + line.size();
+  const auto run = std::from_chars(line.data() + 1, end, answer.run);
+  if (run.ec != std::errc() || run.ptr == end || *run.ptr != ' ') return std::nullopt;
+  const auto status = std::from_chars(run.ptr + 1, end, answer.status);
+  if (status.ec != std::errc() || status.ptr != end) return std::nullopt;
+  return answer;
 }
 
 }  // namespace shell

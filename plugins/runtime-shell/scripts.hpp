@@ -50,7 +50,12 @@ class Scripts {
   std::filesystem::path folder_;
 };
 
-/// [any] The status in a line of the shell, when it answers for run `number`.
-std::optional<int> answered(std::string_view line, std::uint64_t number);
+/// How a run ended.
+struct Answer {
+  std::uint64_t run = 0;
+  int status = 0;
+};
+/// [any] What a line of the shell says, when it is the answer to a question of ask().
+std::optional<Answer> answer_in(std::string_view line);
 
 }  // namespace shell

@@ -170,6 +170,20 @@ describe('the shell', () => {
     }
   });
 
+  it('writes down its variables once a cell, however many cells run in a row', async () => {
+    const cells = Array.from({ length: 12 }, (_, at) => `n${at}`);
+    // The shell asks for its folder when it writes down what it has. That is slow here, and so are the cells, so that each prompt is seen by itself.
+    const count = 'pwd() { echo >>calls; sleep 0.05; command pwd; }';
+    const info = await host.open(host.notebook('row.ipynb', cellsOf({ count, ...Object.fromEntries(cells.map((id) => [id, 'sleep 0.03'])) }), SHELL));
+    const b = await Client.join(host, info);
+    await b.execute(['count', ...cells]);
+    expect((await b.command('complete', { code: 'echo $HO', cursor_pos: 8 })).ok).toBe(true);
+    const calls = host.file('calls').length;
+    expect(calls).toBeGreaterThanOrEqual(cells.length);
+    expect(calls).toBeLessThanOrEqual(cells.length + 3);
+    await b.close();
+  });
+
   it('completes and explains without running anything', async () => {
     const complete = async (code: string) => (await a.command('complete', { code, cursor_pos: [...code].length })).content;
     expect((await complete('ä; basen')).matches).toContain('basename');
