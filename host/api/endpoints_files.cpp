@@ -133,9 +133,11 @@ Outcome Endpoints::upload_file(Call call) {
             return respond(error_response({409, "is_open", where->relative + " is open here as a live notebook",
                                            "upload it under another name, or end its session first", ""}));
           }
-          const auto claim = parts_.directory->claim(where->path);
-          if (!claim) return respond(error_response(claim.error()));
-          const auto written = write_upload(*where, request.body, overwrite);
+          // Not held any more when the answer is out: its reader may write there next.
+          const auto written = [&]() -> Status {
+            LECTERN_TRY(const auto claim, parts_.directory->claim(where->path));
+            return write_upload(*where, request.body, overwrite);
+          }();
           if (!written) return respond(error_response(written.error()));
           document::FolderEntry entry;
           entry.name = document::name_of(where->path);
