@@ -30,7 +30,8 @@ struct NotebookStore::State {
   Options options;
   JournalWriter& writer;
   NotebookPlaces places;
-  std::mutex mutex;  // guards url
+  std::vector<std::pair<std::string, std::string>> finished;  // renames of a host that died, by their ends; fixed
+  std::mutex mutex;                                           // guards url
   std::string url;
 
   void identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known);
@@ -240,8 +241,10 @@ Result<std::unique_ptr<NotebookStore>> NotebookStore::create(Options options, Jo
     }
   }
   auto state = std::make_unique<State>(std::move(options), writer);
-  RenameIntent::finish_all(state->renames(),
-                           [&](const auto& from, const auto& to) { state->places.renamed(from, to); });
+  RenameIntent::finish_all(state->renames(), [&](const auto& from, const auto& to) {
+    state->places.renamed(from, to);
+    state->finished.emplace_back(from, to);
+  });
   return std::unique_ptr<NotebookStore>(new NotebookStore(std::move(state)));
 }
 
@@ -379,6 +382,15 @@ Status NotebookStore::rename_open(const std::string& from, const std::string& to
   LECTERN_TRY(const auto intent, state_->intend(from, to));
   LECTERN_CHECK(work());
   state_->places.moved({notebook_id, to}, session_id, state_dir);
+  return {};
+}
+
+std::string NotebookStore::place_since_crash(std::string_view path) const {
+  for (const auto& [from, to] : state_->finished) {
+    if (!path.starts_with(from)) continue;
+    const auto below = path.substr(from.size());
+    if (below.empty() || below.front() == '/') return to + std::string(below);
+  }
   return {};
 }
 

@@ -140,6 +140,9 @@ class NotebookStore {
   /// folder.
   Status rename_open(const std::string& from, const std::string& to, const std::string& notebook_id,
                      const std::string& session_id, const std::string& state_dir, const std::function<Status()>& work);
+  /// [any] Where what was at `path` is now, if a host died while it renamed that and create() finished it; empty:
+  /// nothing is known of such a thing. Who was there when it happened comes back by the old path.
+  [[nodiscard]] std::string place_since_crash(std::string_view path) const;
   /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is.
   void moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
              const std::string& path);

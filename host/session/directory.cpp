@@ -4,8 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -346,8 +348,20 @@ struct Directory::State : std::enable_shared_from_this<State> {
                               asker = std::move(asker)]() mutable { self->open_on_worker(path, std::move(asker)); });
   }
 
+  [[nodiscard]] std::optional<document::ResolvedPath> found_since_crash(const std::string& path) const {
+    const auto whole = (std::filesystem::path(services.paths->root()) / path).lexically_normal().string();
+    const auto now = services.store->place_since_crash(whole);
+    if (now.empty()) return std::nullopt;
+    auto where = services.paths->resolve(now);
+    if (!where || where->kind != document::PathKind::file) return std::nullopt;
+    return std::move(*where);
+  }
+
   void open_on_worker(const std::string& path, Asker asker) {
     auto where = services.paths->resolve(path);
+    if (!where || where->kind == document::PathKind::missing) {
+      if (auto since = found_since_crash(path)) where = std::move(*since);
+    }
     if (!where) return asker.reply(fail(where.error()));
     if (where->kind == document::PathKind::folder && asker.how.create) {
       auto prepared = prepare([&](const PolicyChoice& choice) {

@@ -1,5 +1,7 @@
 // What goes wrong around the page, and what it says and does then.
 import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
@@ -27,6 +29,34 @@ describe('the page in trouble', () => {
     expect(await tab.isReader()).toBe(false);
     const other = await Tab.open(await browser.newContext(), second, name);
     await other.shows('a', 'x = 123');
+    await context.close();
+    await second.stop();
+    first.forget();
+  });
+
+  it('goes on where its file is when the host died while it renamed the folder', async () => {
+    const args = ['--token', 'the-same-token-for-both-starts-of-it'];
+    const first = await Host.start({ args });
+    const { root, home, port } = first;
+    const name = first.notebook('old/crash.ipynb', [{ id: 'a', source: 'x = ' }]);
+    const context = await browser.newContext();
+    const tab = await Tab.open(context, first, name);
+    await tab.type('a', '1');
+    await tab.allSent();
+    await first.kill('SIGKILL');
+    await tab.page.getByTestId('offline').waitFor();
+    await tab.type('a', '2');
+    // As it is between the rename and the first that is told of it.
+    const renames = path.join(home, 'state/lectern/renames');
+    fs.mkdirSync(renames, { recursive: true });
+    fs.writeFileSync(path.join(renames, '1.json'), JSON.stringify({ from: path.join(root, 'old'), to: path.join(root, 'new'), inode: fs.statSync(path.join(root, 'old')).ino }));
+    fs.renameSync(path.join(root, 'old'), path.join(root, 'new'));
+    const second = await Host.start({ root, home, port, args });
+    await tab.page.getByTestId('offline').waitFor({ state: 'detached', timeout: 30_000 });
+    await tab.allSent();
+    await tab.shows('a', 'x = 12');
+    await until('the address follows', () => new URL(tab.page.url()).searchParams.get('path') === 'new/crash.ipynb');
+    expect([await tab.page.getByTestId('draft').count(), fs.readdirSync(root)]).toEqual([0, ['new']]);
     await context.close();
     await second.stop();
     first.forget();

@@ -491,6 +491,12 @@ describe('a host that dies while it renames', () => {
         expect([again.notebook_id, again.session_id]).toEqual([info.notebook_id, info.session_id]);
         const b = await Client.join(second, again);
         expect(b.ready.notebook.cells[0].source).toBe('journal');
+        // Whoever had it open comes back by the old path, relative or not, and finds it where it is.
+        for (const old of ['old/n.ipynb', path.join(root, 'old/n.ipynb')]) {
+          const found = await second.open(old);
+          expect([found.session_id, found.path]).toEqual([info.session_id, path.join(root, 'new/n.ipynb')]);
+        }
+        expect(outcome(await second.post('/api/v1/notebooks/open', { path: 'old/other.ipynb' }))).toEqual([404, 'not_found']);
         await b.close();
       } finally {
         await second.stop();

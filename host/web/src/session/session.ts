@@ -223,7 +223,8 @@ export class Session {
     try {
       const info = await openAgain(this.where);
       if (info.session_id !== this.info.session_id) this.stream = "";
-      this.info = info;
+      // Where the file is now, the first save-state tells everybody who shows it.
+      this.info = { ...info, path: this.info.path };
       return true;
     } catch (error) {
       const known = toWireError(error);
