@@ -34,7 +34,8 @@ describe('other devices', () => {
     await home.page.getByTestId('running-sessions').waitFor();
     expect(await home.page.getByTestId('remote-sessions').count()).toBe(0);
     const info = await desk.open(desk.notebook('far away.ipynb', [{ id: 'a', source: '1' }]));
-    const row = home.page.getByTestId('remote-session');
+    // By name: another one may have ended a moment ago, and still be told of.
+    const row = home.page.getByTestId('remote-session').filter({ hasText: /^\s*far away/ });
     await row.getByText('Desk').waitFor({ timeout: 30_000 });
     expect(await row.innerText()).toMatch(/far away/);
 

@@ -46,6 +46,12 @@ describe('files', () => {
     expect((await put('empty', '')).status).toBe(201);
   });
 
+  it('of one name, sent one after the other, meet nobody who is still at it', async () => {
+    for (let round = 0; round < 60; round += 1) {
+      expect([round, (await put('again.txt', `${round}`, '&overwrite=true')).status]).toEqual([round, round === 0 ? 201 : 200]);
+    }
+  });
+
   it('of one name, sent at once: one is taken and the others are told', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, (_, at) => put('race.txt', `content ${at}`)));
     expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409, 409, 409, 409, 409, 409, 409]);
