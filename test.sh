@@ -56,6 +56,7 @@ part_page() {
 part_wire() {
   case " ${parts[*]} " in *" sanitizers "*) build_ahead asan-ubsan tsan ;; esac
   npm_install "$ROOT/tests"
+  add_widgets
   make_kernels_venv "$LECTERN_KERNELS_VENV"
   check "the wire tests type-check" npm --prefix "$ROOT/tests" run --silent typecheck
   run_vitest "$ROOT/tests" wire wire/ model/

@@ -21,7 +21,7 @@ const std::map<std::string_view, Tier> rows{
     {"trust", Tier::edit},        {"release", Tier::edit},     {"restore", Tier::edit},
     {"cursor", Tier::read},       {"variables", Tier::read},   {"format", Tier::edit},
     {"gather", Tier::edit},       {"undo", Tier::edit},        {"redo", Tier::edit},
-    {"resolve", Tier::edit},
+    {"resolve", Tier::edit},      {"ping", Tier::read},
 };
 
 enum class Role { editor, editor_without_epoch, editor_with_a_strangers_epoch, former_editor, interactor, viewer };
