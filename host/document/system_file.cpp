@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/clock.hpp"
+#include "base/large_buffer.hpp"
 
 namespace lectern::document {
 
@@ -198,6 +199,7 @@ Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes) {
   ReadFile file;
   const auto whole = [&file](int fd, const FileState& state) -> std::int64_t {
     file.settled = settled(state);
+    reserve_large(file.bytes, static_cast<std::size_t>(state.size));
     file.bytes.resize(static_cast<std::size_t>(state.size));
     std::size_t done = 0;
     while (done < file.bytes.size()) {

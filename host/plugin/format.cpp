@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/large_buffer.hpp"
 #include "base/text.hpp"
 #include "lectern/abi/draft/format.h"
 #include "plugin/call.hpp"
@@ -285,7 +286,7 @@ Result<std::string> Format::write(const WriteNotebook& notebook) const {
   flat_notebook.original = to_abi(notebook.original);
   flat_notebook.language = to_abi(notebook.language);
   std::string file;
-  file.reserve(expected);
+  reserve_large(file, expected);
   const Loan<lectern_sink> loan(inner_->generation->checker(), &file, {sizeof(lectern_sink), 0, nullptr, &on_bytes});
   const lectern_sink& sink = *loan.get();
   lectern_error error = empty_error();
