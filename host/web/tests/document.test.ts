@@ -220,6 +220,37 @@ describe("the tab's document", () => {
     expect([host.source("a"), host.source("b")]).toEqual(["x = 1", "their y"]);
   });
 
+  it("shows the other history that it comes back to before the document is here, and types into that", async () => {
+    const host = new HostSide([["a", "code", "old text"]]);
+    const { document, state } = tab(host);
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    const heard: string[] = [];
+    document.onText("a", (_splices, text) => void heard.push(text));
+    document.edit([type("a", 8, " typed")]);
+    const other = new HostSide([["a", "code", "a wholly new cell"]]);
+    document.connected(ACTORS[0]!, "h2", snapshotOf(other));
+    expect(state.refused.map(([mine]) => mine.cells.a!.source)).toEqual(["old text typed"]);
+    expect([state.notebook.cells.a!.source, heard.at(-1)]).toEqual(["a wholly new cell", "a wholly new cell"]);
+    document.edit([type("a", 17, "!")]);
+    document.takeDocument(other.bytes, "h2");
+    await document.start();
+    expect(state.notebook.cells.a!.source).toBe("a wholly new cell!");
+  });
+
+  it("takes no offsets of an old text into a document of another history", async () => {
+    const host = new HostSide([["a", "code", "old text"]]);
+    const { document, state } = tab(host);
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    const other = new HostSide([["a", "code", "a wholly new cell"]]);
+    document.takeDocument(other.bytes, "h2");
+    document.edit([type("a", 8, " typed")]);
+    await document.start();
+    expect(state.notebook.cells.a!.source).toBe("a wholly new cell");
+    expect(state.overtaken).toEqual([{ cell_id: "a", base: "old text", text: "old text typed" }]);
+  });
+
   it("hands out what was typed early when it comes back as somebody else", async () => {
     const host = new HostSide([["a", "code", "x"]]);
     const { document, state } = tab(host);

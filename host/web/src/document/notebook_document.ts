@@ -78,7 +78,9 @@ export class NotebookDocument {
 
   /** A first frame has come: who this tab writes as, and which history the host holds. */
   connected(actor: string, historyId: string, snapshot: NotebookState | null): void {
-    if (this.historyId && this.historyId !== historyId) this.forget();
+    // Only the first snapshot is what the page shows already.
+    const shown = this.historyId === "";
+    if (!shown && this.historyId !== historyId) this.forget();
     this.historyId = historyId;
     this.actor = actor;
     this.flight = null;
@@ -86,15 +88,12 @@ export class NotebookDocument {
     if (this.replica) {
       this.replica.setActor(actor);
       this.pump();
-    } else if (snapshot) this.rebase(snapshot);
+    } else if (snapshot && shown) this.interimBase = snapshot;
+    else if (snapshot) this.rebase(snapshot);
   }
 
   /** The cells as the host has them, perhaps anew: what was typed before the document came is put on them. */
   private rebase(snapshot: NotebookState): void {
-    if (!this.interimBase) {
-      this.interimBase = snapshot;
-      return;
-    }
     const { edits, lost } = this.fitting(snapshot);
     this.interimBase = snapshot;
     this.pendingEdits = edits;
@@ -162,6 +161,8 @@ export class NotebookDocument {
     }
     const before = this.host.notebook();
     if (!before) return;
+    // Where no snapshot told it, this is the text that the edits are of.
+    this.interimBase ??= before;
     this.pendingEdits.push(...edits);
     const after = edits.reduce(applyEdit, before);
     this.host.publish(after);
