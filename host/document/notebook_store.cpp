@@ -376,11 +376,22 @@ Result<FileLease> NotebookStore::lease_file(std::uint64_t device, std::uint64_t 
   return state_->lease_file(device, inode, path);
 }
 
+namespace {
+
+// A rename that could only not be made durable is one all the same: whoever is not told of it looks at the old name.
+Status unless_carried_out(Status done, const RenameIntent* intent) {
+  if (done || intent == nullptr || !intent->carried_out()) return done;
+  log::error("document", done.error().message);
+  return {};
+}
+
+}  // namespace
+
 Status NotebookStore::rename_open(const std::string& from, const std::string& to, const std::string& notebook_id,
                                   const std::string& session_id, const std::string& state_dir,
                                   const std::function<Status()>& work) {
   LECTERN_TRY(const auto intent, state_->intend(from, to));
-  LECTERN_CHECK(work());
+  LECTERN_CHECK(unless_carried_out(work(), &intent));
   state_->places.moved({notebook_id, to}, session_id, state_dir);
   return {};
 }
@@ -412,7 +423,7 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
     LECTERN_TRY(auto written, state_->intend(from, to));
     intent.emplace(std::move(written));
   }
-  LECTERN_CHECK(work());
+  LECTERN_CHECK(unless_carried_out(work(), intent ? &*intent : nullptr));
   state_->places.put_aside(to);
   if (!same_format) {
     state_->places.put_aside(from);
@@ -432,7 +443,7 @@ Status NotebookStore::remove(const std::string& path, const std::function<Status
 Status NotebookStore::rename_folder(const std::string& from, const std::string& to,
                                     const std::function<Status()>& work) {
   LECTERN_TRY(const auto intent, state_->intend(from, to));
-  LECTERN_CHECK(work());
+  LECTERN_CHECK(unless_carried_out(work(), &intent));
   state_->places.renamed(from, to);
   return {};
 }

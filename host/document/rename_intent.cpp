@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -21,12 +22,11 @@ namespace {
 constexpr std::uint64_t most_intent_bytes = 64u << 10;
 constexpr std::string_view unchanged = "Nothing was renamed.";
 
-struct Written {
-  std::string from, to;
-  std::uint64_t inode = 0;  // of what is renamed; its device may have another number after a start of the machine
-};
+constexpr std::int64_t most_age_s = 30LL * 24 * 3600;
 
-std::string text_of(const Written& what) {
+using Names = RenameIntent::Names;
+
+std::string text_of(const Names& what) {
   std::string out;
   json::Writer(out)
       .begin_object()
@@ -38,21 +38,29 @@ std::string text_of(const Written& what) {
 }
 
 // nullopt for one that was not written to its end: its rename had not begun.
-std::optional<Written> read(const std::string& path) {
-  const auto file = read_whole(path, most_intent_bytes);
-  if (!file) return std::nullopt;
-  const auto value = json::parse(file->bytes);
+Result<std::optional<Names>> read(const std::string& path) {
+  LECTERN_TRY(const auto file, read_whole(path, most_intent_bytes));
+  const auto value = json::parse(file.bytes);
   if (!value || !value->is_object()) return std::nullopt;
   const auto *from = value->find("from"), *to = value->find("to"), *inode = value->find("inode");
   if (from == nullptr || to == nullptr || inode == nullptr) return std::nullopt;
   if (!from->is_string() || !to->is_string() || !inode->as_uint()) return std::nullopt;
-  return Written{*from->as_string(), *to->as_string(), static_cast<std::uint64_t>(*inode->as_uint())};
+  return Names{*from->as_string(), *to->as_string(), static_cast<std::uint64_t>(*inode->as_uint())};
 }
 
-bool carried_out(const Written& what) {
+enum class Outcome { not_begun, carried_out, unknown };
+
+Outcome outcome(const Names& what) {
   struct stat info {};
-  if (::lstat(what.from.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR)) return false;
-  return ::lstat(what.to.c_str(), &info) == 0 && info.st_ino == what.inode;
+  if (::lstat(what.from.c_str(), &info) == 0) return Outcome::not_begun;
+  if (errno != ENOENT && errno != ENOTDIR) return Outcome::unknown;
+  if (::lstat(what.to.c_str(), &info) != 0) return Outcome::unknown;
+  return info.st_ino == what.inode ? Outcome::carried_out : Outcome::not_begun;
+}
+
+bool is_old(const Descriptor& file) {
+  struct stat info {};
+  return ::fstat(file.get(), &info) == 0 && std::time(nullptr) - info.st_mtim.tv_sec > most_age_s;
 }
 
 }  // namespace
@@ -64,11 +72,11 @@ Result<RenameIntent> RenameIntent::write(const std::string& folder, const std::s
   auto path = folder + "/" + crypto::uuid() + ".json";
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return fail(system_error(errno, "write", path, unchanged));
-  RenameIntent intent(std::move(file), std::move(path));
+  RenameIntent intent(std::move(file), std::move(path), {from, to, info.st_ino});
   if (::flock(intent.file_.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(system_error(errno, "lock", intent.path_, unchanged));
   }
-  int problem = write_all(intent.file_.get(), text_of({from, to, info.st_ino}));
+  int problem = write_all(intent.file_.get(), text_of(intent.names_));
   if (problem == 0 && ::fsync(intent.file_.get()) != 0) problem = errno;
   if (problem != 0) return fail(system_error(problem, "write", intent.path_, unchanged));
   LECTERN_TRY(const auto above, open_no_links(folder, O_RDONLY | O_DIRECTORY));
@@ -80,6 +88,10 @@ RenameIntent::~RenameIntent() {
   if (file_) ::unlink(path_.c_str());
 }
 
+bool RenameIntent::carried_out() const {
+  return outcome(names_) == Outcome::carried_out;
+}
+
 void RenameIntent::finish_all(const std::string& folder,
                               const std::function<void(const std::string&, const std::string&)>& renamed) {
   std::error_code error;
@@ -88,11 +100,21 @@ void RenameIntent::finish_all(const std::string& folder,
     const auto path = entry->path().string();
     Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;  // another host is at it
-    RenameIntent left(std::move(file), path);
     const auto what = read(path);
-    if (!what || !carried_out(*what)) continue;
-    log::info("document", "finishing the rename of " + what->from + " to " + what->to + ", which a crash stopped");
-    renamed(what->from, what->to);
+    const auto now = !what ? Outcome::unknown : *what ? outcome(**what) : Outcome::not_begun;
+    if (now == Outcome::unknown && !is_old(file)) {
+      log::warning("document",
+                   what && *what
+                       ? "whether " + (*what)->from + " was renamed to " + (*what)->to +
+                             " before a crash cannot be told now: neither is there; the next start looks again"
+                       : what.error().message);
+      continue;
+    }
+    const RenameIntent left(std::move(file), path, {});
+    if (now != Outcome::carried_out) continue;
+    log::info("document",
+              "finishing the rename of " + (*what)->from + " to " + (*what)->to + ", which a crash stopped");
+    renamed((*what)->from, (*what)->to);
   }
 }
 

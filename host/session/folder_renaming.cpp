@@ -31,7 +31,7 @@ class Journey : public std::enable_shared_from_this<Journey> {
   void begin() {
     const auto all = when_all([self = shared_from_this()] { self->go(); });
     for (auto& one : passengers_) {
-      one.session->loop().dispatch([self = shared_from_this(), &one, all] { stop(one, all); });
+      one.session->loop().dispatch([self = shared_from_this(), &one, all] { self->stop(one, all); });
     }
   }
 
@@ -44,15 +44,24 @@ class Journey : public std::enable_shared_from_this<Journey> {
             [workers = what_.workers, next = std::move(next)](void*) mutable { workers->submit(std::move(next)); }};
   }
 
-  static void stop(Passenger& one, const All& all) {
+  void stop(Passenger& one, const All& all) {
     auto& session = *one.session;
     if (session.ended()) return;
-    session.saver().flush([&one, all](Status saved) {
-      auto& still = *one.session;
-      if (still.ended()) return;
-      one.status = saved ? still.outside().stand_still() : std::move(saved);
+    session.saver().flush([this, &one, all](Status saved) {
+      if (one.session->ended()) return;
+      one.status = saved ? stand_still(one) : std::move(saved);
       one.stands_still = one.status.has_value();
     });
+  }
+
+  // While it saved it may have been renamed by itself, out of the folder.
+  Status stand_still(Passenger& one) {
+    const auto path = one.session->path();
+    if (!path.starts_with(what_.from + "/")) {
+      return fail(409, "busy", path + " was in " + what_.from + " until just now", "try again in a moment");
+    }
+    one.path = what_.to + path.substr(what_.from.size());
+    return one.session->outside().stand_still();
   }
 
   void go() {
@@ -77,7 +86,6 @@ class Journey : public std::enable_shared_from_this<Journey> {
   Status rename() {
     for (auto& one : passengers_) {
       if (!one.stands_still) continue;
-      one.path = what_.to + one.session->connection_info().path.substr(what_.from.size());
       LECTERN_TRY(one.lease, what_.store->lease_for(one.path));
     }
     return what_.store->rename_folder(what_.from, what_.to,

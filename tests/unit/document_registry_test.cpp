@@ -72,6 +72,20 @@ TEST_F(RegistryTest, ASessionThatWasEndedIsNotTheNextOne) {
   EXPECT_NE(after.session, before.session);
 }
 
+TEST_F(RegistryTest, ARenameThatWasOnlyNotMadeDurableIsOneAllTheSame) {
+  const auto before = ids_of("a.ipynb");
+  const std::string from = folder_ / "root/a.ipynb", to = folder_ / "root/b.ipynb";
+  const Status failed = fail(500, "io_error", "the disk says no");
+  EXPECT_FALSE(store_->rename(from, to, true, [&] { return failed; }).has_value());
+  EXPECT_EQ(ids_of("a.ipynb"), before);
+  const auto renamed = store_->rename(from, to, true, [&] {
+    fs::rename(from, to);
+    return failed;
+  });
+  EXPECT_TRUE(renamed.has_value());
+  EXPECT_EQ(ids_of("b.ipynb").notebook, before.notebook);
+}
+
 TEST_F(RegistryTest, AMovedNotebookIsTheSameAndItsOldPlaceIsFree) {
   const auto before = move("a.ipynb", "b.ipynb");
   write_file(folder_ / "root/a.ipynb", notebook_data("colab.ipynb"));

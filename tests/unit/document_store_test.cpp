@@ -88,6 +88,28 @@ TEST_F(NotebookStoreTest, AFileIsImportedOnceAndRestoredAfterwards) {
   EXPECT_EQ(read_file(file()), notebook_data("jupyter-4.5.ipynb"));
 }
 
+TEST_F(NotebookStoreTest, ARenameOfWhichNothingCanBeSeenWaitsForTheNextStart) {
+  const auto renames = folder_ / "state/renames";
+  const auto start = [&] {
+    store_.reset();
+    store_ = std::move(*NotebookStore::create({folder_ / "state", {}}, writer_));
+    return std::distance(fs::directory_iterator(renames), fs::directory_iterator());
+  };
+  struct stat info {};
+  ASSERT_EQ(::stat(file().c_str(), &info), 0);
+  fs::create_directories(renames);
+  const auto gone = root() + "/disk/a.ipynb", there = root() + "/disk/b.ipynb";
+  write_file(renames + "/1.json",
+             R"({"from":")" + gone + R"(","to":")" + there + R"(","inode":)" + std::to_string(info.st_ino) + "}");
+  write_file(renames + "/2.json", R"({"from":")" + gone);
+  EXPECT_EQ(start(), 1) << "what was not written to its end had not begun";
+  EXPECT_EQ(store_->place_since_crash(gone), "");
+  fs::create_directory(root() + "/disk");
+  fs::rename(file(), there);
+  EXPECT_EQ(start(), 0);
+  EXPECT_EQ(store_->place_since_crash(gone), there);
+}
+
 TEST_F(NotebookStoreTest, OurOwnSaveIsNotSomebodyElses) {
   {
     const auto book = begin();
