@@ -282,6 +282,25 @@ describe('names of files', () => {
     for (const { session_id } of (await host.get('/api/v1/sessions')).body.sessions) await host.request('DELETE', `/api/v1/sessions/${session_id}`);
   });
 
+  it('of a folder leave alone a notebook that leaves it in the same moment', async () => {
+    for (let round = 0; round < 12; round += 1) {
+      const [from, to, out] = [`leaving${round}`, `left${round}`, `out${round}.ipynb`];
+      const info = await host.open(host.notebook(`${from}/x.ipynb`, [{ id: 'a', source: '' }]));
+      const a = await Client.join(host, info);
+      expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: `typed ${round}` }] })).ok).toBe(true);
+      const [alone, all] = await Promise.all([rename(host, `${from}/x.ipynb`, out), rename(host, from, to)]);
+      expect([alone.status, all.status].every((status) => [200, 404, 409].includes(status)), `${alone.text} ${all.text}`).toBe(true);
+      const row = async () => (await host.get(`/api/v1/sessions/${info.session_id}`)).body;
+      expect((await a.command('save', {})).ok).toBe(true);
+      const places = [`${from}/x.ipynb`, `${to}/x.ipynb`, out].filter((name) => fs.existsSync(path.join(host.root, name)));
+      expect(places).toHaveLength(1);
+      expect((await row()).path).toBe(path.join(host.root, places[0]!));
+      expect(source(host, places[0]!)).toBe(`typed ${round}`);
+      await a.close();
+      expect((await host.request('DELETE', `/api/v1/sessions/${info.session_id}`)).status).toBe(204);
+    }
+  });
+
   it('of a folder with live notebooks in it that cannot be had leave all of them as they are, and say why', async () => {
     const one = await host.open(host.notebook('dir/one.ipynb', [{ id: 'a', source: 'one' }]));
     const two = await host.open(host.notebook('dir/two.ipynb', [{ id: 'a', source: 'two' }]));
