@@ -426,7 +426,7 @@ bool LiveSession::follow(const std::string& new_path, bool claimed) {
   }
   running().moved(new_path);
   connections().publish(Op::save_state, saver().state_json());
-  summary_changed();
+  publish_summary();  // at once: whoever asked for the new name looks for it in the list next
   prepared_.journal->append({document::Record::meta(std::string(document::meta_key::path), new_path)},
                             [](const Status&) {});
   services_.workers->submit([store = services_.store, notebook = notebook_id(), session = id_,

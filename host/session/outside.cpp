@@ -401,17 +401,22 @@ void Outside::ran(const std::string& cell_id, std::uint64_t touches) {
 }
 
 void Outside::moved(const std::string& path) {
+  if (path == session_.path()) return;
   session_.services().workers->submit([weak = session_.weak_from_this(), token = session_.at_work(),
                                        &loop = session_.loop(), paths = session_.services().paths,
-                                       store = session_.services().store, path] {
+                                       store = session_.services().store, path, from = session_.path()] {
     const auto where = paths->resolve(path);
     const bool inside = where && where->kind == document::PathKind::file && where->path == path;
     Result<document::NotebookLease> lease;
     if (inside) lease = store->lease_for(path);
-    loop.post([weak, path, inside, lease = std::move(lease)]() mutable {
+    loop.post([weak, path, from, inside, lease = std::move(lease)]() mutable {
       const auto session = weak.lock();
       if (!session || session->ended()) return;
       auto& self = session->outside();
+      if (self.renaming_ || session->path() != from) {  // renamed here meanwhile: what the watch saw is the past
+        self.watch_here();
+        return self.soon();
+      }
       if (!inside || !lease || !session->follow(path)) {
         self.watch_here();  // the watch went with the file
         self.soon();
