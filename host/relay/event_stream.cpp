@@ -70,7 +70,9 @@ bool EventStream::begin_later() {
         }
         self.encoding_ = *encoding;
         self.open_ = true;
+        const bool waited = !self.waiting_.empty();
         self.encode_later();
+        if (waited) self.tell_when_empty();
       }),
       posting([](EventStream& self) { self.give_up(1012, "TRANSPORT_ENDED"); }));
   if (!handed) close(1013, "TRANSPORT_BUSY");
@@ -120,6 +122,11 @@ void EventStream::encoded(Result<std::vector<plugin::EncodedFrame>> frames) {
   at_process_.pop_front();
   write(std::move(frames));
   encode_later();
+  tell_when_empty();
+}
+
+/// After an answer, or after what waited came to nothing: then no answer follows.
+void EventStream::tell_when_empty() {
   if (over_ || !waiting_.empty() || !at_process_.empty()) return;
   if (closes_with_) {
     auto [code, reason] = *std::exchange(closes_with_, std::nullopt);
@@ -177,6 +184,7 @@ void EventStream::cut() {
 void EventStream::give_up(std::uint16_t code, std::string reason) {
   waiting_.clear();
   at_process_.clear();
+  waiting_bytes_ = 0;
   closes_with_.reset();
   close(code, std::move(reason));
 }

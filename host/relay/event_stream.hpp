@@ -56,6 +56,7 @@ class EventStream final : public session::LinkEvents, public session::Link {
   void encode(const plugin::Outbound& message);
   void encode_later();
   void encoded(Result<std::vector<plugin::EncodedFrame>> frames);
+  void tell_when_empty();
   void write(Result<std::vector<plugin::EncodedFrame>> frames);
   void keep_alive();
   void give_up(std::uint16_t code, std::string reason);

@@ -131,6 +131,7 @@ Status SessionFrames::read_event(std::string_view text, const std::function<void
   if (!object) return malformed("an event is not an object");
   const auto name = slice::text(op);
   if (!is_name(name)) return malformed("an event has no name");
+  if (!slice::is_object(data)) return malformed("the data of '" + name + "' is not an object");
   Outbound message;
   message.op = name;
   message.data = data;

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -44,18 +45,22 @@ struct Reader final : session::Link {
 
 /// What the viewer's side of the relay is told.
 struct Viewer final : session::LinkEvents {
-  explicit Viewer(std::vector<std::string>& told) : told_(told) {}
+  Viewer(std::vector<std::string>& told, std::promise<void>& drained) : told_(told), drained_(drained) {}
   void on_frame(bool, std::string_view) override { told_.emplace_back("frame"); }
-  void on_drained() override { told_.emplace_back("drained"); }
+  void on_drained() override {
+    if (std::find(told_.begin(), told_.end(), "drained") == told_.end()) drained_.set_value();
+    told_.emplace_back("drained");
+  }
   void on_closed(bool clean) override { told_.emplace_back(clean ? "closed cleanly" : "closed"); }
 
  private:
   std::vector<std::string>& told_;
+  std::promise<void>& drained_;  // the first time
 };
 
 class EventStreamTest : public net::testing::TransportTest {
  protected:
-  EventStreamTest() : TransportTest("transport-sse") {}
+  explicit EventStreamTest(std::string id = "transport-sse") : TransportTest(std::move(id)) {}
   void TearDown() override {
     on_loop([this] { events.reset(); });
   }
@@ -68,25 +73,34 @@ class EventStreamTest : public net::testing::TransportTest {
     done.get_future().wait();
   }
   void open(std::chrono::milliseconds keepalive = std::chrono::hours(1)) {
-    on_loop([&] {
-      EventStream::Options options;
-      options.transport = transport;
-      options.query_json = "{}";
-      options.keepalive = keepalive;
-      events = EventStream::open(loop, socket, std::move(options), [this](session::Link& made) {
-        link = &made;
-        return std::make_unique<Viewer>(told);
-      });
-    });
+    on_loop([&] { open_here(keepalive); });
     ASSERT_TRUE(events);
   }
+  /// On the loop: what is said in the same turn waits for a transport's process.
+  void open_here(std::chrono::milliseconds keepalive = std::chrono::hours(1), std::string query = "{}") {
+    EventStream::Options options;
+    options.transport = transport;
+    options.query_json = std::move(query);
+    options.keepalive = keepalive;
+    events = EventStream::open(loop, socket, std::move(options), [this](session::Link& made) {
+      link = &made;
+      return std::make_unique<Viewer>(told, drained);
+    });
+  }
+  /// Comes to nothing in an event stream.
+  void say_sync() {
+    link->send(std::make_shared<const session::Frame>(session::Frame{true, net::testing::binary_frame(1, "{}", "x")}));
+  }
   void say(const std::string& text) { link->send(std::make_shared<const session::Frame>(session::Frame{false, text})); }
-  static std::string event(int number) { return R"({"op":"x","seq":null,"data":)" + std::to_string(number) + "}"; }
+  static std::string event(int number) {
+    return R"({"op":"x","seq":null,"data":{"n":)" + std::to_string(number) + "}}";
+  }
   static std::string sent(int number) { return "data: " + event(number) + "\n\n"; }
 
   Loop loop{"stream"};
   Reader socket;
   std::vector<std::string> told;  // on the loop
+  std::promise<void> drained;     // told so
   session::Link* link = nullptr;
   std::unique_ptr<session::LinkEvents> events;
 };
@@ -137,6 +151,43 @@ TEST_F(EventStreamTest, WhatWaitsCountsUntilItHasLeft) {
     events->on_drained();
     EXPECT_THAT(told, testing::ElementsAre("drained"));
   });
+}
+
+TEST_F(EventStreamTest, EndsWhenAllThatWaitedCameToNothing) {
+  on_loop([this] {
+    open_here();
+    say_sync();
+    say_sync();
+    link->close(1000, "SESSION_ENDED");
+  });
+  EXPECT_THAT(socket.until(1), testing::ElementsAre("1000 SESSION_ENDED"));
+}
+
+TEST_F(EventStreamTest, HasDrainedWhenAllThatWaitedCameToNothing) {
+  if (!transport->waits()) GTEST_SKIP() << "nothing waits here";
+  on_loop([this] {
+    open_here();
+    say_sync();
+    EXPECT_GT(link->queued_bytes(), 0U);
+  });
+  EXPECT_EQ(drained.get_future().wait_for(patience), std::future_status::ready);
+  on_loop([this] { EXPECT_EQ(link->queued_bytes(), 0U); });
+}
+
+class EventStreamRefusedTest : public EventStreamTest {
+ protected:
+  EventStreamRefusedTest() : EventStreamTest("transport-websocket") {}
+};
+
+TEST_F(EventStreamRefusedTest, NothingWaitsAnyMore) {
+  if (!transport->waits()) GTEST_SKIP() << "nothing waits here";
+  on_loop([this] {
+    open_here(std::chrono::hours(1), R"({"buffers":"none"})");
+    say(event(1));
+    EXPECT_GT(link->queued_bytes(), 0U);
+  });
+  EXPECT_THAT(socket.until(1), testing::ElementsAre("1011 INTERNAL"));
+  on_loop([this] { EXPECT_EQ(link->queued_bytes(), 0U); });
 }
 
 TEST_F(EventStreamTest, IsKeptAliveWhileItIsQuiet) {

@@ -66,7 +66,7 @@ TEST_F(SessionFramesTest, AStreamHereGetsWhatOneThereGets) {
   const std::vector<std::uint64_t> sizes = {1, 0, 2};
   std::vector<Outbound> all;
   all.push_back(event("room-state", R"({"members":[{"name":"\"\u000a☃"}],"n":1.50})"));
-  all.push_back(event("save-state", ""));
+  all.push_back(event("save-state", "{}"));
   auto recorded = event("cell-op", R"({ "a": [1, 2] })");
   recorded.has_seq = true;
   recorded.seq = ~std::uint64_t{0};
@@ -100,16 +100,19 @@ TEST_F(SessionFramesTest, WhatNoStreamGetsIsPassedOver) {
 }
 
 TEST_F(SessionFramesTest, WhatIsNoFrameOfASessionIsNotRead) {
-  for (const std::string text :
-       {"", "[]", "{", R"({"op":1})", R"({"op":"","data":{}})", R"({"op":"x","data":{)", R"({"op":"x","seq":-1})",
-        R"({"op":"x","seq":1.5})", "{\"op\":\"x\",\"data\":\"\xff\"}", R"({"op":"kernel-ready","data":{}})"}) {
+  for (const std::string text : {"", "[]", "{", R"({"op":1})", R"({"op":"","data":{}})", R"({"op":"x","data":{)",
+                                 R"({"op":"x","seq":-1,"data":{}})", R"({"op":"x","seq":1.5,"data":{}})",
+                                 "{\"op\":\"x\",\"data\":\"\xff\"}", R"({"op":"kernel-ready","data":{}})"}) {
     EXPECT_NE(refused(text), "") << text;
+  }
+  for (const std::string data : {"", R"(,"data":null)", R"(,"data":[])", R"(,"data":1)", R"(,"data":"{}")"}) {
+    EXPECT_THAT(refused(R"({"op":"x","seq":null)" + data + "}"), testing::HasSubstr("the data of 'x'")) << data;
   }
   // What it says of names would be lines of the stream.
   EXPECT_NE(refused(R"({"op":"x\u000a\u000adata: {}","data":{}})"), "");
   EXPECT_NE(refused(R"({"op":"x\"","data":{}})"), "");
   EXPECT_NE(refused(R"({"op":"kernel-ready","data":{"stream":"s\u000aretry: 1"}})"), "");
-  EXPECT_NE(refused(R"({"op":")" + std::string(65, 'x') + R"("})"), "");
+  EXPECT_NE(refused(R"({"op":")" + std::string(65, 'x') + R"(","data":{}})"), "");
   EXPECT_NE(refused("\x03\x09", true), "");
   EXPECT_NE(refused(binary_frame(3, "[]", "abc"), true), "");
   EXPECT_NE(refused(binary_frame(6, "nothing"), true), "");
