@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view view_type = "application/vnd.jupyter.widget-view+json";
 // One that goes on computing does not answer: what it prints is worth more than the order.
 constexpr std::chrono::milliseconds held_at_most{2'000};
+constexpr std::size_t most_held_bytes = std::size_t{16} << 20;
 
 /// In the order of their creation, where the kernel keeps it.
 std::optional<std::vector<std::pair<std::string, std::string>>> comms_in(const std::string& comm_info) {
@@ -97,6 +98,9 @@ void SessionRuntime::models_there_are(const std::string& comm_info) {
     writes_.flush(id);
     tell_kernel_models(models_.close(id), 0);
   }
+  if (changed.too_many) {
+    log::warning("runtime", "the kernel has more widgets than a notebook may: it is not asked for the rest");
+  }
   ask_for_states(changed.found);
 }
 
@@ -121,7 +125,13 @@ bool SessionRuntime::held_back(plugin::RuntimeEvent& event) {
     if (event.kind == Kind::input) show_held();  // what was printed before a question belongs above it
     return false;
   }
+  const bool fitted = held_bytes_ <= most_held_bytes;
+  held_bytes_ += event.json.size() + event.text.size();
   held_.push_back(std::move(event));
+  if (fitted && held_bytes_ > most_held_bytes) {  // not from within the batch that is being gone through
+    held_long_enough_.cancel();
+    held_long_enough_.start(std::chrono::milliseconds(0), [this] { show_held(); });
+  }
   return true;
 }
 
@@ -129,6 +139,7 @@ void SessionRuntime::show_held() {
   if (held_.empty()) return;
   held_long_enough_.cancel();
   no_more_held_ = true;
+  held_bytes_ = 0;
   auto events = std::exchange(held_, {});
   on_events(events);
 }

@@ -30,7 +30,7 @@ class Keeping {
 
   /// A kernel is about to start; puts what the plugin needs into `options`.
   void begin(const KernelInfo& kernel, StartOptions& options);
-  /// The same for one that an earlier host kept; its models are in the store already.
+  /// The same for one that an earlier host kept; its models come into the store after this, in the same turn.
   void take_up(KeptKernel found, StartOptions& options);
   /// The `metadata` of a STATE event.
   void said(std::string_view metadata);

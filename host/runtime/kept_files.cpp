@@ -21,8 +21,14 @@ int write_whole(const fs::path& path, std::string_view text) {
   if (fd < 0) return errno;
   const int problem = write_all(fd, text);
   ::close(fd);
-  if (problem != 0) return problem;
-  return ::rename(fresh.c_str(), path.c_str()) == 0 ? 0 : errno;
+  if (problem != 0) {
+    ::unlink(fresh.c_str());  // a part of it would fill a full disk further
+    return problem;
+  }
+  if (::rename(fresh.c_str(), path.c_str()) == 0) return 0;
+  const int not_renamed = errno;
+  ::unlink(fresh.c_str());
+  return not_renamed;
 }
 
 std::string read_small(const fs::path& path, std::uintmax_t largest) {

@@ -10,7 +10,10 @@ using Kind = plugin::RuntimeEventKind;
 
 void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
   writes_.flush(event.name);  // revisions are told in their order
-  if (event.kind == Kind::comm_close) return tell_kernel_models(models_.close(event.name), event.execution);
+  if (event.kind == Kind::comm_close) {
+    taken_up_models_.opened(event.name);
+    return tell_kernel_models(models_.close(event.name), event.execution);
+  }
   if (found_after_all(event)) {
     event.kind = Kind::comm_open;
     event.text = "jupyter.widget";

@@ -4,6 +4,7 @@
 // Order it keeps: a model's `open` before any output that names it; all outputs of a run before its final status.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -227,6 +228,7 @@ class SessionRuntime {
   std::optional<KeptQuestion> asks_again_;  // what the run that was taken up waits for, until the kernel is heard
   TakenUpModels taken_up_models_;
   std::vector<plugin::RuntimeEvent> held_;  // from an output on that names a model which is still to be found
+  std::size_t held_bytes_ = 0;
   bool no_more_held_ = false;
   std::string last_cell_;
   Timer captured_soon_, interrupt_soon_, held_long_enough_;

@@ -1,5 +1,7 @@
 #include "runtime/taken_up_models.hpp"
 
+#include "runtime/models.hpp"
+
 namespace lectern::runtime {
 
 void TakenUpModels::brought_back(const std::string& id, bool ask) {
@@ -22,10 +24,15 @@ TakenUpModels::Difference TakenUpModels::compare(const std::vector<std::pair<std
                                                  const std::function<bool(const std::string&)>& has) {
   std::set<std::string_view> there;
   Difference out;
+  const auto most = ModelLimits{}.models;
   unanswered_ = false;
   for (const auto& [id, target] : comms) {
     there.insert(id);
     if (target != "jupyter.widget" || has(id)) continue;
+    if (out.found.size() == most) {
+      out.too_many = true;
+      continue;
+    }
     out.found.push_back(id);
     awaited_.insert(id);
   }

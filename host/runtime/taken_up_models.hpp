@@ -22,12 +22,13 @@ class TakenUpModels {
   std::optional<std::vector<std::string>> to_ask();
   /// It cannot be asked which comms it has.
   void cannot_say() { unanswered_ = false; }
-  /// The kernel opened it, so all is known of it.
+  /// The kernel opened or closed it, so all is known of it.
   void opened(std::string_view id);
 
   struct Difference {
     std::vector<std::string> gone;   // from the kernel, and written down
     std::vector<std::string> found;  // there, and not in the store: awaited from now on
+    bool too_many = false;           // there are more than a store takes, and `found` lacks those
   };
   /// It says which comms it has: their ids and targets, in order. `has` = the store has it.
   Difference compare(const std::vector<std::pair<std::string, std::string>>& comms,
