@@ -58,7 +58,12 @@ struct Viewer final : session::LinkEvents {
   std::promise<void>& drained_;  // the first time
 };
 
-class EventStreamTest : public net::testing::TransportTest {
+/// Goes last: a transport in a process of its own answers until it is gone, and its answers come here.
+struct OwnLoop {
+  Loop loop{"stream"};
+};
+
+class EventStreamTest : protected OwnLoop, public net::testing::TransportTest {
  protected:
   explicit EventStreamTest(std::string id = "transport-sse") : TransportTest(std::move(id)) {}
   void TearDown() override {
@@ -97,7 +102,6 @@ class EventStreamTest : public net::testing::TransportTest {
   }
   static std::string sent(int number) { return "data: " + event(number) + "\n\n"; }
 
-  Loop loop{"stream"};
   Reader socket;
   std::vector<std::string> told;  // on the loop
   std::promise<void> drained;     // told so

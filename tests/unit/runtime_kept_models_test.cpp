@@ -194,6 +194,19 @@ TEST_F(KeptModelsTest, AFileThatIsMuchLongerThanWhatItSaysIsToBeWrittenAnew) {
   EXPECT_FALSE(written->wants_all());
 }
 
+TEST(TakenUpModelsTest, NoMoreAreAskedForThanAStoreTakes) {
+  const auto most = ModelLimits{}.models;
+  std::vector<std::pair<std::string, std::string>> comms;
+  for (std::size_t i = 0; i <= most; ++i) comms.emplace_back("m" + std::to_string(i), "jupyter.widget");
+  TakenUpModels models;
+  const auto difference = models.compare(comms, [](const auto&) { return false; });
+  EXPECT_EQ(difference.found.size(), most);
+  EXPECT_TRUE(difference.too_many);
+  comms.pop_back();
+  TakenUpModels others;
+  EXPECT_FALSE(others.compare(comms, [](const auto&) { return false; }).too_many);
+}
+
 TEST(TakenUpModelsTest, TellWhatIsGoneAndWhatIsFoundOnce) {
   TakenUpModels models;
   EXPECT_FALSE(models.to_ask().has_value());
