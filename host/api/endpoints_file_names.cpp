@@ -85,8 +85,8 @@ Response entry_response(int status, const Parts& parts, const std::string& relat
   return json_response(status, json::write(entry_json(entry, *parts.paths, session::load_formats(*parts.registry))));
 }
 
-session::Reply<bool> answer_with_entry(const Parts& parts, const std::string& relative, Respond respond) {
-  return [&parts, relative, respond = std::move(respond)](const Result<bool>& done) mutable {
+session::Reply<bool> answer_with_entry(const Parts& parts, std::string relative, Respond respond) {
+  return [&parts, relative = std::move(relative), respond = std::move(respond)](const Result<bool>& done) mutable {
     if (!done) return respond(error_response(done.error()));
     parts.workers->submit([&parts, relative = std::move(relative), respond = std::move(respond)]() mutable {
       respond(entry_response(200, parts, relative));
