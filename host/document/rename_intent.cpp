@@ -24,9 +24,9 @@ constexpr std::string_view unchanged = "Nothing was renamed.";
 
 constexpr std::int64_t most_age_s = 30LL * 24 * 3600;
 
-using Names = RenameIntent::Names;
+using RenameNames = RenameIntent::Names;
 
-std::string text_of(const Names& what) {
+std::string text_of(const RenameNames& what) {
   std::string out;
   json::Writer(out)
       .begin_object()
@@ -38,24 +38,24 @@ std::string text_of(const Names& what) {
 }
 
 // nullopt for one that was not written to its end: its rename had not begun.
-Result<std::optional<Names>> read(const std::string& path) {
+Result<std::optional<RenameNames>> read(const std::string& path) {
   LECTERN_TRY(const auto file, read_whole(path, most_intent_bytes));
   const auto value = json::parse(file.bytes);
   if (!value || !value->is_object()) return std::nullopt;
   const auto *from = value->find("from"), *to = value->find("to"), *inode = value->find("inode");
   if (from == nullptr || to == nullptr || inode == nullptr) return std::nullopt;
   if (!from->is_string() || !to->is_string() || !inode->as_uint()) return std::nullopt;
-  return Names{*from->as_string(), *to->as_string(), static_cast<std::uint64_t>(*inode->as_uint())};
+  return RenameNames{*from->as_string(), *to->as_string(), static_cast<std::uint64_t>(*inode->as_uint())};
 }
 
-enum class Outcome { not_begun, carried_out, unknown };
+enum class RenameState { not_begun, carried_out, unknown };
 
-Outcome outcome(const Names& what) {
+RenameState state_of_rename(const RenameNames& what) {
   struct stat info {};
-  if (::lstat(what.from.c_str(), &info) == 0) return Outcome::not_begun;
-  if (errno != ENOENT && errno != ENOTDIR) return Outcome::unknown;
-  if (::lstat(what.to.c_str(), &info) != 0) return Outcome::unknown;
-  return info.st_ino == what.inode ? Outcome::carried_out : Outcome::not_begun;
+  if (::lstat(what.from.c_str(), &info) == 0) return RenameState::not_begun;
+  if (errno != ENOENT && errno != ENOTDIR) return RenameState::unknown;
+  if (::lstat(what.to.c_str(), &info) != 0) return RenameState::unknown;
+  return info.st_ino == what.inode ? RenameState::carried_out : RenameState::not_begun;
 }
 
 bool is_old(const Descriptor& file) {
@@ -89,7 +89,7 @@ RenameIntent::~RenameIntent() {
 }
 
 bool RenameIntent::carried_out() const {
-  return outcome(names_) == Outcome::carried_out;
+  return state_of_rename(names_) == RenameState::carried_out;
 }
 
 void RenameIntent::finish_all(const std::string& folder,
@@ -101,8 +101,8 @@ void RenameIntent::finish_all(const std::string& folder,
     Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;  // another host is at it
     const auto what = read(path);
-    const auto now = !what ? Outcome::unknown : *what ? outcome(**what) : Outcome::not_begun;
-    if (now == Outcome::unknown && !is_old(file)) {
+    const auto now = !what ? RenameState::unknown : *what ? state_of_rename(**what) : RenameState::not_begun;
+    if (now == RenameState::unknown && !is_old(file)) {
       log::warning("document",
                    what && *what
                        ? "whether " + (*what)->from + " was renamed to " + (*what)->to +
@@ -111,7 +111,7 @@ void RenameIntent::finish_all(const std::string& folder,
       continue;
     }
     const RenameIntent left(std::move(file), path, {});
-    if (now != Outcome::carried_out) continue;
+    if (now != RenameState::carried_out) continue;
     log::info("document",
               "finishing the rename of " + (*what)->from + " to " + (*what)->to + ", which a crash stopped");
     renamed((*what)->from, (*what)->to);
