@@ -83,13 +83,18 @@ bool looks_like_notebook(const std::string& path, const Formats& formats) {
                      [&](const plugin::FormatPtr& format) { return format->probe(path, head) >= 50; });
 }
 
-Result<Fingerprint> fingerprint(const std::string& path) {
+Result<std::optional<FileNow>> file_now(const std::string& path) {
   ContentSum sum;
   const auto state = read_in_pieces(
       path, [&] { sum.begin(); }, [&](std::string_view piece) { sum.update(piece); });
-  if (!state && state.error().code == "not_found") return Fingerprint{};
+  if (!state && state.error().code == "not_found") return std::nullopt;
   if (!state) return fail(state.error());
-  return Fingerprint{sum.hex(), state->size, state->mtime_ns};
+  return FileNow{*state, {sum.hex(), state->size, state->mtime_ns}};
+}
+
+Result<Fingerprint> fingerprint(const std::string& path) {
+  LECTERN_TRY(const auto now, file_now(path));
+  return now ? now->print : Fingerprint{};
 }
 
 namespace {

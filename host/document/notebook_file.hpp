@@ -52,6 +52,12 @@ Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, cons
 /// [worker] True when a format is sure enough of the file's name and first 4 KiB. False for what cannot be read.
 bool looks_like_notebook(const std::string& path, const Formats& formats);
 
+/// [worker] State and fingerprint of the file as it is now; nullopt when there is none. Errors as of read_in_pieces().
+struct FileNow {
+  FileState state;
+  Fingerprint print;
+};
+Result<std::optional<FileNow>> file_now(const std::string& path);
 /// [worker] The fingerprint of the file as it is now; empty sum when there is none.
 Result<Fingerprint> fingerprint(const std::string& path);
 

@@ -143,8 +143,7 @@ std::vector<NotebookPlaces::Place> NotebookPlaces::all() const {
 
 std::vector<NotebookPlaces::Place> NotebookPlaces::at_or_below(const std::string& path) const {
   auto found = all();
-  std::erase_if(
-      found, [&](const Place& one) { return one.notebook.path != path && !one.notebook.path.starts_with(path + "/"); });
+  std::erase_if(found, [&](const Place& one) { return !is_at_or_below(one.notebook.path, path); });
   return found;
 }
 

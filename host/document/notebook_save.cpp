@@ -101,17 +101,12 @@ bool was_read_from(const LoadedNotebook& baseline, const Fingerprint& print) {
 }
 
 Result<OnDisk> look(const SaveRequest& request) {
+  LECTERN_TRY(const auto now, file_now(request.path));
   OnDisk disk;
-  ContentSum sum;
-  const auto state = read_in_pieces(
-      request.path, [&] { sum.begin(); }, [&](std::string_view piece) { sum.update(piece); });
-  if (!state) {
-    if (state.error().code == "not_found") return disk;
-    return fail(state.error());
-  }
+  if (!now) return disk;
   disk.exists = true;
-  disk.state = *state;
-  disk.print = {sum.hex(), state->size, state->mtime_ns};
+  disk.state = now->state;
+  disk.print = now->print;
   disk.is_baseline = request.baseline != nullptr && was_read_from(*request.baseline, disk.print);
   return disk;
 }

@@ -398,9 +398,7 @@ Status NotebookStore::rename_open(const std::string& from, const std::string& to
 
 std::string NotebookStore::place_since_crash(std::string_view path) const {
   for (const auto& [from, to] : state_->finished) {
-    if (!path.starts_with(from)) continue;
-    const auto below = path.substr(from.size());
-    if (below.empty() || below.front() == '/') return to + std::string(below);
+    if (is_at_or_below(path, from)) return to + std::string(path.substr(from.size()));
   }
   return {};
 }

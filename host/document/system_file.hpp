@@ -78,5 +78,7 @@ bool may_write(const std::string& path);
 /// The folder part of an absolute path ("/" for "/a") and the name.
 std::string folder_of(std::string_view path);
 std::string name_of(std::string_view path);
+/// [any] `path` is `folder`, or is in it or in one of its folders; both absolute and canonical. Pure.
+bool is_at_or_below(std::string_view path, std::string_view folder);
 
 }  // namespace lectern::document

@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "base/workers.hpp"
 #include "document/path_policy.hpp"
+#include "document/system_file.hpp"
 #include "session/client_book.hpp"
 #include "session/editing.hpp"
 #include "session/folder_renaming.hpp"
@@ -37,10 +38,6 @@ Error draining() {
 
 Error no_file(const std::string& relative) {
   return {404, "not_found", "there is no file " + relative, "look at GET /api/v1/files, or create it", ""};
-}
-
-bool at_or_below(std::string_view path, std::string_view folder) {
-  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
 }
 
 Services with_shared(Services services) {
@@ -78,7 +75,9 @@ struct Directory::State : std::enable_shared_from_this<State> {
   };
   struct FolderMove {
     std::string from, to;
-    [[nodiscard]] bool holds(const std::string& path) const { return at_or_below(path, from) || at_or_below(path, to); }
+    [[nodiscard]] bool holds(const std::string& path) const {
+      return document::is_at_or_below(path, from) || document::is_at_or_below(path, to);
+    }
     [[nodiscard]] bool meets(const FolderMove& other) const {
       return holds(other.from) || holds(other.to) || other.holds(from) || other.holds(to);
     }
@@ -233,11 +232,11 @@ struct Directory::State : std::enable_shared_from_this<State> {
     }
     std::vector<std::shared_ptr<LiveSession>> found;
     for (const auto& [id, slot] : slots) {
-      if (at_or_below(slot.path, move.to)) {
+      if (document::is_at_or_below(slot.path, move.to)) {
         return fail(409, "path_open", slot.path + " is open here, and its file is gone",
                     "end its session first, or choose another name");
       }
-      if (!at_or_below(slot.path, move.from)) continue;
+      if (!document::is_at_or_below(slot.path, move.from)) continue;
       if (!slot.shown) return busy(slot.path);
       found.push_back(slot.session);
     }

@@ -26,6 +26,15 @@ describe('files', () => {
   const said = (page: Page, words: RegExp) => until(`it says ${words}`, async () => words.test(await page.getByTestId('files-said').innerText()));
   const focused = (page: Page) => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? '');
   /** The browser itself writes refused requests into its console. */
+  /** Where it says `x = 1`: it is typed in, and is there after a reload. */
+  const goesOn = async (work: Tab) => {
+    await work.type('a', '0');
+    await work.shows('a', 'x = 10');
+    await work.allSent();
+    await work.page.reload();
+    await work.ready();
+    await work.shows('a', 'x = 10');
+  };
   const problems = (tab: Tab) => tab.problems.filter((problem) => !/status of 4\d\d/.test(problem));
 
   it('are renamed and deleted, and folders made, with the keyboard alone', async () => {
@@ -126,12 +135,7 @@ describe('files', () => {
     await work.page.bringToFront();
     await until('the address follows', () => new URL(work.page.url()).searchParams.get('path') === 'live/after.ipynb');
     await until('the title follows', async () => (await work.page.title()).startsWith('after.ipynb'));
-    await work.type('a', '0');
-    await work.shows('a', 'x = 10');
-    await work.allSent();
-    await work.page.reload();
-    await work.ready();
-    await work.shows('a', 'x = 10');
+    await goesOn(work);
     expect(has(name)).toBe(false);
     expect([...work.problems, ...problems(tab)]).toEqual([]);
   });
@@ -154,12 +158,7 @@ describe('files', () => {
     for (const [at, work] of tabs.entries()) {
       await work.page.bringToFront();
       await until('the address follows', () => new URL(work.page.url()).searchParams.get('path') === `renamed/${names[at]}`);
-      await work.type('a', '0');
-      await work.shows('a', 'x = 10');
-      await work.allSent();
-      await work.page.reload();
-      await work.ready();
-      await work.shows('a', 'x = 10');
+      await goesOn(work);
       expect(work.problems).toEqual([]);
     }
     expect(has('project')).toBe(false);

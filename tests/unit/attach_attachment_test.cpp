@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "../support/on_loop.hpp"
 #include "attach/attachment.hpp"
 #include "attach/creation.hpp"
 #include "base/clock.hpp"
@@ -160,14 +161,7 @@ class AttachmentTest : public ::testing::Test {
       for (auto* one : {&first, &second}) one->events.reset();
     });
   }
-  void on_loop(const std::function<void()>& work) {
-    std::promise<void> done;
-    loop.post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& work) { test::on_loop(loop, work); }
   /// `then` runs on the loop, in the turn in which it is attached.
   Result<json::Value> open(
       AttachmentTimes times, const std::function<void()>& then = [] {}) {

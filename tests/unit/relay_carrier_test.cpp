@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 
+#include "../support/on_loop.hpp"
 #include "session_support.hpp"
 
 namespace lectern::relay {
@@ -39,14 +40,7 @@ class Wire {
     return options;
   }
 
-  void on_loop(const std::function<void()>& work) {
-    std::promise<void> done;
-    session_->loop().post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& work) { test::on_loop(session_->loop(), work); }
   void cut() {
     on_loop([this] { socket_->end(); });
   }

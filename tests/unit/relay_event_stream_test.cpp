@@ -8,6 +8,7 @@
 #include <future>
 #include <mutex>
 
+#include "../support/on_loop.hpp"
 #include "net_transport_support.hpp"
 
 namespace lectern::relay {
@@ -69,14 +70,7 @@ class EventStreamTest : protected OwnLoop, public net::testing::TransportTest {
   void TearDown() override {
     on_loop([this] { events.reset(); });
   }
-  void on_loop(const std::function<void()>& work) {
-    std::promise<void> done;
-    loop.post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& work) { test::on_loop(loop, work); }
   void open(std::chrono::milliseconds keepalive = std::chrono::hours(1)) {
     on_loop([&] { open_here(keepalive); });
     ASSERT_TRUE(events);

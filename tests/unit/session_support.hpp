@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "../support/on_loop.hpp"
 #include "base/json.hpp"
 #include "base/loop.hpp"
 #include "base/workers.hpp"
@@ -200,14 +201,7 @@ class Tab {
   Tab& operator=(const Tab&) = delete;
 
   /// Runs `work` on the session's loop and waits.
-  void on_loop(const std::function<void()>& work) {
-    std::promise<void> done;
-    session_->loop().post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
+  void on_loop(const std::function<void()>& work) { test::on_loop(session_->loop(), work); }
   /// The peer hangs up: cleanly, or as a cut line does.
   void cut(bool clean) {
     on_loop([this, clean] { socket_->end(clean); });
