@@ -1,10 +1,9 @@
 #include "wire.hpp"
 
-#include <openssl/crypto.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
+#include <sys/random.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -16,17 +15,6 @@ namespace json = lectern::sdk::json;
 namespace {
 
 constexpr std::string_view delimiter = "<IDS|MSG>";
-
-std::string hex(const unsigned char* bytes, std::size_t count) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(count * 2);
-  for (std::size_t i = 0; i < count; ++i) {
-    out += digits[bytes[i] >> 4];
-    out += digits[bytes[i] & 15];
-  }
-  return out;
-}
 
 std::string now() {
   const auto time = std::chrono::system_clock::now();
@@ -44,24 +32,23 @@ std::string now() {
 }  // namespace
 
 std::string random_hex(std::size_t count) {
-  std::vector<unsigned char> bytes(count);
-  if (RAND_bytes(bytes.data(), static_cast<int>(count)) != 1) std::abort();  // no randomness: no key is safe
-  return hex(bytes.data(), bytes.size());
+  std::string bytes(count, '\0');
+  for (std::size_t have = 0; have < count;) {
+    const auto got = ::getrandom(bytes.data() + have, count - have, 0);
+    if (got > 0) have += static_cast<std::size_t>(got);
+    if (got < 0 && errno != EINTR) std::abort();  // no randomness: no key is safe
+  }
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(count * 2);
+  for (const char byte : bytes) {
+    out += digits[static_cast<unsigned char>(byte) >> 4];
+    out += digits[static_cast<unsigned char>(byte) & 15];
+  }
+  return out;
 }
 
-Wire::Wire(std::string key, std::string session) : key_(std::move(key)), session_(std::move(session)) {}
-
-std::string Wire::sign(std::string_view header, std::string_view parent, std::string_view metadata,
-                       std::string_view content) const {
-  std::string all;
-  all.reserve(header.size() + parent.size() + metadata.size() + content.size());
-  all.append(header).append(parent).append(metadata).append(content);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(all.data()),
-       all.size(), digest.data(), &size);
-  return hex(digest.data(), size);
-}
+Wire::Wire(std::string_view key, std::string session) : signer_(key), session_(std::move(session)) {}
 
 void Wire::send(zmtp::Peer& peer, std::string_view type, std::string_view id, std::string_view parent,
                 std::string_view content, std::string_view metadata, const std::vector<std::string>& buffers) {
@@ -71,8 +58,9 @@ void Wire::send(zmtp::Peer& peer, std::string_view type, std::string_view id, st
   header.append(type).append(R"(","version":"5.3"})");
   if (parent.empty()) parent = "{}";
   if (metadata.empty()) metadata = "{}";
-  const auto signature = sign(header, parent, metadata, content);
-  const std::array<std::string_view, 6> parts{delimiter, signature, header, parent, metadata, content};
+  const auto signature = signer_.sign({header, parent, metadata, content});
+  const std::array<std::string_view, 6> parts{delimiter, {signature.data(), signature.size()}, header, parent, metadata,
+                                              content};
   std::size_t size = 0;
   for (const auto part : parts) size += part.size() + zmtp::most_part_head;
   for (const auto& buffer : buffers) size += buffer.size() + zmtp::most_part_head;
@@ -104,10 +92,7 @@ bool Wire::read(Message& message) const {
   message.parent = message.parts.at(at + 3);
   message.metadata = message.parts.at(at + 4);
   message.content = message.parts.at(at + 5);
-  const auto expected = sign(message.header, message.parent, message.metadata, message.content);
-  if (signature.size() != expected.size() || CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0) {
-    return false;
-  }
+  if (!signer_.agrees(signature, {message.header, message.parent, message.metadata, message.content})) return false;
   for (std::size_t i = at + 6; i < message.parts.size(); ++i) message.buffers.push_back(message.parts.at(i));
   message.type = json::text(json::member(message.header, "msg_type"));
   message.parent_id = json::text(json::member(message.parent, "msg_id"));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../jupyter-messages/conversation.hpp"
+#include "signature.hpp"
 #include "zmtp_peer.hpp"
 
 namespace jupyter {
@@ -19,7 +20,7 @@ struct Message : KernelMessage {
 /// Signs and checks with one key, numbers messages of one session. Not thread-safe.
 class Wire {
  public:
-  Wire(std::string key, std::string session);
+  Wire(std::string_view key, std::string session);
   /// Sends [delimiter, signature, header, parent, metadata, content, buffers…].
   void send(zmtp::Peer& peer, std::string_view type, std::string_view id, std::string_view parent,
             std::string_view content, std::string_view metadata = {}, const std::vector<std::string>& buffers = {});
@@ -31,10 +32,9 @@ class Wire {
   [[nodiscard]] std::size_t dropped() const { return dropped_; }
 
  private:
-  [[nodiscard]] std::string sign(std::string_view header, std::string_view parent, std::string_view metadata,
-                                 std::string_view content) const;
   bool read(Message& message) const;
-  std::string key_, session_;
+  Signer signer_;
+  std::string session_;
   std::size_t dropped_ = 0;
 };
 
