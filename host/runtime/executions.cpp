@@ -56,8 +56,9 @@ Result<std::vector<Execution>> Executions::enqueue(std::vector<CellRun> runs, st
     result.push_back(execution);
     fresh.push_back(std::move(execution));
   }
+  const auto sent = begin();
   for (const auto& execution : fresh) hooks_.changed(execution, {});
-  next();
+  began(sent);
   return result;
 }
 
@@ -79,12 +80,23 @@ void Executions::set_ready(bool ready) {
 }
 
 void Executions::next() {
-  if (!ready_ || running_ || waiting_.empty()) return;
+  began(begin());
+}
+
+// Before anybody is told: the kernel begins meanwhile.
+std::optional<Executions::Sent> Executions::begin() {
+  if (!ready_ || running_ || waiting_.empty()) return {};
   running_ = std::move(waiting_.front());
   waiting_.pop_front();
   running_->status = RunStatus::running;
+  const auto number = running_->number;
+  return Sent{number, hooks_.send(*running_)};
+}
+
+void Executions::began(const std::optional<Sent>& sent) {
+  if (!sent || !running_ || running_->number != sent->number) return;  // who was told may have ended it
   hooks_.changed(*running_, {});
-  if (running_) hooks_.send(*running_);
+  if (!sent->status) cancel_all(sent->status.error().message);
 }
 
 void Executions::started(std::uint64_t number, std::int64_t execution_count) {

@@ -41,8 +41,9 @@ class Executions {
   static constexpr std::size_t max_waiting = 10'000;
 
   struct Hooks {
-    /// Sends the code to the kernel. Called for one execution at a time.
-    std::function<void(const Execution&)> send;
+    /// Sends the code to the kernel, which says nothing of it before this turn of the loop has ended. Called for one
+    /// execution at a time, before `changed` says that it is queued or runs. An error ends this run and all that wait.
+    std::function<Status(const Execution&)> send;
     /// A run changed its status or got its count: a cell-op. `reason` says why for cancelled ones and for errors that
     /// are not the code's own; empty otherwise.
     std::function<void(const Execution&, std::string_view reason)> changed;
@@ -81,7 +82,13 @@ class Executions {
   [[nodiscard]] std::uint64_t last_number() const { return next_number_ - 1; }
 
  private:
+  struct Sent {
+    std::uint64_t number = 0;
+    Status status;
+  };
   void next();
+  std::optional<Sent> begin();
+  void began(const std::optional<Sent>& sent);
   void cancel(const std::function<bool(const Execution&)>& which, std::string_view reason);
 
   Hooks hooks_;

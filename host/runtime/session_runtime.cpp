@@ -35,12 +35,12 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
       held_long_enough_(loop),
       alive_(std::make_shared<bool>(true)) {
   Executions::Hooks hooks;
-  hooks.send = [this](const Execution& execution) {
+  hooks.send = [this](const Execution& execution) -> Status {
+    keeping_.runs(&execution);  // a host that is killed in between must not run it a second time
+    keeping_.waits_no_more(execution);
     writes_.flush();  // what was set before somebody pressed Run
-    const auto sent = kernel_ ? kernel_->execute(execution.number, execution.code)
-                              : Status(fail(409, "no_kernel", "this notebook has no running kernel"));
-    // The kernel's own events say why it cannot run anything; the run itself must not hang.
-    if (!sent) executions_->cancel_all(sent.error().message);
+    if (!kernel_) return fail(409, "no_kernel", "this notebook has no running kernel");
+    return kernel_->execute(execution.number, execution.code);
   };
   hooks.changed = [this](const Execution& execution, std::string_view reason) { execution_changed(execution, reason); };
   hooks.recoded = [this](const Execution& execution) { keeping_.waits(execution, true); };
@@ -231,8 +231,11 @@ Result<std::vector<Execution>> SessionRuntime::execute(std::vector<CellRun> runs
 }
 
 void SessionRuntime::execution_changed(const Execution& execution, std::string_view reason) {
-  keeping_.runs(executions_->running());
-  execution.status == RunStatus::queued ? keeping_.waits(execution) : keeping_.waits_no_more(execution);
+  const auto* running = executions_->running();
+  keeping_.runs(running);
+  const bool waits =
+      execution.status == RunStatus::queued && (running == nullptr || running->number != execution.number);
+  waits ? keeping_.waits(execution) : keeping_.waits_no_more(execution);
   auto& state = cells_[execution.cell_id];
   const bool begins = execution.status == RunStatus::running && !execution.execution_count;
   // A run that was dropped from the queue leaves the outputs and count of the one before it.

@@ -398,7 +398,10 @@ TEST_F(KeptKernelsTest, ClearingLeavesTheNextOneBe) {
 TEST(QueueOfAKeptKernel, GoesOnWithWhatRunsAndNumbersAboveIt) {
   std::string log;
   std::vector<std::uint64_t> sent;
-  Executions queue({[&](const Execution& run) { sent.push_back(run.number); },
+  Executions queue({[&](const Execution& run) {
+                      sent.push_back(run.number);
+                      return Status();
+                    },
                     [&](const Execution& run, std::string_view) {
                       log += run.cell_id + ":" + std::string(run_status_name(run.status)) + " ";
                     }});
@@ -419,7 +422,10 @@ TEST(QueueOfAKeptKernel, GoesOnWithWhatRunsAndNumbersAboveIt) {
 
 TEST(QueueOfAKeptKernel, RunsWhatWaitedBeforeWhatIsNew) {
   std::string log;
-  Executions queue({[&](const Execution& run) { log += run.code + "@" + std::to_string(run.number) + " "; },
+  Executions queue({[&](const Execution& run) {
+                      log += run.code + "@" + std::to_string(run.number) + " ";
+                      return Status();
+                    },
                     [](const Execution&, std::string_view) {}});
   const auto waited = [](const std::string& code, std::uint64_t batch) {
     Execution execution;
