@@ -9,6 +9,7 @@
 
 #include <array>
 #include <fstream>
+#include <optional>
 #include <vector>
 #include <zmq.hpp>
 
@@ -53,15 +54,21 @@ struct KernelFloor::State {
     }
     return id;
   }
-  static std::string receive(zmq::socket_t& socket) {
+  /// The next message; nothing = none came in the socket's time.
+  static std::optional<std::string> said(zmq::socket_t& socket) {
     std::string all;
     for (;;) {
       zmq::message_t part;
-      if (!socket.recv(part)) give_up("the floor's kernel fell silent");
+      if (!socket.recv(part)) return {};
       all += part.to_string();
       all += '\n';
       if (!part.more()) return all;
     }
+  }
+  static std::string receive(zmq::socket_t& socket) {
+    auto message = said(socket);
+    if (!message) give_up("the floor's kernel fell silent");
+    return std::move(*message);
   }
 };
 
@@ -88,11 +95,15 @@ KernelFloor::KernelFloor(const std::string& python) : state_(std::make_unique<St
   state_->iopub.connect("tcp://127.0.0.1:" + std::to_string(ports[1]));
   state_->send("kernel_info_request", "{}");
   State::receive(state_->shell);
-  // iopub may have missed the first messages; a few rounds until one is seen whole.
-  state_->iopub.set(zmq::sockopt::rcvtimeo, 2'000);
-  state_->send("kernel_info_request", "{}");
-  State::receive(state_->shell);
-  while (State::receive(state_->iopub).find("\"idle\"") == std::string::npos) {
+  // iopub misses what is said before the kernel has heard of the subscription; a few rounds until one is seen whole.
+  state_->iopub.set(zmq::sockopt::rcvtimeo, 500);
+  for (bool seen = false; !seen;) {
+    state_->send("kernel_info_request", "{}");
+    State::receive(state_->shell);
+    for (auto said = State::said(state_->iopub); said && !seen;) {
+      seen = said->find("\"idle\"") != std::string::npos;
+      if (!seen) said = State::said(state_->iopub);
+    }
   }
   state_->iopub.set(zmq::sockopt::rcvtimeo, 30'000);
 }
