@@ -24,12 +24,16 @@ constexpr std::int64_t connect_again_ms = 10;    // the kernel binds half a seco
 constexpr std::int64_t after_trouble_ms = 200;   // no descriptors, or no ZMTP there
 constexpr std::int64_t handshake_ms = 30'000;    // libzmq's; whoever does not greet is no kernel
 constexpr std::size_t read_at_once = 4u << 20u;  // of one line; the others get their turn
+// What a kernel publishes while this thread gets no processor waits in the system, up to here and to what the system
+// allows; beyond, libzmq drops it (a thousand messages past its own buffer).
+constexpr int published_bytes = 4 << 20;
 
-int new_socket() {
+int new_socket(SocketType type) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) throw Failure(LECTERN_UNAVAILABLE, std::string("no socket for a kernel: ") + std::strerror(errno));
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (type == SocketType::sub) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &published_bytes, sizeof published_bytes);
   return fd;
 }
 
@@ -50,7 +54,7 @@ Peer::~Peer() {
 }
 
 void Peer::connect(std::int64_t now) {
-  fd_ = new_socket();
+  fd_ = new_socket(options_.type);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

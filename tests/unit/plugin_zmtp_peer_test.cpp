@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -186,6 +187,29 @@ TEST_F(ZmtpPeer, ASubscriberHearsEverything) {
   for (int i = 0; i < 5'000; ++i) say(publisher, {"stream", std::to_string(i)});
   ASSERT_TRUE(line.hears(5'000));
   for (std::size_t i = 0; i < 5'000; ++i) ASSERT_THAT(line.heard[i], ElementsAre("stream", std::to_string(i)));
+}
+
+// A kernel drops what it publishes past its own buffers: ours are all there is while this side gets no processor.
+TEST_F(ZmtpPeer, WhatIsPublishedWhileASubscriberDoesNotReadWaitsForIt) {
+  std::size_t most = 0;
+  std::ifstream("/proc/sys/net/core/rmem_max") >> most;
+  zmq::socket_t publisher(context_, zmq::socket_type::xpub);
+  publisher.set(zmq::sockopt::linger, 0);
+  publisher.set(zmq::sockopt::sndhwm, 1);
+  publisher.set(zmq::sockopt::sndbuf, 4'096);
+  publisher.set(zmq::sockopt::xpub_nodrop, true);
+  publisher.set(zmq::sockopt::rcvtimeo, 60'000);
+  publisher.set(zmq::sockopt::sndtimeo, 1'000);
+  publisher.bind(port_.address());
+  Line line(port_.number, SocketType::sub);
+  ASSERT_TRUE(has(publisher, line));
+  EXPECT_THAT(received(publisher), ElementsAre("\x01"));
+  const std::string print(1'000, '.');
+  const auto enough = std::min<std::size_t>(most, std::size_t{4} << 20) * 3 / 4 / print.size();
+  std::size_t taken = 0;
+  while (taken < enough && publisher.send(zmq::buffer(print), zmq::send_flags::none)) ++taken;
+  EXPECT_EQ(taken, enough) << "the system allows " << most << " bytes";
+  EXPECT_TRUE(line.hears(taken));
 }
 
 TEST_F(ZmtpPeer, AHeartbeatIsEchoed) {
