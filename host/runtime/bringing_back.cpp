@@ -47,13 +47,19 @@ std::vector<std::pair<std::string, std::uint64_t>> SessionRuntime::bring_back(st
   std::vector<std::pair<std::string, std::uint64_t>> makers;
   taken_up_models_.begin();
   for (auto& model : models) {
+    makers.emplace_back(model.id, model.cell_id.empty() ? 0 : model.execution);
+    if (model.data.empty()) {
+      values_unknown(model);
+      continue;
+    }
     const auto opened = models_.open(model.id, model.target, model.data, std::move(model.buffers), model.cell_id,
                                      model.execution, model.revision);
     if (!opened) {
-      log::warning("runtime", "a model that was kept was dropped: " + opened.error().message);
+      log::warning("runtime", "the widget " + model.id + " is not brought back as it was written down: " +
+                                  opened.error().message + "; the kernel is asked for it");
+      values_unknown(model);
       continue;
     }
-    if (opened->execution != 0) makers.emplace_back(model.id, opened->execution);
     if (running != 0) (void)captured_.heard(*opened, running);
     tell_models({*opened});
     const auto* state = opened->message.find("state");
@@ -62,6 +68,16 @@ std::vector<std::pair<std::string, std::uint64_t>> SessionRuntime::bring_back(st
     taken_up_models_.brought_back(model.id, model.target == "jupyter.widget" && !catches);
   }
   return makers;
+}
+
+void SessionRuntime::values_unknown(const KeptModel& model) {
+  taken_up_models_.made_by(model.id, model.execution, model.cell_id);
+  ModelEvent maker;
+  maker.model_id = model.id;
+  maker.cell_id = model.cell_id;
+  maker.execution = model.execution;
+  maker.revision = model.revision;
+  keeping_.model_unknown(std::move(maker));
 }
 
 // What happened to them while no host was there, or was not written down any more. A kernel that computes answers when
@@ -97,11 +113,13 @@ void SessionRuntime::models_there_are(const std::string& comm_info) {
   for (const auto& id : changed.gone) {
     writes_.flush(id);
     tell_kernel_models(models_.close(id), 0);
+    keeping_.model_gone(id);
   }
   if (changed.too_many) {
     log::warning("runtime", "the kernel has more widgets than a notebook may: it is not asked for the rest");
   }
   ask_for_states(changed.found);
+  keeping_.models_noted();
 }
 
 // The answer has all of its state; what a callback sets before is a part.
@@ -120,9 +138,8 @@ bool SessionRuntime::held_back(plugin::RuntimeEvent& event) {
   if (held_.empty()) {
     const auto named = output ? model_named_by(event.json) : std::string();
     if (named.empty() || models_.has(named)) return false;
-    held_long_enough_.start(held_at_most, [this] { show_held(); });
+    held_long_enough_.start(held_at_most, [this] { held_is_over(); });
   } else if (!output && event.kind != Kind::stream && event.kind != Kind::clear && event.kind != Kind::finished) {
-    if (event.kind == Kind::input) show_held();  // what was printed before a question belongs above it
     return false;
   }
   const bool fitted = held_bytes_ <= most_held_bytes;
@@ -130,18 +147,26 @@ bool SessionRuntime::held_back(plugin::RuntimeEvent& event) {
   held_.push_back(std::move(event));
   if (fitted && held_bytes_ > most_held_bytes) {  // not from within the batch that is being gone through
     held_long_enough_.cancel();
-    held_long_enough_.start(std::chrono::milliseconds(0), [this] { show_held(); });
+    held_long_enough_.start(std::chrono::milliseconds(0), [this] { held_is_over(); });
   }
   return true;
 }
 
-void SessionRuntime::show_held() {
-  if (held_.empty()) return;
+void SessionRuntime::held_is_over() {
+  if (show_held()) after_events();
+}
+
+bool SessionRuntime::show_held() {
+  if (held_.empty()) return true;
   held_long_enough_.cancel();
   no_more_held_ = true;
   held_bytes_ = 0;
-  auto events = std::exchange(held_, {});
-  on_events(events);
+  const auto alive = alive_;
+  for (auto& event : std::exchange(held_, {})) {
+    on_event(event);
+    if (!*alive) return false;
+  }
+  return true;
 }
 
 }  // namespace lectern::runtime

@@ -23,6 +23,11 @@ KeptRun kept_run(const Execution& execution, bool with_code) {
 
 }  // namespace
 
+Keeping::Keeping(KeptKernels& kept, Loop& loop, const ModelStore& models, const TakenUpModels& taken_up)
+    : kept_(kept), taken_up_(taken_up), notes_(loop, models) {
+  notes_.when_noted([this] { models_noted(); });
+}
+
 void Keeping::under(std::string session_id, std::string path) {
   if (!kept_.enabled()) return;
   session_id_ = std::move(session_id);
@@ -92,8 +97,10 @@ void Keeping::runs(const Execution* execution) {
   } else {
     const bool same = record_->running && record_->running->number == execution->number;
     auto question = same ? std::move(record_->running->question) : std::nullopt;
+    const bool noted = same ? record_->running->models_noted : all_models_noted();
     record_->running = kept_run(*execution, false);
     record_->running->question = std::move(question);
+    record_->running->models_noted = noted;
   }
   note_run();
 }
@@ -102,6 +109,13 @@ void Keeping::asks(std::optional<KeptQuestion> question) {
   if (!record_ || !promised_ || !record_->running) return;
   if (!question && !record_->running->question) return;
   record_->running->question = std::move(question);
+  note_run();
+}
+
+// From then on it holds: a model of which nothing is written down was made by what runs, or after it.
+void Keeping::models_noted() {
+  if (!record_ || !promised_ || !record_->running || record_->running->models_noted || !all_models_noted()) return;
+  record_->running->models_noted = true;
   note_run();
 }
 

@@ -13,13 +13,14 @@
 #include "runtime/kept_kernels.hpp"
 #include "runtime/kernel.hpp"
 #include "runtime/model_notes.hpp"
+#include "runtime/taken_up_models.hpp"
 
 namespace lectern::runtime {
 
 class Keeping {
  public:
-  /// All of them outlive it; `models` are those of its widgets.
-  Keeping(KeptKernels& kept, Loop& loop, const ModelStore& models) : kept_(kept), notes_(loop, models) {}
+  /// All of them outlive it; `models` are those of its widgets, `taken_up` what is known of those of earlier hosts.
+  Keeping(KeptKernels& kept, Loop& loop, const ModelStore& models, const TakenUpModels& taken_up);
   /// Whose runs they are; outlives it.
   void follow(const Executions& executions) { executions_ = &executions; }
 
@@ -45,6 +46,12 @@ class Keeping {
   void waits_no_more(const Execution& execution);
   /// One of its models; the store has it already.
   void model_changed(const ModelEvent& event) { notes_.changed(event); }
+  /// One that the store has not got: its values are its kernel's to say.
+  void model_unknown(ModelEvent maker) { notes_.values_unknown(std::move(maker)); }
+  /// That one is gone.
+  void model_gone(const std::string& id) { notes_.forget(id); }
+  /// More is known, or written down, of the models: whether that is all of them.
+  void models_noted();
   /// It died by itself, and may be restarted.
   void died();
   /// There is none any more.
@@ -61,11 +68,13 @@ class Keeping {
   void let_go();
   void write();
   void note_run();
+  [[nodiscard]] bool all_models_noted() const { return taken_up_.all_known() && notes_.noted(); }
   bool note_queue();
   void note(const std::string& line);
   void forget_queue();
 
   KeptKernels& kept_;
+  const TakenUpModels& taken_up_;
   const Executions* executions_ = nullptr;
   std::set<std::uint64_t> waiting_;  // those noted as such
   std::size_t noted_bytes_ = 0, notes_from_ = 0;

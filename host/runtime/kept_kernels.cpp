@@ -52,6 +52,7 @@ std::string to_json(const KeptRun& run) {
   writer.member("batch", run.batch).member("stop_on_error", run.stop_on_error);
   if (run.count) writer.member("count", *run.count);
   if (!run.code.empty()) writer.member("code", run.code);
+  if (run.models_noted) writer.member("models_noted", true);
   if (run.question) {
     writer.key("question").begin_object().member("prompt", run.question->prompt);
     writer.member("password", run.question->password).end_object();
@@ -75,6 +76,19 @@ std::string to_json(const KeptKernel& kernel) {
   return out;
 }
 
+/// Into the file of what runs.
+bool put_run(int file, const std::optional<KeptRun>& run) {
+  auto text = run ? to_json(*run) : std::string("{}");
+  if (text.size() > run_bytes && run->question) {  // better the run alone than nothing
+    auto bare = *run;
+    bare.question.reset();
+    text = to_json(bare);
+  }
+  if (text.size() > run_bytes) text = "{}";
+  text.resize(run_bytes, ' ');  // always the same place: no part of an earlier note is left
+  return ::pwrite(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+}
+
 std::uint64_t number_of(const json::Value& object, std::string_view key) {
   const auto* member = object.find(key);
   return member != nullptr ? member->as_uint().value_or(0) : 0;
@@ -90,6 +104,7 @@ std::optional<KeptRun> run_from(const json::Value* value) {
   if (const auto* count = value->find("count")) run.count = count->as_int();
   run.batch = std::max<std::uint64_t>(number_of(*value, "batch"), 1);
   if (const auto* stop = value->find("stop_on_error")) run.stop_on_error = stop->as_bool().value_or(true);
+  if (const auto* noted = value->find("models_noted")) run.models_noted = noted->as_bool().value_or(false);
   run.code = json::string_or_empty(*value, "code");
   if (const auto* question = value->find("question"); question != nullptr && question->is_object()) {
     const auto* password = question->find("password");
@@ -230,18 +245,9 @@ void KeptKernels::open_notes(const std::string& session_id) {
 }
 
 bool KeptKernels::note_run(const std::string& session_id, const std::optional<KeptRun>& run) {
-  auto text = run ? to_json(*run) : std::string("{}");
-  if (text.size() > run_bytes && run->question) {  // better the run alone than nothing
-    auto bare = *run;
-    bare.question.reset();
-    text = to_json(bare);
-  }
-  if (text.size() > run_bytes) text = "{}";
-  text.resize(run_bytes, ' ');  // always the same place: no part of an earlier note is left
   const std::scoped_lock lock(mutex_);
   const auto it = notes_.find(session_id);
-  if (it == notes_.end()) return false;
-  return ::pwrite(it->second.run, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+  return it != notes_.end() && put_run(it->second.run, run);
 }
 
 std::string KeptKernels::waits(const KeptRun& run) {
@@ -275,9 +281,28 @@ std::shared_ptr<KeptModelFile> KeptKernels::model_file(const std::string& sessio
   return file;
 }
 
-std::vector<KeptModel> KeptKernels::models(const std::string& session_id) const {
-  if (!is_session_id(session_id)) return {};
-  return kept_models_from(read_small(fs::path(folder(session_id)) / models_file_name, most_noted_models_bytes));
+std::optional<std::vector<KeptModel>> KeptKernels::models(const std::string& session_id) const {
+  if (!is_session_id(session_id)) return std::nullopt;
+  const auto path = fs::path(folder(session_id)) / models_file_name;
+  auto out = kept_models_from(read_small(path, most_noted_models_bytes));
+  if (!out) {
+    log::warning("runtime", path.string() +
+                                " is damaged: the kernel is asked for its widgets; which cells made them "
+                                "is not known");
+  }
+  return out;
+}
+
+void KeptKernels::add_models(KeptKernel& found) const {
+  if (auto noted = models(found.session_id)) {
+    found.models = std::move(*noted);
+  } else if (found.running && std::exchange(found.running->models_noted, false)) {
+    // In the file too: the models of this host will be whole, and a next one must not take them for all.
+    const auto path = fs::path(folder(found.session_id)) / run_file_name;
+    const int run = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (run >= 0) (void)put_run(run, found.running);
+    if (run >= 0) ::close(run);
+  }
 }
 
 Status KeptKernels::prepare(KeptKernel kernel) {

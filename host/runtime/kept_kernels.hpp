@@ -35,6 +35,7 @@ struct KeptRun {
   bool stop_on_error = true;
   std::string code = {};                      // of one that waits
   std::optional<KeptQuestion> question = {};  // of one that runs, and waits for an answer
+  bool models_noted = false;                  // all models that were made before it are written down
 };
 
 struct KeptKernel {
@@ -84,8 +85,10 @@ class KeptKernels {
   static std::string waits_no_more(std::uint64_t number);
   /// [any] Where the models of its widgets are written down.
   [[nodiscard]] std::shared_ptr<KeptModelFile> model_file(const std::string& session_id);
-  /// [worker] Those that the host before wrote down.
-  [[nodiscard]] std::vector<KeptModel> models(const std::string& session_id) const;
+  /// [worker] Those that the host before wrote down; nothing, and a word in the log, when that is damaged.
+  [[nodiscard]] std::optional<std::vector<KeptModel>> models(const std::string& session_id) const;
+  /// [worker] The same into what was found.
+  void add_models(KeptKernel& found) const;
   /// [any] Removes the folder soon.
   void forget(const std::string& session_id);
 

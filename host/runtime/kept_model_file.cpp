@@ -7,9 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
-#include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "base/log.hpp"
@@ -21,11 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t anew_past = std::size_t{4} << 20;
-
-void cannot_write(const fs::path& path, int problem) {
-  log::warning("runtime", "cannot write " + path.string() + ": " + std::strerror(problem) +
-                              "; the next host asks the kernel for its widgets, and does not know their cells");
-}
 
 /// 0, or the errno.
 int append(const fs::path& path, std::string_view text) {
@@ -56,24 +49,19 @@ void KeptModelFile::take(std::vector<ModelNote> notes, bool anew) {
     if (anew) pending_.clear();
     anew_ = anew_ || anew;
     std::move(notes.begin(), notes.end(), std::back_inserter(pending_));
-    if (std::exchange(busy_, true)) return;  // whoever writes the ones before finds these
+    if (std::exchange(state_.busy, true)) return;  // whoever writes the ones before finds these
   }
   submit_([self = shared_from_this()] { self->write(); });
 }
 
-bool KeptModelFile::busy() const {
+KeptModelFile::State KeptModelFile::state() const {
   const std::scoped_lock lock(mutex_);
-  return busy_;
+  return state_;
 }
 
-bool KeptModelFile::wants_all() const {
+void KeptModelFile::when_written(std::function<void()> what) {
   const std::scoped_lock lock(mutex_);
-  return !whole_;
-}
-
-bool KeptModelFile::too_large() const {
-  const std::scoped_lock lock(mutex_);
-  return too_large_;
+  when_written_ = std::move(what);
 }
 
 void KeptModelFile::end() {
@@ -81,6 +69,7 @@ void KeptModelFile::end() {
     const std::scoped_lock lock(mutex_);
     ended_ = true;
     pending_.clear();
+    when_written_ = nullptr;
   }
   const std::scoped_lock writing(writing_);
 }
@@ -93,49 +82,61 @@ void KeptModelFile::write() {
     {
       const std::scoped_lock lock(mutex_);
       if (ended_ || (pending_.empty() && !anew_)) {
-        busy_ = false;
+        state_.busy = false;
+        if (when_written_) when_written_();
         return;
       }
       notes.swap(pending_);
       anew = std::exchange(anew_, false);
-      if (!anew && !whole_) continue;
+      if (!anew && !state_.whole) continue;
     }
     anew ? write_anew(notes) : write_behind(notes);
   }
 }
 
 void KeptModelFile::write_anew(const std::vector<ModelNote>& notes) {
-  const auto text = kept_models_text(notes, most_kept_models_bytes);
-  std::error_code ignored;
-  if (!text || text->empty()) {
-    fs::remove(path_, ignored);
-    if (!text && !too_large()) {
-      log::warning("runtime", "widgets past 64 MiB are not written down: the next host asks the kernel for them");
-    }
-    return is(text.has_value(), !text, 0);
+  auto text = kept_models_text(notes, most_kept_models_bytes);
+  const bool bare = !text;
+  if (bare) text = kept_makers_text(notes);
+  if (bare && !state().bare) {
+    log::warning("runtime",
+                 "widgets past 64 MiB are not written down: the next host knows their cells, and asks the "
+                 "kernel for their values");
   }
   const int problem = write_whole(path_, *text);
-  if (problem != 0) cannot_write(path_, problem);
+  tried(problem);
   anew_bytes_ = text->size();
-  is(problem == 0, false, text->size());
+  is({.whole = problem == 0, .bare = bare, .failed = problem != 0}, text->size());
 }
 
 // The file never gets longer than what reads it takes.
 void KeptModelFile::write_behind(const std::vector<ModelNote>& notes) {
-  const auto text = kept_models_text(notes, std::min(most_kept_models_bytes, most_noted_models_bytes - bytes_));
-  if (!text) return is(false, false, bytes_);
+  const bool bare = state().bare;
+  const auto most = std::min(most_kept_models_bytes, most_noted_models_bytes - bytes_);
+  const auto text = bare ? kept_makers_text(notes) : kept_models_text(notes, most);
+  if (!text || text->size() > most) return is({.bare = bare}, bytes_);
   const int problem = append(path_, *text);
-  if (problem != 0) cannot_write(path_, problem);
+  tried(problem);
   const auto bytes = bytes_ + text->size();
-  is(problem == 0 && bytes < 2 * anew_bytes_ + anew_past, false, bytes);
+  const bool whole = problem == 0 && bytes < 2 * anew_bytes_ + anew_past;
+  is({.whole = whole, .bare = bare, .failed = problem != 0}, bytes);
 }
 
-void KeptModelFile::is(bool whole, bool too_large, std::size_t bytes) {
+void KeptModelFile::is(State state, std::size_t bytes) {
   bytes_ = bytes;
-  if (bytes == 0) anew_bytes_ = 0;
   const std::scoped_lock lock(mutex_);
-  whole_ = whole;
-  too_large_ = too_large;
+  state.busy = state_.busy;
+  state_ = state;
+}
+
+// Said once, however often it is tried: a full disk stays full for long.
+void KeptModelFile::tried(int problem) {
+  if ((problem != 0) == complained_) return;
+  complained_ = problem != 0;
+  if (!complained_) return log::warning("runtime", path_.string() + " can be written again");
+  log::warning("runtime", "cannot write " + path_.string() + ": " + std::strerror(problem) +
+                              "; it is tried again. Until then a next host asks the kernel for its widgets, and does "
+                              "not know the cells of the newest");
 }
 
 }  // namespace lectern::runtime

@@ -17,19 +17,24 @@ namespace lectern::runtime {
 /// Thread-safe. Words of it go into the page cache: they are for a host that is killed, not for a machine that stops.
 class KeptModelFile : public std::enable_shared_from_this<KeptModelFile> {
  public:
+  struct State {
+    bool busy = false;    // something is on its way into the file
+    bool whole = false;   // it says all; else it lacks something, or is much longer than what it says: replace() it
+    bool bare = false;    // the values of all of them were more than is written down: its lines are bare
+    bool failed = false;  // the last try to write
+  };
+
   /// `submit` runs tasks on workers; what it runs may outlive this object's owners, never `submit` itself.
   KeptModelFile(std::filesystem::path path, std::function<void(Task)> submit);
 
-  /// [any] Writes soon, and in this order, behind what is there. Nothing while wants_all().
+  /// [any] Writes soon, and in this order, behind what is there. Nothing while that is not whole.
   void add(std::vector<ModelNote> notes);
-  /// [any] These, and nothing else, are the models: soon.
+  /// [any] These, and nothing else, are the models: soon. One try: who gets `failed` may make another.
   void replace(std::vector<ModelNote> notes);
-  /// [any] Something is on its way into the file.
-  [[nodiscard]] bool busy() const;
-  /// [any] It lacks something, or is much longer than what it says: replace() it.
-  [[nodiscard]] bool wants_all() const;
-  /// [any] The last replace() was more than is written down: there is no such file.
-  [[nodiscard]] bool too_large() const;
+  [[nodiscard]] State state() const;  // [any]
+  /// [any] `what` is called [worker] whenever it is not busy any more, in place of what was called until now; it must
+  /// not call back in. May be empty.
+  void when_written(std::function<void()> what);
   /// [worker] Waits for what is being written; nothing is written any more.
   void end();
 
@@ -38,17 +43,20 @@ class KeptModelFile : public std::enable_shared_from_this<KeptModelFile> {
   void write();
   void write_anew(const std::vector<ModelNote>& notes);
   void write_behind(const std::vector<ModelNote>& notes);
-  void is(bool whole, bool too_large, std::size_t bytes);
+  void is(State state, std::size_t bytes);
+  void tried(int problem);
 
   const std::filesystem::path path_;
   const std::function<void(Task)> submit_;
-  std::mutex writing_;          // held while the file is written
-  std::size_t bytes_ = 0;       // of the file; under `writing_`
+  std::mutex writing_;          // held while the file is written; of these:
+  std::size_t bytes_ = 0;       // of the file
   std::size_t anew_bytes_ = 0;  // the same, when it was last written anew
+  bool complained_ = false;     // that it cannot be written
   mutable std::mutex mutex_;    // of what follows
   std::vector<ModelNote> pending_;
-  bool anew_ = false, busy_ = false, ended_ = false;
-  bool whole_ = false, too_large_ = false;
+  std::function<void()> when_written_;
+  State state_;
+  bool anew_ = false, ended_ = false;
 };
 
 }  // namespace lectern::runtime

@@ -26,6 +26,7 @@ std::string options_json(const StartOptions& options, bool keep) {
       for (const auto& [id, execution] : options.comms) writer.member(id, execution);
       writer.end_object();
     }
+    if (options.others != 0) writer.member("others", options.others);
     writer.end_object();
   }
   writer.end_object();

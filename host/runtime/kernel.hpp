@@ -35,7 +35,8 @@ struct StartOptions {
   std::function<Status()> prepare;  // [worker] makes that folder, before the plugin hears of it; may be empty
   bool take_up = false;             // the one that was kept there, in place of a new one
   std::uint64_t life = 0, running = 0;
-  std::vector<std::pair<std::string, std::uint64_t>> comms;  // it has, by id, and the executions that made them
+  std::vector<std::pair<std::string, std::uint64_t>> comms;  // it has, by id, and the executions that made them, or 0
+  std::uint64_t others = 0;                                  // the execution that made all others; 0: not known
 };
 
 class Kernel {

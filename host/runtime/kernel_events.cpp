@@ -46,11 +46,16 @@ void SessionRuntime::on_events(std::vector<plugin::RuntimeEvent>& events) {
   const auto alive = alive_;
   care_.active();  // what it says of its own accord is use, too: a callback runs, a thread prints
   for (auto& event : events) {
+    if (event.kind == Kind::input && !show_held()) return;  // what was printed before a question belongs above it
     if (!held_back(event)) on_event(event);
     if (!*alive) return;
-    if (!held_.empty() && taken_up_models_.settled()) show_held();
-    if (!*alive) return;
+    if (taken_up_models_.settled() && !show_held()) return;
   }
+  after_events();
+}
+
+void SessionRuntime::after_events() {
+  const auto alive = alive_;
   if (!captured_soon_.armed() && captured_.waits()) captured_soon_.start(captured_after, [this] { flush_captured(); });
   flush_outputs();
   tell_state();

@@ -1,5 +1,8 @@
 // Models of a session: what the kernel, the clients and the host itself do to them, told in the order of revisions.
+#include <chrono>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/log.hpp"
 #include "runtime/session_runtime.hpp"
@@ -8,10 +11,18 @@ namespace lectern::runtime {
 
 using Kind = plugin::RuntimeEventKind;
 
+namespace {
+
+constexpr std::chrono::milliseconds ask_refused_after{100};
+constexpr int asked_at_most = 5;
+
+}  // namespace
+
 void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
+  if (const auto refused = refused_.find(event.name); refused != refused_.end()) refused_.erase(refused);
   writes_.flush(event.name);  // revisions are told in their order
   if (event.kind == Kind::comm_close) {
-    taken_up_models_.opened(event.name);
+    taken_up_models_.heard_of(event.name);
     return tell_kernel_models(models_.close(event.name), event.execution);
   }
   if (found_after_all(event)) {
@@ -20,7 +31,7 @@ void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
   }
   Status problem;
   if (event.kind == Kind::comm_open) {
-    taken_up_models_.opened(event.name);
+    taken_up_models_.heard_of(event.name);
     const auto* cell = cell_of(event.execution);
     auto opened = models_.open(event.name, event.text, event.json, std::move(event.buffers),
                                cell != nullptr ? std::string_view(*cell) : std::string_view(), event.execution);
@@ -78,6 +89,33 @@ void SessionRuntime::model(std::string_view model_id, const json::Value& message
   auto write = models_.client_write(model_id, message, std::move(buffers), client_id);
   if (!write) return done(fail(std::move(write).error()));
   writes_.take(std::move(*write), std::move(done));
+}
+
+// Everybody was told what it is set to, and its kernel was not. What that has is what counts: its answer corrects all,
+// who wrote it too.
+void SessionRuntime::not_told(const plugin::RuntimeEvent& event) {
+  const auto known = refused_.find(event.name);
+  if (known == refused_.end()) {
+    log::warning("runtime", event.refused->message);
+    listener_.on_not_told(*event.refused);
+    if (!models_.has(event.name)) return;
+    refused_[event.name] = 0;
+  } else if (known->second >= asked_at_most) {
+    log::warning("runtime", "the kernel was not asked what its widget " + event.name +
+                                " is set to: viewers may see another value; " + event.refused->message);
+    refused_.erase(known);
+    return;
+  }
+  if (!ask_refused_soon_.armed()) ask_refused_soon_.start(ask_refused_after, [this] { ask_refused(); });
+}
+
+void SessionRuntime::ask_refused() {
+  std::vector<std::string> ids;
+  for (auto& [id, asked] : refused_) {
+    ++asked;
+    ids.push_back(id);
+  }
+  ask_for_states(ids);
 }
 
 Result<std::uint64_t> SessionRuntime::tell_write(ClientWrite write) {

@@ -18,7 +18,8 @@ using Kind = plugin::RuntimeEventKind;
 // Of a run that is long over its models still know it.
 const std::string* SessionRuntime::cell_of(std::uint64_t execution) const {
   const auto* cell = executions_->cell_of(execution);
-  return cell != nullptr ? cell : models_.cell_of_run(execution);
+  if (cell == nullptr) cell = models_.cell_of_run(execution);
+  return cell != nullptr ? cell : taken_up_models_.cell_of_run(execution);
 }
 
 const std::string* SessionRuntime::target_cell(std::uint64_t execution) const {

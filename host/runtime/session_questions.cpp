@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/log.hpp"
 #include "lectern/sdk/json_slice.hpp"
 #include "runtime/session_runtime.hpp"
 
@@ -77,10 +76,7 @@ void SessionRuntime::request(std::string_view kind, std::string_view content, in
 }
 
 void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {
-  if (event.request == 0 && event.refused) {
-    log::warning("runtime", event.refused->message);
-    return listener_.on_not_told(*event.refused);
-  }
+  if (event.request == 0 && event.refused) return not_told(event);
   const auto it = requests_.find(event.request);
   if (it == requests_.end()) return;
   auto waiting = std::move(it->second);

@@ -29,10 +29,11 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
             }),
       captured_(service.blobs(), models_),
       care_(loop, service.hub(), service.processes(), care_hooks()),
-      keeping_(service.kept(), loop, models_),
+      keeping_(service.kept(), loop, models_, taken_up_models_),
       captured_soon_(loop),
       interrupt_soon_(loop),
       held_long_enough_(loop),
+      ask_refused_soon_(loop),
       alive_(std::make_shared<bool>(true)) {
   Executions::Hooks hooks;
   hooks.send = [this](const Execution& execution) -> Status {
@@ -167,7 +168,7 @@ Error SessionRuntime::no_kernel() const {
 void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason) {
   if (taken_up_ != 0) service_.processes().let_go(std::exchange(taken_up_, 0));
   executions_->set_ready(false);
-  show_held();
+  if (!show_held()) return;
   if (const auto* running = executions_->running()) {
     (void)outputs_.add(running->cell_id, error_output(name, reason), {});  // the text is ours: it is valid
   }
@@ -179,6 +180,8 @@ void SessionRuntime::kernel_lost(std::string_view name, std::string_view reason)
   flush_captured();
   captured_.forget();
   taken_up_models_.forget();
+  refused_.clear();
+  ask_refused_soon_.cancel();
   const Error gone{409, "no_kernel", std::string(reason), "", ""};
   writes_.forget(gone);
   news_.forget(gone);

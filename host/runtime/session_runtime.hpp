@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +31,8 @@
 
 namespace lectern::runtime {
 
-/// JSON texts are the `data` of the event named in protocol 5, ready to send.
+/// JSON texts are the `data` of the event named in protocol 5, ready to send. None of these may destroy the
+/// SessionRuntime: whoever ends a session does that in a turn of its own.
 class RuntimeListener {
  public:
   virtual ~RuntimeListener() = default;
@@ -157,6 +159,7 @@ class SessionRuntime {
   void runs_go_on(const KeptKernel& found, std::uint64_t last_number);
   void not_taken_up(const KeptKernel& found, const Error& error);
   void on_events(std::vector<plugin::RuntimeEvent>& events);
+  void after_events();
   void on_event(plugin::RuntimeEvent& event);
   [[nodiscard]] bool comes_too_late(const plugin::RuntimeEvent& event) const;
   void on_state(plugin::RuntimeEvent& event);
@@ -165,6 +168,7 @@ class SessionRuntime {
   void on_comm(plugin::RuntimeEvent& event);
   void on_input(const plugin::RuntimeEvent& event);
   std::vector<std::pair<std::string, std::uint64_t>> bring_back(std::vector<KeptModel> models, std::uint64_t running);
+  void values_unknown(const KeptModel& model);
   void heard_again();
   void ask_again();
   void ask_for_models();
@@ -172,9 +176,13 @@ class SessionRuntime {
   void models_there_are(const std::string& comm_info);
   bool found_after_all(const plugin::RuntimeEvent& event) const;
   bool held_back(plugin::RuntimeEvent& event);
-  void show_held();
+  /// False: this object is gone.
+  bool show_held();
+  void held_is_over();
   void ask_for_line(const KeptQuestion& question, const std::string* cell);
   void on_reply(plugin::RuntimeEvent& event);
+  void not_told(const plugin::RuntimeEvent& event);
+  void ask_refused();
   [[nodiscard]] Error no_kernel() const;
   void set_state(KernelState state, std::string why = {});
   void tell_state();
@@ -206,6 +214,7 @@ class SessionRuntime {
   std::unique_ptr<Executions> executions_;
   std::unique_ptr<Kernel> kernel_;
   KernelCare care_;
+  TakenUpModels taken_up_models_;
   Keeping keeping_;
   KernelInfo info_;
   KernelState state_ = KernelState::none;
@@ -226,12 +235,12 @@ class SessionRuntime {
   std::uint64_t next_input_ = 1;
   std::string input_id_, input_data_;
   std::optional<KeptQuestion> asks_again_;  // what the run that was taken up waits for, until the kernel is heard
-  TakenUpModels taken_up_models_;
   std::vector<plugin::RuntimeEvent> held_;  // from an output on that names a model which is still to be found
   std::size_t held_bytes_ = 0;
   bool no_more_held_ = false;
   std::string last_cell_;
-  Timer captured_soon_, interrupt_soon_, held_long_enough_;
+  std::map<std::string, int, std::less<>> refused_;  // models told to all but the kernel: how often it was asked since
+  Timer captured_soon_, interrupt_soon_, held_long_enough_, ask_refused_soon_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone
 };
 

@@ -4,9 +4,23 @@
 
 namespace lectern::runtime {
 
+void TakenUpModels::begin() {
+  ask_ = unanswered_ = unsaid_ = true;
+}
+
 void TakenUpModels::brought_back(const std::string& id, bool ask) {
   brought_back_.insert(id);
   if (ask) to_ask_.push_back(id);
+}
+
+void TakenUpModels::made_by(const std::string& id, std::uint64_t execution, const std::string& cell_id) {
+  brought_back_.insert(id);
+  if (execution != 0 && !cell_id.empty()) cells_[execution] = cell_id;
+}
+
+const std::string* TakenUpModels::cell_of_run(std::uint64_t execution) const {
+  const auto it = cells_.find(execution);
+  return it == cells_.end() ? nullptr : &it->second;
 }
 
 std::optional<std::vector<std::string>> TakenUpModels::to_ask() {
@@ -14,7 +28,7 @@ std::optional<std::vector<std::string>> TakenUpModels::to_ask() {
   return std::exchange(to_ask_, {});
 }
 
-void TakenUpModels::opened(std::string_view id) {
+void TakenUpModels::heard_of(std::string_view id) {
   for (auto* known : {&brought_back_, &awaited_}) {
     if (const auto it = known->find(id); it != known->end()) known->erase(it);
   }
@@ -26,6 +40,7 @@ TakenUpModels::Difference TakenUpModels::compare(const std::vector<std::pair<std
   Difference out;
   const auto most = ModelLimits{}.models;
   unanswered_ = false;
+  unsaid_ = false;
   for (const auto& [id, target] : comms) {
     there.insert(id);
     if (target != "jupyter.widget" || has(id)) continue;

@@ -18,6 +18,7 @@ void SessionRuntime::take_up(KeptKernel found, StartOptions options) {
   runs_go_on(found, last_number);
   // Before anybody is shown a cell: its outputs may name them.
   options.comms = bring_back(std::move(models), found.running ? found.running->number : 0);
+  if (found.running && found.running->models_noted) options.others = found.running->number;
   set_state(KernelState::starting);
   tell_state();
   auto done = [this, found](const Status& status) {

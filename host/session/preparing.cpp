@@ -55,7 +55,7 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
   if (!notebook.session_id.empty() && !notebook.temporary && !notebook.unwritable) {
     auto found = services.runtime->kept().find(notebook.session_id);
     if (found && !found->dead && !runtime::KeptKernels::held_elsewhere(*found)) {
-      found->models = services.runtime->kept().models(notebook.session_id);
+      services.runtime->kept().add_models(*found);
       prepared.kernel = std::move(found);
     }
   }

@@ -31,8 +31,7 @@ constexpr std::string_view execute_options(bool history, bool silent) {
 void Conversation::begin(std::string session) {
   session_ = std::move(session);
   info_.clear();
-  comm_execution_.clear();
-  unknown_execution_ = 0;
+  makers_ = {};
   end();
   busy_ = false;
   listen_again();
@@ -41,20 +40,20 @@ void Conversation::begin(std::string session) {
 void Conversation::go_on(std::string session, std::uint64_t running, std::uint64_t next_id, Makers makers) {
   begin(std::move(session));
   next_id_ = next_id;
-  comm_execution_ = std::move(makers);
-  unknown_execution_ = running;
+  makers_ = std::move(makers);
   if (running == 0) return;
   runs_[running] = {};
   busy_ = true;
   input_parent_ = "{}";  // it may wait for an answer to what the host before was asked
 }
 
-Conversation::Makers Conversation::makers_in(std::string_view comms) {
+Conversation::Makers Conversation::makers_in(std::string_view taken_up) {
   Makers out;
-  json::each_member(comms, [&](std::string_view id, std::string_view execution) {
-    out.emplace(json::text(id), number_in(execution));
-    return out.size() < remembered_comms;
+  json::each_member(json::member(taken_up, "comms"), [&](std::string_view id, std::string_view execution) {
+    out.known.emplace(json::text(id), number_in(execution));
+    return out.known.size() < remembered_comms;
   });
+  out.others = number_in(json::member(taken_up, "others"));
   return out;
 }
 
@@ -124,8 +123,8 @@ std::uint64_t Conversation::execution_of(std::string_view parent_id) const {
   if (part.empty()) return 0;
   if (part.front() == 'x') return number_in(part.substr(1));
   if (part.front() != 'c') return 0;
-  const auto it = comm_execution_.find(part.substr(1));
-  return it == comm_execution_.end() ? unknown_execution_ : it->second;
+  const auto it = makers_.known.find(part.substr(1));
+  return it == makers_.known.end() ? makers_.others : it->second;
 }
 
 void Conversation::on_shell(const KernelMessage& message) {
@@ -298,12 +297,12 @@ void Conversation::on_comm(const KernelMessage& message, std::uint64_t execution
   if (message.type == "comm_open") {
     event.kind = LECTERN_RUN_COMM_OPEN;
     event.text = target;
-    if (execution != 0 && comm_execution_.size() < remembered_comms) comm_execution_[id] = execution;
+    if (makers_.known.contains(id) || makers_.known.size() < remembered_comms) makers_.known[id] = execution;
   } else if (message.type == "comm_msg") {
     event.kind = LECTERN_RUN_COMM_MESSAGE;
   } else if (message.type == "comm_close") {
     event.kind = LECTERN_RUN_COMM_CLOSE;
-    comm_execution_.erase(id);
+    makers_.known.erase(id);
   } else {
     return;
   }

@@ -34,13 +34,16 @@ class Conversation {
 
   /// A new process: what the one before was asked is forgotten. `session` makes our ids known from everybody else's.
   void begin(std::string session);
-  using Makers = std::map<std::string, std::uint64_t, std::less<>>;  // comm ids, and the runs that made them
+  /// The runs that made comms, 0 where that is not known: by comm id, and of all others.
+  struct Makers {
+    std::map<std::string, std::uint64_t, std::less<>> known;
+    std::uint64_t others = 0;
+  };
   /// A process that an earlier host spoke with in `session`: `running` may still run (0: nothing does), and wait for an
-  /// answer to what it asked that host; our ids begin at `next_id`, above its. A comm of that time that is none of
-  /// `makers` counts as made by `running`.
+  /// answer to what it asked that host; our ids begin at `next_id`, above its. `makers` made the comms of that time.
   void go_on(std::string session, std::uint64_t running, std::uint64_t next_id, Makers makers);
-  /// Of the options of start, `take_up.comms`.
-  [[nodiscard]] static Makers makers_in(std::string_view comms);
+  /// `comms` and `others` of `take_up`, of the options of start.
+  [[nodiscard]] static Makers makers_in(std::string_view taken_up);
   /// The same process on a new line: whether it is heard has to show again.
   void listen_again() { shell_heard_ = iopub_heard_ = false; }
   /// No run goes on.
@@ -121,9 +124,8 @@ class Conversation {
   bool shell_heard_ = false, iopub_heard_ = false, busy_ = false;
   std::uint64_t next_id_ = 1;
   std::map<std::uint64_t, Run> runs_;
-  Makers comm_execution_;                // its callbacks print there
-  std::uint64_t unknown_execution_ = 0;  // of other comms
-  std::string fence_;                    // the rest of its id; empty when none is up
+  Makers makers_;      // what a comm's callbacks print is of its maker
+  std::string fence_;  // the rest of its id; empty when none is up
   bool fence_replied_ = false, fence_idle_ = false;
   std::set<std::uint64_t> before_fence_;
 };

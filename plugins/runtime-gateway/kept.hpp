@@ -2,20 +2,20 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
+
+#include "../jupyter-messages/conversation.hpp"
 
 namespace gateway {
 
 /// What a start says of keeping.
 struct Keep {
-  std::string folder;                                       // empty: the kernel ends with the host
-  bool take_up = false;                                     // the one that was kept there, in place of a new one
-  std::uint64_t life = 0;                                   // how many hosts it had before
-  std::uint64_t running = 0;                                // the execution that ran when its host ended; 0 = none
-  std::map<std::string, std::uint64_t, std::less<>> comms;  // of that time, and the executions that made them
+  std::string folder;                   // empty: the kernel ends with the host
+  bool take_up = false;                 // the one that was kept there, in place of a new one
+  std::uint64_t life = 0;               // how many hosts it had before
+  std::uint64_t running = 0;            // the execution that ran when its host ended; 0 = none
+  jupyter::Conversation::Makers comms;  // of that time
 };
 
 struct Kept {

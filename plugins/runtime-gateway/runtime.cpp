@@ -54,7 +54,7 @@ Keep keeping(std::string_view options) {
   if (!out.take_up) return out;
   out.life = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "life")).value_or(0));
   out.running = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "running")).value_or(0));
-  out.comms = jupyter::Conversation::makers_in(json::member(taken_up, "comms"));
+  out.comms = jupyter::Conversation::makers_in(taken_up);
   return out;
 }
 

@@ -92,7 +92,7 @@ StartPlan JupyterRuntime::plan(std::string_view name, std::string_view options) 
     plan.take_up = true;
     plan.life = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "life")).value_or(0));
     plan.running = static_cast<std::uint64_t>(json::integer(json::member(taken_up, "running")).value_or(0));
-    plan.comms = Conversation::makers_in(json::member(taken_up, "comms"));
+    plan.comms = Conversation::makers_in(taken_up);
   }
   json::each_member(json::member(options, "env"), [&](std::string_view key, std::string_view value) {
     plan.env.emplace(json::text(key), json::text(value));

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
 import { Host, LECTERN, until, type ClientKey } from '../support/host';
 
@@ -200,5 +200,119 @@ describe('widgets of kernels that are kept', () => {
     const made = await a.event('model-lifecycle', (data) => data.message.state?._model_name === 'ValidModel', from);
     expect(made.data).toMatchObject({ cell_id: 'computes', message: { method: 'open' } });
     expect(JSON.stringify(a.outputs('computes'))).toContain(made.data.model_id);
+  });
+});
+
+describe('what is written down of the widgets of a kernel that is kept', () => {
+  const cells = {
+    old: 'import ipywidgets, os, time\nraws = []\nold = ipywidgets.IntSlider(value=3)\nold.observe(lambda change: print("turned to", change.new), "value")\nold',
+    big: 'raws = [ipywidgets.Image(value=bytes(7 << 20)) for _ in range(8)]',
+    runs: 'new = ipywidgets.Checkbox(True)\nopen("runs", "w").close()\nwhile not os.path.exists("end"): time.sleep(0.01)\nfor raw in raws: raw.value = b""\nnew',
+    after: 'late = ipywidgets.Valid()\nlate',
+  };
+  const roots: string[] = [];
+  let host: Host | undefined;
+  let home: string;
+  let root: string;
+  let session: string;
+  let folder: string;
+  let a: Client;
+
+  const start = async () => (host = await Host.start({ root, home, args: ['--keep-kernels'] }));
+  const begin = async (run: string[]) => {
+    root = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-root-'));
+    home = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-home-'));
+    roots.push(root, home);
+    await start();
+    const info = await host!.open(host!.notebook('w.ipynb', Object.entries(cells).map(([id, source]) => ({ id, source })), PYTHON));
+    session = info.session_id;
+    folder = path.join(home, 'state/lectern/kernels', session);
+    a = await Client.join(host!, info);
+    await a.execute(run);
+  };
+  const lines = () => fs.readFileSync(path.join(folder, 'models.jsonl'), 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  const again = async (state: string) => {
+    await start();
+    await until('the session is there again', async () => (await host!.get('/api/v1/sessions')).body.sessions[0]?.session_id === session);
+    a = await Client.join(host!, session);
+    await until('the kernel is heard', async () => (await host!.get('/api/v1/sessions')).body.sessions[0]?.kernel_state === state);
+  };
+  const opens = () => a.events('model-lifecycle').map((frame) => frame.data).filter((data) => data.message.method === 'open');
+  const made = (name: string) => opens().find((data) => data.message.state._model_name === name);
+  const running = async () => {
+    expect((await a.command('execute', { cell_ids: ['runs'] })).ok).toBe(true);
+    await until('it runs', () => fs.existsSync(path.join(root, 'runs')));
+  };
+
+  afterEach(async () => {
+    await host?.stop();
+    host = undefined;
+    spawnSync(LECTERN, ['kernels', '--end'], { env: { ...process.env, XDG_STATE_HOME: path.join(home, 'state'), XDG_CONFIG_HOME: path.join(home, 'config') } });
+    for (const made of roots.splice(0)) fs.rmSync(made, { recursive: true, force: true });
+  });
+
+  it('is damaged: no widget counts as made by what runs, now or for a host after this one', async () => {
+    await begin(['old']);
+    await running();
+    await until('all is noted', () => JSON.parse(fs.readFileSync(path.join(folder, 'run.json'), 'utf8')).models_noted);
+    await host!.kill('SIGKILL');
+    for (const damage of [true, false]) {
+      if (damage) fs.appendFileSync(path.join(folder, 'models.jsonl'), '{}\n{"model_id":"x"}\n');
+      await again('busy');
+      expect(opens(), 'until the kernel can say').toEqual([]);
+      if (damage) {
+        expect(host!.stderr).toMatch(/models\.jsonl is damaged/);
+        await until('what this host knows is written down', () => lines().length === 0);
+        await host!.kill('SIGKILL');
+      }
+    }
+    fs.writeFileSync(path.join(root, 'end'), '');
+    await a.until('all are found', () => made('IntSliderModel') && made('CheckboxModel'));
+    expect(made('IntSliderModel')!.cell_id).toBeUndefined();
+    expect((await a.command('model', { model_id: made('IntSliderModel')!.model_id, message: { method: 'update', state: { value: 8 }, buffer_paths: [] } })).ok).toBe(true);
+    await a.execute(['after']);
+    expect(made('ValidModel')!.cell_id).toBe('after');
+  });
+
+  it('is more than a host writes: which cell made which stays known', async () => {
+    await begin(['old']);
+    expect((await a.command('execute', { cell_ids: ['big', 'runs'] })).ok).toBe(true);
+    await a.close(); // so much at once a viewer may be too slow for
+    await until('it is too much', () => /widgets past 64 MiB/.test(host!.stderr));
+    await until('the makers are written down', () => lines().length >= 3);
+    expect(lines().every((line) => line.bare)).toBe(true);
+    await until('it runs', () => fs.existsSync(path.join(root, 'runs')));
+    await until('the newest, too', () => JSON.parse(fs.readFileSync(path.join(folder, 'run.json'), 'utf8')).models_noted);
+    await host!.kill('SIGKILL');
+    await again('busy'); // it computes: nothing is known yet, and this host is killed, too
+    expect(opens()).toEqual([]);
+    await until('the makers are written down again', () => lines().length >= 3 && lines().every((line) => line.bare));
+    await host!.kill('SIGKILL');
+    await again('busy');
+    fs.writeFileSync(path.join(root, 'end'), '');
+    await a.until('all are found', () => made('IntSliderModel') && made('CheckboxModel') && opens().filter((data) => data.message.state._model_name === 'ImageModel').length === 8);
+    expect(made('IntSliderModel')!.cell_id).toBe('old');
+    expect(made('ImageModel')!.cell_id).toBe('big');
+    expect(made('CheckboxModel')!.cell_id).toBe('runs');
+    expect((await a.command('model', { model_id: made('IntSliderModel')!.model_id, message: { method: 'update', state: { value: 8 }, buffer_paths: [] } })).ok).toBe(true);
+    await a.until('its callback prints in its cell', () => /turned to 8\n$/.test(a.text('old')));
+  });
+
+  it('cannot be written for a while: it is tried again without a change, and told once', async () => {
+    await begin(['old']);
+    const file = path.join(folder, 'models.jsonl');
+    await until('it is written down', () => lines().length >= 3);
+    const stuck = file + '.new'; // and nothing can take the place of what there is
+    fs.rmSync(file);
+    fs.mkdirSync(file);
+    fs.mkdirSync(stuck);
+    await a.execute(['after']);
+    await until('it is told', () => /cannot write .*models\.jsonl/.test(host!.stderr));
+    fs.rmdirSync(file);
+    fs.rmdirSync(stuck);
+    const id = made('ValidModel')!.model_id;
+    await until('it is written after all', () => fs.existsSync(file) && lines().some((line) => line.model_id === id));
+    await until('that is told', () => /models\.jsonl can be written again/.test(host!.stderr));
+    expect(host!.stderr.match(/cannot write .*models\.jsonl/g)).toHaveLength(1);
   });
 });

@@ -35,7 +35,10 @@ enum {
   LECTERN_RUN_CLEAR = 6,         /* `value` = 1: clear when the next output comes */
   LECTERN_RUN_FINISHED = 7,      /* `execution` ended: `value` LECTERN_FINISHED_*; all its outputs came before; `json` = reply */
   LECTERN_RUN_INPUT = 8,         /* the kernel waits for a line: `text` = prompt, `value` = 1 for a password */
-  LECTERN_RUN_REPLY = 9,         /* `request` is answered with `json` (the reply's content) */
+  LECTERN_RUN_REPLY = 9,         /* `request`, the number that the call request had, never 0, is answered with `json`: the
+                                    reply's content, one JSON value. Once; one that nobody waits for (any more) is dropped,
+                                    and of text that is no JSON the client is told that it is garbled. OWNERSHIP: as of all
+                                    events the plugin's, needed until event returns; thread: as of all events of the kernel */
   LECTERN_RUN_COMM_OPEN = 10,    /* `name` = comm id, `text` = target, `json` = data, `buffers`, `metadata` */
   LECTERN_RUN_COMM_MESSAGE = 11, /* `name` = comm id, `json` = data, `buffers` */
   LECTERN_RUN_COMM_CLOSE = 12
@@ -93,12 +96,14 @@ typedef struct lectern_runtime {
    * on its way, not when it is up. Its events may come before this returns. `options` = JSON {"cwd","env":{}} and, where
    * the operator set one, "connection_dir"; with "keep":"<folder>" the kernel is to outlive this object and this process:
    * a plugin that can do that keeps there (private; made anew when it is gone) what finds it again, and says so by STATE;
-   * any other ignores it. With "take_up":{"life":N,"running":M,"comms":{}} beside it, the kernel that was kept there goes on in
-   * place of a new one: execution M runs in it still (absent: none) and ends by FINISHED, it had N hosts before, so that
-   * ids made with N are new to it, and `comms` has, by comm id, the executions that made its comms: what their callbacks
-   * print is told under those numbers. A restart makes a new one, kept likewise. FAILURE: there is no such kernel and nothing of
-   * it runs; what events of it came are forgotten. LECTERN_NOT_FOUND for a name that cannot be started, and for a kept one
-   * that is gone. */
+   * any other ignores it. With "take_up":{"life":N,"running":M,"comms":{},"others":M} beside it, the kernel that was kept there
+   * goes on in place of a new one: execution M runs in it still (absent: none) and ends by FINISHED, and it had N hosts before,
+   * so that ids made with N are new to it. `comms` has, by comm id, the executions that made its comms (numbers as of execute,
+   * of any host; 0: not known), at most 20000; absent: none. `others` made all that are not among them; absent: not known. What
+   * callbacks of a comm print is told under the number of its maker, however long ago that ended. OWNERSHIP: `name` and `options` are the host's
+   * and valid during the call: copy what is needed later; `comms` counts until the kernel ends. A restart makes a new one, kept
+   * likewise, and with no comms. FAILURE: there is no such kernel and nothing of it runs; what events of it came are forgotten.
+   * LECTERN_NOT_FOUND for a name that cannot be started, and for a kept one that is gone. */
   lectern_status (*start)(void *self, uint64_t kernel, lectern_str name, lectern_str options, lectern_error *error) LECTERN_NOEXCEPT;
   /* [any] (kernel) Runs `code` as `execution`, a number of the host's that is never 0. The host sends the next one only after
    * FINISHED. OWNERSHIP: `code` is the host's; copy it before returning. FAILURE: it does not run and no FINISHED comes. */
