@@ -265,7 +265,7 @@ lectern_status RemoteRuntime::input(std::uint64_t kernel, std::string_view value
   Packer to = call_frame(Op::runtime_input);
   to.number(kernel);
   to.text(value);
-  return to_kernel(kernel, std::move(to), [this, kernel](const Ending& ending) { refused(kernel, 0, ending); });
+  return to_kernel(kernel, std::move(to), [this, kernel](const Ending& ending) { refused(kernel, {}, ending); });
 }
 
 lectern_status RemoteRuntime::request(std::uint64_t kernel, std::uint64_t request, std::string_view kind,
@@ -275,8 +275,9 @@ lectern_status RemoteRuntime::request(std::uint64_t kernel, std::uint64_t reques
   to.number(request);
   to.text(kind);
   to.text(content);
-  return to_kernel(kernel, std::move(to),
-                   [this, kernel, request](const Ending& ending) { refused(kernel, request, ending); });
+  return to_kernel(kernel, std::move(to), [this, kernel, request](const Ending& ending) {
+    refused(kernel, {request, {}}, ending);
+  });
 }
 
 lectern_status RemoteRuntime::comm(std::uint64_t kernel, const lectern_comm& message) {
@@ -286,12 +287,15 @@ lectern_status RemoteRuntime::comm(std::uint64_t kernel, const lectern_comm& mes
     to.text(text);
   to.number(message.n_buffers);
   for (std::uint32_t i = 0; i < message.n_buffers; ++i) to.text(message.buffers[i]);
-  return to_kernel(kernel, std::move(to), [this, kernel](const Ending& ending) { refused(kernel, 0, ending); });
+  return to_kernel(kernel, std::move(to),
+                   [this, kernel, comm = std::string(message.comm_id.p, message.comm_id.n)](const Ending& ending) {
+                     refused(kernel, {0, comm}, ending);
+                   });
 }
 
-void RemoteRuntime::refused(std::uint64_t kernel, std::uint64_t request, const Ending& ending) {
+void RemoteRuntime::refused(std::uint64_t kernel, const Refused& what, const Ending& ending) {
   const std::scoped_lock lock(mutex_);
-  listener_.on_refused(kernel, request, ending.status, ending.error);
+  listener_.on_refused(kernel, what, ending.status, ending.error);
 }
 
 }  // namespace lectern::isolation

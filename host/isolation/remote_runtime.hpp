@@ -19,10 +19,15 @@ class RemoteRuntime {
  public:
   /// As lectern_runtime_out.event, with what the event counts for. One at a time.
   using OnEvent = std::function<void(std::uint64_t kernel, const lectern_runtime_event& event, Credit credit)>;
-  /// A request that was handed over was refused: no reply comes. With 0, a line or a comm message was. One at a time
-  /// with the events.
-  using OnRefused = std::function<void(std::uint64_t kernel, std::uint64_t request, lectern_status status,
-                                       const lectern_error& error)>;
+  /// What was handed over and refused: a request, to which no reply comes; with 0, a message for `comm`; with neither,
+  /// a line.
+  struct Refused {
+    std::uint64_t request = 0;
+    std::string comm;
+  };
+  /// One at a time with the events.
+  using OnRefused =
+      std::function<void(std::uint64_t kernel, const Refused& what, lectern_status status, const lectern_error& error)>;
   struct Listener {
     OnEvent on_event;
     OnRefused on_refused;
@@ -75,7 +80,7 @@ class RemoteRuntime {
   };
   static Ending ending(const Line::Reply& reply);
   lectern_status to_kernel(std::uint64_t kernel, Packer call, std::function<void(const Ending& ending)> refused);
-  void refused(std::uint64_t kernel, std::uint64_t request, const Ending& ending);
+  void refused(std::uint64_t kernel, const Refused& what, const Ending& ending);
   void start_again(std::uint64_t kernel, Known& known);
   /// On the line's thread. `why` it was not started; empty = it was.
   void start_answered(std::uint64_t kernel, std::uint64_t attempt, const std::string& why);

@@ -143,14 +143,15 @@ struct Runtime::Inner {
   }
 
   /// As an event, for whoever waits for the reply, or (0) should know that the kernel was not told.
-  static void convey_refusal(Inner& inner, std::uint64_t kernel, std::uint64_t request, lectern_status status,
-                             const lectern_error& error) noexcept {
+  static void convey_refusal(Inner& inner, std::uint64_t kernel, const isolation::RemoteRuntime::Refused& what,
+                             lectern_status status, const lectern_error& error) noexcept {
     try {
       RuntimeEvent made;
       made.kind = RuntimeEventKind::reply;
       made.kernel = kernel;
-      made.request = request;
-      const auto* doing = request == 0 ? "pass a message on" : "ask the kernel";
+      made.request = what.request;
+      made.name = what.comm;
+      const auto* doing = what.request == 0 ? "pass a message on" : "ask the kernel";
       made.refused = inner.failed(doing, "kernel_unavailable", status, error);
       inner.on_event(std::move(made));
     } catch (const std::exception& problem) {
@@ -209,8 +210,8 @@ Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::
         {[to = inner.get()](std::uint64_t kernel, const lectern_runtime_event& event, isolation::Credit credit) {
            Inner::convey(*to, kernel, &event, std::move(credit));
          },
-         [to = inner.get()](std::uint64_t kernel, std::uint64_t request, lectern_status refused,
-                            const lectern_error& why) { Inner::convey_refusal(*to, kernel, request, refused, why); },
+         [to = inner.get()](std::uint64_t kernel, const isolation::RemoteRuntime::Refused& what, lectern_status refused,
+                            const lectern_error& why) { Inner::convey_refusal(*to, kernel, what, refused, why); },
          [to = inner.get()](const std::string& what) { to->dropped(what); }},
         made, error);
     return made;

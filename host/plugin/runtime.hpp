@@ -42,8 +42,8 @@ struct RuntimeEvent {
   std::uint64_t request = 0;
   std::string name, text, json, metadata;
   std::vector<std::string> buffers;
-  // reply: there is none, for the runtime refused the request after it was handed over; with request 0, a line or a
-  // comm message
+  // reply: there is none, for the runtime refused the request after it was handed over; with request 0, a message for
+  // the comm `name`, or a line
   std::optional<Error> refused;
   isolation::Credit credit;  // what it counts for while it waits, of a runtime in a process of its own
 };

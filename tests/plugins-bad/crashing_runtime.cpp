@@ -114,6 +114,17 @@ class Crashing final : public Runtime {
   void comm(std::uint64_t kernel, const Comm& message) override {
     known(kernel);
     if (message.data.find("refuse") != std::string_view::npos) throw Failure(LECTERN_UNAVAILABLE, "too much waits");
+    RuntimeEvent answer;
+    answer.kind = LECTERN_RUN_COMM_MESSAGE;
+    answer.name = message.comm_id;
+    if (message.data.find("request_state") != std::string_view::npos) {
+      const std::scoped_lock lock(mutex_);
+      if (asked_++ == 0) throw Failure(LECTERN_UNAVAILABLE, "too much waits still");
+      answer.json = value_;
+      return events_.send(kernel, answer);
+    }
+    const std::scoped_lock lock(mutex_);
+    value_ = message.data;
   }
 
  private:
@@ -134,6 +145,8 @@ class Crashing final : public Runtime {
   RuntimeEvents events_;
   std::atomic<bool> go_{false};
   mutable std::mutex mutex_;  // a start may come while other calls do
+  int asked_ = 0;             // for the state of its widget
+  std::string value_ = R"({"method":"update","state":{"value":""},"buffer_paths":[]})";
   std::set<std::uint64_t> kernels_;
 };
 

@@ -242,14 +242,25 @@ describe('a runtime in a process of its own', () => {
       const made = await host.post('/api/v1/notebooks/create', { runtime: 'crashing-runtime/crash' });
       expect(made.status, made.text).toBe(201);
       const a = await Client.join(host, made.body);
+      const b = await Client.join(host, made.body.session_id);
       expect((await a.command('execute', { code: 'widget' })).ok).toBe(true);
       await a.event('model-lifecycle', (data) => data.message.method === 'open');
       const write = (value: string) => a.command('model', { model_id: 'model', message: { method: 'update', state: { value }, buffer_paths: [] } });
       expect(await write('refuse')).toMatchObject({ ok: true, revision: 2 }); // handed over
       const told = await a.event('notice');
       expect(told.data.text).toContain('The kernel was not told everything');
-      expect(await write('fine')).toMatchObject({ ok: true, revision: 3 });
+      // What the kernel has is told to all, who wrote it too; that question was refused once as well.
+      for (const one of [a, b]) {
+        const corrected = await one.event('model-lifecycle', (data) => data.message.method === 'update' && data.message.state.value === '');
+        expect(corrected.data).toMatchObject({ model_id: 'model', revision: 3 });
+        expect(corrected.data.origin).toBeUndefined();
+      }
+      expect(b.events('model-lifecycle').map((frame) => frame.data.message.state.value)).toEqual(['', 'refuse', '']);
+      expect(await write('fine')).toMatchObject({ ok: true, revision: 4 });
+      await b.event('model-lifecycle', (data) => data.message.state?.value === 'fine');
+      expect(a.events('notice')).toHaveLength(1);
       await a.close();
+      await b.close();
     } finally {
       await host.stop();
     }
