@@ -61,7 +61,7 @@ void ModelNotes::changed(const ModelEvent& event) {
   if (event.method == ModelMethod::update) {
     set_.insert(event.model_id);
   } else {
-    forget(event.model_id);
+    makers_.erase(event.model_id);
     ModelEvent came;
     came.method = event.method;
     came.model_id = event.model_id;
@@ -73,15 +73,17 @@ void ModelNotes::changed(const ModelEvent& event) {
 void ModelNotes::values_unknown(ModelEvent maker) {
   if (!file_) return;
   maker.method = ModelMethod::open;
-  makers_.push_back(std::move(maker));
+  makers_.insert_or_assign(maker.model_id, maker);
   all_ = true;
   arm();
 }
 
 void ModelNotes::forget(const std::string& id) {
-  if (std::erase_if(makers_, [&](const auto& maker) { return maker.model_id == id; }) == 0) return;
-  all_ = true;
-  arm();
+  if (!makers_.contains(id)) return;
+  ModelEvent gone;
+  gone.method = ModelMethod::close;
+  gone.model_id = id;
+  changed(gone);
 }
 
 void ModelNotes::last() {
@@ -166,7 +168,7 @@ std::vector<ModelNote> ModelNotes::news() {
 
 std::vector<ModelNote> ModelNotes::all() const {
   std::vector<ModelNote> out;
-  for (const auto& maker : makers_) out.push_back({maker, false, true});
+  for (const auto& [id, maker] : makers_) out.push_back({maker, false, true});
   for (auto& event : models_.snapshot()) out.push_back({std::move(event)});
   return out;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -30,7 +31,7 @@ class ModelNotes {
   void changed(const ModelEvent& event);
   /// One that the store has not got, and its kernel has: it is written down by what is known of it.
   void values_unknown(ModelEvent maker);
-  /// That one is gone.
+  /// Such a one is gone.
   void forget(const std::string& id);
   /// Those that are known now, and no more from here on.
   void last();
@@ -39,7 +40,7 @@ class ModelNotes {
 
   /// All that came and went is in the file.
   [[nodiscard]] bool noted() const;
-  /// `what` is called whenever that becomes so.
+  /// `what` is called whenever something was written and that is so.
   void when_noted(std::function<void()> what) { when_noted_ = std::move(what); }
 
  private:
@@ -52,12 +53,12 @@ class ModelNotes {
   Loop& loop_;
   const ModelStore& models_;
   std::shared_ptr<KeptModelFile> file_;
-  std::vector<ModelEvent> came_;    // and went, in order; of `open` events the id alone counts
-  std::set<std::string> set_;       // to other values
-  std::vector<ModelEvent> makers_;  // of those that the store has not got
+  std::vector<ModelEvent> came_;              // and went, in order; of `open` events the id alone counts
+  std::set<std::string> set_;                 // to other values
+  std::map<std::string, ModelEvent> makers_;  // of those that the store has not got, by id
   bool all_ = false;
-  bool writing_ = false;  // written() comes
-  bool tried_all_ = false;
+  bool writing_ = false;             // written() comes
+  bool tried_all_ = false;           // by what is written now
   bool try_all_ = false;             // again after the pause: their values were too much
   int failures_ = 0;                 // in a row
   std::int64_t pause_until_ms_ = 0;  // values wait, and another try after one that failed

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "runtime/session_runtime.hpp"
 
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds ask_refused_after{100};
 constexpr int asked_at_most = 5;
+// A call that a runtime in a process of its own does not answer by then ends that process.
+constexpr std::int64_t refused_within_ms = 10'000;
 
 }  // namespace
 
@@ -95,12 +98,14 @@ void SessionRuntime::model(std::string_view model_id, const json::Value& message
 // who wrote it too.
 void SessionRuntime::not_told(const plugin::RuntimeEvent& event) {
   const auto known = refused_.find(event.name);
-  if (known == refused_.end()) {
+  const bool question = known != refused_.end() && (known->second.asked_at_ms < 0 ||
+                                                    clock::now_ms() - known->second.asked_at_ms < refused_within_ms);
+  if (!question) {
     log::warning("runtime", event.refused->message);
     listener_.on_not_told(*event.refused);
     if (!models_.has(event.name)) return;
-    refused_[event.name] = 0;
-  } else if (known->second >= asked_at_most) {
+    refused_[event.name] = {};
+  } else if (known->second.asked >= asked_at_most) {
     log::warning("runtime", "the kernel was not asked what its widget " + event.name +
                                 " is set to: viewers may see another value; " + event.refused->message);
     refused_.erase(known);
@@ -111,8 +116,10 @@ void SessionRuntime::not_told(const plugin::RuntimeEvent& event) {
 
 void SessionRuntime::ask_refused() {
   std::vector<std::string> ids;
-  for (auto& [id, asked] : refused_) {
-    ++asked;
+  for (auto& [id, refused] : refused_) {
+    if (refused.asked > 0 && clock::now_ms() - refused.asked_at_ms >= refused_within_ms) continue;
+    ++refused.asked;
+    refused.asked_at_ms = clock::now_ms();
     ids.push_back(id);
   }
   ask_for_states(ids);

@@ -239,7 +239,11 @@ class SessionRuntime {
   std::size_t held_bytes_ = 0;
   bool no_more_held_ = false;
   std::string last_cell_;
-  std::map<std::string, int, std::less<>> refused_;  // models told to all but the kernel: how often it was asked since
+  struct Refused {
+    int asked = 0;                  // the kernel, since
+    std::int64_t asked_at_ms = -1;  // the last time; -1: it is about to be
+  };
+  std::map<std::string, Refused, std::less<>> refused_;  // models told to all but the kernel
   Timer captured_soon_, interrupt_soon_, held_long_enough_, ask_refused_soon_;
   std::shared_ptr<bool> alive_;  // shared with workers' answers that may come after this object is gone
 };

@@ -209,6 +209,10 @@ describe('what is written down of the widgets of a kernel that is kept', () => {
     big: 'raws = [ipywidgets.Image(value=bytes(7 << 20)) for _ in range(8)]',
     runs: 'new = ipywidgets.Checkbox(True)\nopen("runs", "w").close()\nwhile not os.path.exists("end"): time.sleep(0.01)\nfor raw in raws: raw.value = b""\nnew',
     after: 'late = ipywidgets.Valid()\nlate',
+    catches:
+      'out = ipywidgets.Output()\nfrom IPython.display import display\ndisplay(out)\nwith out:\n    print("before")\n    while not os.path.exists("end"): time.sleep(0.01)\n' +
+      '    print("after")\nprint("outside")',
+    says: 'print(repr("".join(one["text"] for one in out.outputs)))',
   };
   const roots: string[] = [];
   let host: Host | undefined;
@@ -278,7 +282,7 @@ describe('what is written down of the widgets of a kernel that is kept', () => {
     await begin(['old']);
     expect((await a.command('execute', { cell_ids: ['big', 'runs'] })).ok).toBe(true);
     await a.close(); // so much at once a viewer may be too slow for
-    await until('it is too much', () => /widgets past 64 MiB/.test(host!.stderr));
+    await until('it is too much', () => /widgets past 64 MiB/.test(host!.stderr), 45_000);
     await until('the makers are written down', () => lines().length >= 3);
     expect(lines().every((line) => line.bare)).toBe(true);
     await until('it runs', () => fs.existsSync(path.join(root, 'runs')));
@@ -296,6 +300,41 @@ describe('what is written down of the widgets of a kernel that is kept', () => {
     expect(made('CheckboxModel')!.cell_id).toBe('runs');
     expect((await a.command('model', { model_id: made('IntSliderModel')!.model_id, message: { method: 'update', state: { value: 8 }, buffer_paths: [] } })).ok).toBe(true);
     await a.until('its callback prints in its cell', () => /turned to 8\n$/.test(a.text('old')));
+  });
+
+  it('has what an Output widget caught, which goes on catching for both tabs, and its kernel knows in the end', async () => {
+    await begin(['old']);
+    const key = a.key;
+    expect((await a.command('execute', { cell_ids: ['catches'] })).ok).toBe(true);
+    const caught = (tab: Client) => {
+      const id = made('OutputModel')?.model_id;
+      const told = tab.events('model-lifecycle').map((frame) => frame.data).filter((data) => data.model_id === id && data.message.state?.outputs);
+      return ((told.at(-1)?.message.state.outputs ?? []) as any[]).map((one) => one.text).join('');
+    };
+    await a.until('it is caught', () => caught(a) === 'before\n');
+    const id = made('OutputModel')!.model_id;
+    await until('that is written down', () => JSON.stringify(lines().filter((line) => line.model_id === id).at(-1)?.message.state.outputs ?? '').includes('before'));
+    await host!.kill('SIGKILL');
+    await again('busy');
+    const b = await Client.join(host!, session, { key });
+    for (const tab of [a, b]) expect(caught(tab), 'before the kernel says anything').toBe('before\n');
+    fs.writeFileSync(path.join(root, 'end'), '');
+    for (const tab of [a, b]) await tab.until('the rest is caught', () => caught(tab) === 'before\nafter\n');
+    await a.until('it is over', () => /outside\n$/.test(a.text('catches')));
+    expect(a.text('catches')).not.toMatch(/before|after/);
+    await a.execute(['says']);
+    expect(a.text('says').trim()).toBe("'before\\nafter\\n'");
+    // Both write at once: both see the same in the end, the kernel's own, and its callback prints in its cell.
+    const slider = made('IntSliderModel')!.model_id;
+    const value = (tab: Client) => tab.events('model-lifecycle').map((frame) => frame.data).filter((data) => data.model_id === slider && data.message.state && 'value' in data.message.state);
+    const wrote = await Promise.all([a, b].map((tab, i) => tab.command('model', { model_id: slider, message: { method: 'update', state: { value: 20 + i }, buffer_paths: [] } })));
+    expect(wrote.map((one) => one.ok)).toEqual([true, true]);
+    const last = wrote[0].revision > wrote[1].revision ? 20 : 21;
+    await a.until('its callback printed', () => a.text('old').endsWith(`turned to ${last}\n`));
+    const joins = await Client.join(host!, session);
+    expect(value(joins).at(-1)!.message.state.value).toBe(last);
+    await joins.close();
+    await b.close();
   });
 
   it('cannot be written for a while: it is tried again without a change, and told once', async () => {
