@@ -22,7 +22,8 @@ constexpr std::int64_t refused_within_ms = 10'000;
 }  // namespace
 
 void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
-  if (const auto refused = refused_.find(event.name); refused != refused_.end()) refused_.erase(refused);
+  const auto refused = refused_.find(event.name);
+  if (refused != refused_.end() && refused->second.asked_at_ms >= 0) refused_.erase(refused);
   writes_.flush(event.name);  // revisions are told in their order
   if (event.kind == Kind::comm_close) {
     taken_up_models_.heard_of(event.name);
