@@ -182,6 +182,7 @@ export class EventsPeer extends Peer {
   }
   protected joined(client: Client): void {
     const { ready } = client;
+    this.waiting = []; // the host begins again behind what was taken in
     if (ready.stream !== this.stream || ready.replay === 'snapshot') {
       // In another run of the host what was under way stays unknown.
       if (ready.stream !== this.stream) {
