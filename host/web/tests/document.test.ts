@@ -220,6 +220,28 @@ describe("the tab's document", () => {
     expect([host.source("a"), host.source("b")]).toEqual(["x = 1", "their y"]);
   });
 
+  it("does not take a document that came with an earlier line for the one of this line", async () => {
+    const host = new HostSide([["a", "code", "x"]]);
+    let arrive: (module: AutomergeModule) => void = () => undefined;
+    const { document, state } = tab(host, { loaded: new Promise((resolve) => (arrive = resolve)) });
+    state.notebook = snapshotOf(host);
+    document.connected(ACTORS[0]!, "h1", state.notebook);
+    void document.start();
+    document.takeDocument(host.bytes, "h1");
+    document.lost();
+    host.type("a", 1, " = 1");
+    document.connected(ACTORS[0]!, "h1", snapshotOf(host));
+    document.edit([type("a", 5, "0")]);
+    arrive(Automerge as unknown as AutomergeModule);
+    await settled();
+    expect([state.notebook.cells.a!.source, state.overtaken]).toEqual(["x = 10", []]);
+    document.takeDocument(host.bytes, "h1");
+    expect(document.isReady).toBe(true);
+    host.accept();
+    await document.settle();
+    expect([host.source("a"), state.notebook.cells.a!.source, state.overtaken]).toEqual(["x = 10", "x = 10", []]);
+  });
+
   it("shows the other history that it comes back to before the document is here, and types into that", async () => {
     const host = new HostSide([["a", "code", "old text"]]);
     const { document, state } = tab(host);

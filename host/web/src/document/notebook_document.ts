@@ -88,7 +88,12 @@ export class NotebookDocument {
     if (this.replica) {
       this.replica.setActor(actor);
       this.pump();
-    } else if (snapshot && shown) this.interimBase = snapshot;
+      return;
+    }
+    // Who has no document yet is sent the whole of it on each line: what an earlier one brought is older than the cells that are shown.
+    this.bytes = null;
+    this.early = [];
+    if (snapshot && shown) this.interimBase = snapshot;
     else if (snapshot) this.rebase(snapshot);
   }
 
