@@ -384,6 +384,12 @@ bool OutputStore::has_outputs(std::string_view cell_id) const {
   return target != nullptr && (target->loaded || !target->outputs.empty());
 }
 
+std::size_t OutputStore::bytes(std::string_view cell_id) const {
+  const auto* target = find(cell_id);
+  if (target == nullptr) return 0;
+  return target->loaded ? target->loaded->json().size() : target->bytes;
+}
+
 std::vector<std::string> OutputStore::cells() const {
   std::vector<std::string> out;
   for (const auto& [id, cell] : cells_) {

@@ -101,6 +101,8 @@ class OutputStore {
   /// JSON array text of the outputs as shown. Looks at loaded ones itself.
   std::string shown(std::string_view cell_id);
   [[nodiscard]] bool has_outputs(std::string_view cell_id) const;
+  /// So much text they are, more or less.
+  [[nodiscard]] std::size_t bytes(std::string_view cell_id) const;
   /// Cells that have outputs, in no particular order.
   [[nodiscard]] std::vector<std::string> cells() const;
 

@@ -27,7 +27,8 @@ constexpr std::array kernel_ready{
     Field{"room", T::object, true, "as in room-state"},
     Field{"policy", T::object, true, "{id, multi_editor, actions}"},
     Field{"recovered", T::object, false,
-          "{edits}: after a crash, what the file lacked when the session began; GET .../history/saved?against=now"},
+          "{edits, cells?}: after a crash, what the file lacked when the session began: edits (GET "
+          ".../history/saved?against=now), and of how many cells what they showed"},
     Field{"notices", T::strings, false,
           "for people: what was kept aside, upgraded or missing when the notebook was opened"},
     Field{"notebook", T::object, false, "{metadata, cells, heads, version}; with a snapshot only"},

@@ -23,6 +23,7 @@
 #include "session/directory.hpp"
 #include "session/epochs.hpp"
 #include "session/ledger.hpp"
+#include "session/output_log.hpp"
 #include "session/room.hpp"
 #include "session/services.hpp"
 #include "session/session.hpp"
@@ -52,6 +53,7 @@ struct Prepared {
   std::optional<document::NotebookDocument> document;  // built already, for a restored one
   std::uint64_t snapshot_bytes = 0;                    // what the journal begins with, of that one
   std::unique_ptr<document::HistoryLog> history;       // who did what, and when
+  OutputLog::Opened outputs;                           // since the last save; no log of what is only read
   HeldFile held;                                       // the notebook's file, until it is watched
   struct Behind {
     std::uint64_t edits = 0;

@@ -64,6 +64,8 @@ class Outside {
 
   /// False: the file holds other outputs of this cell, or none; saving has to write them.
   [[nodiscard]] bool file_has_outputs_of(const std::string& cell_id) const { return !elsewhere_.contains(cell_id); }
+  /// The cell shows what the file has not, although no kernel of this session said it.
+  void not_in_file(const std::string& cell_id) { elsewhere_.insert(cell_id); }
   /// What was read is on its way into the document, or the file gets another name: a save waits.
   [[nodiscard]] bool merging() const { return merging_ || renaming_; }
   /// The file was deleted, and nothing has been written since.

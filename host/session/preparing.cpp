@@ -42,6 +42,21 @@ Result<plugin::PolicyPtr> policy_to_open_with(plugin::Registry& registry, const 
   return load_policy(registry, {std::string(built_in)});
 }
 
+// A notebook opens without it: what cells show is then kept by saves alone.
+void prepare_outputs(Prepared& prepared, const Services& services) {
+  const auto& notebook = prepared.notebook;
+  if (notebook.read_only || notebook.temporary || notebook.unwritable) return;
+  std::optional<document::Fingerprint> file;
+  if (notebook.file) file = notebook.file->fingerprint;
+  auto opened = OutputLog::open(*services.journals, notebook.state_dir, file,
+                                notebook.start == document::Start::restored, services.runtime->blobs(), {});
+  if (opened) {
+    prepared.outputs = std::move(*opened);
+  } else {
+    log::warning("session", "what " + notebook.path + " shows is kept by saves alone: " + opened.error().message);
+  }
+}
+
 Status finish(Prepared& prepared, const Services& services, const Settings& settings, const PolicyChoice& policy) {
   auto& notebook = prepared.notebook;
   // Whoever opens it is told now what building the document would find out later.
@@ -76,6 +91,7 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
     }
   }
   LECTERN_CHECK(prepare_history(prepared, *services.journals, settings));
+  prepare_outputs(prepared, services);
   return {};
 }
 

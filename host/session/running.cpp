@@ -50,7 +50,10 @@ Status complete_question(json::Value& body, std::string_view kind) {
 }  // namespace
 
 Running::Running(LiveSession& session)
-    : session_(session), runtime_(session.loop(), *session.services().runtime, *this), looks_kept_(session.loop()) {
+    : session_(session),
+      runtime_(session.loop(), *session.services().runtime, *this),
+      looks_kept_(session.loop()),
+      logs_(session.loop()) {
   runtime_.limit({session.settings().cull_idle_ms, session.settings().kernel_memory});
   runtime_.give_out_under("/api/v1/sessions/" + session.id() + "/outputs/");
   if (const auto& file = session.prepared().notebook.file) {
@@ -76,6 +79,7 @@ runtime::StartOptions Running::start_options() const {
 
 // A notebook that is only watched here is another host's, and one without a file is not found again.
 void Running::begin() {
+  bring_back_outputs();
   const auto& notebook = session_.prepared().notebook;
   const bool without_file = session_.path().starts_with(session_.services().state_dir + "/");
   if (notebook.temporary || notebook.unwritable || without_file) return;
@@ -89,6 +93,33 @@ void Running::begin() {
     return !editing.built() || (!run.cell_id.empty() && editing.document().find_cell(run.cell_id) == nullptr);
   });
   runtime_.take_up(std::move(*found), start_options());
+}
+
+// What an earlier host that was killed had shown, and not saved.
+void Running::bring_back_outputs() {
+  auto opened = std::exchange(session_.prepared().outputs, {});
+  output_log_ = std::move(opened.log);
+  if (!output_log_) return;
+  output_log_->ask({[this] { return session_.prepared().notebook.last_known; },
+                    [this](const std::string& id) { return runtime_.outputs().bytes(id); },
+                    [this](const std::string& id) {
+                      return OutputLog::whole_entry(runtime_.outputs().shown(id), runtime_.execution_count(id));
+                    },
+                    [this] { logs_.start(OutputLog::pause, [this] { output_log_->flush(); }); }});
+  for (auto& was : opened.restored) {
+    const auto& editing = session_.editing();
+    const auto* cell = editing.built() ? session_.editing().document().find_cell(was.cell_id) : nullptr;
+    if (cell == nullptr || cell->cell_type != "code") {
+      output_log_->from_file(was.cell_id);
+      continue;
+    }
+    runtime_.outputs().load(was.cell_id, std::make_shared<const std::string>(std::move(was.outputs)));
+    if (was.execution_count) runtime_.load_count(was.cell_id, *was.execution_count);
+    session_.saver().touched();
+    session_.outside().ran(was.cell_id, session_.saver().touches());
+    session_.outside().not_in_file(was.cell_id);
+    ++brought_back_;
+  }
 }
 
 // The first run starts the kernel: a notebook that is only read costs none. Runs wait while it starts; should it not
@@ -302,6 +333,7 @@ void Running::look_at(std::vector<runtime::LoadedPtr> outputs, Task then) {
 bool Running::reload(const std::string& cell_id, std::shared_ptr<const void> file, std::string_view outputs_json,
                      std::int64_t count) {
   if (!runtime_.reload(cell_id, std::move(file), outputs_json, count)) return false;
+  if (output_log_) output_log_->from_file(cell_id);
   auto view = runtime_.cell_view(cell_id);
   auto unread = view.outputs.unread();
   if (!unread) {
@@ -337,6 +369,7 @@ void Running::add_models(Replay& replay) {
 
 void Running::on_cell_op(const std::string& cell_id, std::string data, bool outputs_changed) {
   session_.models_feed().before_output();
+  if (outputs_changed && output_log_) output_log_->changed(cell_id, data);
   session_.connections().publish(Op::cell_op, std::move(data));
   if (outputs_changed) {
     session_.saver().touched();

@@ -11,6 +11,7 @@
 #include "runtime/session_runtime.hpp"
 #include "session/connection.hpp"
 #include "session/invocation.hpp"
+#include "session/output_log.hpp"
 
 namespace lectern::session {
 
@@ -37,6 +38,10 @@ class Running final : public runtime::RuntimeListener {
   void clear_outputs(Invocation invocation);
 
   [[nodiscard]] runtime::SessionRuntime& runtime() { return runtime_; }
+  /// Of so many cells what they showed when an earlier host ended was not in the file, and is shown again.
+  [[nodiscard]] std::size_t brought_back() const { return brought_back_; }
+  /// What cells show is written down here until the file has it; null where the file is only read.
+  [[nodiscard]] OutputLog* output_log() { return output_log_.get(); }
   [[nodiscard]] std::string kernel_status() const { return runtime_.kernel_status(); }
   [[nodiscard]] std::vector<std::string> open_inputs() const { return runtime_.open_inputs(); }
   /// All cells as they are now, in the notebook's order. What is still unread of them is looked at by a worker, which
@@ -63,11 +68,15 @@ class Running final : public runtime::RuntimeListener {
   void queue_when_durable(std::vector<runtime::CellRun> runs, Invocation invocation);
   void queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation);
   void ensure_kernel();
+  void bring_back_outputs();
   [[nodiscard]] runtime::StartOptions start_options() const;
   void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
   LiveSession& session_;
   runtime::SessionRuntime runtime_;
   Timer looks_kept_;
+  std::unique_ptr<OutputLog> output_log_;
+  std::size_t brought_back_ = 0;
+  Timer logs_;
 };
 
 }  // namespace lectern::session

@@ -336,6 +336,7 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
   }
   saving_ = true;
   auto job = make_job(overwrite, as);
+  if (auto* log = session_.running().output_log()) log->save_begins();
   job->before = state_;
   set_state(State::saving);
   job->tries = tries;
@@ -381,12 +382,15 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   auto& notebook = session_.prepared().notebook;
   const bool own_file = job->request.path == notebook.path && (!job->as || job->placed);
   const bool current = job->touches == touches_;
+  auto* const log = session_.running().output_log();
+  if (log != nullptr && (!own_file || !saved)) log->not_saved();
   if (!own_file) {  // the sender's matter: it says nothing of how safe the notebook is
     settle(job->before == State::saved && current ? State::saved : State::dirty);
   } else if (saved) {
     failures_ = 0;
     error_ = journal_error_;
     notebook.last_known = saved->fingerprint;
+    if (log != nullptr) log->saved();
     saved_heads_ = job->heads;
     if (saved->inode != 0 && saved->inode == job->file_lease.inode) {
       session_.take_file_lease(std::move(job->file_lease));

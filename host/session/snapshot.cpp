@@ -69,8 +69,12 @@ std::string kernel_ready(LiveSession& session, Connection& connection, bool resu
       .member_raw("capabilities", offered)
       .member_raw("room", room_state_json(session.room(), session.wall_offset_ms()));
   write_policy(writer, *session.policies().current());
-  if (const auto edits = session.prepared().behind.edits; edits > 0) {
-    writer.key("recovered").begin_object().member("edits", edits).end_object();
+  const auto edits = session.prepared().behind.edits;
+  const std::uint64_t cells = session.running().brought_back();
+  if (edits > 0 || cells > 0) {
+    writer.key("recovered").begin_object().member("edits", edits);
+    if (cells > 0) writer.member("cells", cells);
+    writer.end_object();
   }
   if (!notebook.notices.empty()) {
     writer.key("notices").begin_array();

@@ -1,4 +1,5 @@
 // The history panel: what was done, what differs, and the way back, in a real browser.
+import fs from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
@@ -108,16 +109,21 @@ describe('the history panel', () => {
 
   it('after a crash it says what was recovered, and compares', async () => {
     const own = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
-    const name = own.notebook('crash.ipynb', [{ id: 'a', source: 'saved' }]);
+    const name = own.notebook('crash.ipynb', [{ id: 'a', source: 'saved' }, { id: 'told', source: 'print("told, " * 2)' }]);
     const ann = await Client.join(own, await own.open(name));
     await ann.command('save');
     await set(ann, 'a', 'not saved');
+    await ann.execute(['told']);
+    const logs = () => (fs.readdirSync(path.join(own.home, 'state/lectern/notebooks'), { recursive: true }) as string[]).filter((found) => found.endsWith('outputs.lj'));
+    await until('what it showed is logged', () => logs().some((log) => fs.readFileSync(path.join(own.home, 'state/lectern/notebooks', log)).includes('told, told')));
     await own.kill('SIGKILL');
     const again = await Host.start({ root: own.root, home: own.home });
     const context = await browser.newContext({ reducedMotion: 'reduce' });
     const tab = await Tab.open(context, again, name);
     await tab.page.getByTestId('recovered').waitFor();
     expect(await tab.page.getByTestId('recovered').textContent()).toContain('1 edit was recovered');
+    expect(await tab.page.getByTestId('recovered').textContent()).toContain('What 1 cell showed was brought back');
+    await tab.page.getByText('told, told').waitFor();
     await tab.page.getByTestId('compare').click();
     await tab.page.getByTestId('difference').waitFor();
     const told = await tab.page.getByTestId('history-detail').textContent();

@@ -146,14 +146,21 @@ function SaveAs({ path, done }: { path: string; done(): void }) {
 function Recovered() {
   const { t } = useTranslation();
   const { ui } = useOpen();
-  const count = useSession((state) => state.recovered);
+  const edits = useSession((state) => state.recovered);
+  const cells = useSession((state) => state.recoveredCells);
   const [seen, setSeen] = useState(false);
-  if (count === 0 || seen) return null;
+  if ((edits === 0 && cells === 0) || seen) return null;
+  const words = [
+    ...(edits > 0 ? [t("trouble.recovered", { count: edits })] : []),
+    ...(cells > 0 ? [t("trouble.recovered_cells", { count: cells })] : []),
+  ];
   return (
-    <Trouble name="recovered" words={t("trouble.recovered", { count })}>
-      <Button onClick={() => ui.showHistory({ version: "saved", against: "now" })} testId="compare">
-        {t("trouble.compare")}
-      </Button>
+    <Trouble name="recovered" words={words.join(" ")}>
+      {edits > 0 && (
+        <Button onClick={() => ui.showHistory({ version: "saved", against: "now" })} testId="compare">
+          {t("trouble.compare")}
+        </Button>
+      )}
       <Button onClick={() => setSeen(true)} testId="recovered-seen">
         {t("app.dismiss")}
       </Button>

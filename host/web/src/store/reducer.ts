@@ -39,6 +39,7 @@ function onReady(state: SessionState, ready: KernelReady): SessionState {
     asks: openAsks(ready).filter((ask) => !ask.asked || ask.asked.client_id === ready.client.id),
     asking: ownAsk(ready),
     recovered: ready.recovered?.edits ?? 0,
+    recoveredCells: ready.recovered?.cells ?? 0,
     fileNotices: ready.notices ?? [],
     cursors: [],
     inputs: [], // those still open follow

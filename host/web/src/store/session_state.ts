@@ -95,6 +95,8 @@ export interface SessionState {
   conflict: Conflict | null;
   /** Edits that the file lacked when the host came back after a crash, until the person has seen it. */
   recovered: number;
+  /** Of so many cells it lacked what they showed. */
+  recoveredCells: number;
   /** What the host said of the file when this tab came. */
   fileNotices: string[];
   /** What nobody on the host's machine has approved yet; null when nothing needs approval. */
@@ -143,6 +145,7 @@ export function initialState(sessionId: string): SessionState {
     save: null,
     conflict: null,
     recovered: 0,
+    recoveredCells: 0,
     fileNotices: [],
     untrusted: null,
     asks: [],

@@ -166,7 +166,7 @@ export interface KernelReady {
   room: Room;
   policy: { id: string; multi_editor: boolean; actions?: PolicyAction[] };
   /** After a crash: how much the file lacked. */
-  recovered?: { edits: number };
+  recovered?: { edits: number; cells?: number };
   /** What the host has to say about the file: what was kept aside, upgraded, or why it is only read. */
   notices?: string[];
   notebook?: NotebookSnapshot;

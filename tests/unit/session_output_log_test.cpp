@@ -1,0 +1,209 @@
+// What cells show, written down as it is told: what comes back, and when the file goes before it.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <thread>
+
+#include "../support/notebook_formats.hpp"
+#include "base/workers.hpp"
+#include "session/output_log.hpp"
+
+namespace lectern::session {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A session's side of the log: cells that show one stream each.
+class OutputLogTest : public ::testing::Test {
+ protected:
+  void TearDown() override { log_.reset(); }
+
+  std::map<std::string, std::string> open(bool same_history = true) {
+    log_.reset();  // what it told is written by its end
+    auto opened = OutputLog::open(writer_, folder_.path(), file_, same_history, blobs_, limits_);
+    EXPECT_TRUE(opened.has_value());
+    log_ = std::move(opened->log);
+    log_->ask({[this] { return file_; }, [this](const std::string& id) { return shown_[id].size(); },
+               [this](const std::string& id) {
+                 return OutputLog::whole_entry(
+                     shown_[id].empty() ? "[]"
+                                        : R"([{"output_type":"stream","name":"stdout","text":")" + shown_[id] + "\"}]",
+                     count_);
+               },
+               [this] { ++asked_; }});
+    std::map<std::string, std::string> back;
+    for (auto& cell : opened->restored) back[cell.cell_id] = cell.outputs;
+    return back;
+  }
+  void runs(const std::string& id) {
+    shown_[id].clear();
+    log_->changed(id, R"({"cell_id":"x","outputs":[{"op":"clear"}]})");
+  }
+  void says(const std::string& id, const std::string& text) {
+    const bool first = shown_[id].empty();
+    shown_[id] += text;
+    log_->changed(id, first
+                          ? R"({"outputs":[{"op":"append","output":{"output_type":"stream","name":"stdout","text":")" +
+                                text + R"("}}]})"
+                          : R"({"outputs":[{"op":"append_text","index":0,"text":")" + text + R"("}]})");
+  }
+  void save(const std::string& sum) {
+    file_ = document::Fingerprint{sum, 1, 0};
+    log_->saved();
+  }
+  static std::string stream(const std::string& text) {
+    return R"([{"output_type":"stream","name":"stdout","text":[")" + text + "\"]}]";
+  }
+  [[nodiscard]] auto log_size() const { return fs::file_size(folder_ / "outputs.lj"); }
+
+  test::TemporaryFolder folder_;
+  Workers workers_{1};
+  runtime::BlobStore blobs_{folder_.path() + "/blobs", workers_};
+  document::JournalWriter writer_;
+  OutputLog::Limits limits_;
+  std::optional<document::Fingerprint> file_ = document::Fingerprint{"one", 1, 0};
+  std::map<std::string, std::string> shown_;
+  std::optional<std::int64_t> count_ = 7;
+  int asked_ = 0;
+  std::unique_ptr<OutputLog> log_;
+};
+
+TEST_F(OutputLogTest, BringsBackWhatWasTold) {
+  EXPECT_TRUE(open().empty());
+  runs("a");
+  says("a", "x");
+  says("a", "y");
+  says("b", "of a cell that showed nothing before");
+  EXPECT_EQ(asked_, 1) << "one pause for all that is told in it";
+  const auto back = open();
+  EXPECT_EQ(back.at("a"), stream("xy"));
+  EXPECT_EQ(back.size(), 2U);
+  says("a", "z");
+  EXPECT_EQ(open().at("a"), stream("xyz")) << "a second end goes on with the same log";
+}
+
+TEST_F(OutputLogTest, BeginsWithAllThatACellShowsAlready) {
+  (void)open();
+  shown_["a"] = "of the file, ";
+  says("a", "and more");
+  EXPECT_EQ(open().at("a"), stream("of the file, and more"));
+}
+
+TEST_F(OutputLogTest, WhatTheFileHasCountsNoMore) {
+  (void)open();
+  says("a", "saved");
+  log_->save_begins();
+  says("b", "meanwhile");
+  save("two");
+  says("c", "after");
+  const auto back = open();
+  EXPECT_FALSE(back.contains("a"));
+  EXPECT_EQ(back.at("b"), stream("meanwhile"));
+  EXPECT_EQ(back.at("c"), stream("after"));
+}
+
+TEST_F(OutputLogTest, ASaveThatFailsChangesNothing) {
+  (void)open();
+  says("a", "x");
+  log_->save_begins();
+  says("a", "y");
+  log_->not_saved();
+  EXPECT_EQ(open().at("a"), stream("xy"));
+}
+
+TEST_F(OutputLogTest, AFileThatIsAnotherGoesBeforeIt) {
+  (void)open();
+  says("a", "x");
+  log_->flush();
+  file_ = document::Fingerprint{"by somebody else", 1, 0};
+  EXPECT_TRUE(open().empty());
+  file_ = document::Fingerprint{"one", 1, 0};
+  EXPECT_EQ(open().size(), 1U) << "nothing was written, so nothing was given up";
+  EXPECT_TRUE(open(false).empty()) << "of another history";
+}
+
+TEST_F(OutputLogTest, FollowsAFileThatWasMerged) {
+  (void)open();
+  says("a", "x");
+  says("b", "y");
+  file_ = document::Fingerprint{"merged", 1, 0};
+  log_->from_file("b");
+  says("a", "z");
+  const auto back = open();
+  EXPECT_EQ(back.at("a"), stream("xz"));
+  EXPECT_FALSE(back.contains("b"));
+}
+
+TEST_F(OutputLogTest, IsCutWhereItWouldBecomeLarge) {
+  limits_.cell = 100;
+  limits_.waiting = 1000;
+  (void)open();
+  shown_["large"] = std::string(200, 'l');
+  says("large", "more");
+  runs("long");
+  says("long", "begin ");
+  says("long", std::string(2000, 'x'));
+  says("long", "tail");
+  const auto back = open();
+  EXPECT_FALSE(back.contains("large")) << "the file says what it showed";
+  EXPECT_NE(back.at("long").find("begin "), std::string::npos);
+  EXPECT_NE(back.at("long").find("was lost"), std::string::npos);
+  EXPECT_EQ(back.at("long").find("tail"), std::string::npos);
+  runs("long");
+  says("long", "anew");
+  EXPECT_EQ(open().at("long"), stream("anew"));
+}
+
+TEST_F(OutputLogTest, DoesNotStayLarge) {
+  limits_.rewrite = 10'000;
+  (void)open();
+  for (int save_number = 0; save_number < 50; ++save_number) {
+    log_->save_begins();
+    says("a", std::string(1000, 'x'));
+    save(std::to_string(save_number));
+    shown_["a"].clear();
+  }
+  log_.reset();
+  (void)document::Journal::recover(folder_.path(), "outputs");  // what is queued is written first
+  EXPECT_LT(log_size(), 20'000U);
+}
+
+TEST_F(OutputLogTest, DamageIsNothingSaid) {
+  (void)open();
+  says("a", "x");
+  log_.reset();
+  (void)document::Journal::recover(folder_.path(), "outputs");
+  {
+    std::fstream file(folder_ / "outputs.lj", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(30);
+    file.put('?');
+  }
+  EXPECT_TRUE(open().empty());
+  says("b", "y");
+  EXPECT_EQ(open().at("b"), stream("y"));
+}
+
+TEST_F(OutputLogTest, ADiskThatRefusesIsAskedAgainWithTheNextSave) {
+  (void)open();
+  fs::create_directory(folder_ / "outputs.lj");  // the log cannot take this place
+  says("a", "x");
+  log_->flush();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (writer_.figures().failures == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  ASSERT_GT(writer_.figures().failures, 0U);
+  fs::remove(folder_ / "outputs.lj");
+  save("two");
+  log_->flush();
+  EXPECT_TRUE(open().empty());
+  EXPECT_TRUE(fs::exists(folder_ / "outputs.lj"));
+  shown_["a"].clear();
+  says("a", "y");
+  EXPECT_EQ(open().at("a"), stream("y"));
+}
+
+}  // namespace
+}  // namespace lectern::session
