@@ -493,6 +493,8 @@ void Host::shutdown() {
   // What workers still run refers to the router, and what loops still run to the event streams.
   parts.workers.reset();
   for (auto& loop : parts.loops) loop->stop();
+  // What loops were to do still holds connections, and with them transports: no process may answer to a loop that goes.
+  for (const auto& transport : parts.transports) transport->end();
   parts.router.reset();
 }
 

@@ -15,9 +15,12 @@ class RemoteTransport {
  public:
   explicit RemoteTransport(std::shared_ptr<Line> line) : line_(std::move(line)) {}
   /// [control] Ends the process.
-  ~RemoteTransport() { line_->end(); }
+  ~RemoteTransport() { end(); }
   RemoteTransport(const RemoteTransport&) = delete;
   RemoteTransport& operator=(const RemoteTransport&) = delete;
+
+  /// [control] As Line::end(): nothing is called any more.
+  void end() { line_->end(); }
 
   /// [any] As the functions of lectern_transport; 503 when too much waits, and `done` is not called.
   Status open(std::uint64_t connection, std::uint32_t binding, std::string_view query, Line::Done done);

@@ -244,6 +244,10 @@ Result<std::shared_ptr<Transport>> Transport::create(GenerationPtr generation, s
   return std::shared_ptr<Transport>(new Transport(std::move(inner)));
 }
 
+void Transport::end() {
+  if (inner_->remote) inner_->remote->end();
+}
+
 bool Transport::waits() const {
   return inner_->remote != nullptr;
 }

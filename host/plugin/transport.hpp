@@ -85,6 +85,10 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
+  /// [control] Its process, where it has one, is ended: what waits is answered first, perhaps with an error, nothing
+  /// later. For a host that ends, before what answers are posted to is gone; others may still share this.
+  void end();
+
   [[nodiscard]] const std::string& id() const;                 // [any]
   [[nodiscard]] const std::vector<Binding>& bindings() const;  // [any]
   [[nodiscard]] const GenerationPtr& generation() const;       // [any]

@@ -188,6 +188,24 @@ TEST_F(LiveTransport, CallsAreAnsweredInTheirOrderAndNobodyWaitsForThem) {
   for (int i = 0; i < n; ++i) ASSERT_EQ(answers.next(), std::to_string(i));
 }
 
+TEST_F(LiveTransport, NothingIsAnsweredAfterItsEndThoughItIsStillShared) {
+  open(1);
+  std::atomic<int> answered{0};
+  constexpr int n = 500;
+  for (int i = 0; i < n; ++i) {
+    ASSERT_TRUE(transport_->receive_later(1, false, "frame", [&](TransportAnswer&&) { ++answered; }));
+  }
+  transport_->end();
+  EXPECT_EQ(answered, n);
+  const auto late = transport_->receive_later(1, false, "late", [&](TransportAnswer&&) { ++answered; });
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().status, 503);
+  transport_->close(1);
+  transport_->end();
+  EXPECT_EQ(answered, n);
+  EXPECT_EQ(lost_.size(), 0u);
+}
+
 TEST_F(LiveTransport, WhatThePluginSaysComesThrough) {
   const auto refused = open_once(1, R"({"x":"refuse"})");
   ASSERT_FALSE(refused);
