@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include "document/file_mark.hpp"
 #include "document/kept_outputs.hpp"
 #include "document/merge.hpp"
+#include "document/moves_since_crash.hpp"
 #include "document/notebook_places.hpp"
 #include "document/rename_intent.hpp"
 #include "document/system_file.hpp"
@@ -30,9 +32,21 @@ struct NotebookStore::State {
   Options options;
   JournalWriter& writer;
   NotebookPlaces places;
-  std::vector<std::pair<std::string, std::string>> finished;  // renames of a host that died, by their ends; fixed
-  std::mutex mutex;                                           // guards url
+  MovesSinceCrash since_crash;
+  std::atomic<std::uint64_t> next_move{1};
+  std::mutex moving;                                // held while a move is told
+  std::map<std::string, std::uint64_t> last_moves;  // told, by notebook id; guarded by `moving`
+  std::mutex mutex;                                 // guards url
   std::string url;
+
+  void moved(const NotebookIdentity& notebook, const std::string& session_id, const std::string& state_dir,
+             std::uint64_t move) {
+    const std::scoped_lock lock(moving);
+    auto& last = last_moves[notebook.notebook_id];
+    if (move < last) return;
+    last = move;
+    places.moved(notebook, session_id, state_dir);
+  }
 
   void identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known);
 
@@ -243,7 +257,7 @@ Result<std::unique_ptr<NotebookStore>> NotebookStore::create(Options options, Jo
   auto state = std::make_unique<State>(std::move(options), writer);
   RenameIntent::finish_all(state->renames(), [&](const auto& from, const auto& to) {
     state->places.renamed(from, to);
-    state->finished.emplace_back(from, to);
+    state->since_crash.add(from, to);
   });
   return std::unique_ptr<NotebookStore>(new NotebookStore(std::move(state)));
 }
@@ -271,6 +285,7 @@ Result<OpenedNotebook> NotebookStore::open(const ResolvedPath& where, const Form
   }
   LECTERN_CHECK(make_folders(book.state_dir));
   LECTERN_CHECK(state_->lock(book));
+  state_->since_crash.taken(book.path);
   // Somebody may have made it since it was looked for.
   if (struct stat info{}; !book.file && ::lstat(where.path.c_str(), &info) == 0) {
     LECTERN_TRY(book.file, load(where.path, formats, state_->options.limits));
@@ -390,22 +405,26 @@ Status unless_carried_out(Status done, const RenameIntent* intent) {
 Status NotebookStore::rename_open(const std::string& from, const std::string& to, const std::string& notebook_id,
                                   const std::string& session_id, const std::string& state_dir,
                                   const std::function<Status()>& work) {
+  const auto move = next_move();
   LECTERN_TRY(const auto intent, state_->intend(from, to));
   LECTERN_CHECK(unless_carried_out(work(), &intent));
-  state_->places.moved({notebook_id, to}, session_id, state_dir);
+  state_->since_crash.taken(to);
+  state_->moved({notebook_id, to}, session_id, state_dir, move);
   return {};
 }
 
-std::string NotebookStore::place_since_crash(std::string_view path) const {
-  for (const auto& [from, to] : state_->finished) {
-    if (is_at_or_below(path, from)) return to + std::string(path.substr(from.size()));
-  }
-  return {};
+std::string NotebookStore::place_since_crash(std::string_view path) {
+  return state_->since_crash.place_of(path);
+}
+
+std::uint64_t NotebookStore::next_move() {
+  return state_->next_move++;
 }
 
 void NotebookStore::moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
-                          const std::string& path) {
-  state_->places.moved({notebook_id, path}, session_id, state_dir);
+                          const std::string& path, std::uint64_t move) {
+  state_->since_crash.taken(path);
+  state_->moved({notebook_id, path}, session_id, state_dir, move);
 }
 
 Status NotebookStore::rename(const std::string& from, const std::string& to, bool same_format,
@@ -422,6 +441,7 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
     intent.emplace(std::move(written));
   }
   LECTERN_CHECK(unless_carried_out(work(), intent ? &*intent : nullptr));
+  state_->since_crash.taken(to);
   state_->places.put_aside(to);
   if (!same_format) {
     state_->places.put_aside(from);
@@ -442,6 +462,7 @@ Status NotebookStore::rename_folder(const std::string& from, const std::string& 
                                     const std::function<Status()>& work) {
   LECTERN_TRY(const auto intent, state_->intend(from, to));
   LECTERN_CHECK(unless_carried_out(work(), &intent));
+  state_->since_crash.taken(to);
   state_->places.renamed(from, to);
   return {};
 }
@@ -486,6 +507,7 @@ Result<OpenedNotebook> NotebookStore::create_new(const ResolvedPath& where, cons
   if (struct stat info{}; ::lstat(where.path.c_str(), &info) == 0) {
     return fail(409, "exists", where.path + " was made by somebody else just now.", "Open it, or choose another name.");
   }
+  state_->since_crash.taken(book.path);
   // The copies first: without its journal the earlier notebook would be a new one that shows them.
   LECTERN_CHECK(keep_aside(book.state_dir, "copies", "").map([](auto&&) {}));
   LECTERN_TRY(const std::string kept, keep_aside(book.state_dir, journal_name, ".lj"));

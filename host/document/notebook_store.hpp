@@ -140,12 +140,16 @@ class NotebookStore {
   /// folder.
   Status rename_open(const std::string& from, const std::string& to, const std::string& notebook_id,
                      const std::string& session_id, const std::string& state_dir, const std::function<Status()>& work);
-  /// [any] Where what was at `path` is now, if a host died while it renamed that and create() finished it; empty:
-  /// nothing is known of such a thing. Who was there when it happened comes back by the old path.
-  [[nodiscard]] std::string place_since_crash(std::string_view path) const;
-  /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is.
+  /// [worker] Where what was at `path` is now, if a host died while it renamed that and create() finished it; empty:
+  /// nothing is known of such a thing. Who was there when it happened comes back by the old path, until something else
+  /// is there.
+  [[nodiscard]] std::string place_since_crash(std::string_view path);
+  /// [any] For moved(), drawn in the order in which moves happen: workers tell of them in any.
+  [[nodiscard]] std::uint64_t next_move();
+  /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is. Nothing is
+  /// done when a later move of it was told already.
   void moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
-             const std::string& path);
+             const std::string& path, std::uint64_t move);
   /// [worker] Gives a file that no session has another name: `work` does it, while no host of this person can open
   /// either. A notebook keeps its id and its past with `same_format`; else, and of what an earlier one left at `to`,
   /// they are put aside. 423 `open_elsewhere`, and the errors of `work`.

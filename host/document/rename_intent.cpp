@@ -63,6 +63,36 @@ bool is_old(const Descriptor& file) {
   return ::fstat(file.get(), &info) == 0 && std::time(nullptr) - info.st_mtim.tv_sec > most_age_s;
 }
 
+/// Its host may have been done with it after it was opened here and before it was locked.
+bool is_removed(const Descriptor& file) {
+  struct stat info {};
+  return ::fstat(file.get(), &info) == 0 && info.st_nlink == 0;
+}
+
+/// While hosts make intents and lock them, none looks for those that nobody has locked. `how`: LOCK_SH or LOCK_EX; held
+/// for a moment only, and waited for.
+Result<Descriptor> lock_folder(const std::string& folder, int how) {
+  const auto path = folder + ".lock";
+  Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!lock) return fail(system_error(errno, "write", path, unchanged));
+  while (::flock(lock.get(), how) != 0) {
+    if (errno != EINTR) return fail(system_error(errno, "lock", path, unchanged));
+  }
+  return lock;
+}
+
+/// The intent at `path`, when its host is not at it any more.
+Descriptor take_up(const std::string& folder, const std::string& path) {
+  const auto nobody_makes_one = lock_folder(folder, LOCK_EX);
+  if (!nobody_makes_one) {
+    log::warning("document", nobody_makes_one.error().message);
+    return {};
+  }
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 || is_removed(file)) return {};
+  return file;
+}
+
 }  // namespace
 
 Result<RenameIntent> RenameIntent::write(const std::string& folder, const std::string& from, const std::string& to) {
@@ -70,12 +100,14 @@ Result<RenameIntent> RenameIntent::write(const std::string& folder, const std::s
   if (::lstat(from.c_str(), &info) != 0) return fail(system_error(errno, "rename", from, unchanged));
   LECTERN_CHECK(make_folders(folder));
   auto path = folder + "/" + crypto::uuid() + ".json";
+  LECTERN_TRY(auto making, lock_folder(folder, LOCK_SH));
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return fail(system_error(errno, "write", path, unchanged));
   RenameIntent intent(std::move(file), std::move(path), {from, to, info.st_ino});
   if (::flock(intent.file_.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(system_error(errno, "lock", intent.path_, unchanged));
   }
+  making.reset();
   int problem = write_all(intent.file_.get(), text_of(intent.names_));
   if (problem == 0 && ::fsync(intent.file_.get()) != 0) problem = errno;
   if (problem != 0) return fail(system_error(problem, "write", intent.path_, unchanged));
@@ -98,8 +130,8 @@ void RenameIntent::finish_all(const std::string& folder,
   std::filesystem::directory_iterator entry(folder, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const auto path = entry->path().string();
-    Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;  // another host is at it
+    auto file = take_up(folder, path);
+    if (!file) continue;
     const auto what = read(path);
     const auto now = !what ? RenameState::unknown : *what ? state_of_rename(**what) : RenameState::not_begun;
     if (now == RenameState::unknown && !is_old(file)) {

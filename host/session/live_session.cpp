@@ -430,8 +430,8 @@ bool LiveSession::follow(const std::string& new_path, bool claimed) {
   prepared_.journal->append({document::Record::meta(std::string(document::meta_key::path), new_path)},
                             [](const Status&) {});
   services_.workers->submit([store = services_.store, notebook = notebook_id(), session = id_,
-                             state = prepared_.notebook.state_dir, new_path,
-                             token = at_work()] { store->moved(notebook, session, state, new_path); });
+                             state = prepared_.notebook.state_dir, new_path, move = services_.store->next_move(),
+                             token = at_work()] { store->moved(notebook, session, state, new_path, move); });
   return true;
 }
 

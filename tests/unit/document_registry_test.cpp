@@ -49,7 +49,7 @@ class RegistryTest : public testing::Test {
   Ids move(const std::string& from, const std::string& to) {
     const auto book = open(from);
     fs::rename(folder_ / ("root/" + from), folder_ / ("root/" + to));
-    store_->moved(book.notebook_id, book.session_id, book.state_dir, folder_ / ("root/" + to));
+    store_->moved(book.notebook_id, book.session_id, book.state_dir, folder_ / ("root/" + to), store_->next_move());
     return {book.notebook_id, book.session_id, book.state_dir};
   }
   test::TemporaryFolder folder_;
@@ -96,6 +96,24 @@ TEST_F(RegistryTest, AMovedNotebookIsTheSameAndItsOldPlaceIsFree) {
   EXPECT_NE(other.state, before.state);
   restart();
   EXPECT_EQ(ids_of("a.ipynb"), other);
+}
+
+TEST_F(RegistryTest, OfTwoMovesThatAreToldInTheWrongOrderTheLaterOneCounts) {
+  const auto before = ids_of("a.ipynb");
+  const std::string second = folder_ / "root/c.ipynb", third = folder_ / "root/d.ipynb";
+  const auto to_b = store_->next_move(), to_c = store_->next_move();
+  fs::rename(folder_ / "root/a.ipynb", second);
+  store_->moved(before.notebook, before.session, before.state, second, to_c);
+  store_->moved(before.notebook, before.session, before.state, folder_ / "root/b.ipynb", to_b);
+  restart();
+  EXPECT_EQ(ids_of("c.ipynb"), before);
+  // One that is told late, after a rename by the host itself.
+  const auto seen = store_->next_move();
+  const auto work = [&] { return fs::rename(second, third), Status(); };
+  ASSERT_TRUE(store_->rename_open(second, third, before.notebook, before.session, before.state, work).has_value());
+  store_->moved(before.notebook, before.session, before.state, second, seen);
+  restart();
+  EXPECT_EQ(ids_of("d.ipynb"), before);
 }
 
 TEST_F(RegistryTest, ADamagedDatabaseIsSetAsideAndNoNotebookIsLost) {

@@ -13,6 +13,7 @@
 #include "document/kept_copies.hpp"
 #include "document/merge.hpp"
 #include "document/notebook_store.hpp"
+#include "document/rename_intent.hpp"
 
 namespace lectern::document {
 namespace {
@@ -108,6 +109,56 @@ TEST_F(NotebookStoreTest, ARenameOfWhichNothingCanBeSeenWaitsForTheNextStart) {
   fs::rename(file(), there);
   EXPECT_EQ(start(), 0);
   EXPECT_EQ(store_->place_since_crash(gone), there);
+}
+
+class MovesSinceACrashTest : public NotebookStoreTest {
+ protected:
+  /// As a host leaves it that dies right after it renamed the folder `old` to `now`.
+  MovesSinceACrashTest() {
+    fs::create_directory(root() + "/now");
+    fs::rename(file(), root() + "/now/a.ipynb");
+    struct stat info {};
+    EXPECT_EQ(::stat((root() + "/now").c_str(), &info), 0);
+    const auto renames = folder_ / "state/renames";
+    fs::create_directories(renames);
+    write_file(renames + "/1.json", R"({"from":")" + old() + R"(","to":")" + root() + R"(/now","inode":)" +
+                                        std::to_string(info.st_ino) + "}");
+    store_.reset();
+    store_ = std::move(*NotebookStore::create({folder_ / "state", {}}, writer_));
+  }
+  std::string old() const { return root() + "/old"; }
+  std::string place() { return store_->place_since_crash(old() + "/a.ipynb"); }
+};
+
+TEST_F(MovesSinceACrashTest, EndWhenSomethingElseIsAtTheOldPath) {
+  EXPECT_EQ(place(), root() + "/now/a.ipynb");
+  fs::create_directory(old());
+  EXPECT_EQ(place(), "");
+  fs::remove(old());
+  EXPECT_EQ(place(), "") << "it meant something else meanwhile";
+}
+
+TEST_F(MovesSinceACrashTest, EndWithAnotherNotebookAtTheOldPathThoughNobodyAskedWhileItWasThere) {
+  fs::create_directory(old());
+  ASSERT_TRUE(store_->create_new(at("old/b.ipynb"), formats_).has_value());
+  fs::remove_all(old());
+  EXPECT_EQ(place(), "");
+}
+
+TEST_F(NotebookStoreTest, AnIntentToRenameIsNeverTakenForThatOfADeadHost) {
+  const auto renames = folder_ / "state/renames";
+  std::atomic<bool> done{false};
+  std::thread starting([&] {
+    while (!done) RenameIntent::finish_all(renames, [](const auto&, const auto&) { ADD_FAILURE(); });
+  });
+  for (int i = 0; i < 300; ++i) {
+    const auto intent = RenameIntent::write(renames, file(), root() + "/b.ipynb");
+    EXPECT_TRUE(intent.has_value()) << intent.error().message;
+    EXPECT_EQ(std::distance(fs::directory_iterator(renames), fs::directory_iterator()), 1) << i;
+    if (HasFailure()) break;
+  }
+  done = true;
+  starting.join();
 }
 
 TEST_F(NotebookStoreTest, OurOwnSaveIsNotSomebodyElses) {

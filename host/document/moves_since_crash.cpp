@@ -1,0 +1,31 @@
+#include "document/moves_since_crash.hpp"
+
+#include <sys/stat.h>
+
+#include "document/system_file.hpp"
+
+namespace lectern::document {
+
+void MovesSinceCrash::add(const std::string& from, const std::string& to) {
+  const std::scoped_lock lock(mutex_);
+  moves_.push_back({from, to});
+}
+
+std::string MovesSinceCrash::place_of(std::string_view path) {
+  const std::scoped_lock lock(mutex_);
+  for (auto move = moves_.begin(); move != moves_.end(); ++move) {
+    if (!is_at_or_below(path, move->from)) continue;
+    struct stat info {};
+    if (::lstat(move->from.c_str(), &info) != 0) return move->to + std::string(path.substr(move->from.size()));
+    moves_.erase(move);
+    return {};
+  }
+  return {};
+}
+
+void MovesSinceCrash::taken(std::string_view path) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(moves_, [&](const Move& move) { return is_at_or_below(path, move.from); });
+}
+
+}  // namespace lectern::document
