@@ -60,6 +60,10 @@ bool Endpoints::lives(std::string_view principal, Scope scope) const {
   return accepted && scope_of_name(accepted->scope).value_or(Scope::none) >= scope;
 }
 
+Error Endpoints::token_ended() {
+  return {401, "unauthorized", "the token was revoked or has expired", "ask whoever handed it out for another", ""};
+}
+
 Result<std::string> Endpoints::client_key(const Call& call, const std::string& session_id) {
   if (const auto* key = call.request.header("Lectern-Client")) return *key;
   const auto ticket = call.request.parameter("ticket");

@@ -13,6 +13,7 @@
 #include "api/attached.hpp"
 #include "api/host_events.hpp"
 #include "api/http.hpp"
+#include "api/in_pieces.hpp"
 #include "api/metrics.hpp"
 #include "api/pace.hpp"
 #include "api/routes.hpp"
@@ -170,6 +171,9 @@ class Endpoints {
   [[nodiscard]] Result<session::SessionPtr> session_of(const Call& call) const;
   /// [any] Whether what was let in as `principal` still may be here, with that scope; waits for no disk.
   [[nodiscard]] bool lives(std::string_view principal, Scope scope = Scope::none) const;
+  [[nodiscard]] static Error token_ended();
+  /// What is read for `call` until its token is void: then there is no further piece.
+  [[nodiscard]] InPieces::Read while_it_lives(const Call& call, InPieces::Read read) const;
   [[nodiscard]] Result<std::string> client_key(const Call& call, const std::string& session_id);
   [[nodiscard]] std::string device_of(const Call& call) const;
   [[nodiscard]] std::vector<const plugin::Binding*> bindings(plugin::Carrier carrier, std::string_view route) const;

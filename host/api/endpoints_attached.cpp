@@ -158,9 +158,14 @@ Outcome Endpoints::relay_changed(Call call, AttachedPtr attached, std::function<
   auto request = forwarded(call);
   if (!key->empty()) request.headers.emplace_back("Lectern-Client", std::move(*key));
   request.body = std::move(call.request.body);
-  return Deferred{[attached = std::move(attached), request = std::move(request),
-                   change = std::move(change)](Respond respond) mutable {
-                    auto finish = [change = std::move(change), respond = std::move(respond)](Response answer) mutable {
+  return Deferred{[this, attached = std::move(attached), request = std::move(request), change = std::move(change),
+                   principal = std::move(call.principal), scope = call.route->scope](Respond respond) mutable {
+                    const bool only_asks = request.method == "GET";
+                    auto finish = [this, change = std::move(change), respond = std::move(respond),
+                                   principal = std::move(principal), scope, only_asks](Response answer) mutable {
+                      // What was done there is told to whoever asked for it; what is only read is for those who still
+                      // may.
+                      if (only_asks && !lives(principal, scope)) return respond(error_response(token_ended()));
                       respond(change ? changed(std::move(answer), change) : std::move(answer));
                     };
                     attached->forward(std::move(request), std::move(finish));

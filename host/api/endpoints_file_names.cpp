@@ -58,14 +58,32 @@ tl::unexpected<Error> is_open(const session::Session& session, std::string_view 
               std::move(details));
 }
 
-// Its people would find their file elsewhere, or gone, by somebody's word about another name.
+// Its people would find their file gone by somebody's word about another name. All that are in the way are named: who
+// ends their sessions need not ask once for each.
 Status nothing_open_in(const Parts& parts, const ResolvedName& folder) {
+  std::string details, first;
+  std::size_t others = 0;
+  json::Writer writer(details);
   for (const auto& session : parts.directory->sessions()) {
     const auto path = session->connection_info().path;
     if (!path.starts_with(folder.path + "/")) continue;
-    return is_open(*session, folder.relative + path.substr(folder.path.size()), "end its session first");
+    const auto relative = folder.relative + path.substr(folder.path.size());
+    if (first.empty()) {
+      first = relative;
+      writer.begin_object().member("session_id", session->id()).key("sessions").begin_array();
+    } else {
+      ++others;
+    }
+    writer.begin_object().member("session_id", session->id()).member("path", relative).end_object();
   }
-  return {};
+  if (first.empty()) return {};
+  writer.end_array().end_object();
+  if (others == 0) {
+    return fail(409, "is_open", shown(first) + " is open here as a live notebook", "end its session first",
+                std::move(details));
+  }
+  return fail(409, "is_open", shown(first) + " and " + std::to_string(others) + " more are open here as live notebooks",
+              "end their sessions first", std::move(details));
 }
 
 // [worker]

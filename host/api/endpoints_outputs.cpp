@@ -4,10 +4,10 @@
 
 #include "api/byte_range.hpp"
 #include "api/endpoints.hpp"
-#include "api/in_pieces.hpp"
 #include "api/strangers.hpp"
 #include "api/url.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "runtime/whole_output.hpp"
 
 namespace lectern::api {
@@ -85,43 +85,52 @@ InPieces::Read from_afar(const Attached& attached, std::string session_id, Forwa
 
 }  // namespace
 
+InPieces::Read Endpoints::while_it_lives(const Call& call, InPieces::Read read) const {
+  return [this, principal = call.principal, scope = call.route->scope, read = std::move(read)](
+             ByteRange piece, InPieces::Done done) mutable {
+    if (lives(principal, scope)) return read(piece, std::move(done));
+    log::info("api", "an output ends before its byte " + std::to_string(piece.first) + ": the token of " +
+                         text::label(principal, 80) + " was revoked or has expired");
+    done({});
+  };
+}
+
 Outcome Endpoints::whole_output(Call call) {
   auto session = session_of(call);
   if (!session) return error_response(session.error());
-  return Deferred{
-      [this, session = std::move(*session), id = call.arguments.at(1),
-       request = std::move(call.request)](Respond respond) mutable {
-        auto answered = [this, id, request = std::move(request),
-                         respond = std::move(respond)](Result<session::WholeFilePtr> file) mutable {
-          if (!file) return respond(error_response(file.error()));
-          const auto size = (*file)->size();
-          respond(whole_response(request, id, size, piece_from_disk, from_disk(std::move(*file), *parts_.workers)));
-        };
-        session->whole_output(id, std::move(answered));
-      },
-      call.route->deadline_ms};
+  return Deferred{[this, session = std::move(*session), call](Respond respond) mutable {
+                    const auto id = call.arguments.at(1);
+                    auto answered = [this, id, call = std::move(call),
+                                     respond = std::move(respond)](Result<session::WholeFilePtr> file) mutable {
+                      if (!file) return respond(error_response(file.error()));
+                      const auto size = (*file)->size();
+                      auto read = while_it_lives(call, from_disk(std::move(*file), *parts_.workers));
+                      respond(whole_response(call.request, id, size, piece_from_disk, std::move(read)));
+                    };
+                    session->whole_output(id, std::move(answered));
+                  },
+                  call.route->deadline_ms};
 }
 
 /// Its first byte tells how many there are.
 Outcome Endpoints::relay_whole_output(Call call, AttachedPtr attached) {
-  return Deferred{[this, attached = std::move(attached), id = call.arguments.at(1), asked = forwarded(call),
-                   request = std::move(call.request)](Respond respond) mutable {
-                    auto answered = [this, id, asked, session_id = attached->id(), request = std::move(request),
-                                     respond = std::move(respond)](Response answer) mutable {
-                      if (answer.status != 206)
-                        return respond(std::move(answer));  // why not, or that there is nothing in it
-                      const auto size = size_of_all(answer, first_byte);
-                      if (!size) {
-                        return respond(error_response(
-                            {502, "bad_answer", "the device that has this output did not answer what it was asked for",
-                             "use matching versions of the two hosts", ""}));
-                      }
-                      respond(whole_response(request, id, *size, piece_from_afar,
-                                             from_afar(*parts_.attached, std::move(session_id), std::move(asked))));
-                    };
-                    attached->forward(asking_for(std::move(asked), first_byte), std::move(answered));
-                  },
-                  call.route->deadline_ms};
+  return Deferred{
+      [this, attached = std::move(attached), asked = forwarded(call), call](Respond respond) mutable {
+        auto answered = [this, asked, session_id = attached->id(), call = std::move(call),
+                         respond = std::move(respond)](Response answer) mutable {
+          if (answer.status != 206) return respond(std::move(answer));  // why not, or that there is nothing in it
+          const auto size = size_of_all(answer, first_byte);
+          if (!size) {
+            return respond(error_response({502, "bad_answer",
+                                           "the device that has this output did not answer what it was asked for",
+                                           "use matching versions of the two hosts", ""}));
+          }
+          auto read = while_it_lives(call, from_afar(*parts_.attached, std::move(session_id), std::move(asked)));
+          respond(whole_response(call.request, call.arguments.at(1), *size, piece_from_afar, std::move(read)));
+        };
+        attached->forward(asking_for(std::move(asked), first_byte), std::move(answered));
+      },
+      call.route->deadline_ms};
 }
 
 }  // namespace lectern::api

@@ -191,8 +191,7 @@ Outcome Endpoints::make_client(Call call) {
     auto& loop = session->loop();
     loop.dispatch([this, session, client = std::move(client), scope, issue = std::move(issue)]() mutable {
       if (!lives(client.principal, scope)) {
-        return issue(
-            fail(401, "unauthorized", "the token was revoked or has expired", "ask whoever handed it out for another"));
+        return issue(fail(token_ended()));
       }
       session->make_client(std::move(client), std::move(issue));
     });

@@ -199,8 +199,19 @@ describe('names of files', () => {
     expect((await host.open('deep/called.ipynb')).session_id).toBe(info.session_id);
     // The folder of a live notebook is not deleted.
     for (const answer of [await remove(host, 'deep'), await remove(host, 'deep', '&recursive=true')]) {
-      expect([...outcome(answer), answer.body.error.details]).toEqual([409, 'is_open', { session_id: info.session_id }]);
+      const sessions = [{ session_id: info.session_id, path: 'deep/called.ipynb' }];
+      expect([...outcome(answer), answer.body.error.details]).toEqual([409, 'is_open', { session_id: info.session_id, sessions }]);
     }
+    // Of several, all are named.
+    const second = await host.open(host.notebook('deep/er/second.ipynb', [{ id: 's', source: '' }]));
+    const both = (await remove(host, 'deep', '&recursive=true')).body.error;
+    expect(both.message).toContain('and 1 more are open');
+    expect(both.details.sessions).toEqual([
+      { session_id: info.session_id, path: 'deep/called.ipynb' },
+      { session_id: second.session_id, path: 'deep/er/second.ipynb' },
+    ]);
+    expect((await host.request('DELETE', `/api/v1/sessions/${second.session_id}`)).status).toBe(204);
+    expect((await remove(host, 'deep/er', '&recursive=true')).status).toBe(204);
     // It is edited, saved and watched there; the old path is another notebook's.
     expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'there' }] })).ok).toBe(true);
     expect((await a.command('save', {})).ok).toBe(true);
@@ -517,6 +528,12 @@ describe('a host that dies while it renames', () => {
         }
         expect(outcome(await second.post('/api/v1/notebooks/open', { path: 'old/other.ipynb' }))).toEqual([404, 'not_found']);
         await b.close();
+        // Until something else is at that path: then it means that.
+        fs.mkdirSync(path.join(root, 'old'));
+        const fresh = await second.open('old/n.ipynb');
+        expect(fresh.path).toBe(path.join(root, 'old/n.ipynb'));
+        expect([fresh.session_id === info.session_id, fresh.notebook_id === info.notebook_id]).toEqual([false, false]);
+        expect((await second.open('new/n.ipynb')).session_id).toBe(info.session_id);
       } finally {
         await second.stop();
       }

@@ -192,6 +192,17 @@ for i in range(${SAID}):
     expect([none.status, none.body.error.code]).toEqual([404, 'output_not_found']);
   });
 
+  it('is cut when the token that asked for it is revoked, here and there', async () => {
+    for (const host of [couch, desk]) {
+      const { id: token, token: secret } = (await host.post('/api/v1/tokens', { scope: 'view', session_id: info.session_id })).body;
+      const cut = await download(host, { Authorization: `Bearer ${secret}` }, async () => {
+        expect((await host.request('DELETE', `/api/v1/tokens/${token}`)).status).toBe(204);
+      });
+      expect([cut.status, cut.headers['content-length'], cut.complete]).toEqual([200, String(size), false]);
+      expect(cut.body.length).toBeLessThan(size);
+    }
+  });
+
   it('is never a short one: when that device goes away in the middle, the connection ends and says so', async () => {
     const cut = await download(couch, {}, () => desk.kill('SIGKILL'));
     expect([cut.status, cut.headers['content-length'], cut.complete]).toEqual([200, String(size), false]);
