@@ -3,6 +3,7 @@
 
 #include "api/byte_range.hpp"
 #include "api/endpoints.hpp"
+#include "base/clock.hpp"
 #include "session_support.hpp"
 
 namespace lectern::api {
@@ -125,6 +126,11 @@ class OutputElsewhere : public ::testing::Test {
   void SetUp() override {
     parts_.directory = &host_.directory();
     parts_.attached = &attached_;
+    auto tokens = Tokens::open(folder_.path() / "tokens.json");
+    ASSERT_TRUE(tokens) << tokens.error().message;
+    tokens_ = std::move(*tokens);
+    parts_.tokens = tokens_.get();
+    endpoints_.emplace(parts_);
     attached_.answers = [this](const Forwarded& request) {
       ++asked_;
       Request there;
@@ -141,8 +147,7 @@ class OutputElsewhere : public ::testing::Test {
       return out;
     };
   }
-  Response ask() {
-    Endpoints endpoints(parts_);
+  Response ask(const std::string& principal = Access{}.principal) {
     Call call;
     call.request.method = "GET";
     call.request.path = "/api/v1/sessions/elsewhere/outputs/0123456789abcdef";
@@ -150,8 +155,9 @@ class OutputElsewhere : public ::testing::Test {
     call.route = match.route;
     call.arguments = match.arguments;
     call.scope = Scope::view;
+    call.principal = principal;
     Response got;
-    auto outcome = endpoints.relayed(call);
+    auto outcome = endpoints_->relayed(call);
     std::get<Deferred>(*outcome).start([&got](Response response) { got = std::move(response); });
     return got;
   }
@@ -166,6 +172,8 @@ class OutputElsewhere : public ::testing::Test {
   Loop loop_{"elsewhere"};
   Attachments attached_{{"elsewhere"}, loop_};
   Parts parts_;
+  std::unique_ptr<Tokens> tokens_;
+  std::optional<Endpoints> endpoints_;
   std::function<void(Response&)> spoil_;
   int asked_ = 0;
 };
@@ -207,6 +215,16 @@ TEST_F(OutputElsewhere, EndsWithTheAttachment) {
   EXPECT_GT(next(response), 0U);
   attached_.detach("elsewhere", [](const Result<bool>&) {});
   EXPECT_EQ(next(response), 0U);
+}
+
+TEST_F(OutputElsewhere, EndsWithTheTokenThatAskedForIt) {
+  const auto minted = tokens_->mint({Scope::view, {}, "elsewhere", 0}, clock::wall_ms());
+  ASSERT_TRUE(minted) << minted.error().message;
+  const auto response = ask(minted->record.principal());
+  EXPECT_GT(next(response), 0U);
+  ASSERT_TRUE(tokens_->revoke(minted->record.id));
+  EXPECT_EQ(next(response), 0U);
+  EXPECT_EQ(asked_, 2) << "the device that has it is not asked any more";
 }
 
 }  // namespace
