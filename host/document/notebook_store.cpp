@@ -446,7 +446,7 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
   if (!same_format) {
     state_->places.put_aside(from);
   } else if (goes_along) {
-    state_->places.moved({identity.notebook_id, to}, known ? known->session_id : std::string(), dir);
+    state_->moved({identity.notebook_id, to}, known ? known->session_id : std::string(), dir, next_move());
   }
   return {};
 }
