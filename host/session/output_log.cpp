@@ -115,10 +115,11 @@ void OutputLog::save_begins() {
 
 void OutputLog::saved() {
   auto since = std::exchange(since_, std::nullopt);
-  const bool large = journal_->bytes_since_rewrite() > limits_.rewrite;
+  const bool counted = !anew_;
   begin_anew(since ? std::vector<std::string>(since->begin(), since->end()) : std::vector<std::string>());
-  // A log that nobody needs does not stay large, and a disk that refused it is asked again.
-  if (anew_ && (large || waiting_->refused)) write({}, {});
+  // Somebody may put the content back that the log adds to, and mean it. So does a log that nobody needs not stay
+  // large, and a disk that refused it is asked again.
+  if (anew_ && (counted || waiting_->refused)) write({}, {});
 }
 
 /// The file has what it has now: of the log count `cells` alone, as they are.

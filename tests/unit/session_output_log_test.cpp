@@ -106,6 +106,16 @@ TEST_F(OutputLogTest, WhatTheFileHasCountsNoMore) {
   EXPECT_EQ(back.at("c"), stream("after"));
 }
 
+TEST_F(OutputLogTest, AFileThatIsPutBackStaysWithoutWhatTheLogHadOfIt) {
+  (void)open();
+  says("a", "saved");
+  log_->save_begins();
+  save("two");
+  log_->flush();
+  file_ = document::Fingerprint{"one", 1, 0};  // by version control, say
+  EXPECT_TRUE(open().empty());
+}
+
 TEST_F(OutputLogTest, ASaveThatFailsChangesNothing) {
   (void)open();
   says("a", "x");
