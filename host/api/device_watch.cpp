@@ -21,6 +21,8 @@ struct DeviceWatch::State : std::enable_shared_from_this<State> {
     });
   }
   void due() {
+    const std::scoped_lock lock(mutex);  // who has called stop() may let go of the workers
+    if (stopped) return;
     workers.submit([self = weak_from_this()] {
       const auto state = self.lock();
       if (!state || !state->look()) return;
@@ -43,7 +45,7 @@ struct DeviceWatch::State : std::enable_shared_from_this<State> {
   std::function<void(const std::string& principal)> ended;
   const std::chrono::milliseconds every;
   std::unique_ptr<Timer> timer;  // used on the loop only
-  std::mutex mutex;              // held while `ended` is called
+  std::mutex mutex;              // held while `ended` is called, and while something is handed to the workers
   bool stopped = false;          // under the mutex
 };
 

@@ -23,6 +23,18 @@ std::string MovesSinceCrash::place_of(std::string_view path) {
   return {};
 }
 
+void MovesSinceCrash::renamed(const std::string& from, const std::string& to) {
+  const std::scoped_lock lock(mutex_);
+  for (auto& move : moves_) {
+    if (is_at_or_below(move.to, from)) move.to = to + move.to.substr(from.size());
+  }
+}
+
+void MovesSinceCrash::removed(std::string_view path) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(moves_, [&](const Move& move) { return is_at_or_below(move.to, path); });
+}
+
 void MovesSinceCrash::taken(std::string_view path) {
   const std::scoped_lock lock(mutex_);
   std::erase_if(moves_, [&](const Move& move) { return is_at_or_below(path, move.from); });

@@ -15,6 +15,9 @@ class MovesSinceCrash {
   void add(const std::string& from, const std::string& to);
   /// [worker] Empty: nothing was moved from there, or something else is there since.
   [[nodiscard]] std::string place_of(std::string_view path);
+  /// [any] What was at `from` was renamed once more; or what was at `path` was deleted.
+  void renamed(const std::string& from, const std::string& to);
+  void removed(std::string_view path);
   /// [any] Something is at `path` now: it stays what that path means, even when it is gone again.
   void taken(std::string_view path);
 

@@ -408,6 +408,7 @@ Status NotebookStore::rename_open(const std::string& from, const std::string& to
   const auto move = next_move();
   LECTERN_TRY(const auto intent, state_->intend(from, to));
   LECTERN_CHECK(unless_carried_out(work(), &intent));
+  state_->since_crash.renamed(from, to);
   state_->since_crash.taken(to);
   state_->moved({notebook_id, to}, session_id, state_dir, move);
   return {};
@@ -441,6 +442,7 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
     intent.emplace(std::move(written));
   }
   LECTERN_CHECK(unless_carried_out(work(), intent ? &*intent : nullptr));
+  state_->since_crash.renamed(from, to);
   state_->since_crash.taken(to);
   state_->places.put_aside(to);
   if (!same_format) {
@@ -454,6 +456,7 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
 Status NotebookStore::remove(const std::string& path, const std::function<Status()>& work) {
   LECTERN_TRY(const auto kept, state_->keep_away(path, state_->places.state_of(path, state_->places.known(path))));
   LECTERN_CHECK(work());
+  state_->since_crash.removed(path);
   state_->places.put_aside(path);
   return {};
 }
@@ -462,12 +465,14 @@ Status NotebookStore::rename_folder(const std::string& from, const std::string& 
                                     const std::function<Status()>& work) {
   LECTERN_TRY(const auto intent, state_->intend(from, to));
   LECTERN_CHECK(unless_carried_out(work(), &intent));
+  state_->since_crash.renamed(from, to);
   state_->since_crash.taken(to);
   state_->places.renamed(from, to);
   return {};
 }
 
 void NotebookStore::folder_removed(const std::string& path) {
+  state_->since_crash.removed(path);
   state_->places.folder_removed(path);
 }
 

@@ -97,10 +97,14 @@ void SessionRuntime::ask_for_models() {
   ask_for_states(*ids);
 }
 
+Status SessionRuntime::ask_for_state(const std::string& id) {
+  if (!kernel_) return fail(409, "no_kernel", "it is gone");
+  return kernel_->comm({"msg", id, {}, R"({"method":"request_state"})", {}, {}});
+}
+
 void SessionRuntime::ask_for_states(const std::vector<std::string>& ids) {
   for (const auto& id : ids) {
-    const auto asked = kernel_ ? kernel_->comm({"msg", id, {}, R"({"method":"request_state"})", {}, {}})
-                               : Status(fail(409, "no_kernel", "it is gone"));
+    const auto asked = ask_for_state(id);
     if (asked) continue;
     return log::warning("runtime", "the kernel was not asked for its widgets' values: " + asked.error().message);
   }

@@ -284,7 +284,12 @@ std::shared_ptr<KeptModelFile> KeptKernels::model_file(const std::string& sessio
 std::optional<std::vector<KeptModel>> KeptKernels::models(const std::string& session_id) const {
   if (!is_session_id(session_id)) return std::nullopt;
   const auto path = fs::path(folder(session_id)) / models_file_name;
-  auto out = kept_models_from(read_small(path, most_noted_models_bytes));
+  std::error_code problem;
+  const auto size = fs::file_size(path, problem);
+  const bool none = problem == std::errc::no_such_file_or_directory || (!problem && size == 0);
+  const auto text = none ? std::string() : read_small(path, most_noted_models_bytes);
+  // What there is and cannot be read, or is too much, says nothing of what it does not have.
+  auto out = none || !text.empty() ? kept_models_from(text) : std::nullopt;
   if (!out) {
     log::warning("runtime", path.string() +
                                 " is damaged: the kernel is asked for its widgets; which cells made them "

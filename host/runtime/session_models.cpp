@@ -27,6 +27,7 @@ void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
   writes_.flush(event.name);  // revisions are told in their order
   if (event.kind == Kind::comm_close) {
     taken_up_models_.heard_of(event.name);
+    keeping_.model_gone(event.name);  // of those whose maker alone is known there is nothing to close
     return tell_kernel_models(models_.close(event.name), event.execution);
   }
   if (found_after_all(event)) {
@@ -107,23 +108,43 @@ void SessionRuntime::not_told(const plugin::RuntimeEvent& event) {
     if (!models_.has(event.name)) return;
     refused_[event.name] = {};
   } else if (known->second.asked >= asked_at_most) {
-    log::warning("runtime", "the kernel was not asked what its widget " + event.name +
-                                " is set to: viewers may see another value; " + event.refused->message);
+    give_up_asking(event.name, *event.refused);
     refused_.erase(known);
     return;
+  } else {
+    known->second.asked_at_ms = -1;
   }
   if (!ask_refused_soon_.armed()) ask_refused_soon_.start(ask_refused_after, [this] { ask_refused(); });
 }
 
+// Each at most so many times, whether the question is refused at once or afterwards; one whose answer is still to come
+// is not asked again for another's sake.
 void SessionRuntime::ask_refused() {
-  std::vector<std::string> ids;
-  for (auto& [id, refused] : refused_) {
-    if (refused.asked > 0 && clock::now_ms() - refused.asked_at_ms >= refused_within_ms) continue;
+  bool again = false;
+  for (auto it = refused_.begin(); it != refused_.end();) {
+    auto& [id, refused] = *it;
+    if (refused.asked_at_ms >= 0) {
+      ++it;
+      continue;
+    }
     ++refused.asked;
-    refused.asked_at_ms = clock::now_ms();
-    ids.push_back(id);
+    if (const auto asked = ask_for_state(id); asked) {
+      refused.asked_at_ms = clock::now_ms();
+    } else if (refused.asked >= asked_at_most) {
+      give_up_asking(id, asked.error());
+      it = refused_.erase(it);
+      continue;
+    } else {
+      again = true;
+    }
+    ++it;
   }
-  ask_for_states(ids);
+  if (again) ask_refused_soon_.start(ask_refused_after, [this] { ask_refused(); });
+}
+
+void SessionRuntime::give_up_asking(const std::string& id, const Error& why) {
+  log::warning("runtime", "the kernel was not asked what its widget " + id +
+                              " is set to: viewers may see another value; " + why.message);
 }
 
 Result<std::uint64_t> SessionRuntime::tell_write(ClientWrite write) {

@@ -172,6 +172,7 @@ class SessionRuntime {
   void heard_again();
   void ask_again();
   void ask_for_models();
+  Status ask_for_state(const std::string& id);
   void ask_for_states(const std::vector<std::string>& ids);
   void models_there_are(const std::string& comm_info);
   bool found_after_all(const plugin::RuntimeEvent& event) const;
@@ -183,6 +184,7 @@ class SessionRuntime {
   void on_reply(plugin::RuntimeEvent& event);
   void not_told(const plugin::RuntimeEvent& event);
   void ask_refused();
+  static void give_up_asking(const std::string& id, const Error& why);
   [[nodiscard]] Error no_kernel() const;
   void set_state(KernelState state, std::string why = {});
   void tell_state();

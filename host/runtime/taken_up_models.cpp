@@ -40,7 +40,6 @@ TakenUpModels::Difference TakenUpModels::compare(const std::vector<std::pair<std
   Difference out;
   const auto most = ModelLimits{}.models;
   unanswered_ = false;
-  unsaid_ = false;
   for (const auto& [id, target] : comms) {
     there.insert(id);
     if (target != "jupyter.widget" || has(id)) continue;
@@ -54,6 +53,7 @@ TakenUpModels::Difference TakenUpModels::compare(const std::vector<std::pair<std
   for (const auto& id : std::exchange(brought_back_, {})) {
     if (!there.contains(id)) out.gone.push_back(id);
   }
+  unsaid_ = out.too_many;  // nobody asks for the rest
   return out;
 }
 

@@ -53,7 +53,7 @@ Conversation::Makers Conversation::makers_in(std::string_view taken_up) {
     out.known.emplace(json::text(id), number_in(execution));
     return out.known.size() < remembered_comms;
   });
-  out.others = number_in(json::member(taken_up, "others"));
+  if (out.known.size() < remembered_comms) out.others = number_in(json::member(taken_up, "others"));
   return out;
 }
 
@@ -297,7 +297,11 @@ void Conversation::on_comm(const KernelMessage& message, std::uint64_t execution
   if (message.type == "comm_open") {
     event.kind = LECTERN_RUN_COMM_OPEN;
     event.text = target;
-    if (makers_.known.contains(id) || makers_.known.size() < remembered_comms) makers_.known[id] = execution;
+    if (makers_.known.contains(id) || makers_.known.size() < remembered_comms) {
+      makers_.known[id] = execution;
+    } else {
+      makers_.others = 0;  // from now on these are among the others
+    }
   } else if (message.type == "comm_msg") {
     event.kind = LECTERN_RUN_COMM_MESSAGE;
   } else if (message.type == "comm_close") {

@@ -20,8 +20,8 @@
 
 namespace lectern::sdk {
 
-/// One event; what each field means per kind is in lectern/abi/draft/runtime.h. Views live until send returns. `request`
-/// is of LECTERN_RUN_REPLY alone: the number that request() was called with, once.
+/// One event; what each field means per kind is in lectern/abi/draft/runtime.h. Views live until send returns.
+/// `request` is of LECTERN_RUN_REPLY alone: the number that request() was called with, once.
 struct RuntimeEvent {
   std::uint32_t kind = LECTERN_RUN_STATE;  // LECTERN_RUN_*
   std::int64_t value = 0;
@@ -65,9 +65,10 @@ struct Comm {
 };
 
 /// The destructor shuts every kernel down and joins every thread. All but kernels() and start() hand over and return.
-/// Views live during the call: of start's options what is needed later is copied, `take_up.comms` among it, which counts
-/// until the kernel ends. request() is answered by one LECTERN_RUN_REPLY from the thread that sends the kernel's events.
-/// A Failure of those becomes its status only (there is no text at that place of the interface): log what people need.
+/// Views live during the call: of start's options what is needed later is copied, `take_up.comms` among it, which
+/// counts until the kernel ends. request() is answered by one LECTERN_RUN_REPLY from the thread that sends the kernel's
+/// events. A Failure of those becomes its status only (there is no text at that place of the interface): log what
+/// people need.
 class Runtime {
  public:
   virtual ~Runtime() = default;
