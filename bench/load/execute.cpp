@@ -66,7 +66,7 @@ class JupyterServer {
   }
 
   std::string send(const std::string& type, const std::string& content) {
-    const auto id = "bench-" + std::to_string(next_++) + "-";
+    auto id = "bench-" + std::to_string(next_++) + "-";
     const std::string parts[] = {"shell",
                                  "{\"msg_id\":\"" + id + "\",\"username\":\"u\",\"session\":\"load\",\"date\":" +
                                      "\"2026-01-01T00:00:00Z\",\"msg_type\":\"" + type + "\",\"version\":\"5.3\"}",

@@ -43,7 +43,7 @@ struct KernelFloor::State {
   std::uint64_t next = 0;
 
   std::string send(const std::string& type, const std::string& content) {
-    const std::string id = "floor-" + std::to_string(next++);
+    std::string id = "floor-" + std::to_string(next++);
     const std::string header = "{\"msg_id\":\"" + id + "\",\"username\":\"u\",\"session\":\"s\",\"date\":" +
                                "\"2026-01-01T00:00:00Z\",\"msg_type\":\"" + type + "\",\"version\":\"5.3\"}";
     const std::string signature =
