@@ -14,7 +14,7 @@ die() {
 # What the host is built with: compiler, build tools, libraries (THIRD_PARTY.md).
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config git patch ca-certificates ccache lld libpoco-dev libboost-dev
   libboost-system-dev libboost-filesystem-dev libboost-program-options-dev rapidjson-dev libexpected-dev libssl-dev
-  libyaml-cpp-dev libseccomp-dev liblua5.4-dev libqrcodegencpp-dev libxxhash-dev)
+  libyaml-cpp-dev libseccomp-dev liblua5.4-dev libqrcodegencpp-dev libxxhash-dev zlib1g-dev)
 # What only the tests need.
 TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev libzmq3-dev cppzmq-dev clang-format-14 clang-tidy-14 shellcheck chromium
   fonts-dejavu-core python3-venv python3-yaml abigail-tools curl openssl binutils make

@@ -123,23 +123,26 @@ void kernels(const Options& options, Report& report) {
   Host host(options.binary, {"--autosave-at-most-ms", "0"});
   add_stub_kernel(host);
   host.request("GET", "/health");
-  const auto idle = host.resident_mb();
+  const auto idle = host.resident_mb(), own = host.anonymous_mb();
   Runs runs(host, count);
-  const auto opened = host.resident_mb();
+  host.rest();
+  const auto opened = host.resident_mb(), own_opened = host.anonymous_mb();
   runs.start_kernels();
   runs.asked = 0;
   const auto cpu = cpu_ms(host.pid());
   const auto begin = now_us();
   runs.run(100'000, options.brief ? 3'000'000 : 20'000'000);
   const auto percent = (cpu_ms(host.pid()) - cpu) / static_cast<double>(now_us() - begin) * 1e5;
-  const auto loaded = host.resident_mb();
+  const auto loaded = host.resident_mb(), own_loaded = host.anonymous_mb();
   report.add("kernels: " + of + ", 10 runs a second each, request to idle", runs.samples, {{"p99", 5}});
   report.add("kernels: runs lost, doubled, refused or out of order, of " + std::to_string(runs.asked), "runs",
              static_cast<double>(runs.lost()), {{"value", 1}});
   report.add("kernels: CPU of the host", "% of a core", percent);
   report.add("kernels: resident, idle host", "MB", idle);
   report.add("kernels: more resident with as many open notebooks", "MB", opened - idle);
+  report.add("kernels: of it the process's own (anonymous)", "MB", own_opened - own);
   report.add("kernels: more resident with " + of + " under load", "MB", loaded - idle, {{"value", 20}});
+  report.add("kernels: of it the process's own (anonymous) under load", "MB", own_loaded - own);
 }
 
 }  // namespace load

@@ -1,11 +1,13 @@
 #include "document/source_history.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace lectern::document {
 namespace {
 
-constexpr std::size_t kEditsKept = 4096;
+constexpr std::size_t kEditsKept = 4096;        // at least
+constexpr std::size_t kForgottenAtOnce = 1024;  // moving the rest up is paid once for so many
 
 struct Range {
   std::uint64_t begin, end;
@@ -15,9 +17,10 @@ struct Range {
 
 void SourceHistory::record(std::uint64_t version, std::uint64_t index, std::uint64_t deleted, std::uint64_t inserted) {
   edits_.push_back({version, index, deleted, inserted});
-  if (edits_.size() <= kEditsKept) return;
-  complete_from_ = edits_.front().version;
-  edits_.pop_front();
+  if (edits_.size() < kEditsKept + kForgottenAtOnce) return;
+  const auto kept = edits_.begin() + kForgottenAtOnce;
+  complete_from_ = std::prev(kept)->version;
+  edits_.erase(edits_.begin(), kept);
 }
 
 std::optional<std::vector<SpliceSource>> SourceHistory::carry(const SpliceSource& splice, std::uint64_t base_version,

@@ -3,16 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
-#include <iterator>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "session/session.hpp"
+#include "session/settled_replies.hpp"
 
 namespace lectern::session {
 
@@ -24,34 +21,27 @@ class Idempotency {
   /// first reply, now or when it is there. An empty id is always new and never remembered.
   bool begin(std::string_view id, Reply<CommandReply>& reply) {
     if (id.empty()) return true;
-    for (auto& entry : entries_) {
-      if (entry.id != id) continue;
-      if (entry.answer) {
-        reply(*entry.answer);
-      } else {
-        entry.waiting.push_back(std::move(reply));
-      }
+    if (const auto open = find_open(id); open != open_.end()) {
+      open->waiting.push_back(std::move(reply));
       return false;
     }
-    entries_.push_back(Entry{std::string(id), std::nullopt, {}});
-    if (entries_.size() > window) entries_.pop_front();
+    if (const auto answer = settled_.find(id)) {
+      reply(*answer);
+      return false;
+    }
+    open_.push_back({std::string(id), {}});
+    forget_oldest();
     return true;
   }
 
   /// [reactor] The reply of `id` is known; whoever retried meanwhile gets it too. When it says that nothing was
   /// decided, `id` is forgotten: a retry runs.
   void settle(std::string_view id, const Result<CommandReply>& answer) {
-    // From the newest: it is mostly among the last.
-    const auto entry =
-        std::find_if(entries_.rbegin(), entries_.rend(), [&](const Entry& known) { return known.id == id; });
-    if (entry == entries_.rend()) return;
-    auto waiting = std::move(entry->waiting);
-    entry->waiting.clear();
-    if (undecided(answer)) {
-      entries_.erase(std::prev(entry.base()));
-    } else {
-      entry->answer = answer;
-    }
+    const auto open = find_open(id);
+    if (open == open_.end()) return;
+    auto waiting = std::move(open->waiting);
+    open_.erase(open);
+    if (!undecided(answer)) settled_.add(id, answer);
     for (auto& reply : waiting) reply(answer);
   }
 
@@ -59,12 +49,22 @@ class Idempotency {
   static bool undecided(const Result<CommandReply>& answer) {
     return !answer && (answer.error().status == 503 || answer.error().status == 504);
   }
-  struct Entry {
+  struct Open {
     std::string id;
-    std::optional<Result<CommandReply>> answer;
     std::vector<Reply<CommandReply>> waiting;
   };
-  std::deque<Entry> entries_;
+  std::vector<Open>::iterator find_open(std::string_view id) {
+    return std::find_if(open_.begin(), open_.end(), [&](const Open& one) { return one.id == id; });
+  }
+  /// Those that have a reply first: a client that has more commands under way than the window holds loses them all.
+  void forget_oldest() {
+    if (open_.size() + settled_.size() <= window) return;
+    if (settled_.size() > 0) return settled_.pop_front();
+    open_.erase(open_.begin());
+  }
+
+  std::vector<Open> open_;  // in the order they came in
+  SettledReplies settled_;
 };
 
 }  // namespace lectern::session

@@ -4,11 +4,14 @@
 #include <string_view>
 #include <utility>
 
+#include "base/deflate.hpp"
+
 namespace lectern::session {
 namespace {
 
 constexpr std::size_t block_bytes = 8u << 10;
-constexpr std::size_t largest_base = 4u << 10;  // a longer text is not kept twice to save a part of the next
+constexpr std::size_t largest_deflated = 64u << 10;  // a block with a large event in it would hold up the reactor
+constexpr std::size_t largest_base = 4u << 10;       // a longer text is not kept twice to save a part of the next
 
 void put(std::string& out, std::uint64_t number) {
   for (; number >= 0x80; number >>= 7) out += static_cast<char>(number | 0x80);
@@ -92,10 +95,22 @@ RecordedEvent made_anew(const Packed& packed, std::string data) {
 
 }  // namespace
 
+std::string PackedEvents::text_of(const Block& block) {
+  return block.deflated_from == 0 ? block.bytes : inflated(block.bytes, block.deflated_from);
+}
+
+void PackedEvents::seal_last() {
+  auto& block = blocks_.back();
+  const bool being_emptied = blocks_.size() == 1 && front_ > 0;
+  if (being_emptied || block.bytes.size() > largest_deflated) return block.bytes.shrink_to_fit();
+  block.deflated_from = block.bytes.size();
+  block.bytes = deflated(block.bytes);
+}
+
 void PackedEvents::add(const Message& message, const Message* for_author) {
-  if (blocks_.empty() || blocks_.back().size() >= block_bytes) {
-    if (!blocks_.empty()) blocks_.back().shrink_to_fit();
-    blocks_.emplace_back();
+  if (blocks_.empty() || blocks_.back().bytes.size() >= block_bytes) {
+    if (!blocks_.empty()) seal_last();
+    blocks_.push_back({*message.seq, {}, 0});
     bases_.clear();
   }
   auto& base = bases_[message.op];
@@ -119,37 +134,42 @@ void PackedEvents::add(const Message& message, const Message* for_author) {
   std::string sizes;
   for (const auto size : message.sizes) put(sizes, size);
   packed.sizes = sizes;
-  put(blocks_.back(), packed);
+  put(blocks_.back().bytes, packed);
   becomes_base(base, message.data);
   ++count_;
 }
 
-void PackedEvents::pop_front() {
-  auto rest = std::string_view(blocks_.front()).substr(front_);
-  (void)take_packed(rest);
+std::size_t PackedEvents::pop_front() {
+  auto& block = blocks_.front();
+  if (block.deflated_from != 0) {
+    block.bytes = text_of(block);
+    block.deflated_from = 0;
+  }
+  auto rest = std::string_view(block.bytes).substr(front_);
+  const auto packed = take_packed(rest);
+  const auto bytes = Message::bytes_of(packed.data_size(), packed.payload.size());
   --count_;
-  front_ = blocks_.front().size() - rest.size();
-  if (!rest.empty()) return;
-  front_ = 0;
-  blocks_.pop_front();
+  front_ = block.bytes.size() - rest.size();
+  if (rest.empty()) {
+    front_ = 0;
+    blocks_.erase(blocks_.begin());
+  }
+  return bytes;
 }
 
 std::uint64_t PackedEvents::first_seq() const {
-  return first_of(std::string_view(blocks_.front()).substr(front_)).seq;
-}
-
-std::size_t PackedEvents::first_bytes() const {
-  const auto packed = first_of(std::string_view(blocks_.front()).substr(front_));
-  return Message::bytes_of(packed.data_size(), packed.payload.size());
+  const auto& block = blocks_.front();
+  return front_ == 0 ? block.first_seq : first_of(std::string_view(block.bytes).substr(front_)).seq;
 }
 
 void PackedEvents::after(std::uint64_t seq, std::vector<RecordedEvent>& out) const {
-  for (std::size_t block = 0; block < blocks_.size(); ++block) {
-    if (block + 1 < blocks_.size() && first_of(blocks_[block + 1]).seq <= seq + 1) continue;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (i + 1 < blocks_.size() && blocks_[i + 1].first_seq <= seq + 1) continue;
     Bases bases;
-    std::string_view rest = blocks_[block];
+    const auto text = text_of(blocks_[i]);
+    std::string_view rest = text;
     while (!rest.empty()) {
-      const bool let_go = block == 0 && blocks_[0].size() - rest.size() < front_;
+      const bool let_go = i == 0 && text.size() - rest.size() < front_;
       const auto packed = take_packed(rest);
       auto& base = bases[static_cast<Op>(packed.op)];
       auto data = data_of(packed, base);
@@ -161,7 +181,7 @@ void PackedEvents::after(std::uint64_t seq, std::vector<RecordedEvent>& out) con
 
 std::size_t PackedEvents::held() const {
   std::size_t bytes = 0;
-  for (const auto& block : blocks_) bytes += block.capacity();
+  for (const auto& block : blocks_) bytes += block.bytes.capacity();
   for (const auto& [op, base] : bases_) bytes += base.capacity();
   return bytes;
 }

@@ -61,8 +61,8 @@ class ReplayRing {
   }
   void forget_first() {
     if (packed_.size() > 0) {
-      bytes_ -= packed_.first_bytes();
-      return packed_.pop_front();
+      bytes_ -= packed_.pop_front();
+      return;
     }
     bytes_ -= latest_.front().message->bytes();
     latest_.pop_front();

@@ -2,7 +2,6 @@
 #include <thread>
 
 #include "document/notebook_document.hpp"
-#include "session/idempotency.hpp"
 #include "session_support.hpp"
 
 namespace lectern::session::testing {
@@ -82,24 +81,6 @@ TEST_F(SessionEditingTest, WhatWasNotDecidedRunsWhenItIsAskedAgainWithTheSameId)
   }
   EXPECT_TRUE(flag_of(reply, "ok")) << json::write(reply);
   EXPECT_EQ(json::write(first->command("transaction", set_source("late"), 1, "same")), json::write(reply));
-}
-
-TEST(IdempotencyTest, WhoeverWaitsForAnUndecidedAnswerGetsItAndALaterRetryRuns) {
-  Idempotency replies;
-  std::vector<int> got;
-  const auto reply = [&got] {
-    return Reply<CommandReply>(
-        [&got](Result<CommandReply> answer) { got.push_back(answer ? answer->status : answer.error().status); });
-  };
-  auto first = reply(), retry = reply(), again = reply(), last = reply();
-  EXPECT_TRUE(replies.begin("x", first));
-  EXPECT_FALSE(replies.begin("x", retry));
-  replies.settle("x", fail(503, "busy", "too much waits"));
-  EXPECT_EQ(got, std::vector<int>{503});
-  EXPECT_TRUE(replies.begin("x", again));
-  replies.settle("x", fail(409, "stale_epoch", "not the sender's"));
-  EXPECT_FALSE(replies.begin("x", last));
-  EXPECT_EQ(got, (std::vector<int>{503, 409}));
 }
 
 TEST_F(SessionEditingTest, JoinersSeeTheCountsOfTheFile) {

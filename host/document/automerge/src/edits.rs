@@ -109,7 +109,7 @@ pub unsafe extern "C" fn lam_commit(
         if patches.is_some() {
             deliver(n.transaction_events(&transaction), patches, context);
         } else {
-            n.am.update_diff_cursor();
+            n.let_log_go();
         }
         if let Some(mut change) = change {
             let hash = Hash { bytes: change.hash().0 };

@@ -34,12 +34,27 @@ struct Touched {
     resync: bool,
 }
 
+/// What a person does at once is fewer.
+const MANY_PATCHES: usize = 32;
+
 impl Notebook {
     /// What changed since the last call, and the number of patches it took to say so.
     pub fn take_events(&mut self) -> (Vec<Event>, usize) {
         let patches = self.am.diff_incremental();
         let count = patches.len();
+        if count >= MANY_PATCHES {
+            self.let_log_go();
+        }
         (self.translate(patches), count)
+    }
+
+    /// Begins to log from here, in memory of its own: the engine keeps the room of its longest log, and a copy of the
+    /// patches it told last, for as long as the document lives. After a notebook was read that is more than its cells.
+    pub fn let_log_go(&mut self) {
+        self.am.reset_diff_cursor();
+        self.am.update_diff_cursor();
+        let heads = self.am.get_heads();
+        self.am.diff(&heads, &heads);
     }
 
     /// What a committed transaction changed. Edits made at earlier heads are found by comparing their sources alone.
