@@ -45,14 +45,18 @@ Hold Directory::State::hold() {
 }
 
 bool Directory::State::move(const std::string& id, const std::string& path, bool by_claim) {
-  const std::scoped_lock lock(mutex);
-  const auto it = slots.find(id);
-  if (it == slots.end() || openings.contains(path)) return false;
-  if (!by_claim && (claimed.contains(path) || in_move(path))) return false;
-  for (const auto& [other, slot] : slots) {
-    if (slot.path == path) return false;
+  std::string left;
+  {
+    const std::scoped_lock lock(mutex);
+    const auto it = slots.find(id);
+    if (it == slots.end() || openings.contains(path)) return false;
+    if (!by_claim && (claimed.contains(path) || in_move(path))) return false;
+    for (const auto& [other, slot] : slots) {
+      if (slot.path == path) return false;
+    }
+    left = std::exchange(it->second.path, path);
   }
-  it->second.path = path;
+  open_waiting(left);  // who waited for it to end would wait for a session that ends elsewhere
   return true;
 }
 

@@ -133,5 +133,30 @@ TEST_F(SessionRacesTest, WhoOpensANotebookThatItsReactorHasNotBegunIsToldOfItAsW
   }
 }
 
+TEST_F(SessionRacesTest, WhoWaitsForASessionToEndIsAnsweredAlsoWhenItsFileIsMovedMeanwhile) {
+  start();
+  auto editor = tab();
+  editor->await("kernel-ready");
+  ASSERT_TRUE(flag_of(
+      editor->command("transaction", R"({"changes":[{"type":"set_source","cell_id":"a","source":"unsaved"}]})", 1),
+      "ok"));
+  const auto moved = host_->root() / "m.ipynb";
+  const auto answer = ask<SessionPtr>([&](Reply<SessionPtr> reply) {
+    editor->on_loop([&] {  // one turn: it saves, and cannot end
+      live().end("SESSION_ENDED", [](const Result<bool>&) {});
+      host_->directory().open("n.ipynb", std::move(reply), {false, false});
+      host_->settle_workers();
+      fs::rename(host_->root() / "n.ipynb", moved);
+      EXPECT_TRUE(live().follow(moved.string()));
+    });
+  });
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, "not_found") << answer.error().message;
+  editor->await_close();
+  const auto again = host_->open("m.ipynb");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_NE(again, session_);
+}
+
 }  // namespace
 }  // namespace lectern::session::testing

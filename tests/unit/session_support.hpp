@@ -13,6 +13,7 @@
 #include <fstream>
 #include <functional>
 #include <future>
+#include <latch>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -139,16 +140,22 @@ class Host {
   void hold_reactors(const std::shared_future<void>& until) {
     for (auto* loop : {&loop_, &second_}) loop->post([until] { until.wait(); });
   }
+  /// Everything that was given to the workers until now has ended.
+  void settle_workers() {
+    const auto all = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(threads) + 1);
+    for (std::size_t i = 0; i < threads; ++i) workers_.submit([all] { all->arrive_and_wait(); });
+    all->arrive_and_wait();
+  }
+  /// What is given to the workers after this waits for `until`.
+  void hold_workers(const std::shared_future<void>& until) {
+    for (std::size_t i = 0; i < threads; ++i) workers_.submit([until] { until.wait(); });
+  }
   ~Host() { build(); }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
  private:
   static constexpr std::size_t threads = 4;
-
-  void hold_workers(const std::shared_future<void>& until) {
-    for (std::size_t i = 0; i < threads; ++i) workers_.submit([until] { until.wait(); });
-  }
 
   fs::path root_, state_;
   std::unique_ptr<plugin::Registry> registry_;
