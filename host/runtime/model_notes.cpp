@@ -43,7 +43,7 @@ void ModelNotes::into(std::shared_ptr<KeptModelFile> file) {
   set_.clear();
   makers_.clear();
   soon_.cancel();
-  writing_ = tried_all_ = try_all_ = false;
+  writing_ = tried_all_ = try_all_ = too_many_ = false;
   failures_ = 0;
   pause_until_ms_ = 0;
   all_ = file_ != nullptr;
@@ -72,9 +72,15 @@ void ModelNotes::changed(const ModelEvent& event) {
 
 void ModelNotes::values_unknown(ModelEvent maker) {
   if (!file_) return;
-  maker.method = ModelMethod::open;
-  makers_.insert_or_assign(maker.model_id, maker);
-  all_ = true;
+  if (makers_.size() >= ModelLimits{}.models && !makers_.contains(maker.model_id)) {
+    too_many_ = true;
+    return;
+  }
+  ModelEvent came;
+  came.method = maker.method = ModelMethod::open;
+  came.model_id = maker.model_id;
+  came_.push_back(std::move(came));
+  makers_.insert_or_assign(maker.model_id, std::move(maker));
   arm();
 }
 
@@ -97,7 +103,7 @@ void ModelNotes::none() {
 }
 
 bool ModelNotes::noted() const {
-  return file_ && !writing_ && !all_ && came_.empty() && file_->state().whole;
+  return file_ && !writing_ && !all_ && !too_many_ && came_.empty() && file_->state().whole;
 }
 
 // What comes and goes is urgent; after a failure nothing is.
@@ -161,6 +167,8 @@ std::vector<ModelNote> ModelNotes::news() {
     } else if (auto open = models_.as_open(event.model_id)) {
       set_.erase(event.model_id);
       out.push_back({std::move(*open)});
+    } else if (const auto made = makers_.find(event.model_id); made != makers_.end()) {
+      out.push_back({made->second, false, true});
     }
   }
   return out;

@@ -29,7 +29,8 @@ class ModelNotes {
   void into(std::shared_ptr<KeptModelFile> file);
   /// The store has it already.
   void changed(const ModelEvent& event);
-  /// One that the store has not got, and its kernel has: it is written down by what is known of it.
+  /// One that the store has not got, and its kernel has: it is written down by what is known of it. Past as many as a
+  /// store takes they are not, and then not all is noted().
   void values_unknown(ModelEvent maker);
   /// Such a one is gone.
   void forget(const std::string& id);
@@ -57,6 +58,7 @@ class ModelNotes {
   std::set<std::string> set_;                 // to other values
   std::map<std::string, ModelEvent> makers_;  // of those that the store has not got, by id
   bool all_ = false;
+  bool too_many_ = false;            // that the store has not got
   bool writing_ = false;             // written() comes
   bool tried_all_ = false;           // by what is written now
   bool try_all_ = false;             // again after the pause: their values were too much

@@ -42,12 +42,24 @@ void SessionRuntime::on_comm(plugin::RuntimeEvent& event) {
                                cell != nullptr ? std::string_view(*cell) : std::string_view(), event.execution);
     if (opened) return tell_kernel_models({std::move(*opened)}, event.execution);
     problem = fail(opened.error());
+    not_in_store(event, cell);
   } else {
     auto events = models_.message(event.name, event.json, std::move(event.buffers));
     if (events) return tell_kernel_models(*events, event.execution);
     problem = fail(events.error());
   }
   log::warning("runtime", "a model message of the kernel was dropped: " + problem.error().message);
+}
+
+// Its kernel has it all the same: a next host must not take it for one that a later run made.
+void SessionRuntime::not_in_store(const plugin::RuntimeEvent& event, const std::string* cell) {
+  ModelEvent maker;
+  maker.model_id = event.name;
+  if (cell != nullptr) {
+    maker.cell_id = *cell;
+    maker.execution = event.execution;
+  }
+  keeping_.model_unknown(std::move(maker));
 }
 
 void SessionRuntime::tell_models(const std::vector<ModelEvent>& events) {

@@ -169,6 +169,7 @@ class SessionRuntime {
   void on_input(const plugin::RuntimeEvent& event);
   std::vector<std::pair<std::string, std::uint64_t>> bring_back(std::vector<KeptModel> models, std::uint64_t running);
   void values_unknown(const KeptModel& model);
+  void not_in_store(const plugin::RuntimeEvent& event, const std::string* cell);
   void heard_again();
   void ask_again();
   void ask_for_models();

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -157,6 +158,35 @@ TEST_F(ModelNotesTest, OneOfWhichTheMakerAloneIsKnownStaysSoUntilItIsOpenedOrGon
     const auto models = kept_models_from(read_small(path()));
     return models && models->size() == 2 && !models->back().data.empty() && models->back().id == "made";
   }));
+}
+
+TEST_F(ModelNotesTest, OfMoreThanAStoreTakesThoseThatItHasNotGotAreNotAllNoted) {
+  on_loop([&] {
+    notes_->into(file_);
+    for (std::size_t i = 0; i <= ModelLimits{}.models; ++i) {
+      ModelEvent maker;
+      maker.model_id = std::to_string(i);
+      notes_->values_unknown(std::move(maker));
+    }
+  });
+  ASSERT_TRUE(until([&] { return kept().size() == ModelLimits{}.models; }));
+  on_loop([&] { EXPECT_FALSE(notes_->noted()); });
+}
+
+TEST_F(ModelNotesTest, OneThatTheStoreHasNotGotCostsALineNotTheWholeFile) {
+  open("a");
+  on_loop([&] { notes_->into(file_); });
+  ASSERT_TRUE(until([&] { return noted_ == 1; }));
+  std::ofstream(path(), std::ios::app) << R"({"bare":true,"model_id":"by somebody else","revision":1})" << '\n';
+  on_loop([&] {
+    ModelEvent maker;
+    maker.model_id = "refused";
+    maker.cell_id = "cell";
+    maker.execution = 5;
+    notes_->values_unknown(std::move(maker));
+  });
+  ASSERT_TRUE(until([&] { return noted_ == 2; }));
+  EXPECT_THAT(kept(), ElementsAre("a", "by somebody else", "refused"));
 }
 
 }  // namespace

@@ -212,6 +212,10 @@ describe('what is written down of the widgets of a kernel that is kept', () => {
     catches:
       'out = ipywidgets.Output()\nfrom IPython.display import display\ndisplay(out)\nwith out:\n    print("before")\n    while not os.path.exists("end"): time.sleep(0.01)\n' +
       '    print("after")\nprint("outside")',
+    // Its buffer has no place in the list: the host refuses it, and the kernel has it.
+    refused:
+      'import comm\nbad = comm.create_comm(target_name="jupyter.widget", data={"state": {"a": [1]}, "buffer_paths": [["a", 9]]}, buffers=[b"x"])\n' +
+      'bad.on_msg(lambda message: print("asked"))\nprint(bad.comm_id)',
     says: 'print(repr("".join(one["text"] for one in out.outputs)))',
   };
   const roots: string[] = [];
@@ -300,6 +304,21 @@ describe('what is written down of the widgets of a kernel that is kept', () => {
     expect(made('CheckboxModel')!.cell_id).toBe('runs');
     expect((await a.command('model', { model_id: made('IntSliderModel')!.model_id, message: { method: 'update', state: { value: 8 }, buffer_paths: [] } })).ok).toBe(true);
     await a.until('its callback prints in its cell', () => /turned to 8\n$/.test(a.text('old')));
+  });
+
+  it('has one that the host refused: it does not count as made by what runs when the host is killed', async () => {
+    await begin(['old', 'refused']);
+    const bad = a.text('refused').trim();
+    expect(host!.stderr).toMatch(/a model message of the kernel was dropped/);
+    await until('its maker is written down', () => lines().some((line) => line.model_id === bad && line.bare && line.cell_id === 'refused'));
+    await running();
+    await until('all is noted', () => JSON.parse(fs.readFileSync(path.join(folder, 'run.json'), 'utf8')).models_noted);
+    await host!.kill('SIGKILL');
+    await again('busy');
+    fs.writeFileSync(path.join(root, 'end'), '');
+    await a.until('the kernel is asked for it, and its callback prints', () => /asked\n/.test(a.text('refused') + a.text('runs')));
+    expect(a.text('refused')).toMatch(/asked\n$/);
+    expect(a.text('runs')).not.toMatch(/asked/);
   });
 
   it('has what an Output widget caught, which goes on catching for both tabs, and its kernel knows in the end', async () => {
