@@ -172,8 +172,10 @@ void NotebookPlaces::put_aside(const std::string& path) {
   if (was) remember(path, {crypto::uuid(), "", ""});
 }
 
-void NotebookPlaces::renamed(const std::string& from, const std::string& to) {
+void NotebookPlaces::renamed(const std::string& from, const std::string& to,
+                             const std::function<bool(const NotebookIdentity&)>& goes_along) {
   for (const auto& [dir, notebook] : at_or_below(from)) {
+    if (goes_along && !goes_along(notebook)) continue;
     const auto now = to + notebook.path.substr(from.size());
     auto was = known(now);
     if (!was || was->notebook_id != notebook.notebook_id) {

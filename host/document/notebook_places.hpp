@@ -3,6 +3,7 @@
 // this folder.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -52,8 +53,9 @@ class NotebookPlaces {
   /// Whatever was kept of a notebook at `path` stays on the disk, and is nobody's any more.
   void put_aside(const std::string& path);
   /// What was at `from`, a notebook or a folder of them, is at `to`, where nothing else is any more. What knows that of
-  /// some of them already is made whole.
-  void renamed(const std::string& from, const std::string& to);
+  /// some of them already is made whole. Only those for which `goes_along` is true; with none, all.
+  void renamed(const std::string& from, const std::string& to,
+               const std::function<bool(const NotebookIdentity&)>& goes_along = {});
   /// The notebooks that were below `folder` are gone.
   void folder_removed(const std::string& folder);
   /// The next session of the notebook at `path` has an id of its own.

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <mutex>
@@ -15,6 +14,7 @@
 #include "document/file_mark.hpp"
 #include "document/kept_outputs.hpp"
 #include "document/merge.hpp"
+#include "document/move_order.hpp"
 #include "document/moves_since_crash.hpp"
 #include "document/notebook_places.hpp"
 #include "document/rename_intent.hpp"
@@ -33,19 +33,21 @@ struct NotebookStore::State {
   JournalWriter& writer;
   NotebookPlaces places;
   MovesSinceCrash since_crash;
-  std::atomic<std::uint64_t> next_move{1};
-  std::mutex moving;                                // held while a move is told
-  std::map<std::string, std::uint64_t> last_moves;  // told, by notebook id; guarded by `moving`
-  std::mutex mutex;                                 // guards url
+  std::mutex moving;  // held while a move is told
+  MoveOrder moves;    // guarded by `moving`, but for next()
+  std::mutex mutex;   // guards url
   std::string url;
 
   void moved(const NotebookIdentity& notebook, const std::string& session_id, const std::string& state_dir,
              std::uint64_t move) {
     const std::scoped_lock lock(moving);
-    auto& last = last_moves[notebook.notebook_id];
-    if (move < last) return;
-    last = move;
-    places.moved(notebook, session_id, state_dir);
+    const auto now = moves.told(notebook.notebook_id, notebook.path, move);
+    if (now) places.moved({notebook.notebook_id, *now}, session_id, state_dir);
+  }
+  void folder_moved(const std::string& from, const std::string& to, std::uint64_t move) {
+    const std::scoped_lock lock(moving);
+    moves.folder_told(from, to, move);
+    places.renamed(from, to, [&](const NotebookIdentity& one) { return !moves.moved_since(one.notebook_id, move); });
   }
 
   void identify(OpenedNotebook& book, const std::optional<KnownNotebook>& known);
@@ -56,8 +58,8 @@ struct NotebookStore::State {
     FileLease file;
   };
   [[nodiscard]] Result<Kept> keep_away(const std::string& path, const std::string& state_dir);
-  [[nodiscard]] Result<RenameIntent> intend(const std::string& from, const std::string& to) const {
-    return RenameIntent::write(renames(), from, to);
+  [[nodiscard]] Result<RenameIntent> intend(const std::string& from, const std::string& to, std::uint64_t move) const {
+    return RenameIntent::write(renames(), from, to, move);
   }
   [[nodiscard]] std::string renames() const { return options.state_dir + "/renames"; }
   [[nodiscard]] std::string lease_file_name(std::uint64_t device, std::uint64_t inode) const {
@@ -406,7 +408,7 @@ Status NotebookStore::rename_open(const std::string& from, const std::string& to
                                   const std::string& session_id, const std::string& state_dir,
                                   const std::function<Status()>& work) {
   const auto move = next_move();
-  LECTERN_TRY(const auto intent, state_->intend(from, to));
+  LECTERN_TRY(const auto intent, state_->intend(from, to, move));
   LECTERN_CHECK(unless_carried_out(work(), &intent));
   state_->since_crash.renamed(from, to);
   state_->since_crash.taken(to);
@@ -419,7 +421,7 @@ std::string NotebookStore::place_since_crash(std::string_view path) {
 }
 
 std::uint64_t NotebookStore::next_move() {
-  return state_->next_move++;
+  return state_->moves.next();
 }
 
 void NotebookStore::moved(const std::string& notebook_id, const std::string& session_id, const std::string& state_dir,
@@ -436,9 +438,10 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
   LECTERN_TRY(const auto target, state_->keep_away(to, state_->places.state_of(to, state_->places.known(to))));
   const auto identity = read_identity(dir);
   const bool goes_along = same_format && !identity.notebook_id.empty() && identity.path == from;
+  const auto move = next_move();
   std::optional<RenameIntent> intent;
   if (goes_along) {
-    LECTERN_TRY(auto written, state_->intend(from, to));
+    LECTERN_TRY(auto written, state_->intend(from, to, move));
     intent.emplace(std::move(written));
   }
   LECTERN_CHECK(unless_carried_out(work(), intent ? &*intent : nullptr));
@@ -448,7 +451,7 @@ Status NotebookStore::rename(const std::string& from, const std::string& to, boo
   if (!same_format) {
     state_->places.put_aside(from);
   } else if (goes_along) {
-    state_->moved({identity.notebook_id, to}, known ? known->session_id : std::string(), dir, next_move());
+    state_->moved({identity.notebook_id, to}, known ? known->session_id : std::string(), dir, move);
   }
   return {};
 }
@@ -463,11 +466,12 @@ Status NotebookStore::remove(const std::string& path, const std::function<Status
 
 Status NotebookStore::rename_folder(const std::string& from, const std::string& to,
                                     const std::function<Status()>& work) {
-  LECTERN_TRY(const auto intent, state_->intend(from, to));
+  const auto move = next_move();
+  LECTERN_TRY(const auto intent, state_->intend(from, to, move));
   LECTERN_CHECK(unless_carried_out(work(), &intent));
   state_->since_crash.renamed(from, to);
   state_->since_crash.taken(to);
-  state_->places.renamed(from, to);
+  state_->folder_moved(from, to, move);
   return {};
 }
 

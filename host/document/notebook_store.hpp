@@ -144,7 +144,7 @@ class NotebookStore {
   /// nothing is known of such a thing. Who was there when it happened comes back by the old path, until something else
   /// is there.
   [[nodiscard]] std::string place_since_crash(std::string_view path);
-  /// [any] For moved(), drawn in the order in which moves happen: workers tell of them in any.
+  /// [any] For moved(), drawn in the order in which moves happen: workers tell of them, and of renamed folders, in any.
   [[nodiscard]] std::uint64_t next_move();
   /// [worker] The file of `notebook_id` was moved to `path` while it was open; its state stays where it is. Nothing is
   /// done when a later move of it was told already.

@@ -5,11 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <deque>
 #include <filesystem>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/crypto.hpp"
 #include "base/json.hpp"
@@ -33,6 +36,7 @@ std::string text_of(const RenameNames& what) {
       .member("from", what.from)
       .member("to", what.to)
       .member("inode", what.inode)
+      .member("move", what.move)
       .end_object();
   return out;
 }
@@ -45,16 +49,28 @@ Result<std::optional<RenameNames>> read(const std::string& path) {
   const auto *from = value->find("from"), *to = value->find("to"), *inode = value->find("inode");
   if (from == nullptr || to == nullptr || inode == nullptr) return std::nullopt;
   if (!from->is_string() || !to->is_string() || !inode->as_uint()) return std::nullopt;
-  return RenameNames{*from->as_string(), *to->as_string(), static_cast<std::uint64_t>(*inode->as_uint())};
+  const auto* move = value->find("move");
+  return RenameNames{*from->as_string(), *to->as_string(), static_cast<std::uint64_t>(*inode->as_uint()),
+                     move != nullptr ? move->as_uint().value_or(0) : 0};
 }
 
 enum class RenameState { not_begun, carried_out, unknown };
 
-RenameState state_of_rename(const RenameNames& what) {
+/// `later`: those that were carried out after it, in their order.
+RenameState state_of_rename(const RenameNames& what, const std::deque<RenameNames>& later) {
   struct stat info {};
-  if (::lstat(what.from.c_str(), &info) == 0) return RenameState::not_begun;
-  if (errno != ENOENT && errno != ENOTDIR) return RenameState::unknown;
-  if (::lstat(what.to.c_str(), &info) != 0) return RenameState::unknown;
+  const bool other_there =
+      std::any_of(later.begin(), later.end(), [&](const auto& one) { return is_at_or_below(what.from, one.to); });
+  if (::lstat(what.from.c_str(), &info) == 0) {
+    if (!other_there) return RenameState::not_begun;
+  } else if (errno != ENOENT && errno != ENOTDIR) {
+    return RenameState::unknown;
+  }
+  auto now = what.to;
+  for (const auto& [from, to, inode, move] : later) {
+    if (is_at_or_below(now, from)) now = to + now.substr(from.size());
+  }
+  if (::lstat(now.c_str(), &info) != 0) return RenameState::unknown;
   return info.st_ino == what.inode ? RenameState::carried_out : RenameState::not_begun;
 }
 
@@ -93,9 +109,39 @@ Descriptor take_up(const std::string& folder, const std::string& path) {
   return file;
 }
 
+/// What a host left that died over it.
+struct Left {
+  Descriptor file;
+  std::string path;
+  RenameNames what;        // empty: it was not written to its end
+  std::string unreadable;  // why it is not known
+  RenameState state = RenameState::not_begun;
+};
+
+std::vector<Left> all_left(const std::string& folder) {
+  std::vector<Left> out;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    Left one;
+    one.path = entry->path().string();
+    one.file = take_up(folder, one.path);
+    if (!one.file) continue;
+    if (auto what = read(one.path); !what) {
+      one.unreadable = what.error().message;
+      one.state = RenameState::unknown;
+    } else if (*what) {
+      one.what = std::move(**what);
+    }
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
 }  // namespace
 
-Result<RenameIntent> RenameIntent::write(const std::string& folder, const std::string& from, const std::string& to) {
+Result<RenameIntent> RenameIntent::write(const std::string& folder, const std::string& from, const std::string& to,
+                                         std::uint64_t move) {
   struct stat info {};
   if (::lstat(from.c_str(), &info) != 0) return fail(system_error(errno, "rename", from, unchanged));
   LECTERN_CHECK(make_folders(folder));
@@ -103,7 +149,7 @@ Result<RenameIntent> RenameIntent::write(const std::string& folder, const std::s
   LECTERN_TRY(auto making, lock_folder(folder, LOCK_SH));
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return fail(system_error(errno, "write", path, unchanged));
-  RenameIntent intent(std::move(file), std::move(path), {from, to, info.st_ino});
+  RenameIntent intent(std::move(file), std::move(path), {from, to, info.st_ino, move});
   if (::flock(intent.file_.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(system_error(errno, "lock", intent.path_, unchanged));
   }
@@ -121,32 +167,34 @@ RenameIntent::~RenameIntent() {
 }
 
 bool RenameIntent::carried_out() const {
-  return state_of_rename(names_) == RenameState::carried_out;
+  return state_of_rename(names_, {}) == RenameState::carried_out;
 }
 
 void RenameIntent::finish_all(const std::string& folder,
                               const std::function<void(const std::string&, const std::string&)>& renamed) {
-  std::error_code error;
-  std::filesystem::directory_iterator entry(folder, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const auto path = entry->path().string();
-    auto file = take_up(folder, path);
-    if (!file) continue;
-    const auto what = read(path);
-    const auto now = !what ? RenameState::unknown : *what ? state_of_rename(**what) : RenameState::not_begun;
-    if (now == RenameState::unknown && !is_old(file)) {
+  auto left = all_left(folder);
+  std::stable_sort(left.begin(), left.end(), [](const Left& a, const Left& b) { return a.what.move < b.what.move; });
+  // From the last one back: where that put something is where an earlier one is to be looked for.
+  std::deque<Names> later;
+  for (auto one = left.rbegin(); one != left.rend(); ++one) {
+    if (!one->unreadable.empty() || one->what.from.empty()) continue;
+    one->state = state_of_rename(one->what, later);
+    if (one->state == RenameState::carried_out) later.push_front(one->what);
+  }
+  for (auto& one : left) {
+    if (one.state == RenameState::unknown && !is_old(one.file)) {
       log::warning("document",
-                   what && *what
-                       ? "whether " + (*what)->from + " was renamed to " + (*what)->to +
-                             " before a crash cannot be told now: neither is there; the next start looks again"
-                       : what.error().message);
+                   !one.unreadable.empty()
+                       ? one.unreadable
+                       : "whether " + one.what.from + " was renamed to " + one.what.to +
+                             " before a crash cannot be told now: neither is there; the next start looks again");
       continue;
     }
-    const RenameIntent left(std::move(file), path, {});
-    if (now != RenameState::carried_out) continue;
+    const RenameIntent done(std::move(one.file), one.path, {});
+    if (one.state != RenameState::carried_out) continue;
     log::info("document",
-              "finishing the rename of " + (*what)->from + " to " + (*what)->to + ", which a crash stopped");
-    renamed((*what)->from, (*what)->to);
+              "finishing the rename of " + one.what.from + " to " + one.what.to + ", which a crash stopped");
+    renamed(one.what.from, one.what.to);
   }
 }
 

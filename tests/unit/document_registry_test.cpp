@@ -116,6 +116,34 @@ TEST_F(RegistryTest, OfTwoMovesThatAreToldInTheWrongOrderTheLaterOneCounts) {
   EXPECT_EQ(ids_of("d.ipynb"), before);
 }
 
+TEST_F(RegistryTest, AMoveThatIsToldAfterThatOfItsFolderCountsAndTheFoldersToo) {
+  fs::create_directory(folder_ / "root/d");
+  const auto before = move("a.ipynb", "d/a.ipynb");
+  const std::string folder = folder_ / "root/d", now = folder_ / "root/e";
+  const auto seen = store_->next_move();
+  fs::rename(folder + "/a.ipynb", folder + "/b.ipynb");
+  ASSERT_TRUE(store_->rename_folder(folder, now, [&] { return fs::rename(folder, now), Status(); }).has_value());
+  store_->moved(before.notebook, before.session, before.state, folder + "/b.ipynb", seen);
+  restart();
+  EXPECT_EQ(ids_of("e/b.ipynb"), before);
+}
+
+TEST_F(RegistryTest, AMoveThatIsToldBeforeAnEarlierOneOfItsFolderStays) {
+  fs::create_directory(folder_ / "root/d");
+  const auto before = move("a.ipynb", "d/a.ipynb");
+  const std::string folder = folder_ / "root/d", now = folder_ / "root/e";
+  const auto work = [&]() -> Status {
+    fs::rename(folder, now);
+    fs::create_directory(folder);  // another one, to which it comes back
+    fs::rename(now + "/a.ipynb", folder + "/a.ipynb");
+    store_->moved(before.notebook, before.session, before.state, folder + "/a.ipynb", store_->next_move());
+    return {};
+  };
+  ASSERT_TRUE(store_->rename_folder(folder, now, work).has_value());
+  restart();
+  EXPECT_EQ(ids_of("d/a.ipynb"), before);
+}
+
 TEST_F(RegistryTest, ADamagedDatabaseIsSetAsideAndNoNotebookIsLost) {
   const auto moved = move("a.ipynb", "b.ipynb");
   store_.reset();

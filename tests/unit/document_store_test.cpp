@@ -152,7 +152,7 @@ TEST_F(NotebookStoreTest, AnIntentToRenameIsNeverTakenForThatOfADeadHost) {
     while (!done) RenameIntent::finish_all(renames, [](const auto&, const auto&) { ADD_FAILURE(); });
   });
   for (int i = 0; i < 300; ++i) {
-    const auto intent = RenameIntent::write(renames, file(), root() + "/b.ipynb");
+    const auto intent = RenameIntent::write(renames, file(), root() + "/b.ipynb", 1);
     EXPECT_TRUE(intent.has_value()) << intent.error().message;
     EXPECT_EQ(std::distance(fs::directory_iterator(renames), fs::directory_iterator()), 1) << i;
     if (HasFailure()) break;
