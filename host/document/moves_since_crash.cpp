@@ -2,13 +2,25 @@
 
 #include <sys/stat.h>
 
+#include <utility>
+
 #include "document/system_file.hpp"
 
 namespace lectern::document {
 
 void MovesSinceCrash::add(const std::string& from, const std::string& to) {
   const std::scoped_lock lock(mutex_);
-  moves_.push_back({from, to});
+  std::vector<Move> known;
+  for (auto& move : std::exchange(moves_, {})) {
+    if (is_at_or_below(move.to, from)) {
+      move.to = to + move.to.substr(from.size());
+    } else if (is_at_or_below(from, move.to)) {  // out of what was moved before: ahead of that
+      known.push_back({move.from + from.substr(move.to.size()), to});
+    }
+    known.push_back(std::move(move));
+  }
+  known.push_back({from, to});
+  moves_ = std::move(known);
 }
 
 std::string MovesSinceCrash::place_of(std::string_view path) {

@@ -11,7 +11,7 @@ namespace lectern::document {
 
 class MovesSinceCrash {
  public:
-  /// [any] What was at `from`, a notebook or a folder of them, is at `to`.
+  /// [any] What was at `from`, a notebook or a folder of them, is at `to`; called in the order of the moves.
   void add(const std::string& from, const std::string& to);
   /// [worker] Empty: nothing was moved from there, or something else is there since.
   [[nodiscard]] std::string place_of(std::string_view path);

@@ -24,6 +24,15 @@ TEST_F(MovesSinceCrashTest, FollowWhatIsRenamedOnceMore) {
   EXPECT_EQ(moves_.place_of(at("a/n.ipynb")), at("e/d/n.ipynb"));
 }
 
+TEST_F(MovesSinceCrashTest, OfSeveralLeadToWhereTheLastOneLeft) {
+  moves_.add(at("b"), at("c"));
+  EXPECT_EQ(moves_.place_of(at("a/n.ipynb")), at("c/n.ipynb"));
+  EXPECT_EQ(moves_.place_of(at("b/n.ipynb")), at("c/n.ipynb"));
+  moves_.add(at("c/n.ipynb"), at("o.ipynb"));
+  EXPECT_EQ(moves_.place_of(at("a/n.ipynb")), at("o.ipynb"));
+  EXPECT_EQ(moves_.place_of(at("a/m.ipynb")), at("c/m.ipynb"));
+}
+
 TEST_F(MovesSinceCrashTest, LeadToNothingThatWasDeleted) {
   moves_.removed(at("b"));
   EXPECT_EQ(moves_.place_of(at("a")), "");

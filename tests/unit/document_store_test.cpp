@@ -111,6 +111,99 @@ TEST_F(NotebookStoreTest, ARenameOfWhichNothingCanBeSeenWaitsForTheNextStart) {
   EXPECT_EQ(store_->place_since_crash(gone), there);
 }
 
+class RenamesThatACrashStoppedTest : public NotebookStoreTest {
+ protected:
+  RenamesThatACrashStoppedTest() {
+    start();
+    const auto book = begin();
+    id_ = book.notebook_id;
+    inode_ = inode(file());
+  }
+  static std::uint64_t inode(const std::string& path) {
+    struct stat info {};
+    EXPECT_EQ(::stat(path.c_str(), &info), 0) << path;
+    return info.st_ino;
+  }
+  /// As a host leaves it that dies before it told anybody; `name` of the file that says so.
+  void left(const std::string& name, const std::string& from, const std::string& to, std::uint64_t inode,
+            int move) const {
+    const auto renames = folder_ / "state/renames";
+    fs::create_directories(renames);
+    write_file(renames + "/" + name + ".json", R"({"from":")" + root() + "/" + from + R"(","to":")" + root() + "/" +
+                                                   to + R"(","inode":)" + std::to_string(inode) + R"(,"move":)" +
+                                                   std::to_string(move) + "}");
+  }
+  void start() {
+    store_.reset();
+    store_ = std::move(*NotebookStore::create({folder_ / "state", {}, {}, true}, writer_));
+  }
+  std::string place(const std::string& name) { return store_->place_since_crash(root() + "/" + name); }
+  std::string id_;
+  std::uint64_t inode_ = 0;
+};
+
+TEST_F(RenamesThatACrashStoppedTest, OneAfterTheOtherEndWhereTheLastOneLeft) {
+  for (const bool in_order : {true, false}) {
+    const std::string first = in_order ? "a" : "c", second = in_order ? "b" : "d", third = in_order ? "c" : "e";
+    left(in_order ? "1" : "2", first + ".ipynb", second + ".ipynb", inode_, 7);
+    left(in_order ? "2" : "1", second + ".ipynb", third + ".ipynb", inode_, 8);
+    fs::rename(root() + "/" + first + ".ipynb", root() + "/" + third + ".ipynb");
+    start();
+    EXPECT_EQ(place(first + ".ipynb"), root() + "/" + third + ".ipynb");
+    EXPECT_EQ(place(second + ".ipynb"), root() + "/" + third + ".ipynb");
+    EXPECT_EQ(open(third + ".ipynb").notebook_id, id_);
+    EXPECT_TRUE(fs::is_empty(folder_ / "state/renames"));
+  }
+}
+
+TEST_F(RenamesThatACrashStoppedTest, OfAFolderAndANotebookInItAreFinishedInTheirOrder) {
+  for (const bool in_order : {true, false}) {
+    // root/a.ipynb is to be x/a.ipynb for the first, y/b.ipynb after it: each time out of a folder that gets a name.
+    const std::string old = in_order ? "x" : "y", now = in_order ? "y" : "z";
+    const std::string was = in_order ? "a" : "b", is = in_order ? "b" : "c";
+    if (in_order) {
+      fs::create_directory(root() + "/x");
+      ASSERT_TRUE(store_
+                      ->rename(file(), root() + "/x/a.ipynb", true,
+                               [&] { return fs::rename(file(), root() + "/x/a.ipynb"), Status(); })
+                      .has_value());
+    }
+    left(in_order ? "1" : "2", old, now, inode(root() + "/" + old), 7);
+    left(in_order ? "2" : "1", now + "/" + was + ".ipynb", now + "/" + is + ".ipynb", inode_, 8);
+    fs::rename(root() + "/" + old, root() + "/" + now);
+    fs::rename(root() + "/" + now + "/" + was + ".ipynb", root() + "/" + now + "/" + is + ".ipynb");
+    start();
+    EXPECT_EQ(place(old + "/" + was + ".ipynb"), root() + "/" + now + "/" + is + ".ipynb");
+    EXPECT_EQ(open(now + "/" + is + ".ipynb").notebook_id, id_);
+  }
+}
+
+TEST_F(RenamesThatACrashStoppedTest, OfANotebookAndThenItsFolderAreFinishedInTheirOrder) {
+  fs::create_directory(root() + "/x");
+  ASSERT_TRUE(store_
+                  ->rename(file(), root() + "/x/a.ipynb", true,
+                           [&] { return fs::rename(file(), root() + "/x/a.ipynb"), Status(); })
+                  .has_value());
+  left("2", "x/a.ipynb", "x/b.ipynb", inode_, 7);
+  left("1", "x", "y", inode(root() + "/x"), 8);
+  fs::rename(root() + "/x/a.ipynb", root() + "/x/b.ipynb");
+  fs::rename(root() + "/x", root() + "/y");
+  start();
+  EXPECT_EQ(place("x/a.ipynb"), root() + "/y/b.ipynb");
+  EXPECT_EQ(open("y/b.ipynb").notebook_id, id_);
+}
+
+TEST_F(RenamesThatACrashStoppedTest, OneToThePlaceThatAnotherLeftPutsNothingAside) {
+  write_file(root() + "/other.ipynb", notebook_data("colab.ipynb"));
+  left("1", "a.ipynb", "b.ipynb", inode_, 7);
+  left("2", "other.ipynb", "a.ipynb", inode(root() + "/other.ipynb"), 8);
+  fs::rename(file(), root() + "/b.ipynb");
+  fs::rename(root() + "/other.ipynb", file());
+  start();
+  EXPECT_EQ(open("b.ipynb").notebook_id, id_);
+  EXPECT_NE(open("a.ipynb").notebook_id, id_);
+}
+
 class MovesSinceACrashTest : public NotebookStoreTest {
  protected:
   /// As a host leaves it that dies right after it renamed the folder `old` to `now`.
