@@ -152,6 +152,8 @@ for i in range(${SAID}):
     await there.execute(['large'], 180_000);
     route = `/api/v1/sessions/${info.session_id}/outputs/${there.outputs('large').at(-1).data[NOTICE].id}`;
     await there.close();
+    size = Number((await desk.request('HEAD', route)).headers.get('content-length'));
+    expect(size).toBeGreaterThan(40_000_000);
     await until('it is seen', async () => (await couch.get('/api/v1/presence')).body.sessions.some((row: any) => row.session_id === info.session_id), 30_000);
     const attached = await couch.post(`/api/v1/remote/${info.session_id}/attach`);
     expect(attached.status, attached.text).toBe(200);
@@ -163,8 +165,7 @@ for i in range(${SAID}):
 
   it('comes byte by byte as that device has it, in pieces', async () => {
     const there = await download(desk);
-    size = there.body.length;
-    expect(size).toBeGreaterThan(40_000_000);
+    expect(there.body.length).toBe(size);
     const here = await download(couch);
     expect([here.status, here.complete, here.headers['content-length']]).toEqual([200, true, String(size)]);
     expect(here.body.equals(there.body)).toBe(true);
