@@ -280,17 +280,18 @@ lectern_status RemoteRuntime::request(std::uint64_t kernel, std::uint64_t reques
   });
 }
 
-lectern_status RemoteRuntime::comm(std::uint64_t kernel, const lectern_comm& message) {
+lectern_status RemoteRuntime::comm(std::uint64_t kernel, const lectern_comm& message, std::uint32_t number) {
   Packer to = call_frame(Op::runtime_comm);
   to.number(kernel);
   for (const lectern_str text : {message.kind, message.comm_id, message.target, message.data, message.metadata})
     to.text(text);
   to.number(message.n_buffers);
   for (std::uint32_t i = 0; i < message.n_buffers; ++i) to.text(message.buffers[i]);
-  return to_kernel(kernel, std::move(to),
-                   [this, kernel, comm = std::string(message.comm_id.p, message.comm_id.n)](const Ending& ending) {
-                     refused(kernel, {0, comm}, ending);
-                   });
+  return to_kernel(
+      kernel, std::move(to),
+      [this, kernel, number, comm = std::string(message.comm_id.p, message.comm_id.n)](const Ending& ending) {
+        refused(kernel, {0, comm, number}, ending);
+      });
 }
 
 void RemoteRuntime::refused(std::uint64_t kernel, const Refused& what, const Ending& ending) {

@@ -24,6 +24,7 @@ class RemoteRuntime {
   struct Refused {
     std::uint64_t request = 0;
     std::string comm;
+    std::uint32_t number = 0;  // of that message, for who sent it
   };
   /// One at a time with the events.
   using OnRefused =
@@ -58,7 +59,7 @@ class RemoteRuntime {
   lectern_status shutdown(std::uint64_t kernel);
   lectern_status input(std::uint64_t kernel, std::string_view value);
   lectern_status request(std::uint64_t kernel, std::uint64_t request, std::string_view kind, std::string_view content);
-  lectern_status comm(std::uint64_t kernel, const lectern_comm& message);
+  lectern_status comm(std::uint64_t kernel, const lectern_comm& message, std::uint32_t number);
 
  private:
   struct Known {

@@ -151,6 +151,7 @@ struct Runtime::Inner {
       made.kernel = kernel;
       made.request = what.request;
       made.name = what.comm;
+      made.value = what.number;
       const auto* doing = what.request == 0 ? "pass a message on" : "ask the kernel";
       made.refused = inner.failed(doing, "kernel_unavailable", status, error);
       inner.on_event(std::move(made));
@@ -308,7 +309,7 @@ Status Runtime::comm(std::uint64_t kernel, const CommMessage& message) {
                           to_abi(message.target),   to_abi(message.data),
                           to_abi(message.metadata), buffers.data()};
   return inner_->hand_over("pass a comm message on", [&] {
-    if (inner_->remote != nullptr) return inner_->remote->comm(kernel, flat);
+    if (inner_->remote != nullptr) return inner_->remote->comm(kernel, flat, message.number);
     return may_throw(inner_->abi.comm)(inner_->self, kernel, &flat);
   });
 }

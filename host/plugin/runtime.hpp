@@ -43,7 +43,7 @@ struct RuntimeEvent {
   std::string name, text, json, metadata;
   std::vector<std::string> buffers;
   // reply: there is none, for the runtime refused the request after it was handed over; with request 0, a message for
-  // the comm `name`, or a line
+  // the comm `name`, or a line; `value` is that message's number
   std::optional<Error> refused;
   isolation::Credit credit;  // what it counts for while it waits, of a runtime in a process of its own
 };
@@ -56,6 +56,7 @@ struct CommMessage {
   std::string_view data;      // JSON object text
   std::string_view metadata;  // JSON object text; may be empty
   std::vector<std::string_view> buffers;
+  std::uint32_t number = 0;  // comes back with a refusal; no plugin gets it
 };
 
 enum : std::uint32_t { execute_silent = 1, execute_no_history = 2, execute_no_stdin = 4 };

@@ -97,9 +97,9 @@ void SessionRuntime::ask_for_models() {
   ask_for_states(*ids);
 }
 
-Status SessionRuntime::ask_for_state(const std::string& id) {
+Status SessionRuntime::ask_for_state(const std::string& id, int asked) {
   if (!kernel_) return fail(409, "no_kernel", "it is gone");
-  return kernel_->comm({"msg", id, {}, R"({"method":"request_state"})", {}, {}});
+  return kernel_->comm({"msg", id, {}, R"({"method":"request_state"})", {}, {}, static_cast<std::uint32_t>(asked)});
 }
 
 void SessionRuntime::ask_for_states(const std::vector<std::string>& ids) {

@@ -111,21 +111,24 @@ void SessionRuntime::model(std::string_view model_id, const json::Value& message
 // Everybody was told what it is set to, and its kernel was not. What that has is what counts: its answer corrects all,
 // who wrote it too.
 void SessionRuntime::not_told(const plugin::RuntimeEvent& event) {
-  const auto known = refused_.find(event.name);
-  const bool question = known != refused_.end() && (known->second.asked_at_ms < 0 ||
-                                                    clock::now_ms() - known->second.asked_at_ms < refused_within_ms);
-  if (!question) {
+  auto known = refused_.find(event.name);
+  const bool asking = known != refused_.end() && (known->second.asked_at_ms < 0 ||
+                                                  clock::now_ms() - known->second.asked_at_ms < refused_within_ms);
+  const auto asked = static_cast<int>(event.value);  // so often with the question that is refused; 0: it is none
+  if (!asking && asked == 0) {
     log::warning("runtime", event.refused->message);
     listener_.on_not_told(*event.refused);
-    if (!models_.has(event.name)) return;
-    refused_[event.name] = {};
-  } else if (known->second.asked >= asked_at_most) {
+  }
+  if (!asking) {
+    if (!models_.has(event.name) && !taken_up_models_.awaited(event.name)) return;
+    known = refused_.insert_or_assign(event.name, Refused{asked}).first;
+  }
+  if (known->second.asked >= asked_at_most) {
     give_up_asking(event.name, *event.refused);
     refused_.erase(known);
     return;
-  } else {
-    known->second.asked_at_ms = -1;
   }
+  known->second.asked_at_ms = -1;
   if (!ask_refused_soon_.armed()) ask_refused_soon_.start(ask_refused_after, [this] { ask_refused(); });
 }
 
@@ -140,7 +143,7 @@ void SessionRuntime::ask_refused() {
       continue;
     }
     ++refused.asked;
-    if (const auto asked = ask_for_state(id); asked) {
+    if (const auto asked = ask_for_state(id, refused.asked); asked) {
       refused.asked_at_ms = clock::now_ms();
     } else if (refused.asked >= asked_at_most) {
       give_up_asking(id, asked.error());

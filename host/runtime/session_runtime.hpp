@@ -173,7 +173,8 @@ class SessionRuntime {
   void heard_again();
   void ask_again();
   void ask_for_models();
-  Status ask_for_state(const std::string& id);
+  /// `asked` so often with this question, from 1 on.
+  Status ask_for_state(const std::string& id, int asked = 1);
   void ask_for_states(const std::vector<std::string>& ids);
   void models_there_are(const std::string& comm_info);
   bool found_after_all(const plugin::RuntimeEvent& event) const;

@@ -113,13 +113,22 @@ class Crashing final : public Runtime {
   }
   void comm(std::uint64_t kernel, const Comm& message) override {
     known(kernel);
-    if (message.data.find("refuse") != std::string_view::npos) throw Failure(LECTERN_UNAVAILABLE, "too much waits");
+    if (message.data.find("refuse") != std::string_view::npos) {
+      says_first_ = message.data.find("says first") != std::string_view::npos;
+      throw Failure(LECTERN_UNAVAILABLE, "too much waits");
+    }
     RuntimeEvent answer;
     answer.kind = LECTERN_RUN_COMM_MESSAGE;
     answer.name = message.comm_id;
     if (message.data.find("request_state") != std::string_view::npos) {
       const std::scoped_lock lock(mutex_);
-      if (asked_++ == 0) throw Failure(LECTERN_UNAVAILABLE, "too much waits still");
+      if (asked_++ == 0) {
+        if (says_first_) {
+          answer.json = R"({"method":"update","state":{"of_a_callback":1},"buffer_paths":[]})";
+          events_.send(kernel, answer);
+        }
+        throw Failure(LECTERN_UNAVAILABLE, "too much waits still");
+      }
       answer.json = value_;
       return events_.send(kernel, answer);
     }
@@ -143,7 +152,7 @@ class Crashing final : public Runtime {
     events_.send(kernel, event);
   }
   RuntimeEvents events_;
-  std::atomic<bool> go_{false};
+  std::atomic<bool> go_{false}, says_first_{false};
   mutable std::mutex mutex_;  // a start may come while other calls do
   int asked_ = 0;             // for the state of its widget
   std::string value_ = R"({"method":"update","state":{"value":""},"buffer_paths":[]})";

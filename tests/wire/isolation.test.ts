@@ -265,6 +265,24 @@ describe('a runtime in a process of its own', () => {
       await host.stop();
     }
   });
+
+  it('says so once, whatever comes of the widget before the host\'s own question is refused', async () => {
+    const host = await Host.start({ args: ['--plugin-path', path.resolve(CRASHING, '../plugins-crashing-live')] });
+    try {
+      const made = await host.post('/api/v1/notebooks/create', { runtime: 'crashing-runtime/crash' });
+      const a = await Client.join(host, made.body);
+      expect((await a.command('execute', { code: 'widget' })).ok).toBe(true);
+      await a.event('model-lifecycle', (data) => data.message.method === 'open');
+      const value = 'refuse, and the kernel says first';
+      expect((await a.command('model', { model_id: 'model', message: { method: 'update', state: { value }, buffer_paths: [] } })).ok).toBe(true);
+      await a.event('model-lifecycle', (data) => data.message.state?.of_a_callback === 1);
+      await a.event('model-lifecycle', (data) => data.message.method === 'update' && data.message.state.value === '');
+      expect(a.events('notice').map((frame) => frame.data.text)).toEqual([expect.stringContaining('The kernel was not told everything')]);
+      await a.close();
+    } finally {
+      await host.stop();
+    }
+  });
 });
 
 describe('a policy in a process of its own', () => {
