@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/result.hpp"
+#include "base/task.hpp"
+#include "runtime/blob_files.hpp"
 
 namespace lectern {
 class Workers;
@@ -22,15 +25,9 @@ struct BlobRef {
   bool operator==(const BlobRef&) const = default;
 };
 
-struct Blob {
-  std::shared_ptr<const std::string> bytes;  // shared with the cache; immutable
-  std::string media_type;                    // as of the first put of these bytes
-};
-
 class BlobStore {
  public:
   static constexpr std::size_t cache_bytes = 16u << 20;
-  static constexpr std::uint64_t max_blob = 512u << 20;
 
   /// [control] Files go under `directory` (made with mode 0700 when the first blob comes). `workers` writes them and
   /// must outlive the store.
@@ -40,11 +37,15 @@ class BlobStore {
   BlobStore(const BlobStore&) = delete;
   BlobStore& operator=(const BlobStore&) = delete;
 
-  /// [any] Hashes, keeps the bytes readable at once, and has a worker write them (temp, fsync, rename). A file that
-  /// cannot be written is logged; its bytes then stay in memory for as long as the host runs.
+  /// [any] Hashes, keeps the bytes readable at once, and has a worker write them, durably. A file that cannot be
+  /// written is logged; its bytes then stay in memory for as long as the host runs.
   BlobRef put(std::string bytes, std::string media_type);
-  /// [worker] Reads from memory or disk. 400 `bad_request` when `sha256` is not 64 lower-case hex digits, 404
-  /// `blob_not_found`, 500 `blob_damaged` when the file is not what its name says.
+  /// [any] Calls `done` when none of the blobs put so far that `wanted` accepts (by sha256) is on its way to the disk
+  /// any more: they are durable, or failed. At once on this thread, or later on a worker. `wanted` is asked before this
+  /// returns and calls nothing here.
+  void when_written(const std::function<bool(const std::string&)>& wanted, Task done) const;
+  /// [worker] Reads from memory or disk. 400 `bad_request` when `sha256` is not 64 lower-case hex digits, and the
+  /// errors of BlobFiles::read.
   [[nodiscard]] Result<Blob> get(std::string_view sha256) const;
   /// [any] The blob if it is in memory; null bytes otherwise. Never touches the disk.
   [[nodiscard]] Blob cached(std::string_view sha256) const;

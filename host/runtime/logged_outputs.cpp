@@ -76,10 +76,12 @@ std::map<std::string, const LoggedOutputs::Cell*> LoggedOutputs::cells() const {
   return out;
 }
 
-std::string outputs_for_file(const LoggedOutputs::Cell& cell, const BlobStore& blobs) {
+Result<std::string> outputs_for_file(const LoggedOutputs::Cell& cell, const BlobStore& blobs) {
   std::string out = "[";
+  Status unreadable;
   const auto add = [&](const std::string& shown) {
     const auto text = output_for_file(shown, blobs);
+    if (!text && text.error().code == "blob_unreadable") unreadable = fail(text.error());
     if (out.size() > 1) out += ',';
     out += text ? *text : *output_for_file(lost_line("an output of this cell"), blobs);  // a line of ours names no blob
   };
@@ -87,6 +89,7 @@ std::string outputs_for_file(const LoggedOutputs::Cell& cell, const BlobStore& b
     add(output.name.empty() ? output.shown : stream_output(output.name, output.text));
   }
   if (cell.cut) add(lost_line("what this cell said after this"));
+  LECTERN_CHECK(unreadable);
   return out += ']';
 }
 

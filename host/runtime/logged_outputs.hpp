@@ -38,7 +38,7 @@ class LoggedOutputs {
 };
 
 /// [worker] JSON array text in nbformat 4 shape. An output of which a blob is gone is replaced by a line that says so,
-/// and so ends one that was cut.
-std::string outputs_for_file(const LoggedOutputs::Cell& cell, const BlobStore& blobs);
+/// and so ends one that was cut. 500 `blob_unreadable`: a blob may be there all the same.
+Result<std::string> outputs_for_file(const LoggedOutputs::Cell& cell, const BlobStore& blobs);
 
 }  // namespace lectern::runtime

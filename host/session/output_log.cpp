@@ -28,8 +28,8 @@ bool begins_with_all(std::string_view entry) {
 }
 
 /// Of the entries since the log began anew the last time.
-std::vector<OutputLog::Restored> restored_from(const document::Recovered& recovered, const runtime::BlobStore& blobs,
-                                               std::set<std::string>& whole) {
+Result<std::vector<OutputLog::Restored>> restored_from(const document::Recovered& recovered,
+                                                       const runtime::BlobStore& blobs, std::set<std::string>& whole) {
   runtime::LoggedOutputs logged;
   for (const auto& record : recovered.entries) {
     if (record.key == anew_key) {
@@ -40,7 +40,8 @@ std::vector<OutputLog::Restored> restored_from(const document::Recovered& recove
   }
   std::vector<OutputLog::Restored> out;
   for (const auto& [id, cell] : logged.cells()) {
-    out.push_back({id, runtime::outputs_for_file(*cell, blobs), cell->execution_count});
+    LECTERN_TRY(auto outputs, runtime::outputs_for_file(*cell, blobs));
+    out.push_back({id, std::move(outputs), cell->execution_count});
     if (!cell->cut) whole.insert(id);
   }
   return out;
@@ -75,12 +76,16 @@ Result<OutputLog::Opened> OutputLog::open(document::JournalWriter& writer, const
   const auto base = content_name(file);
   const auto named = past != nullptr ? past->meta.find(std::string(base_key)) : decltype(past->meta.end()){};
   const bool applies = past != nullptr && same_history && named != past->meta.end() && named->second == base;
-  LECTERN_TRY(auto journal, document::Journal::open(writer, dir, past, output_log_name));
   Opened opened;
+  std::set<std::string> whole;
+  if (applies) {  // before the log is touched: what cannot be read now stays in it
+    LECTERN_TRY(opened.restored, restored_from(*past, blobs, whole));
+  }
+  LECTERN_TRY(auto journal, document::Journal::open(writer, dir, past, output_log_name));
   opened.log = std::unique_ptr<OutputLog>(new OutputLog(std::move(journal), past != nullptr, base, limits));
   if (!applies) return opened;
   opened.log->anew_ = false;
-  opened.restored = restored_from(*past, blobs, opened.log->whole_);
+  opened.log->whole_ = std::move(whole);
   return opened;
 }
 
@@ -150,33 +155,45 @@ bool OutputLog::full(std::size_t more) const {
 }
 
 void OutputLog::write(const std::string& cell_id, std::string entry) {
-  const bool nothing_told = told_.empty();
+  const bool nothing_told = told_.records.empty();
   if (std::exchange(anew_, false)) {
-    waiting_->bytes -= std::exchange(told_bytes_, 0);  // it counts no more
-    told_.clear();
-    rewrites_ = !past_ || journal_->failed() || journal_->bytes_since_rewrite() > limits_.rewrite;
-    told_.push_back(document::Record::meta(std::string(base_key), base_));
-    told_.push_back(document::Record::entry(std::string(anew_key), {}));
+    waiting_->bytes -= told_.bytes;  // it counts no more
+    told_ = {};
+    told_.rewrites = !past_ || journal_->failed() || journal_->bytes_since_rewrite() > limits_.rewrite;
+    told_.records.push_back(document::Record::meta(std::string(base_key), base_));
+    told_.records.push_back(document::Record::entry(std::string(anew_key), {}));
   }
   waiting_->bytes += entry.size();
-  told_bytes_ += entry.size();
-  if (!cell_id.empty()) told_.push_back(document::Record::entry(cell_id, std::move(entry)));
-  if (told_bytes_ > limits_.at_once) return flush();
+  told_.bytes += entry.size();
+  if (!cell_id.empty()) told_.records.push_back(document::Record::entry(cell_id, std::move(entry)));
+  if (told_.bytes > limits_.at_once) return asked_.now();
   if (nothing_told) asked_.soon();
 }
 
+void OutputLog::hold() {
+  if (told_.records.empty()) return;
+  held_.push_back(std::exchange(told_, {}));
+  past_ = true;
+}
+
+void OutputLog::release() {
+  for (auto& batch : std::exchange(held_, {})) give(std::move(batch));
+}
+
 void OutputLog::flush() {
-  if (told_.empty()) return;
-  auto done = [waiting = waiting_, size = std::exchange(told_bytes_, 0)](const Status& status) {
+  hold();
+  release();
+}
+
+void OutputLog::give(Batch batch) {
+  auto done = [waiting = waiting_, size = batch.bytes](const Status& status) {
     waiting->bytes -= size;
     const bool refused = !status;
     if (waiting->refused.exchange(refused) == refused || !refused) return;
     log::warning("session", "outputs are kept by saves alone: " + status.error().message);
   };
-  auto records = std::exchange(told_, {});
-  past_ = true;
-  if (std::exchange(rewrites_, false)) return journal_->rewrite("", "", std::move(records), std::move(done));
-  journal_->append(std::move(records), std::move(done), document::Durability::relaxed);
+  if (batch.rewrites) return journal_->rewrite("", "", std::move(batch.records), std::move(done));
+  journal_->append(std::move(batch.records), std::move(done), document::Durability::relaxed);
 }
 
 std::string OutputLog::whole_entry(std::string_view outputs, std::optional<std::int64_t> execution_count) {

@@ -50,12 +50,13 @@ class OutputLog {
     std::function<std::optional<document::Fingerprint>()> file;   ///< the file's content as last read or written
     std::function<std::size_t(const std::string& cell_id)> size;  ///< bytes that the cell shows
     std::function<std::string(const std::string& cell_id)> all;   ///< an entry that says all of it, see whole_entry()
-    std::function<void()> soon;                                   ///< flush() is due in `pause`
+    std::function<void()> soon;                                   ///< hold() is due in `pause`
+    std::function<void()> now;                                    ///< hold() is due
   };
 
   /// [worker] Of the notebook in the state folder `dir`. `file` = what it has now; nothing: there is none.
   /// `same_history`: its document came out of its journal. A log that does not belong to that is begun anew. Errors:
-  /// the disk's; what is damaged counts as nothing.
+  /// the disk's, and nothing was written then; what is damaged counts as nothing.
   static Result<Opened> open(document::JournalWriter& writer, const std::string& dir,
                              const std::optional<document::Fingerprint>& file, bool same_history,
                              const runtime::BlobStore& blobs, const Limits& limits);
@@ -68,7 +69,10 @@ class OutputLog {
   void ask(Asked asked) { asked_ = std::move(asked); }
   /// Viewers are told `entry` of a cell: the data of a cell-op.
   void changed(const std::string& cell_id, std::string_view entry);
-  /// Gives the disk what was told.
+  /// What was told until now goes to the disk with release(), when the blobs are durable that it names.
+  void hold();
+  void release();
+  /// Both: what was told goes to the disk.
   void flush();
   /// The cell shows what the file has of it.
   void from_file(const std::string& cell_id);
@@ -82,11 +86,17 @@ class OutputLog {
 
  private:
   struct Waiting;
+  struct Batch {
+    std::vector<document::Record> records;
+    std::size_t bytes = 0;
+    bool rewrites = false;  // it begins a new file
+  };
   OutputLog(std::unique_ptr<document::Journal> journal, bool past, std::string base, const Limits& limits);
   void begin_anew(std::vector<std::string> cells);
   void write_all_of(const std::string& cell_id);
   void cut(const std::string& cell_id);
   void write(const std::string& cell_id, std::string entry);
+  void give(Batch batch);
   [[nodiscard]] bool full(std::size_t more) const;
 
   std::unique_ptr<document::Journal> journal_;
@@ -98,9 +108,8 @@ class OutputLog {
   std::set<std::string> whole_;                 // cells that are in it with all they show
   std::set<std::string> cut_;                   // cells of which nothing more is written down, until the next save
   std::optional<std::set<std::string>> since_;  // while a save is under way: cells that changed meanwhile
-  std::vector<document::Record> told_;          // for flush()
-  std::size_t told_bytes_ = 0;
-  bool rewrites_ = false;             // what is told begins a new file
+  Batch told_;                                  // since hold()
+  std::vector<Batch> held_;
   std::shared_ptr<Waiting> waiting_;  // shared with the journal's thread
 };
 

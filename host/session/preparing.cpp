@@ -53,7 +53,8 @@ void prepare_outputs(Prepared& prepared, const Services& services) {
   if (opened) {
     prepared.outputs = std::move(*opened);
   } else {
-    log::warning("session", "what " + notebook.path + " shows is kept by saves alone: " + opened.error().message);
+    log::warning("session", "what " + notebook.path + " shows is kept by saves alone, and what the last host had not " +
+                                "saved of it is not brought back: " + opened.error().message);
   }
 }
 

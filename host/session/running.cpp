@@ -105,7 +105,7 @@ void Running::bring_back_outputs() {
                     [this](const std::string& id) {
                       return OutputLog::whole_entry(runtime_.outputs().shown(id), runtime_.execution_count(id));
                     },
-                    [this] { logs_.start(OutputLog::pause, [this] { output_log_->flush(); }); }});
+                    [this] { logs_.start(OutputLog::pause, [this] { write_log(); }); }, [this] { write_log(); }});
   for (auto& was : opened.restored) {
     const auto& editing = session_.editing();
     const auto* cell = editing.built() ? session_.editing().document().find_cell(was.cell_id) : nullptr;
@@ -120,6 +120,29 @@ void Running::bring_back_outputs() {
     session_.outside().not_in_file(was.cell_id);
     ++brought_back_;
   }
+}
+
+// Only what the disk has is named in the log: who reads it after a crash finds the plot, too.
+void Running::write_log() {
+  if (log_waits_) {
+    log_due_ = true;
+    return;
+  }
+  log_waits_ = true;
+  output_log_->hold();
+  session_.services().runtime->blobs().when_written(
+      [this](const std::string& sha256) { return runtime_.outputs().has_blob(sha256); },
+      [weak = session_.weak_from_this(), token = session_.at_work(), &loop = session_.loop()] {
+        loop.dispatch([weak] {
+          if (const auto session = weak.lock()) session->running().release_log();
+        });
+      });
+}
+
+void Running::release_log() {
+  output_log_->release();
+  log_waits_ = false;
+  if (std::exchange(log_due_, false)) write_log();
 }
 
 // The first run starts the kernel: a notebook that is only read costs none. Runs wait while it starts; should it not

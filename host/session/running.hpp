@@ -69,12 +69,16 @@ class Running final : public runtime::RuntimeListener {
   void queue(std::vector<runtime::CellRun> runs, const std::string& by, Invocation invocation);
   void ensure_kernel();
   void bring_back_outputs();
+  void write_log();
+  void release_log();
   [[nodiscard]] runtime::StartOptions start_options() const;
   void start(std::string runtime_name, std::string language, UniqueFunction<void(Result<runtime::KernelInfo>)> done);
   LiveSession& session_;
   runtime::SessionRuntime runtime_;
   Timer looks_kept_;
   std::unique_ptr<OutputLog> output_log_;
+  bool log_waits_ = false;  // for blobs that are on their way to the disk
+  bool log_due_ = false;    // meanwhile more was told
   std::size_t brought_back_ = 0;
   Timer logs_;
 };

@@ -16,7 +16,7 @@ class LoggedOutputsTest : public ::testing::Test {
   bool told(const std::string& ops) { return logged_.apply("c", R"({"cell_id":"c","outputs":)" + ops + "}"); }
   std::string in_file() {
     const auto cells = logged_.cells();
-    return cells.contains("c") ? outputs_for_file(*cells.at("c"), blobs_) : "left out";
+    return cells.contains("c") ? *outputs_for_file(*cells.at("c"), blobs_) : "left out";
   }
   test::TemporaryFolder folder_;
   Workers workers_{1};

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "../support/notebook_formats.hpp"
+#include "base/crypto.hpp"
 #include "base/workers.hpp"
 #include "session/output_log.hpp"
 
@@ -34,7 +35,7 @@ class OutputLogTest : public ::testing::Test {
                                         : R"([{"output_type":"stream","name":"stdout","text":")" + shown_[id] + "\"}]",
                      count_);
                },
-               [this] { ++asked_; }});
+               [this] { ++asked_; }, [this] { log_->flush(); }});
     std::map<std::string, std::string> back;
     for (auto& cell : opened->restored) back[cell.cell_id] = cell.outputs;
     return back;
@@ -195,6 +196,26 @@ TEST_F(OutputLogTest, DamageIsNothingSaid) {
   EXPECT_TRUE(open().empty());
   says("b", "y");
   EXPECT_EQ(open().at("b"), stream("y"));
+}
+
+TEST_F(OutputLogTest, APlotThatCannotBeReadStaysInIt) {
+  (void)open();
+  const std::string plot = "bytes of a plot", sha256 = crypto::sha256_hex(plot);
+  runs("a");
+  log_->changed("a", R"({"outputs":[{"op":"append","output":{"output_type":"display_data","metadata":{},"data":)"
+                     R"({"text/plain":{"$blob":")" +
+                         sha256 + R"(","size":15}}}}]})");
+  log_.reset();
+  const auto file = blobs_.directory() / sha256.substr(0, 2) / sha256.substr(2);
+  fs::create_directories(file);  // whoever reads it gets an error
+  for (int i = 0; i < 2; ++i) {
+    const auto refused = OutputLog::open(writer_, folder_.path(), file_, true, blobs_, limits_);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, "blob_unreadable") << refused.error().message;
+  }
+  fs::remove(file);
+  { (void)runtime::BlobStore(blobs_.directory(), workers_).put(plot, "text/plain"); }
+  EXPECT_NE(open().at("a").find(plot), std::string::npos);
 }
 
 TEST_F(OutputLogTest, ADiskThatRefusesIsAskedAgainWithTheNextSave) {

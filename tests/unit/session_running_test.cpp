@@ -1,6 +1,8 @@
 // Runs and widget models of a session at their edges: a pen that is gone before a run begins, a document that refuses.
 #include <algorithm>
 
+#include "base/crypto.hpp"
+#include "base/text.hpp"
 #include "session/live_session.hpp"
 #include "session/models_feed.hpp"
 #include "session/running.hpp"
@@ -12,6 +14,28 @@ namespace {
 class SessionRunningTest : public SessionTest {
  protected:
   LiveSession& live() { return static_cast<LiveSession&>(*session_); }
+  /// A cell of the session shows it, and everybody is told.
+  static void show(Session& session, const std::string& output) {
+    test::on_loop(session.loop(), [&] {
+      auto& runtime = static_cast<LiveSession&>(session).running().runtime();
+      ASSERT_TRUE(runtime.outputs().add("a", output, ""));
+      runtime.clear_outputs({"none"});
+    });
+  }
+  /// Some session's log of outputs has it.
+  [[nodiscard]] bool logged(const std::string& text) const {
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path() / "state" / "notebooks")) {
+      if (entry.path().filename() != "outputs.lj") continue;
+      std::ifstream file(entry.path(), std::ios::binary);
+      if (std::string(std::istreambuf_iterator<char>(file), {}).find(text) != std::string::npos) return true;
+    }
+    return false;
+  }
+  void await_logged(const std::string& text) const {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!logged(text) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_TRUE(logged(text)) << text;
+  }
 };
 
 TEST_F(SessionRunningTest, ARunWhosePenWentWhileItsEditWasWrittenIsRefused) {
@@ -79,6 +103,37 @@ TEST_F(SessionRunningTest, CursorsPushNoCommandOutOfWhatIsRemembered) {
   const auto last = std::find_if(
       all.rbegin(), all.rend(), [](const auto& one) { return one.op == "reply" && text_of(one.data, "id") == "edit"; });
   EXPECT_EQ(json::write(last->data), json::write(first)) << "nothing ran twice";
+}
+
+TEST_F(SessionRunningTest, TheLogOfOutputsNamesAPlotWhenItsFileIsThereAndNothingElseWaitsForIt) {
+  start();
+  host_->write("m.ipynb", small_notebook);
+  const auto other = host_->open("m.ipynb");
+  ASSERT_TRUE(other) << other.error().message;
+  host_->settle_workers();
+  std::promise<void> may_write, may_write_next;
+  host_->hold_workers(may_write.get_future().share());
+  const std::string plot(100'000, 'p'), sha256 = crypto::sha256_hex(plot);
+  const std::string next(100'000, 'n'), next_sha256 = crypto::sha256_hex(next);
+  const auto display = [](const std::string& media_type, const std::string& value) {
+    return R"({"output_type":"display_data","metadata":{},"data":{")" + media_type + "\":\"" + value + "\"}}";
+  };
+  show(*session_, display("image/png", text::to_base64(plot)));
+  show(**other, display("text/plain", "of the other notebook"));
+  await_logged("of the other notebook");
+  EXPECT_FALSE(logged(sha256));
+  const auto file = folder_.path() / "state" / "blobs" / sha256.substr(0, 2) / sha256.substr(2);
+  EXPECT_FALSE(fs::exists(file));
+  host_->hold_workers(may_write_next.get_future().share());
+  show(*session_, display("image/png", text::to_base64(next)));
+  may_write.set_value();
+  await_logged(sha256);
+  EXPECT_TRUE(fs::exists(file));
+  show(**other, display("text/plain", "told later"));
+  await_logged("told later");
+  EXPECT_FALSE(logged(next_sha256));
+  may_write_next.set_value();
+  await_logged(next_sha256);
 }
 
 TEST_F(SessionRunningTest, AModelsDocumentThatRefusesTwiceIsGivenUp) {

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
+import { Disk } from '../support/disk';
 import { Host, until } from '../support/host';
 
 const CELLS: Record<string, string> = {
@@ -70,6 +71,36 @@ describe('a host that is killed before it saved', () => {
     expect([file.find((cell) => cell.id === 'prints').outputs[0].text].flat().join('')).toBe(before.prints[0].text);
     expect([file.find((cell) => cell.id === 'image').outputs[0].data['image/png']].flat().join('').length).toBeGreaterThan(120_000);
     await b.close();
+  });
+
+  it('has a plot again when the power went as soon as the log that names it was synced', async () => {
+    const disk = new Disk();
+    disk.is('well');
+    try {
+      host = await disk.start({ plan: 'die=before loss=all trace=1', args: ['--autosave-at-most-ms', '0'] });
+      ({ root, home } = host);
+      const cells = ['image', 'sum'].map((id) => ({ id, source: CELLS[id]! }));
+      const a = await Client.join(host, await host.open(host.notebook('n.ipynb', cells)));
+      await a.execute(['image']);
+      const before = plain(a.outputs('image'));
+      expect(before[0].data['image/png'].$blob).toHaveLength(64);
+      await logged('$blob');
+      const done = host.stderr.length;
+      await a.execute(['sum']);
+      await until('it is synced', () => /^call \d+ fdatasync \S+\/outputs\.lj$/m.test(host!.stderr.slice(done)));
+      const gone = new Promise<void>((resolve) => host!.process.once('exit', () => resolve()));
+      disk.is('kill 1');
+      const edit = a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'sum', source: '2' }] });
+      await Promise.race([edit, gone]);
+      await gone;
+      host = await disk.restart();
+      const b = await Client.join(host, await host.open('n.ipynb'));
+      expect(plain(b.outputs('image'))).toEqual(before);
+      await b.close();
+      await host.stop();
+    } finally {
+      disk.forget();
+    }
   });
 
   it('has what a cell said until then, and a second kill changes nothing of it', async () => {
