@@ -152,6 +152,7 @@ Outcome Endpoints::relay_make_client(Call call, AttachedPtr attached) {
 }
 
 /// As that host answers it, with `change` made to what it says of a success.
+// Answers come on loops alone, and those have ended when the router goes (Host::shutdown): `this` is there.
 Outcome Endpoints::relay_changed(Call call, AttachedPtr attached, std::function<void(json::Value&)> change) {
   auto key = client_key(call, attached->id());
   if (!key) return error_response(key.error());
