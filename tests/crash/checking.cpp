@@ -42,6 +42,8 @@ class Checking {
     if (auto book = open()) {
       people(*book);
       document(*book);
+      if (told_.outputs.unopened && !told_.failures) wrong("the log of outputs did not open");
+      for (const auto& what : check_outputs(place_.state(), place_.log, *book, told_.outputs)) wrong(what);
       goes_on(*book);
     }
     litter();

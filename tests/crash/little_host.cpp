@@ -22,7 +22,8 @@ constexpr const char* actor = "63726173686d6174726978206163746f";
 
 class LittleHost {
  public:
-  LittleHost(const Place& place, int first, int tell) : place_(place), next_(first), tell_(tell) {}
+  LittleHost(const Place& place, int first, int tell)
+      : place_(place), next_(first), tell_(tell), outputs_(place.state(), place.log) {}
 
   void run() {
     auto store = document::NotebookStore::create({place_.state(), {}}, writer_);
@@ -35,6 +36,7 @@ class LittleHost {
     book_ = std::move(*book);
     if (!open_ledger() || !build()) return;
     tell("id " + book_.notebook_id);
+    open_outputs();
     script();
     tell("end");
   }
@@ -42,17 +44,28 @@ class LittleHost {
  private:
   void script() {
     edit();
+    show(0, true);
+    show(1, true);
+    sync();
     edit();
+    show(0, false);
+    sync();
     save();
+    show(1, false);
+    sync();
     weigh_down(true);
-    save();
+    save(true);
     edit();
+    show(0, true);
     if (auto bytes = document_->save()) (void)book_.journal->rewrite_and_wait(std::move(*bytes), document_->sidecar());
     edit();
     weigh_down(false);
     save();
     more_epochs();
+    show(0, false);
     save();
+    show(1, false);
+    sync();
     edit();
   }
 
@@ -92,6 +105,22 @@ class LittleHost {
     if (!document) return false;
     document_.emplace(std::move(*document));
     return true;
+  }
+
+  void open_outputs() { tell_of(outputs_.open(book_) ? "seen" : "unopened", outputs_.shown()); }
+  void tell_of(const std::string& what, const Shown& shown) const {
+    for (const auto& [cell, state] : shown) tell(what + " " + cell + " " + state);
+  }
+  void show(std::size_t which, bool anew) {
+    const std::string cell = output_cells[which];
+    outputs_.says(cell, next_ * 100 + said_++, anew);
+    tell("shows " + cell + " " + outputs_.shown().at(cell));
+  }
+  void sync() {
+    if (outputs_.late()) return outputs_.write();
+    const auto how = outputs_.sync();
+    tell_of(how == LittleOutputs::Synced::unopened ? "unopened" : "seen", outputs_.shown());
+    if (how == LittleOutputs::Synced::durable) tell_of("kept", outputs_.shown());
   }
 
   // As the session does it: what the journal refused is in memory, and becomes a new journal.
@@ -135,14 +164,27 @@ class LittleHost {
     cell.before = document_->cells().front()->id;
     (void)apply(cell);
   }
-  void save() {
+  void save(bool meanwhile = false) {
     // A save that failed is tried again, as the session does.
     for (int attempt = 0; attempt < 2; ++attempt) {
       auto request = save_request(book_, *document_);
       request.heads = std::to_string(next_);
+      outputs_.put_into(request);
+      const Shown written = outputs_.shown();
+      outputs_.save_begins();
+      if (meanwhile) {
+        show(1, false);
+        outputs_.write();
+      }
       auto saved = document::save_notebook(*book_.journal, book_.state_dir, std::move(request));
-      if (!saved) continue;
+      if (!saved) {
+        outputs_.not_saved();
+        continue;
+      }
       book_.last_known = saved->fingerprint;
+      tell_of("kept", written);
+      outputs_.saved();
+      outputs_.write();
       if (document_->find_cell(ballast_id) != nullptr) tell("heavy");
       tell("saved " + std::to_string(next_ - 1));
       return;
@@ -150,13 +192,14 @@ class LittleHost {
   }
 
   Place place_;
-  int next_, tell_;
+  int next_, tell_, said_ = 0;
   document::JournalWriter writer_;
   Loop loop_{"little"};
   document::OpenedNotebook book_;
   std::unique_ptr<session::Ledger> ledger_;
   std::uint64_t reserved_ = 0;
   std::optional<document::NotebookDocument> document_;
+  LittleOutputs outputs_;
 };
 
 }  // namespace
@@ -188,7 +231,9 @@ void Told::read(const std::string& lines) {
     if (in.eof()) break;  // the last line is whole only when its end is there
     std::istringstream words(line);
     std::string value;
-    words >> word >> value;
+    std::string rest;
+    words >> word >> value >> rest;
+    outputs.read(word, value, rest);
     if (word == "try") tried = std::stoi(value);
     if (word == "edit") edits.push_back(std::stoi(value));
     if (word == "saved") saved = std::max(saved, std::stoi(value));

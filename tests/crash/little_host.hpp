@@ -5,11 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "little_outputs.hpp"
+
 namespace lectern::crash {
 
 /// What is in the tested folder: `<base>/root/a.ipynb` and `<base>/state`.
 struct Place {
   std::string base;
+  LogUse log{};
   [[nodiscard]] std::string root() const { return base + "/root"; }
   [[nodiscard]] std::string notebook() const { return base + "/root/a.ipynb"; }
   [[nodiscard]] std::string state() const { return base + "/state"; }
@@ -23,7 +26,8 @@ std::string ballast();
 /// Lives one life: opens, edits, saves, compacts. `first` is the number of the first cell it makes. Lines on `tell`:
 /// "try <n>" and "edit <n>" (acknowledged) for cells, "saved <n>" (the cells up to n are in the file), "heavy" (a save
 /// with the ballast was acknowledged), "epochs <n>" (up to n may have been given), "client <id>", "id <notebook id>",
-/// "end" (the script is through).
+/// "end" (the script is through), and of
+/// outputs what ToldOutputs reads.
 void live(const Place& place, int first, int tell);
 
 /// What was told, over all lives.
@@ -35,6 +39,7 @@ struct Told {
   unsigned long long epochs = 0;
   std::vector<std::string> clients;
   std::string id;
+  ToldOutputs outputs;
   bool ended = false;
   bool failures = false;  ///< calls were made to fail
   void read(const std::string& lines);

@@ -76,7 +76,8 @@ using Run = std::vector<std::string>;
 
 class Matrix {
  public:
-  Matrix(Disk disk, std::string sync, std::uint64_t seed) : disk_(disk), sync_(std::move(sync)), seed_(seed) {
+  Matrix(Disk disk, std::string sync, bool any_content, std::uint64_t seed)
+      : disk_(disk), sync_(std::move(sync)), any_content_(any_content), seed_(seed) {
     (void)test::ipynb();  // loaded once, before the forks
   }
 
@@ -116,7 +117,8 @@ class Matrix {
     const auto end = [&] {
       return std::string(" loss=") + losses[random() % 5] + " seed=" + std::to_string(random() % 100'000);
     };
-    Run run{text + end()};
+    // The log of a life is synced as soon as it is written, or when the life ends.
+    Run run{text + (random() % 4 == 0 ? " log=late" : "") + end()};
     // Every fourth dies or fails again while it recovers.
     const auto again = std::to_string(1 + random() % 60);
     if (const auto how = random() % 8; how == 0) {
@@ -129,10 +131,12 @@ class Matrix {
   }
 
   std::vector<std::string> execute(const Run& run) {
-    const Place place = make_place();
+    Place place = make_place();
+    place.log.any_content = any_content_;
     Told told;
     std::vector<std::string> wrong;
     for (const auto& words : run) {
+      place.log.late = words.find("log=late") != std::string::npos;
       const std::string plan = words + (sync_.empty() ? "" : " sync=" + sync_);
       const auto child = in_child([&](int tell) {
         disk_.arm(place.base.c_str(), attic(place).c_str(), plan.c_str());
@@ -187,6 +191,7 @@ class Matrix {
 
   Disk disk_;
   std::string sync_;
+  bool any_content_;
   std::uint64_t seed_;
 };
 
@@ -209,6 +214,7 @@ Run parse_run(const std::string& text) {
 struct Options {
   std::uint64_t runs = 500, seed = 1;
   std::string only, sync;
+  bool any_content = false;  // see LogUse
   bool must_fail = false;
 };
 
@@ -221,6 +227,7 @@ Options parse(int count, char** words) {
     if (word == "--seed") options.seed = number_in(value());
     if (word == "--only") options.only = value();
     if (word == "--sync") options.sync = value();
+    if (word == "--any-content") options.any_content = true;
     if (word == "--must-fail") options.must_fail = true;
   }
   return options;
@@ -228,15 +235,16 @@ Options parse(int count, char** words) {
 
 bool report(const Run& run, const std::vector<std::string>& wrong, const Options& options) {
   if (wrong.empty()) return false;
-  std::printf("FAILED: crash_matrix%s --only \"%s\"\n", options.sync.empty() ? "" : (" --sync " + options.sync).c_str(),
-              spelled(run).c_str());
+  const std::string how = (options.sync.empty() ? "" : " --sync " + options.sync) +
+                          std::string(options.any_content ? " --any-content" : "");
+  std::printf("FAILED: crash_matrix%s --only \"%s\"\n", how.c_str(), spelled(run).c_str());
   for (const auto& line : wrong) std::printf("    %s\n", line.c_str());
   std::fflush(stdout);
   return true;
 }
 
 int run_all(const Disk& disk, const Options& options) {
-  Matrix matrix(disk, options.sync, options.seed);
+  Matrix matrix(disk, options.sync, options.any_content, options.seed);
   if (!options.only.empty()) {
     const Run run = parse_run(options.only);
     const bool failed = report(run, matrix.execute(run), options);
@@ -264,7 +272,7 @@ int run_all(const Disk& disk, const Options& options) {
               static_cast<unsigned long>(options.seed), options.sync.empty() ? "" : ", syncs: ", options.sync.c_str(),
               static_cast<unsigned long>(failures), took);
   if (options.must_fail) {
-    if (failures == 0) std::printf("a disk whose syncs do nothing was not noticed: the matrix proves nothing\n");
+    if (failures == 0) std::printf("what was made wrong was not noticed: the matrix proves nothing\n");
     return failures == 0 ? 1 : 0;
   }
   return failures == 0 ? 0 : 1;

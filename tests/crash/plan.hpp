@@ -12,7 +12,7 @@ enum class Death { never, before, mid, after };
 /// What a power cut takes of what was never synced: all of it, a seeded part of it, or nothing (a bare kill).
 enum class Loss { all, some, none };
 /// Which syncs make anything durable. All but `all` are for proving that the matrix would notice.
-enum class Sync { all, none, files, folders };
+enum class Sync { all, none, files, folders, all_but_log };
 
 struct Plan {
   Death die = Death::never;
@@ -67,6 +67,7 @@ inline Plan parse_plan(std::string_view text) {
       plan.sync = value == "none"      ? Sync::none
                   : value == "files"   ? Sync::files
                   : value == "folders" ? Sync::folders
+                  : value == "but_log" ? Sync::all_but_log
                                        : Sync::all;
     }
     if (key == "seed") plan.seed = number_in(value);

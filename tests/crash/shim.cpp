@@ -26,6 +26,7 @@
 using lectern::crash::Death;
 using lectern::crash::DiskModel;
 using lectern::crash::Plan;
+using lectern::crash::Sync;
 
 namespace {
 
@@ -39,6 +40,7 @@ struct Shim {
   Plan plan;
   DiskModel disk;
   std::uint64_t calls = 0;
+  std::atomic<std::uint64_t> failures{0};
   Shim(std::string root_, std::string attic, Plan plan_)
       : root(std::move(root_)), plan(plan_), disk(std::move(attic)) {}
 };
@@ -100,6 +102,7 @@ class Call {
     if (failing) error_ = plan.fail_errno;
     short_ = plan.short_write && at_ == plan.fail_at;
     if (short_) error_ = 0;
+    if (error_ != 0 || short_) ++shim->failures;
     if (!shim->control.empty() && error_ == 0) obey(needs);
   }
   ~Call() {
@@ -206,7 +209,9 @@ int syncing(const char* name, int fd, int (*sync)(int)) {
   const Call call(name, path, Needs::change);
   const bool fails = call.fails();
   const int error = errno;
-  shim->disk.synced(fd, !fails, shim->plan.sync);
+  Sync which = shim->plan.sync;
+  if (which == Sync::all_but_log) which = path.find("/outputs.lj") == std::string::npos ? Sync::all : Sync::none;
+  shim->disk.synced(fd, !fails, which);
   errno = error;
   return fails ? -1 : 0;  // what the real disk does is of no interest
 }
@@ -295,6 +300,9 @@ void lectern_disk_arm(const char* root, const char* attic, const char* plan) {
 }
 std::uint64_t lectern_disk_calls() {
   return shim == nullptr ? 0 : shim->calls;
+}
+std::uint64_t lectern_disk_failures() {
+  return shim == nullptr ? 0 : shim->failures.load();
 }
 void lectern_disk_power_cut() {
   power_cut();

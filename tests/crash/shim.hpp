@@ -15,6 +15,8 @@ extern "C" {
 void lectern_disk_arm(const char* root, const char* attic, const char* plan);
 /// The calls that counted so far.
 std::uint64_t lectern_disk_calls();
+/// Of these, those that failed, or wrote less than they should.
+std::uint64_t lectern_disk_failures();
 /// The power goes now.
 [[noreturn]] void lectern_disk_power_cut();
 }
