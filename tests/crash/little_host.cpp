@@ -55,6 +55,7 @@ class LittleHost {
     sync();
     weigh_down(true);
     save(true);
+    sync();
     edit();
     show(0, true);
     if (auto bytes = document_->save()) (void)book_.journal->rewrite_and_wait(std::move(*bytes), document_->sidecar());
@@ -118,9 +119,10 @@ class LittleHost {
   }
   void sync() {
     if (outputs_.late()) return outputs_.write();
+    const Shown told = outputs_.shown();
     const auto how = outputs_.sync();
+    if (how == LittleOutputs::Synced::durable) tell_of("kept", told);
     tell_of(how == LittleOutputs::Synced::unopened ? "unopened" : "seen", outputs_.shown());
-    if (how == LittleOutputs::Synced::durable) tell_of("kept", outputs_.shown());
   }
 
   // As the session does it: what the journal refused is in memory, and becomes a new journal.
