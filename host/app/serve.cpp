@@ -1,13 +1,10 @@
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <iostream>
-#include <thread>
 
 #include "api/url.hpp"
 #include "app/commands.hpp"
@@ -28,12 +25,6 @@ void on_signal(int number) {
   stopping = 1;
   const char byte = 0;
   [[maybe_unused]] const auto written = ::write(signal_pipe[1], &byte, 1);
-}
-
-// By default each of the first threads takes an arena of its own, eight for each core, and what is free in one is not
-// used by the others: 1 MB of 20 with a hundred notebooks.
-void share_arenas() {
-  ::mallopt(M_ARENA_MAX, static_cast<int>(std::max(4u, 2 * std::thread::hardware_concurrency())));
 }
 
 Status catch_signals() {
@@ -80,7 +71,6 @@ int run_serve(const std::vector<std::string>& arguments) {
     std::cout << parsed->help;
     return exit_ok;
   }
-  share_arenas();
   const auto& options = parsed->options;
   log::set_level(options.verbose ? log::Level::debug : log::Level::warning);
   if (auto ready = catch_signals(); !ready) return report(ready.error(), options.json);

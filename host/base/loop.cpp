@@ -177,14 +177,15 @@ struct Timer::State {
   bool armed = false;
 };
 
-Timer::Timer(Loop& loop) : state_(std::make_shared<State>(loop.context())) {}
+Timer::Timer(Loop& loop) : loop_(&loop) {}
 Timer::~Timer() {
-  if (state_) cancel();
+  cancel();
 }
 Timer::Timer(Timer&&) noexcept = default;
 Timer& Timer::operator=(Timer&& other) noexcept {
   if (this != &other) {
-    if (state_) cancel();
+    cancel();
+    loop_ = other.loop_;
     state_ = std::move(other.state_);
   }
   return *this;
@@ -192,6 +193,7 @@ Timer& Timer::operator=(Timer&& other) noexcept {
 
 void Timer::start(std::chrono::milliseconds delay, Task task) {
   cancel();
+  if (!state_) state_ = std::make_shared<State>(loop_->context());
   state_->armed = true;
   state_->timer.expires_after(delay);
   state_->timer.async_wait([state = state_, generation = state_->generation,
@@ -204,13 +206,14 @@ void Timer::start(std::chrono::milliseconds delay, Task task) {
 }
 
 void Timer::cancel() {
+  if (!state_) return;
   ++state_->generation;
   state_->armed = false;
   state_->timer.cancel();
 }
 
 bool Timer::armed() const {
-  return state_->armed;
+  return state_ && state_->armed;
 }
 
 }  // namespace lectern

@@ -58,7 +58,10 @@ class Timer {
 
  private:
   struct State;
-  std::shared_ptr<State> state_;  // shared with the pending wait, which may outlive the Timer by one turn
+  Loop* loop_;
+  // Shared with the pending wait, which may outlive the Timer by one turn. Made by the first start(): a session has
+  // twenty timers, and most of them never start.
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace lectern

@@ -5,10 +5,6 @@
 #include "base/crypto.hpp"
 
 namespace lectern::runtime {
-namespace {
-constexpr std::size_t remembered = 256;
-}
-
 std::string_view run_status_name(RunStatus status) {
   switch (status) {
     case RunStatus::queued:
@@ -112,8 +108,7 @@ void Executions::finished(std::uint64_t number, Finish finish, std::string_view)
   execution.status = finish == Finish::ok      ? RunStatus::idle
                      : finish == Finish::error ? RunStatus::error
                                                : RunStatus::cancelled;
-  ended_.emplace_back(execution.number, execution.cell_id);
-  if (ended_.size() > remembered) ended_.pop_front();
+  ended_.add(execution.number, execution.cell_id);
   hooks_.changed(execution, {});
   if (finish == Finish::aborted || (finish == Finish::error && execution.stop_on_error)) {
     cancel([batch = execution.batch](const Execution& waiting) { return waiting.batch == batch; },
@@ -152,8 +147,7 @@ void Executions::cancel_all(std::string_view reason) {
   auto execution = std::move(*running_);
   running_.reset();
   execution.status = RunStatus::error;
-  ended_.emplace_back(execution.number, execution.cell_id);
-  if (ended_.size() > remembered) ended_.pop_front();
+  ended_.add(execution.number, execution.cell_id);
   hooks_.changed(execution, reason);
 }
 
@@ -163,9 +157,7 @@ void Executions::cancel_cell(std::string_view cell_id, std::string_view reason) 
 
 const std::string* Executions::cell_of(std::uint64_t number) const {
   if (running_ && running_->number == number) return &running_->cell_id;
-  const auto it =
-      std::find_if(ended_.rbegin(), ended_.rend(), [&](const auto& entry) { return entry.first == number; });
-  return it == ended_.rend() ? nullptr : &it->second;
+  return ended_.cell_of(number);
 }
 
 }  // namespace lectern::runtime

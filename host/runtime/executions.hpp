@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/ended_runs.hpp"
 
 namespace lectern::runtime {
 
@@ -75,7 +76,8 @@ class Executions {
 
   [[nodiscard]] const Execution* running() const { return running_ ? &*running_ : nullptr; }
   [[nodiscard]] const std::deque<Execution>& waiting() const { return waiting_; }
-  /// The cell an execution's output belongs to: of the running one, or of the last 256 that ended. Null when unknown.
+  /// The cell an execution's output belongs to: of the running one, or of EndedRuns::remembered that ended last. Null
+  /// when unknown.
   [[nodiscard]] const std::string* cell_of(std::uint64_t number) const;
   [[nodiscard]] bool busy() const { return running_ || !waiting_.empty(); }
   /// Of the newest run that was asked for; 0 = none was.
@@ -94,7 +96,7 @@ class Executions {
   Hooks hooks_;
   std::deque<Execution> waiting_;
   std::optional<Execution> running_;
-  std::deque<std::pair<std::uint64_t, std::string>> ended_;
+  EndedRuns ended_;
   std::uint64_t next_number_ = 1;
   std::uint64_t next_batch_ = 1;
   bool ready_ = false;

@@ -122,5 +122,21 @@ TEST_F(QueueTest, ARunThatCannotBeSentEndsWithAllThatWait) {
   EXPECT_FALSE(queue_.busy());
 }
 
+TEST(EndedRunsTest, TheLastAreKnownByTheirCells) {
+  EndedRuns runs;
+  const auto cell = [](std::uint64_t number) {
+    return "cell-" + std::to_string(number % 7 == 0 ? number : number % 3);
+  };
+  constexpr std::uint64_t all = 3 * EndedRuns::remembered;
+  for (std::uint64_t number = 1; number <= all; ++number) runs.add(number, cell(number));
+  for (std::uint64_t number = 1; number <= all; ++number) {
+    const auto* known = runs.cell_of(number);
+    ASSERT_EQ(known != nullptr, number > all - EndedRuns::remembered) << number;
+    if (known != nullptr) {
+      EXPECT_EQ(*known, cell(number));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lectern::runtime
