@@ -141,8 +141,9 @@ void kernels(const Options& options, Report& report) {
   report.add("kernels: resident, idle host", "MB", idle);
   report.add("kernels: more resident with as many open notebooks", "MB", opened - idle);
   report.add("kernels: of it the process's own (anonymous)", "MB", own_opened - own);
-  report.add("kernels: more resident with " + of + " under load", "MB", loaded - idle, {{"value", 20}});
-  report.add("kernels: of it the process's own (anonymous) under load", "MB", own_loaded - own);
+  report.add("kernels: more resident with " + of + " under load", "MB", loaded - idle);
+  // What files are mapped is theirs who hold them, and shared with every process that maps them, too.
+  report.add("kernels: of it the process's own (anonymous) under load", "MB", own_loaded - own, {{"value", 20}});
 }
 
 }  // namespace load
