@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "document/atomic_file.hpp"
+#include "document/content_sum.hpp"
 #include "document/merge.hpp"
 #include "document/merge_match.hpp"
 #include "document/system_file.hpp"
@@ -80,7 +81,7 @@ bool keeps_outputs(const plugin::Format& format) {
   return !read || read->cells.size() != 1 || slice::trim(read->cells.front().outputs).size() > 2;
 }
 
-Status keep_outputs(const std::string& state_dir, const plugin::WriteNotebook& notebook) {
+Result<std::string> keep_outputs(const std::string& state_dir, const plugin::WriteNotebook& notebook) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object().key("cells").begin_array();
@@ -97,8 +98,9 @@ Status keep_outputs(const std::string& state_dir, const plugin::WriteNotebook& n
   writer.end_array().end_object();
   LECTERN_CHECK(make_folders(state_dir));
   const std::string path = state_dir + std::string(name);
-  if (const auto there = read_whole(path, most_bytes); there && there->bytes == out) return {};
-  return replace_file(path, out, 0600).map([](auto&&) {});
+  const auto there = read_whole(path, most_bytes);
+  if (!there || there->bytes != out) LECTERN_CHECK(replace_file(path, out, 0600).map([](auto&&) {}));
+  return sum_of(out);
 }
 
 std::shared_ptr<const LoadedNotebook> with_kept_outputs(std::shared_ptr<const LoadedNotebook> file,
@@ -123,6 +125,7 @@ std::shared_ptr<const LoadedNotebook> with_kept_outputs(std::shared_ptr<const Lo
   out->bytes = keeps->file->bytes;
   out->format = keeps->file->format;
   out->fingerprint = keeps->file->fingerprint;
+  out->fingerprint.outputs = sum_of(keeps->bytes);
   out->writable = keeps->file->writable;
   std::unordered_map<std::string_view, const Kept*> by_id;
   for (const auto& cell : kept) by_id.emplace(cell.id, &cell);

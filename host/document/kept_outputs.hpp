@@ -16,12 +16,13 @@ namespace lectern::document {
 /// format has to declare it.
 bool keeps_outputs(const plugin::Format& format);
 
-/// [worker] Writes the outputs (and attachments) of `notebook` into `state_dir`, which is made when missing. 507
-/// `disk_full`, 500 `io_error`.
-Status keep_outputs(const std::string& state_dir, const plugin::WriteNotebook& notebook);
+/// [worker] Writes the outputs (and attachments) of `notebook` into `state_dir`, which is made when missing, and
+/// returns Fingerprint::outputs of that. 507 `disk_full`, 500 `io_error`.
+Result<std::string> keep_outputs(const std::string& state_dir, const plugin::WriteNotebook& notebook);
 
 /// [worker] `file` with the outputs that `state_dir` keeps, and with the cells' ids of then where the file has none.
-/// The same object when nothing is kept there, or when the format has a place for outputs. What is damaged is nothing.
+/// Its fingerprint says which outputs these are. The same object when nothing is kept there, or when the format has a
+/// place for outputs. What is damaged is nothing.
 std::shared_ptr<const LoadedNotebook> with_kept_outputs(std::shared_ptr<const LoadedNotebook> file,
                                                         const std::string& state_dir);
 

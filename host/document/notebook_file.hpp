@@ -29,6 +29,9 @@ struct Fingerprint {
   std::string sum;  ///< ContentSum::hex(); empty for a file that does not exist
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
+  /// ContentSum::hex() of what is kept of its outputs beside it (kept_outputs.hpp); empty when nothing is. No part of
+  /// the file's own content.
+  std::string outputs = {};
   bool operator==(const Fingerprint& other) const { return sum == other.sum && size == other.size; }
 };
 

@@ -156,8 +156,8 @@ bool drops_much(const SaveRequest& request, const OnDisk& disk, std::size_t next
   return next_size < disk.print.size / 2 || (request.cells.empty() && had_cells);
 }
 
-Status keep_outputs_of(const SaveRequest& request, const plugin::WriteNotebook& notebook) {
-  if (request.outputs_dir.empty() || keeps_outputs(*request.format)) return {};
+Result<std::string> keep_outputs_of(const SaveRequest& request, const plugin::WriteNotebook& notebook) {
+  if (request.outputs_dir.empty() || keeps_outputs(*request.format)) return std::string();
   return keep_outputs(request.outputs_dir, notebook);
 }
 
@@ -203,8 +203,8 @@ Result<SavedFile> save(const SaveRequest& request) {
   LECTERN_TRY(const OnDisk disk, look(request));
   if (disk.exists && disk.print == saved.fingerprint) {
     LECTERN_CHECK(make_durable(request.path));
-    LECTERN_CHECK(keep_outputs_of(request, notebook));
     saved.fingerprint = disk.print;
+    LECTERN_TRY(saved.fingerprint.outputs, keep_outputs_of(request, notebook));
     saved.unchanged = true;
     return saved;
   }
@@ -217,7 +217,7 @@ Result<SavedFile> save(const SaveRequest& request) {
     keep_version(request, disk);
   }
   // Before the file: who was told that it is saved has the outputs too.
-  LECTERN_CHECK(keep_outputs_of(request, notebook));
+  LECTERN_TRY(saved.fingerprint.outputs, keep_outputs_of(request, notebook));
   if (request.record_intent) LECTERN_CHECK(request.record_intent(saved.fingerprint));
   // Between the look and the rename somebody may have written: a last, cheap look at the file's state.
   const auto still_ours = [&](int fresh) -> Status {

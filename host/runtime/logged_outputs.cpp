@@ -31,6 +31,7 @@ bool apply_one(LoggedOutputs::Cell& cell, std::string_view op) {
   if (kind == "clear") {
     cell.outputs.clear();
     cell.cut = false;
+    cell.execution_count.reset();  // it was the last run's; a number that still counts is told with the clear
   } else if (kind == "append") {
     cell.outputs.push_back({std::string(slice::member(op, "output")), {}, {}});
   } else if (kind == "replace") {
@@ -59,12 +60,20 @@ std::string lost_line(std::string_view what) {
 bool LoggedOutputs::apply(const std::string& cell_id, std::string_view op) {
   auto& slot = cells_.try_emplace(cell_id, std::in_place).first->second;
   if (!slot) return false;
-  if (const auto count = slice::integer(slice::member(op, "execution_count"))) slot->execution_count = count;
-  bool fits = slice::valid(op) && slice::is_object(slice::trim(op));
+  bool fits = slice::valid(op) && slice::is_object(slice::trim(op)), dropped = false;
   if (fits) {
-    slice::each_item(slice::member(op, "outputs"), [&](std::string_view one) { return fits = apply_one(*slot, one); });
+    slice::each_item(slice::member(op, "outputs"), [&](std::string_view one) {
+      dropped = slice::text(slice::member(one, "op")) == "drop";
+      return fits = dropped || apply_one(*slot, one);
+    });
   }
-  if (!fits) slot.reset();
+  const auto count = slice::integer(slice::member(op, "execution_count"));
+  if (count) slot->execution_count = count;
+  if (dropped) {
+    cells_.erase(cell_id);
+  } else if (!fits) {
+    slot.reset();
+  }
   return fits;
 }
 

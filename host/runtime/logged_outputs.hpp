@@ -26,9 +26,10 @@ class LoggedOutputs {
     bool cut = false;  // the log says that it does not have what came after
   };
 
-  /// `op` = {"execution_count"?, "outputs": [append, append_text, replace, clear or {"op":"cut"}]} and members that do
-  /// not matter here. A cell's first one begins with "clear", or with what a cell without outputs can be told. False:
-  /// it does not fit what was said before; the cell is then left out, whatever else is said of it.
+  /// `op` = {"execution_count"?, "outputs": [append, append_text, replace, clear, {"op":"cut"} or {"op":"drop"}]} and
+  /// members that do not matter here. "drop": nothing is known of the cell any more. A cell's first one begins with
+  /// "clear", or with what a cell without outputs can be told. False: it does not fit what was said before; the cell is
+  /// then left out, whatever else is said of it.
   bool apply(const std::string& cell_id, std::string_view op);
   /// By id; without those left out.
   [[nodiscard]] std::map<std::string, const Cell*> cells() const;

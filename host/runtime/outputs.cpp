@@ -356,6 +356,10 @@ std::vector<std::string> OutputStore::changed_cells() const {
   return changed_;
 }
 
+bool OutputStore::has_changed(std::string_view cell_id) const {
+  return std::find(changed_.begin(), changed_.end(), cell_id) != changed_.end();
+}
+
 OutputsView OutputStore::view(std::string_view cell_id) {
   auto* target = find(cell_id);
   if (target == nullptr) return {};

@@ -96,6 +96,7 @@ class OutputStore {
   std::string take_ops(std::string_view cell_id);
   /// Cells with ops waiting, in the order they first changed.
   [[nodiscard]] std::vector<std::string> changed_cells() const;
+  [[nodiscard]] bool has_changed(std::string_view cell_id) const;
   /// For a joiner: the outputs as they are now. Costs little; see OutputsView::ready.
   [[nodiscard]] OutputsView view(std::string_view cell_id);
   /// JSON array text of the outputs as shown. Looks at loaded ones itself.

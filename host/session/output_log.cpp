@@ -19,7 +19,9 @@ constexpr std::string_view anew_key;
 constexpr std::size_t longest_log_key = 255;  // of a record's key
 
 std::string content_name(const std::optional<document::Fingerprint>& file) {
-  return file ? file->sum + ":" + std::to_string(file->size) : "none";
+  if (!file) return "none";
+  auto name = file->sum + ":" + std::to_string(file->size);
+  return file->outputs.empty() ? name : name + ":" + file->outputs;
 }
 
 bool begins_with_all(std::string_view entry) {
@@ -83,6 +85,7 @@ Result<OutputLog::Opened> OutputLog::open(document::JournalWriter& writer, const
   }
   LECTERN_TRY(auto journal, document::Journal::open(writer, dir, past, output_log_name));
   opened.log = std::unique_ptr<OutputLog>(new OutputLog(std::move(journal), past != nullptr, base, limits));
+  opened.log->stale_ = past != nullptr && !applies;
   if (!applies) return opened;
   opened.log->anew_ = false;
   opened.log->whole_ = std::move(whole);
@@ -92,11 +95,7 @@ Result<OutputLog::Opened> OutputLog::open(document::JournalWriter& writer, const
 void OutputLog::changed(const std::string& cell_id, std::string_view entry) {
   if (cell_id.empty() || cell_id.size() > longest_log_key) return;
   if (since_) since_->insert(cell_id);
-  if (content_name(asked_.file()) != base_) {  // what another program wrote was merged
-    auto others = whole_;
-    others.erase(cell_id);
-    begin_anew({others.begin(), others.end()});
-  }
+  file_merged(cell_id);
   if (begins_with_all(entry)) {
     cut_.erase(cell_id);
     whole_.insert(cell_id);
@@ -109,9 +108,17 @@ void OutputLog::changed(const std::string& cell_id, std::string_view entry) {
   write(cell_id, std::string(entry));
 }
 
-void OutputLog::from_file(const std::string& cell_id) {
-  whole_.erase(cell_id);
-  cut_.erase(cell_id);
+void OutputLog::file_merged(const std::string& but_not) {
+  if (content_name(asked_.file()) == base_) return;
+  auto cells = whole_;
+  cells.erase(but_not);
+  begin_anew({cells.begin(), cells.end()});
+}
+
+void OutputLog::forget(const std::string& cell_id) {
+  if (since_) since_->insert(cell_id);
+  const bool written = whole_.erase(cell_id) + cut_.erase(cell_id) != 0;
+  if (written && !anew_) write(cell_id, R"({"outputs":[{"op":"drop"}]})");
 }
 
 void OutputLog::save_begins() {
@@ -120,7 +127,7 @@ void OutputLog::save_begins() {
 
 void OutputLog::saved() {
   auto since = std::exchange(since_, std::nullopt);
-  const bool counted = !anew_;
+  const bool counted = !anew_ || stale_;
   begin_anew(since ? std::vector<std::string>(since->begin(), since->end()) : std::vector<std::string>());
   // Somebody may put the content back that the log adds to, and mean it. So does a log that nobody needs not stay
   // large, and a disk that refused it is asked again.
@@ -133,7 +140,10 @@ void OutputLog::begin_anew(std::vector<std::string> cells) {
   anew_ = true;
   whole_.clear();
   cut_.clear();
-  for (const auto& cell_id : cells) write_all_of(cell_id);
+  for (const auto& cell_id : cells) {
+    // What a cell shows and viewers were not told of yet would be written twice; it is written whole when they are.
+    if (!asked_.untold(cell_id)) write_all_of(cell_id);
+  }
 }
 
 void OutputLog::write_all_of(const std::string& cell_id) {
@@ -157,9 +167,11 @@ bool OutputLog::full(std::size_t more) const {
 void OutputLog::write(const std::string& cell_id, std::string entry) {
   const bool nothing_told = told_.records.empty();
   if (std::exchange(anew_, false)) {
+    stale_ = false;
     waiting_->bytes -= told_.bytes;  // it counts no more
     told_ = {};
-    told_.rewrites = !past_ || journal_->failed() || journal_->bytes_since_rewrite() > limits_.rewrite;
+    told_.rewrites =
+        !past_ || journal_->failed() || waiting_->refused || journal_->bytes_since_rewrite() > limits_.rewrite;
     told_.records.push_back(document::Record::meta(std::string(base_key), base_));
     told_.records.push_back(document::Record::entry(std::string(anew_key), {}));
   }
@@ -186,10 +198,14 @@ void OutputLog::flush() {
 }
 
 void OutputLog::give(Batch batch) {
-  auto done = [waiting = waiting_, size = batch.bytes](const Status& status) {
+  if (waiting_->refused && !batch.rewrites) {  // it goes on where nothing is missing: in a new file
+    waiting_->bytes -= batch.bytes;
+    return;
+  }
+  auto done = [waiting = waiting_, size = batch.bytes, rewrites = batch.rewrites](const Status& status) {
     waiting->bytes -= size;
-    const bool refused = !status;
-    if (waiting->refused.exchange(refused) == refused || !refused) return;
+    if (status && rewrites) waiting->refused = false;
+    if (status || waiting->refused.exchange(true)) return;
     log::warning("session", "outputs are kept by saves alone: " + status.error().message);
   };
   if (batch.rewrites) return journal_->rewrite("", "", std::move(batch.records), std::move(done));

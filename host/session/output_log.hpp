@@ -50,6 +50,7 @@ class OutputLog {
     std::function<std::optional<document::Fingerprint>()> file;   ///< the file's content as last read or written
     std::function<std::size_t(const std::string& cell_id)> size;  ///< bytes that the cell shows
     std::function<std::string(const std::string& cell_id)> all;   ///< an entry that says all of it, see whole_entry()
+    std::function<bool(const std::string& cell_id)> untold;       ///< it shows what viewers were not told of yet
     std::function<void()> soon;                                   ///< hold() is due in `pause`
     std::function<void()> now;                                    ///< hold() is due
   };
@@ -74,8 +75,11 @@ class OutputLog {
   void release();
   /// Both: what was told goes to the disk.
   void flush();
-  /// The cell shows what the file has of it.
-  void from_file(const std::string& cell_id);
+  /// What was told of the cell counts no more: it shows what the file has of it, or is gone.
+  void forget(const std::string& cell_id);
+  /// Another program's content of the file was merged: the log adds to that from now on. Not of the cell `but_not`,
+  /// which is just being told.
+  void file_merged(const std::string& but_not = {});
   /// The file is about to be written with all outputs as they are now; and was: `file` is what it has now.
   void save_begins();
   void saved();
@@ -105,6 +109,7 @@ class OutputLog {
   std::string base_;                            // the file's content that it adds to
   bool past_;                                   // the journal has a file
   bool anew_ = true;                            // what is written down so far counts no more
+  bool stale_ = false;                          // and the disk does not say so: it is of another content
   std::set<std::string> whole_;                 // cells that are in it with all they show
   std::set<std::string> cut_;                   // cells of which nothing more is written down, until the next save
   std::optional<std::set<std::string>> since_;  // while a save is under way: cells that changed meanwhile

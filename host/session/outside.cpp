@@ -233,6 +233,7 @@ void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file, bool r
   merging_ = true;
   auto was = std::exchange(notebook.file, document::renamed(file, merged.ids));
   notebook.last_known = file->fingerprint;
+  unmerged_.reset();
   auto base = std::exchange(base_, std::move(merged.base));
   conflicts_ = std::move(merged.conflicts);
   if (!conflicts_.empty() || merged.passed_over) keep_copy(file);
@@ -243,6 +244,7 @@ void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file, bool r
                                    auto& opened = session_.prepared().notebook;
                                    opened.file = std::move(was);
                                    opened.last_known.reset();
+                                   unmerged_ = file->fingerprint;
                                    base_ = std::move(base);
                                    conflicts_.clear();
                                    keep_copy(file);
@@ -271,6 +273,7 @@ void Outside::merge(std::shared_ptr<const document::LoadedNotebook> file, bool r
 void Outside::merged(const std::vector<std::string>& from_there, bool same) {
   merging_ = false;
   if (!unreadable_) take_outputs(from_there);
+  if (auto* const log = session_.running().output_log()) log->file_merged();
   tell_conflict();
   if (!asks()) {
     record(same);
@@ -280,6 +283,10 @@ void Outside::merged(const std::vector<std::string>& from_there, bool same) {
   }
   finish_look();
   session_.saver().go_on();
+}
+
+std::optional<document::Fingerprint> Outside::content() const {
+  return unmerged_ ? unmerged_ : session_.prepared().notebook.last_known;
 }
 
 void Outside::file_is_back() {

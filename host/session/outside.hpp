@@ -42,6 +42,8 @@ class Outside {
   /// A cell's outputs changed here, at this count of the saver's.
   void ran(const std::string& cell_id, std::uint64_t touches);
 
+  /// The file's content as last read or written, also where the document could not take it; nothing: there is no file.
+  [[nodiscard]] std::optional<document::Fingerprint> content() const;
   /// Nothing is saved over the file: somebody has to choose first, or the file cannot be read.
   [[nodiscard]] bool asks() const { return !conflicts_.empty() || unreadable_.has_value(); }
   /// 409 `conflict`, for who wants to save all the same.
@@ -108,7 +110,8 @@ class Outside {
   FileWatch::Guard guard_;
   std::uint64_t device_ = 0;  // the file system of the file
   document::MergeBase base_;
-  FileIdentity identity_;  // of the file whose content was compared last
+  FileIdentity identity_;                          // of the file whose content was compared last
+  std::optional<document::Fingerprint> unmerged_;  // of the file, while what it has is refused by the document
   std::vector<document::CellConflict> conflicts_;
   std::optional<Error> unreadable_;  // or what the document does not take
   FileIdentity unread_;              // of a file that could not be read, perhaps because somebody is still writing it

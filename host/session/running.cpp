@@ -100,17 +100,18 @@ void Running::bring_back_outputs() {
   auto opened = std::exchange(session_.prepared().outputs, {});
   output_log_ = std::move(opened.log);
   if (!output_log_) return;
-  output_log_->ask({[this] { return session_.prepared().notebook.last_known; },
+  output_log_->ask({[this] { return session_.outside().content(); },
                     [this](const std::string& id) { return runtime_.outputs().bytes(id); },
                     [this](const std::string& id) {
                       return OutputLog::whole_entry(runtime_.outputs().shown(id), runtime_.execution_count(id));
                     },
+                    [this](const std::string& id) { return runtime_.outputs().has_changed(id); },
                     [this] { logs_.start(OutputLog::pause, [this] { write_log(); }); }, [this] { write_log(); }});
   for (auto& was : opened.restored) {
     const auto& editing = session_.editing();
     const auto* cell = editing.built() ? session_.editing().document().find_cell(was.cell_id) : nullptr;
     if (cell == nullptr || cell->cell_type != "code") {
-      output_log_->from_file(was.cell_id);
+      output_log_->forget(was.cell_id);
       continue;
     }
     runtime_.outputs().load(was.cell_id, std::make_shared<const std::string>(std::move(was.outputs)));
@@ -353,10 +354,15 @@ void Running::look_at(std::vector<runtime::LoadedPtr> outputs, Task then) {
   });
 }
 
+void Running::cell_deleted(const std::string& cell_id) {
+  runtime_.cell_deleted(cell_id);
+  if (output_log_) output_log_->forget(cell_id);  // undone, it comes back without outputs
+}
+
 bool Running::reload(const std::string& cell_id, std::shared_ptr<const void> file, std::string_view outputs_json,
                      std::int64_t count) {
   if (!runtime_.reload(cell_id, std::move(file), outputs_json, count)) return false;
-  if (output_log_) output_log_->from_file(cell_id);
+  if (output_log_) output_log_->forget(cell_id);
   auto view = runtime_.cell_view(cell_id);
   auto unread = view.outputs.unread();
   if (!unread) {

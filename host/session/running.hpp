@@ -48,7 +48,7 @@ class Running final : public runtime::RuntimeListener {
   /// ends in Connection::go_on of every connection.
   void add_cells(Replay& replay);
   void add_models(Replay& replay);
-  void cell_deleted(std::string_view cell_id) { runtime_.cell_deleted(cell_id); }
+  void cell_deleted(const std::string& cell_id);
   /// Shows what `file` has as outputs of the cell, also to those who are here. False while the cell runs.
   bool reload(const std::string& cell_id, std::shared_ptr<const void> file, std::string_view outputs_json,
               std::int64_t count);

@@ -116,7 +116,7 @@ bool LittleOutputs::open_log(bool same_history, std::optional<document::Fingerpr
   log_->ask(
       {[this] { return book_->last_known; }, [this](const std::string& id) { return shown_[id].size(); },
        [this](const std::string& id) { return session::OutputLog::whole_entry(outputs_of(shown_[id]), std::nullopt); },
-       [] {}, [] {}});
+       [](const std::string&) { return false; }, [] {}, [] {}});
   return true;
 }
 

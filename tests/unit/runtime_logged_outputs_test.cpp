@@ -84,10 +84,22 @@ TEST_F(LoggedOutputsTest, SayWhatIsMissing) {
   EXPECT_NE(text.find("what this cell said after this was lost"), std::string::npos) << text;
 }
 
-TEST_F(LoggedOutputsTest, HaveTheLastCountThatWasTold) {
+TEST_F(LoggedOutputsTest, HaveTheLastCountThatWasToldOfTheRunThatShowsThem) {
   EXPECT_TRUE(logged_.apply("c", R"({"execution_count":3,"outputs":[]})"));
-  EXPECT_TRUE(logged_.apply("c", R"({"outputs":[{"op":"clear"}]})"));
+  EXPECT_TRUE(told(R"([{"op":"append","output":{"output_type":"stream","name":"stdout","text":"x"}}])"));
   EXPECT_EQ(logged_.cells().at("c")->execution_count, 3);
+  EXPECT_TRUE(logged_.apply("c", R"({"execution_count":3,"outputs":[{"op":"clear"}]})"));
+  EXPECT_EQ(logged_.cells().at("c")->execution_count, 3);
+  EXPECT_TRUE(logged_.apply("c", R"({"outputs":[{"op":"clear"}]})")) << "the next run, which the kernel has not begun";
+  EXPECT_EQ(logged_.cells().at("c")->execution_count, std::nullopt);
+}
+
+TEST_F(LoggedOutputsTest, KnowNothingOfACellThatWasDropped) {
+  EXPECT_TRUE(told(R"([{"op":"append","output":{"output_type":"stream","name":"stdout","text":"x"}}])"));
+  EXPECT_TRUE(told(R"([{"op":"drop"}])"));
+  EXPECT_TRUE(logged_.cells().empty());
+  EXPECT_TRUE(told(R"([{"op":"append","output":{"output_type":"stream","name":"stdout","text":"y"}}])"));
+  EXPECT_EQ(logged_.cells().at("c")->outputs.size(), 1U);
 }
 
 }  // namespace

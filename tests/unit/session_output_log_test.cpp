@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -35,7 +36,8 @@ class OutputLogTest : public ::testing::Test {
                                         : R"([{"output_type":"stream","name":"stdout","text":")" + shown_[id] + "\"}]",
                      count_);
                },
-               [this] { ++asked_; }, [this] { log_->flush(); }});
+               [this](const std::string& id) { return untold_.contains(id); }, [this] { ++asked_; },
+               [this] { log_->flush(); }});
     std::map<std::string, std::string> back;
     for (auto& cell : opened->restored) back[cell.cell_id] = cell.outputs;
     return back;
@@ -68,6 +70,7 @@ class OutputLogTest : public ::testing::Test {
   OutputLog::Limits limits_;
   std::optional<document::Fingerprint> file_ = document::Fingerprint{"one", 1, 0};
   std::map<std::string, std::string> shown_;
+  std::set<std::string> untold_;
   std::optional<std::int64_t> count_ = 7;
   int asked_ = 0;
   std::unique_ptr<OutputLog> log_;
@@ -142,11 +145,74 @@ TEST_F(OutputLogTest, FollowsAFileThatWasMerged) {
   says("a", "x");
   says("b", "y");
   file_ = document::Fingerprint{"merged", 1, 0};
-  log_->from_file("b");
+  log_->forget("b");
   says("a", "z");
   const auto back = open();
   EXPECT_EQ(back.at("a"), stream("xz"));
   EXPECT_FALSE(back.contains("b"));
+}
+
+TEST_F(OutputLogTest, FollowsAFileThatWasMergedThoughNobodySaysAnythingMore) {
+  open();
+  runs("a");
+  says("a", "ours");
+  file_ = document::Fingerprint{"theirs", 1, 0};
+  log_->file_merged();
+  EXPECT_EQ(open().at("a"), stream("ours"));
+}
+
+TEST_F(OutputLogTest, WhatViewersWereNotToldOfAtAMergeIsNotThereTwice) {
+  open();
+  runs("a");
+  says("a", "x");
+  runs("b");
+  says("b", "1");
+  // Both say more; "a" is told first, and the file was merged meanwhile.
+  shown_["b"] += "2";
+  untold_ = {"b"};
+  file_ = document::Fingerprint{"theirs", 1, 0};
+  says("a", "y");
+  untold_.clear();
+  log_->changed("b", R"({"outputs":[{"op":"append_text","index":0,"text":"2"}]})");
+  const auto back = open();
+  EXPECT_EQ(back.at("a"), stream("xy"));
+  EXPECT_EQ(back.at("b"), stream("12"));
+}
+
+TEST_F(OutputLogTest, ACellThatShowsTheFilesOutputsDoesNotComeBackWithOurs) {
+  open();
+  runs("a");
+  says("a", "ours");
+  log_->forget("a");
+  EXPECT_TRUE(open().empty());
+  runs("a");
+  says("a", "again");
+  log_->forget("a");
+  shown_["a"].clear();
+  says("a", "later");  // no run: a cell that came back by undo has nothing to clear
+  EXPECT_EQ(open().at("a"), stream("later"));
+}
+
+TEST_F(OutputLogTest, OfAnotherContentItDoesNotComeBackAfterASave) {
+  open();
+  runs("a");
+  says("a", "of one");
+  file_ = document::Fingerprint{"two", 1, 0};
+  EXPECT_TRUE(open().empty());
+  save("three");
+  file_ = document::Fingerprint{"one", 1, 0};  // somebody put it back
+  EXPECT_TRUE(open().empty());
+}
+
+TEST_F(OutputLogTest, NamesTheOutputsThatAreKeptBesideAFile) {
+  file_ = document::Fingerprint{"text", 1, 0, "before"};
+  open();
+  runs("a");
+  says("a", "old");
+  log_->flush();
+  // A save of a script changes only what lies beside it, and the host is killed before the log says so.
+  file_->outputs = "after";
+  EXPECT_TRUE(open().empty());
 }
 
 TEST_F(OutputLogTest, IsCutWhereItWouldBecomeLarge) {

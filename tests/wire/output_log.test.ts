@@ -153,6 +153,40 @@ describe('a host that is killed before it saved', () => {
     await b.close();
   });
 
+  it('has what ran here also when another program wrote the file since, and a cell waits for a choice', async () => {
+    const a = await unsaved();
+    await a.execute(['sum']);
+    await logged('"text/plain":"2"');
+    await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'error', source: 'ours' }] });
+    const notebook = JSON.parse(host!.file('n.ipynb'));
+    notebook.cells.find((cell: any) => cell.id === 'error').source = ['theirs'];
+    fs.writeFileSync(path.join(root, 'n.ipynb.other'), JSON.stringify(notebook));
+    fs.renameSync(path.join(root, 'n.ipynb.other'), path.join(root, 'n.ipynb'));
+    await a.event('conflict', (data: any) => data.choices.length > 0);
+    // Nobody says anything more, and no save is allowed: it must be in the log by now, for this content.
+    await until('the log begins anew', () => logs().some((name) => fs.readFileSync(name).toString('latin1').split('"text/plain":"2"').length > 2));
+    await kill();
+    const b = await again('--autosave-at-most-ms', '0');
+    expect(b.text('sum')).toBe('2');
+    expect(b.ready.recovered).toMatchObject({ cells: 1 });
+    await b.close();
+  });
+
+  it('has of a cell that was deleted and came back what it said since', async () => {
+    const a = await unsaved({ counts: 'print("said", globals().setdefault("n", []).append(1) or len(n))' });
+    await a.execute(['counts']);
+    await logged('said 1');
+    const deleted = await a.command('transaction', { changes: [{ type: 'delete_cell', cell_id: 'counts' }] });
+    expect(deleted.ok, JSON.stringify(deleted)).toBe(true);
+    expect((await a.command('undo', {})).ok).toBe(true);
+    await a.execute(['counts']);
+    await logged('said 2');
+    await kill();
+    const b = await again('--autosave-at-most-ms', '0');
+    expect(b.text('counts')).toBe('said 2\n');
+    await b.close();
+  });
+
   it('opens with a log that is damaged, and loses no edit', async () => {
     const a = await unsaved();
     await a.execute(['sum']);
