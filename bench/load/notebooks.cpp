@@ -57,14 +57,15 @@ void large(const Options& options, Report& report) {
       "\"\n     },\n     \"metadata\": {},\n     \"output_type\": \"display_data\"\n    }\n   ]";
   const auto text = notebook("plot()", 600, outputs);
   report.add("large: the notebook", "MB", static_cast<double>(text.size()) / 1e6);
+  const auto name_of = [](int number) { return "large" + std::to_string(number) + ".ipynb"; };
+  for (int i = 0; i < 8; ++i) host.write(name_of(i), text);
+  host.rest();  // who opens a notebook finds one that was written long ago; one of this moment is read twice
   Samples opens, first, cells, saves, save_cpu, later_saves, later_cpu;
   std::string session;
   for (int i = 0; i < 8; ++i) {
-    const auto name = "large" + std::to_string(i) + ".ipynb";
     if (!session.empty()) host.request("DELETE", "/api/v1/sessions/" + session);
-    host.write(name, text);
     const auto from = now_us();
-    session = host.open(name);
+    session = host.open(name_of(i));
     opens.add(now_us() - from);
     Socket client(host, session);
     first.add(client.ready_us() - from);

@@ -98,9 +98,12 @@ FileState state_of(const struct stat& info) {
   return state;
 }
 
+// FAT's clock ticks every 2 s, and what it and exFAT write are multiples of 10 ms. A time of change that is none comes
+// from a file system that keeps what the kernel's clock says, which ticks every 10 ms at the slowest.
 bool settled(const FileState& state) {
-  constexpr std::int64_t coarsest_ns = 2'000'000'000;
-  return clock::wall_ms() * 1'000'000 - std::max(state.ctime_ns, state.mtime_ns) > coarsest_ns;
+  constexpr std::int64_t coarsest_ns = 2'000'000'000, fine_ns = 100'000'000, coarse_unit_ns = 10'000'000;
+  const auto tick = state.ctime_ns % coarse_unit_ns == 0 ? coarsest_ns : fine_ns;
+  return clock::wall_ms() * 1'000'000 - std::max(state.ctime_ns, state.mtime_ns) > tick;
 }
 
 std::string megabytes(std::uint64_t bytes) {

@@ -58,7 +58,7 @@ std::optional<FileState> state_of(const Descriptor& file);
 struct ReadFile {
   std::string bytes;
   FileState state;
-  /// Its last change was longer ago than the coarsest clock of a file system when it was read (two changes in one tick
+  /// Its last change was longer ago than a tick of its file system's clock when it was read (two changes in one tick
   /// have one time; FAT's lasts 2 s): as long as the state is this one, so is the content.
   bool settled = false;
 };

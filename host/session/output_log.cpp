@@ -117,8 +117,9 @@ void OutputLog::file_merged(const std::string& but_not) {
 
 void OutputLog::forget(const std::string& cell_id) {
   if (since_) since_->insert(cell_id);
-  const bool written = whole_.erase(cell_id) + cut_.erase(cell_id) != 0;
-  if (written && !anew_) write(cell_id, R"({"outputs":[{"op":"drop"}]})");
+  whole_.erase(cell_id);
+  cut_.erase(cell_id);
+  if (!anew_) write(cell_id, R"({"outputs":[{"op":"drop"}]})");
 }
 
 void OutputLog::save_begins() {
@@ -127,16 +128,16 @@ void OutputLog::save_begins() {
 
 void OutputLog::saved() {
   auto since = std::exchange(since_, std::nullopt);
-  const bool counted = !anew_ || stale_;
   begin_anew(since ? std::vector<std::string>(since->begin(), since->end()) : std::vector<std::string>());
   // Somebody may put the content back that the log adds to, and mean it. So does a log that nobody needs not stay
   // large, and a disk that refused it is asked again.
-  if (anew_ && (counted || waiting_->refused)) write({}, {});
+  if (anew_ && (stale_ || waiting_->refused)) write({}, {});
 }
 
 /// The file has what it has now: of the log count `cells` alone, as they are.
 void OutputLog::begin_anew(std::vector<std::string> cells) {
   base_ = content_name(asked_.file());
+  stale_ = stale_ || !anew_;
   anew_ = true;
   whole_.clear();
   cut_.clear();

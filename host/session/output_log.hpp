@@ -109,7 +109,7 @@ class OutputLog {
   std::string base_;                            // the file's content that it adds to
   bool past_;                                   // the journal has a file
   bool anew_ = true;                            // what is written down so far counts no more
-  bool stale_ = false;                          // and the disk does not say so: it is of another content
+  bool stale_ = false;                          // and the disk does not say so yet: it has entries for another content
   std::set<std::string> whole_;                 // cells that are in it with all they show
   std::set<std::string> cut_;                   // cells of which nothing more is written down, until the next save
   std::optional<std::set<std::string>> since_;  // while a save is under way: cells that changed meanwhile

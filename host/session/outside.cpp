@@ -286,7 +286,8 @@ void Outside::merged(const std::vector<std::string>& from_there, bool same) {
 }
 
 std::optional<document::Fingerprint> Outside::content() const {
-  return unmerged_ ? unmerged_ : session_.prepared().notebook.last_known;
+  const auto& known = session_.prepared().notebook.last_known;
+  return known ? known : unmerged_;
 }
 
 void Outside::file_is_back() {

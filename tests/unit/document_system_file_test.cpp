@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "../support/notebook_formats.hpp"
+#include "base/clock.hpp"
 
 namespace lectern::document {
 namespace {
@@ -36,6 +37,19 @@ TEST(ReadWhole, AFileThatWasLongLeftAloneIsKnownByItsState) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_TRUE(read->settled);
   EXPECT_TRUE(is_in_state(path, read->state));
+}
+
+TEST(ReadWhole, WhereTimesAreFineAFileIsKnownByItsStateSoonAfterItWasWritten) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "n.ipynb";
+  test::write_file(path, "one");
+  auto read = read_whole(path, 1 << 20);
+  ASSERT_TRUE(read);
+  if (read->state.ctime_ns % 10'000'000 == 0) GTEST_SKIP() << "this file system's times may be coarse";
+  const auto age_ms = [&] { return clock::wall_ms() - read->state.ctime_ns / 1'000'000; };
+  while (!read->settled && age_ms() < 1'900) read = read_whole(path, 1 << 20);
+  EXPECT_TRUE(read->settled);
+  EXPECT_GE(age_ms(), 100) << "two changes in one tick have one time";
 }
 
 TEST(ReadWhole, AnotherContentOfTheSameSizeAndTimeIsAnotherState) {

@@ -204,6 +204,30 @@ TEST_F(OutputLogTest, OfAnotherContentItDoesNotComeBackAfterASave) {
   EXPECT_TRUE(open().empty());
 }
 
+TEST_F(OutputLogTest, OfWhatWasMergedOverItDoesNotComeBackAfterASave) {
+  limits_.cell = 4;
+  open();
+  runs("a");
+  says("a", "ours");
+  says("a", "and more than is written down at once");
+  file_ = document::Fingerprint{"merged", 1, 0};
+  log_->file_merged();  // nothing of it is written: there is too much
+  save("three");
+  file_ = document::Fingerprint{"one", 1, 0};
+  EXPECT_TRUE(open().empty());
+}
+
+TEST_F(OutputLogTest, ACutCellThatShowsTheFilesOutputsDoesNotComeBack) {
+  limits_.waiting = 600;
+  open();
+  runs("a");
+  says("a", std::string(400, 'x'));
+  says("a", std::string(400, 'y'));
+  EXPECT_NE(open().at("a").find("was lost"), std::string::npos);
+  log_->forget("a");
+  EXPECT_TRUE(open().empty());
+}
+
 TEST_F(OutputLogTest, NamesTheOutputsThatAreKeptBesideAFile) {
   file_ = document::Fingerprint{"text", 1, 0, "before"};
   open();
