@@ -490,8 +490,8 @@ void Host::shutdown() {
   parts.directory.reset();
   parts.presence.reset();
   parts.runtime.reset();
-  // What workers still run refers to the router, and what loops still run to the event streams.
-  parts.workers.reset();
+  // What workers still run refers to the router, and what loops still run to the event streams and to the workers.
+  if (parts.workers) parts.workers->stop();
   for (auto& loop : parts.loops) loop->stop();
   // What loops were to do still holds connections, and with them transports: no process may answer to a loop that goes.
   for (const auto& transport : parts.transports) transport->end();

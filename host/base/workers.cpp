@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace lectern {
@@ -15,7 +16,7 @@ struct Workers::State {
   std::mutex mutex;
   std::condition_variable ready;
   std::deque<Task> queue;
-  bool stopping = false;
+  bool stopping = false, stopped = false;
   std::vector<std::thread> threads;
 
   void run() {
@@ -41,17 +42,26 @@ Workers::Workers(std::size_t threads) : state_(std::make_unique<State>()) {
 }
 
 Workers::~Workers() {
+  stop();
+}
+
+void Workers::stop() {
   {
     std::lock_guard lock(state_->mutex);
     state_->stopping = true;
   }
   state_->ready.notify_all();
-  for (auto& thread : state_->threads) thread.join();
+  for (auto& thread : std::exchange(state_->threads, {})) thread.join();
+  std::deque<Task> late;  // from one who came when the last thread had looked
+  std::lock_guard lock(state_->mutex);
+  state_->stopped = true;
+  late.swap(state_->queue);
 }
 
 void Workers::submit(Task task) {
   {
     std::lock_guard lock(state_->mutex);
+    if (state_->stopped) return;
     state_->queue.push_back(std::move(task));
   }
   state_->ready.notify_one();

@@ -13,12 +13,15 @@ class Workers {
  public:
   /// [control] Starts `threads` threads (at least one).
   explicit Workers(std::size_t threads);
-  /// [control] Runs what is queued, then joins.
+  /// [control] stop().
   ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  /// [any] Queues `task`; tasks start in order and run side by side.
+  /// [control] Runs what is queued, then joins. Once.
+  void stop();
+  /// [any] Queues `task`; tasks start in order and run side by side. After stop() it is destroyed unrun: loops that end
+  /// later than the workers need not know.
   void submit(Task task);
 
  private:

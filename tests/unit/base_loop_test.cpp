@@ -126,6 +126,18 @@ TEST(Loop, CancelledTimerNeverRuns) {
   cleared.get_future().get();
 }
 
+TEST(Workers, DestroyWhatComesAfterTheirEnd) {
+  lectern::Workers workers(2);
+  std::atomic<int> count{0};
+  workers.submit([&] { ++count; });
+  workers.stop();
+  EXPECT_EQ(count, 1);
+  auto held = std::make_shared<int>(0);
+  workers.submit([&count, held] { ++count; });
+  EXPECT_EQ(held.use_count(), 1);
+  EXPECT_EQ(count, 1);
+}
+
 TEST(Workers, RunWhatIsQueuedBeforeTheEnd) {
   std::atomic<int> count{0};
   {
