@@ -15,9 +15,10 @@ namespace load {
 std::string notebook(const std::string& source, int cells, const std::string& outputs, const std::string& kernel) {
   std::string text = "{\n \"cells\": [\n";
   for (int i = 0; i < cells; ++i) {
-    text += "  {\n   \"cell_type\": \"code\",\n   \"execution_count\": null,\n   \"id\": \"c" + std::to_string(i) +
-            "\",\n   \"metadata\": {},\n   \"outputs\": " + outputs + ",\n   \"source\": [\n    \"" + source +
-            "\"\n   ]\n  }" + (i + 1 < cells ? ",\n" : "\n");
+    text += "  {\n   \"cell_type\": \"code\",\n   \"execution_count\": null,\n   \"id\": \"c";
+    text.append(std::to_string(i)).append("\",\n   \"metadata\": {},\n   \"outputs\": ").append(outputs);
+    text.append(",\n   \"source\": [\n    \"").append(source).append("\"\n   ]\n  }");
+    text += i + 1 < cells ? ",\n" : "\n";
   }
   return text + " ],\n \"metadata\": {\n  \"kernelspec\": {\n   \"display_name\": \"" + kernel +
          "\",\n   \"language\": \"" + (kernel == "python3" ? "python" : "none") + "\",\n   \"name\": \"" + kernel +

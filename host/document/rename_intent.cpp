@@ -68,7 +68,7 @@ RenameState state_of_rename(const RenameNames& what, const std::deque<RenameName
   }
   auto now = what.to;
   for (const auto& [from, to, inode, move] : later) {
-    if (is_at_or_below(now, from)) now = to + now.substr(from.size());
+    if (is_at_or_below(now, from)) now.replace(0, from.size(), to);
   }
   if (::lstat(now.c_str(), &info) != 0) return RenameState::unknown;
   return info.st_ino == what.inode ? RenameState::carried_out : RenameState::not_begun;
