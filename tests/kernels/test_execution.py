@@ -50,6 +50,13 @@ def ended(session, cell_id: str, status: str = "idle"):
     return session.cell(cell_id)
 
 
+def ended_for(session, cell):
+    """`session` has seen the end of this run of `cell`; before it began the cell was idle, too."""
+    session.wait_for(
+        lambda aio: aio.cell(cell.id).status == "idle" and aio.cell(cell.id).execution_count == cell.execution_count, PATIENCE
+    )
+
+
 def test_the_first_answer_wins_and_the_second_is_told(room):
     editor, other = room
     ears, others = Ears(editor), Ears(other)
@@ -96,7 +103,7 @@ def test_many_small_prints_and_few_huge_ones(room):
     cell = run(editor, f"print('\\n'.join('x' * 50 for i in range({LINES})))")
     text = whole(editor, cell)
     assert len(text) == LINES * 51
-    other.wait_for(lambda aio: aio.cell(cell.id).status == "idle", PATIENCE)
+    ended_for(other, cell)
     assert whole(other, other.cell(cell.id)) == text
 
 
@@ -117,7 +124,7 @@ def test_clearing_waits_for_what_comes_next(room):
         "from IPython.display import clear_output\nfor i in range(30):\n    clear_output(wait=True)\n    print('frame', i, flush=True)",
     )
     assert stream(cell) == "frame 29\n"
-    other.wait_for(lambda aio: aio.cell(cell.id).status == "idle", PATIENCE)
+    ended_for(other, cell)
     assert other.cell(cell.id).outputs == cell.outputs
     # Nobody saw it empty between two frames.
     shown = [one["outputs"] for one in ears.all("cell-op") if one["cell_id"] == cell.id and one["outputs"]]
