@@ -102,9 +102,10 @@ BlobRef BlobStore::put(std::string bytes, std::string media_type) {
   BlobRef ref{crypto::sha256_hex(bytes), bytes.size(), safe_media_type(std::move(media_type))};
   {
     const std::scoped_lock lock(state_->mutex);
-    if (state_->entries.contains(ref.sha256)) return ref;
+    const auto known = state_->entries.find(ref.sha256);
+    if (known != state_->entries.end() && known->second.written) return ref;
+    if (!state_->writing.insert(ref.sha256).second) return ref;
     state_->remember(ref.sha256, {std::make_shared<const std::string>(std::move(bytes)), ref.media_type}, false);
-    state_->writing.insert(ref.sha256);
   }
   state_->workers.submit([state = state_, sha256 = ref.sha256] {
     Blob blob;

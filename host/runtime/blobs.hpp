@@ -38,7 +38,7 @@ class BlobStore {
   BlobStore& operator=(const BlobStore&) = delete;
 
   /// [any] Hashes, keeps the bytes readable at once, and has a worker write them, durably. A file that cannot be
-  /// written is logged; its bytes then stay in memory for as long as the host runs.
+  /// written is logged; its bytes then stay in memory until the same are put again and written.
   BlobRef put(std::string bytes, std::string media_type);
   /// [any] Calls `done` when none of the blobs put so far that `wanted` accepts (by sha256) is on its way to the disk
   /// any more: they are durable, or failed. At once on this thread, or later on a worker. `wanted` is asked before this

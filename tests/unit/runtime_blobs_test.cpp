@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <set>
 #include <string>
@@ -76,6 +77,21 @@ TEST_F(BlobsTest, OneThatIsNotDurableStaysInMemory) {
     done.get_future().wait();
     EXPECT_EQ(blobs.cached(name).bytes == nullptr, works);
   }
+}
+
+TEST_F(BlobsTest, PutAgainIsTriedAgain) {
+  { std::ofstream(directory_) << "in the way of the folder"; }
+  BlobStore blobs(directory_, workers_);
+  const auto put = [&] {
+    std::promise<void> tried;
+    blobs.put(bytes_, "image/png");
+    blobs.when_written([&](const std::string& sha256) { return sha256 == sha256_; }, [&] { tried.set_value(); });
+    tried.get_future().wait();
+  };
+  put();
+  fs::remove(directory_);
+  put();
+  EXPECT_TRUE(fs::exists(file_));
 }
 
 TEST_F(BlobsTest, WhoWaitsForSomeOfThemWaitsForNoOther) {
