@@ -20,6 +20,7 @@
 #include "app/peer_access.hpp"
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
+#include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "presence/mesh_name.hpp"

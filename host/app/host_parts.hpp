@@ -30,11 +30,6 @@
 
 namespace lectern::app {
 
-/// For the log: what is wrong, and what to do.
-inline std::string in_full(const Error& error) {
-  return error.message + (error.hint.empty() ? "" : "; " + error.hint);
-}
-
 // In the order they are made; they go in the opposite order.
 struct Host::Parts {
   ServeOptions options;

@@ -5,13 +5,15 @@
 #include "app/addresses.hpp"
 #include "app/host_parts.hpp"
 #include "app/paths.hpp"
+#include "base/error_text.hpp"
 #include "base/log.hpp"
 #include "plugin/presence.hpp"
 #include "presence/device.hpp"
 
 namespace lectern::app {
-// Nobody asked for it, so a host goes without it when it is not there. The folder is named, so that the backend could
-// live in a process of its own.
+// Nobody asked for it, so a host goes without it when it is not there: where this machine has no place for it, without
+// a word; where its plugin is missing, it says so. The folder is named, so that the backend could live in a process of
+// its own.
 bool Host::Parts::add_presence_local(presence::Service& service) {
   constexpr const char* id = "presence-local";
   const bool named = std::any_of(options.presence_backends.begin(), options.presence_backends.end(),
@@ -24,7 +26,12 @@ bool Host::Parts::add_presence_local(presence::Service& service) {
   const auto folder = runtime_dir();
   if (!folder) return not_there(folder.error());
   auto generation = registry->load(plugin::Kind::presence, id);
-  if (!generation) return not_there(generation.error());
+  if (!generation) {
+    const auto why = in_full(generation.error());
+    log::warning("presence", "other hosts on this machine are not seen: " + why);
+    service.add_unavailable(id, why);
+    return false;
+  }
   json::Value config;
   config.set("folder", (*folder / "presence").string());
   auto backend = plugin::PresenceBackend::open(*generation, json::write(config));

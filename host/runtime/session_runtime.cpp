@@ -1,5 +1,6 @@
 #include "runtime/session_runtime.hpp"
 
+#include "base/error_text.hpp"
 #include "runtime/hub.hpp"
 
 namespace lectern::runtime {
@@ -96,7 +97,7 @@ void SessionRuntime::start_found(Result<KernelInfo> found, const StartOptions& o
     kernel_.reset();
     keeping_.ended();
     kernel_lost("KernelNotStarted", error.message);
-    set_state(KernelState::none, error.message);
+    set_state(KernelState::none, in_full(error));
     tell_state();
     (*done)(fail(error));
   };

@@ -61,6 +61,64 @@ describe('taking a plugin away', () => {
     expect(JSON.stringify(made.body.error.details.known)).not.toContain('shell/');
   });
 
+  it('runtime-jupyter: notebooks open, its kernels are not there, the shell runs', async () => {
+    const host = await start('runtime-jupyter');
+    const made = await host.post('/api/v1/notebooks/create', { runtime: 'jupyter/python3' });
+    expect([made.status, made.body.error.code]).toEqual([400, 'unknown_runtime']);
+    expect(JSON.stringify(made.body.error.details.known)).not.toContain('jupyter/');
+    const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }])));
+    await a.command('execute', { cell_ids: ['a'] });
+    const status = await a.event('kernel-status', (data) => data.error !== undefined);
+    expect(status.data.state).toBe('none');
+    expect(status.data.error).toMatch(/there is no runtime "python3".*known: shell\/sh/);
+    await a.close();
+    const shell = await host.post('/api/v1/notebooks/create', { runtime: 'shell/sh' });
+    expect(shell.status).toBe(201);
+    const b = await Client.join(host, shell.body);
+    expect((await b.command('transaction', { changes: [{ type: 'create_cell', cell_id: 's', cell_type: 'code', source: 'echo here' }] })).ok).toBe(true);
+    await b.execute(['s']);
+    expect(b.text('s')).toContain('here');
+    await b.close();
+  });
+
+  it.each([
+    ['format-percent', 'n.py', '# %%\n1\n'],
+    ['format-markdown', 'n.md', '---\nkernelspec:\n  name: python3\n---\n\n```{code-cell}\n1\n```\n'],
+    ['format-quarto', 'n.qmd', '# Title\n\n```{python}\n1\n```\n'],
+  ])('%s: its files do not open, and those that do are named', async (id, name, text) => {
+    const host = await start(id);
+    fs.writeFileSync(path.join(host.root, name), text);
+    const answer = await host.post('/api/v1/notebooks/open', { path: name });
+    expect([answer.status, answer.body.error.code]).toEqual([415, 'unknown_format']);
+    names(answer.body, '.ipynb');
+    expect(fs.readFileSync(path.join(host.root, name), 'utf8')).toBe(text);
+    await host.open(host.notebook('n.ipynb', [{ source: '1' }]));
+  });
+
+  it('presence-local: hosts beside it are not seen, and the list says why', async () => {
+    const host = await start('presence-local');
+    const listed = await host.get('/api/v1/presence');
+    expect(listed.status).toBe(200);
+    expect(listed.body.sessions).toEqual([]);
+    const row = listed.body.backends.find((one: any) => one.id === 'presence-local');
+    expect(row.ok).toBe(false);
+    expect(row.problem).toContain('presence-local');
+    await until('the warning is out', () => /warning.*other hosts on this machine are not seen.*presence-local/.test(host.stderr));
+  });
+
+  it('presence-redis: a host given a server refuses to start, one without starts', async () => {
+    const host = await start('presence-redis');
+    expect((await host.get('/api/v1/presence')).status).toBe(200);
+    const { folder, binary } = installWithout('presence-redis');
+    try {
+      const args = ['--presence', 'presence-redis={"address":"127.0.0.1:1"}'];
+      const refused = Host.start({ args, binary }).then((started) => started.stop());
+      await expect(refused).rejects.toThrow(/the plugin presence-redis is not in the plugin path or was refused/);
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
+  });
+
   it('transport-websocket: sockets are refused with its name, the event stream works', async () => {
     const host = await start('transport-websocket');
     const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
