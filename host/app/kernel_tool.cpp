@@ -1,6 +1,5 @@
 #include "app/kernel_tool.hpp"
 
-#include <cstdlib>
 #include <iostream>
 
 #include "app/paths.hpp"
@@ -13,10 +12,10 @@ namespace {
 using runtime::KeptKernel;
 using runtime::KeptKernels;
 
-std::filesystem::path state_folder(const ToolOptions& options) {
+Result<std::filesystem::path> state_folder(const ToolOptions& options) {
   if (!options.state_dir.empty()) return options.state_dir;
-  if (const char* named = std::getenv("LECTERN_STATE_DIR"); named != nullptr && *named != '\0') return named;
-  return default_state_dir();
+  LECTERN_TRY(const auto host, configured());
+  return host.state_dir.empty() ? default_state_dir() : std::filesystem::path(host.state_dir);
 }
 
 /// "host": one speaks for it; "waits": for the next; "remote": the same, and only its gateway knows whether it lives;
@@ -68,7 +67,8 @@ Status end(KeptKernels& kept, const KeptKernel& kernel) {
 }  // namespace
 
 Status run_kernels(const ToolOptions& options) {
-  KeptKernels kept(state_folder(options), false, [](Task task) { task(); });
+  LECTERN_TRY(const auto folder, state_folder(options));
+  KeptKernels kept(folder, false, [](Task task) { task(); });
   const auto wanted = options.positional.empty() ? std::string() : options.positional.front();
   json::Array rows;
   bool found = wanted.empty();

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <utility>
 
 #include "app/paths.hpp"
 #include "base/json.hpp"
@@ -364,6 +365,11 @@ Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& argumen
   LECTERN_CHECK(check_values(out.options));
   LECTERN_CHECK(check_listening(out.options));
   return out;
+}
+
+Result<ServeOptions> configured() {
+  LECTERN_TRY(auto parsed, parse_serve({}));
+  return std::move(parsed.options);
 }
 
 }  // namespace lectern::app

@@ -52,6 +52,9 @@ struct Parsed {
 
 /// [control] `arguments` follow the word "serve". 400 `usage` naming the option and the nearest known one.
 Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& arguments);
+/// [control] What a host that is started here without flags goes by: the environment, lectern.conf, the defaults. For
+/// commands that look at what such a host uses. Errors as of parse_serve().
+Result<ServeOptions> configured();
 /// [control] The rules of protocol 1 about what may listen where. 400 `refused_to_listen`.
 Status check_listening(const ServeOptions& options);
 /// [any] True for 127.0.0.0/8, ::1 and "localhost".

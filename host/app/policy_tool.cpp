@@ -6,6 +6,7 @@
 #include <boost/program_options.hpp>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -92,6 +93,10 @@ Result<Options> parse(const std::vector<std::string>& arguments) {
     po::notify(values);
   } catch (const po::error& error) {
     return fail(400, "usage", error.what(), "see lectern policy " + out.verb + " --help");
+  }
+  if (out.verb != "record") {
+    LECTERN_TRY(auto host, configured());
+    std::move(host.plugin_path.begin(), host.plugin_path.end(), std::back_inserter(out.plugin_path));
   }
   const bool one = out.verb == "record" || out.verb == "replay";
   if (out.positional.empty() || (one && out.positional.size() > 1)) {

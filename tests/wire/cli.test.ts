@@ -100,4 +100,15 @@ describe('lectern', () => {
     expect(await names({ LECTERN_DEVICE_NAME: 'From environment' }, [])).toBe('From environment');
     expect(await names({ LECTERN_DEVICE_NAME: 'From environment' }, ['--device-name', 'From flag'])).toBe('From flag');
   });
+
+  it('looks at plugins where a host would, and says when the configuration is wrong', () => {
+    const config = path.join(host.home, 'places.conf');
+    const mine = path.join(host.home, 'my-plugins');
+    fs.writeFileSync(config, `plugin-path = ${mine}\n`);
+    const plugins = (named: string) => spawnSync(LECTERN, ['plugins'], { encoding: 'utf8', env: { ...process.env, LECTERN_CONFIG: named } });
+    expect(plugins(config).stdout.split('\n').slice(0, 2)).toEqual(['Searched:', `  ${mine}`]);
+    fs.writeFileSync(config, 'plugin-pth = x\n');
+    const wrong = plugins(config);
+    expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('plugin-path')]);
+  });
 });

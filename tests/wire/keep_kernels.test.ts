@@ -93,6 +93,10 @@ describe('kernels that are kept', () => {
     await host.kill('SIGTERM');
     expect(lives(pid())).toBe(true);
     expect(tool().kernels).toMatchObject([{ session_id: session, state: 'waits', runtime: 'jupyter/python3', running: false }]);
+    const config = path.join(home, 'state.conf');
+    fs.writeFileSync(config, `state-dir = ${path.join(home, 'state/lectern')}\n`);
+    const listed = spawnSync(LECTERN, ['kernels'], { encoding: 'utf8', env: { ...process.env, LECTERN_CONFIG: config } });
+    expect(listed.stdout).toContain(session);
     await again();
     await kernel('idle');
     await a.execute(['read']);
