@@ -2,7 +2,7 @@
 # Builds what is needed and runs every test there is. The budget of each part is in docs/testing.md.
 #   ./test.sh            everything that runs on every change
 #   ./test.sh --nightly  also the long soak, crash and fuzz runs
-#   ./test.sh PART...    only these parts, in this order (see `parts` below)
+#   ./test.sh PART...    only these parts, in this order (see `parts` below), on a build that is brought up to date
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/scripts/lib.sh"
@@ -33,12 +33,19 @@ part_format() {
   check "shellcheck" shellcheck -x -P "$ROOT" "${files[@]}"
 }
 
+built=
 part_build() {
   build dev
   build_page
+  built=yes
 }
+# A part that is run alone must not try what was built before the last edit.
+need_build() { [ -n "$built" ] || part_build; }
 
-part_unit() { run_ctest dev; }
+part_unit() {
+  need_build
+  run_ctest dev
+}
 
 part_rust() {
   run_cargo_tests
@@ -54,6 +61,7 @@ part_page() {
 }
 
 part_wire() {
+  need_build
   case " ${parts[*]} " in *" sanitizers "*) build_ahead asan-ubsan tsan ;; esac
   npm_install "$ROOT/tests"
   add_widgets
@@ -64,12 +72,14 @@ part_wire() {
 }
 
 part_browser() {
+  need_build
   add_widgets
   npm_install "$ROOT/tests"
   run_vitest "$ROOT/tests" browser browser/
 }
 
 part_python() {
+  need_build
   local venv="$ROOT/build/python-client" client="$ROOT/clients/python"
   make_client_venv "$venv"
   check "the Python client is formatted" "$venv/bin/ruff" format --check "$client"
@@ -82,6 +92,7 @@ part_python() {
 }
 
 part_sdk() {
+  need_build
   check "a plugin outside the tree builds against the installed SDK" "$ROOT/tests/consumer/run.sh" "$ROOT/build/dev"
   check "a program outside the tree builds against the installed client" "$ROOT/tests/consumer/client.sh" "$ROOT/build/dev"
   check "the tutorial leads to a policy that decides" "$ROOT/tests/consumer/tutorial.sh" "$ROOT/build/dev"
@@ -101,16 +112,22 @@ part_sanitizers() {
   run_ctest tsan -E "$SLOW_SUITES|$ONE_THREAD"
 }
 
-# Only what changed since the main branch, or in the last commit when this is the main branch.
+# Only what changed since the main branch, or in the last commit when this is the main branch; of much, the first
+# LECTERN_TIDY_FILES.
 part_tidy() {
-  local base files
+  local base files most="${LECTERN_TIDY_FILES:-12}"
   base=$(git -C "$ROOT" merge-base HEAD origin/main 2>/dev/null || true)
   if [ -z "$base" ] || [ "$base" = "$(git -C "$ROOT" rev-parse HEAD)" ]; then base=HEAD~1; fi
   mapfile -t files < <(git -C "$ROOT" diff --name-only --diff-filter=d "$base" -- '*.cpp' 2>/dev/null |
-    grep -E '^(host|plugins|policies|sdk)/' | head -"${LECTERN_TIDY_FILES:-12}" | sed "s|^|$ROOT/|")
+    grep -E '^(host|plugins|policies|sdk|tools|bench)/' | sed "s|^|$ROOT/|")
   if [ ${#files[@]} -eq 0 ]; then
     say "no C++ file changed: nothing to check"
     return 0
+  fi
+  need_build
+  if [ ${#files[@]} -gt "$most" ]; then
+    say "${#files[@]} C++ files changed, $most of them are checked; LECTERN_TIDY_FILES=${#files[@]} checks all"
+    files=("${files[@]:0:most}")
   fi
   check "clang-tidy on ${#files[@]} changed files" run_tidy "${files[@]}"
 }

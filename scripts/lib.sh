@@ -69,21 +69,40 @@ need_packages() {
 # True when version $1 is at least $2.
 version_at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -1)" = "$2" ]; }
 
+# at_least_1_90 PROGRAM: cargo and rustc have the same numbers.
+at_least_1_90() {
+  local version
+  version=$("$1" --version 2>/dev/null | cut -d' ' -f2) || true
+  [ -n "$version" ] && version_at_least "$version" 1.90
+}
+
+# Cargo runs the rustc of PATH, which may be an older one than its own.
+find_rustc() {
+  local candidate
+  for candidate in "${RUSTC:-rustc}" /usr/bin/rustc; do
+    if at_least_1_90 "$candidate"; then
+      [ "$candidate" = rustc ] || export RUSTC="$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
 # The document engine is a Rust crate that needs cargo 1.90 or newer; Debian's security updates carry 1.96 as cargo-web.
 need_cargo() {
-  local candidate version
+  local candidate
   for candidate in "${CARGO:-cargo}" /usr/bin/cargo; do
-    version=$("$candidate" --version 2>/dev/null | cut -d' ' -f2) || true
-    if [ -n "$version" ] && version_at_least "$version" 1.90; then
+    if at_least_1_90 "$candidate" && find_rustc; then
       CARGO_BIN=$(command -v "$candidate")
       return 0
     fi
   done
   need_packages "the document engine (Rust)" cargo-web rustc-web
   CARGO_BIN=/usr/bin/cargo
-  version=$("$CARGO_BIN" --version | cut -d' ' -f2)
-  version_at_least "$version" 1.90 || die "cargo $version is too old; 1.90 or newer is needed" \
-    "enable Debian's security updates (package cargo-web), or install a newer Rust"
+  if ! at_least_1_90 "$CARGO_BIN" || ! find_rustc; then
+    die "cargo or rustc is too old; 1.90 or newer is needed" \
+      "enable Debian's security updates (packages cargo-web and rustc-web), or install a newer Rust"
+  fi
 }
 
 need_node() {

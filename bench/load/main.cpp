@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -83,6 +84,7 @@ void echo(const Options& options, Report& report) {
 
 int main(int argc, char** argv) {
   load::Options options;
+  std::set<std::string> without;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const auto value = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
@@ -94,6 +96,8 @@ int main(int argc, char** argv) {
       options.peers = value();
     } else if (word == "--brief") {
       options.brief = true;
+    } else if (word == "--without") {
+      without.insert(value());
     } else if (word == "--json") {
       options.json = value();
     } else {
@@ -111,7 +115,9 @@ int main(int argc, char** argv) {
       {"memory", load::memory},     {"open-memory", load::open_memory},
       {"relay", load::relay}};
   if (options.scenarios.empty()) {
-    for (const auto& [name, run] : known) options.scenarios.push_back(name);
+    for (const auto& [name, run] : known) {
+      if (!without.contains(name)) options.scenarios.push_back(name);
+    }
   }
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);

@@ -4,6 +4,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 home=$(cd "$here/../.." && pwd)/build/bench-peers/hocuspocus
 
+node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || {
+  echo "Hocuspocus needs Node.js 20 or newer, and this is $(node --version): install one, or name the other scenarios" >&2
+  exit 1
+}
 if ! cmp -s "$here/hocuspocus/package-lock.json" "$home/.made-for"; then
   echo "installing Hocuspocus into $home" >&2
   rm -rf "$home"
