@@ -86,7 +86,6 @@ class OutputStore {
   void give_whole(std::string_view cell_id, std::unique_ptr<WholeOutput> whole);
 
   // -- what people do
-  void clear_all(std::string_view cell_id) { clear(cell_id, false); }
   /// The cell is gone from the notebook.
   void erase(std::string_view cell_id);
 

@@ -92,7 +92,6 @@ class Connection final : public LinkEvents {
   [[nodiscard]] const ConnectRequest& request() const { return request_; }
   [[nodiscard]] bool live() const { return live_ && !closing_; }
   [[nodiscard]] bool closing() const { return closing_; }
-  [[nodiscard]] bool waiting_for_resync() const { return slow_; }
   /// What waits here and in the socket's queue; a replay, which is written as it leaves, does not count.
   [[nodiscard]] std::size_t waiting_bytes() const {
     return gone_ ? 0 : counted_ + encoding_bytes_ + link_.queued_bytes();

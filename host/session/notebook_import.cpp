@@ -34,15 +34,6 @@ Result<document::NotebookDocument> build_notebook(const document::LoadedNotebook
   return document::NotebookDocument::import(file != nullptr ? input_of(*file) : created, actor, limits);
 }
 
-Result<document::NotebookDocument> import_notebook(const document::LoadedNotebook* file,
-                                                   const document::NotebookInput& created, std::string_view history_id,
-                                                   document::Journal& journal) {
-  LECTERN_TRY(auto document, build_notebook(file, created, history_id));
-  LECTERN_TRY(auto snapshot, document.save());
-  LECTERN_CHECK(journal.rewrite_and_wait(std::move(snapshot), document.sidecar()));
-  return document;
-}
-
 Result<document::NotebookDocument> document_without(std::string_view bytes, std::string_view sidecar,
                                                     const std::vector<std::string>& chunks,
                                                     const document::DocumentLimits& limits) {

@@ -15,10 +15,6 @@ namespace lectern::session {
 Result<document::NotebookDocument> build_notebook(const document::LoadedNotebook* file,
                                                   const document::NotebookInput& created, std::string_view history_id,
                                                   const document::DocumentLimits& limits = {});
-/// [worker] The same, and gives `journal` its first snapshot.
-Result<document::NotebookDocument> import_notebook(const document::LoadedNotebook* file,
-                                                   const document::NotebookInput& created, std::string_view history_id,
-                                                   document::Journal& journal);
 /// [worker] The saved document `bytes` without the changes `chunks`, on which nothing else in it may depend.
 Result<document::NotebookDocument> document_without(std::string_view bytes, std::string_view sidecar,
                                                     const std::vector<std::string>& chunks,

@@ -8,6 +8,7 @@
 
 #include "../support/notebook_formats.hpp"
 #include "document/notebook_store.hpp"
+#include "importing.hpp"
 #include "little_host.hpp"
 #include "saving.hpp"
 #include "session/ledger.hpp"
@@ -119,10 +120,9 @@ class Checking {
   }
 
   void document(document::OpenedNotebook& book) {
-    auto document =
-        book.start == document::Start::restored
-            ? session::restore_notebook(book.restored)
-            : session::import_notebook(book.file.get(), document::NotebookInput{}, book.history_id, *book.journal);
+    auto document = book.start == document::Start::restored
+                        ? session::restore_notebook(book.restored)
+                        : import_notebook(book.file.get(), book.history_id, *book.journal);
     if (!document) return wrong("the journal does not replay: " + document.error().message);
     std::set<int> there;
     int last = -1;

@@ -9,6 +9,7 @@
 
 #include "../support/notebook_formats.hpp"
 #include "document/notebook_store.hpp"
+#include "importing.hpp"
 #include "saving.hpp"
 #include "session/ledger.hpp"
 #include "session/notebook_import.hpp"
@@ -99,10 +100,9 @@ class LittleHost {
     return promise.get_future().get().has_value();
   }
   bool build() {
-    auto document =
-        book_.start == document::Start::restored
-            ? session::restore_notebook(book_.restored)
-            : session::import_notebook(book_.file.get(), document::NotebookInput{}, book_.history_id, *book_.journal);
+    auto document = book_.start == document::Start::restored
+                        ? session::restore_notebook(book_.restored)
+                        : import_notebook(book_.file.get(), book_.history_id, *book_.journal);
     if (!document) return false;
     document_.emplace(std::move(*document));
     return true;
