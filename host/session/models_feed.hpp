@@ -1,5 +1,5 @@
 // The widget models of a session for `models=document` connections: the model store shown as the `comms` map of a
-// second Automerge document (protocol 3, design 8). The store stays the one truth; the document is made when the first
+// second Automerge document (protocol 3). The store stays the one truth; the document is made when the first
 // such connection comes, and follows the store from then on, each model at most once per pause.
 //
 // comms[model_id] = {target_name, model_module, model_name, cell_id?, seq, revision, state: {key: value}}; `seq` orders
