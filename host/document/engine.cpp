@@ -353,9 +353,12 @@ void Engine::rollback() {
   lam_rollback(doc_.get());
 }
 
-Outcome Engine::sync_generate(lam_sync* sync, std::string& out) {
+Outcome Engine::sync_generate(lam_sync* sync, std::span<const ChangeHash> held, std::span<const ChangeHash> missing,
+                              std::string& out) {
   Buffer bytes, error;
-  const auto status = lam_sync_generate(doc_.get(), sync, bytes.get(), error.get());
+  const auto raw_held = raw_hashes(held), raw_missing = raw_hashes(missing);
+  const auto status = lam_sync_generate(doc_.get(), sync, raw_held.data(), raw_held.size(), raw_missing.data(),
+                                        raw_missing.size(), bytes.get(), error.get());
   out = bytes.view();
   return ended(status, error);
 }

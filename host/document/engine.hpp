@@ -108,7 +108,9 @@ class Engine {
     void operator()(lam_sync* sync) const { lam_sync_free(sync); }
   };
   using SyncHandle = std::unique_ptr<lam_sync, SyncFree>;
-  Outcome sync_generate(lam_sync* sync, std::string& out);
+  /// `held`, `missing`: see lam_sync_generate.
+  Outcome sync_generate(lam_sync* sync, std::span<const ChangeHash> held, std::span<const ChangeHash> missing,
+                        std::string& out);
   static Outcome sync_changes(std::string_view message, const DocumentLimits& limits, std::vector<std::string>& out);
   Outcome sync_receive(lam_sync* sync, std::string_view message, const DocumentLimits& limits);
 

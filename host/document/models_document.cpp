@@ -92,7 +92,7 @@ Status ModelsDocument::receive(Sync& sync, std::string_view message) {
 
 Result<std::string> ModelsDocument::next_message(Sync& sync) {
   std::string message;
-  if (const auto done = state_->engine.sync_generate(sync.state_->handle.get(), message); !done) {
+  if (const auto done = state_->engine.sync_generate(sync.state_->handle.get(), {}, {}, message); !done) {
     return fail(failed(done));
   }
   return message;

@@ -1,6 +1,7 @@
 // Automerge's sync protocol, for those whose heads the host does not know.
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "document/notebook_state.hpp"
@@ -43,6 +44,27 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
   return out;
 }
 
+/// What a conversation waits for: the names of what is held, and what that builds on and nobody has here.
+struct Wanted {
+  std::vector<ChangeHash> held, missing;
+};
+
+template <class Here>
+Wanted wanted_by(const std::vector<HeldChange>& held, const Here& here) {
+  Wanted out;
+  std::unordered_set<std::string_view> known;
+  for (const auto& change : held) {
+    out.held.push_back(change.info.hash);
+    known.insert(change.info.hash.view());
+  }
+  for (const auto& change : held) {
+    for (const auto& dep : change.info.deps) {
+      if (!here(dep) && known.insert(dep.view()).second) out.missing.push_back(dep);
+    }
+  }
+  return out;
+}
+
 tl::unexpected<Error> refused(const Outcome& why) {
   const bool large = why.status == LAM_TOO_LARGE;
   return fail(large ? 413 : 422, large ? "too_large" : "malformed_sync", why.message, "open the connection anew");
@@ -62,14 +84,16 @@ SyncSession NotebookDocument::open_sync() {
 Result<std::string> NotebookDocument::sync_generate(SyncSession& session) {
   state_->settle();
   std::string message;
-  const auto outcome = state_->engine.sync_generate(session.state_->handle.get(), message);
+  const auto wanted =
+      wanted_by(session.state_->held, [this](const ChangeHash& dep) { return state_->engine.contains(dep); });
+  const auto outcome = state_->engine.sync_generate(session.state_->handle.get(), wanted.held, wanted.missing, message);
   if (!outcome) return state_->recovered(outcome, "the sync message");
   return message;
 }
 
-// The protocol may send what builds on changes still to come: its filters are wrong about one in a hundred. A peer
-// sends each change once, so what cannot be applied yet is held until the rest is here. Nothing is held for those who
-// may not make it.
+// The protocol may send what builds on changes that it leaves out: its filters are wrong about one in a hundred. A peer
+// sends each change once, so what cannot be applied yet is held until the rest is here, which the next message asks
+// for. Nothing is held for those who may not make it.
 Status NotebookDocument::State::sync(Syncing& edit) {
   std::vector<std::string> chunks;
   auto outcome = Engine::sync_changes(edit.message, limits, chunks);

@@ -183,10 +183,12 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
   if (message.document != plugin::DocumentKind::notebook) return;
   when_built([this, connection_id = connection.id(), payload = std::string(message.payload)](Status status) {
     auto* here = session_.connections().find(connection_id);
-    if (here == nullptr || !status) return;
+    if (here == nullptr) return;
+    // Never without a word: the peer would wait for an answer for as long as the line is there.
+    if (!status) return sync_refused(*here, status.error());
     auto& client = *here->client();
     auto* member = session_.room().find(client.number);
-    if (member == nullptr) return;
+    if (member == nullptr) return sync_refused(*here, {400, "not_a_member", "the client is not in the room", "", ""});
     if (!here->sync) here->sync = document_->open_sync();
     // Changes in it need the pen; sync carries no epoch, so holding the grant now is what counts. Without it nothing of
     // an author's is accepted, and a message that only asks passes.

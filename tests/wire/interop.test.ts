@@ -191,6 +191,23 @@ describe('Automerge of JavaScript', () => {
     expect((await snapshot()).get('b').source).toMatch(/^third second first /);
   });
 
+  it('is asked by sync for what a filter left out, and not again for what builds on it', async () => {
+    const client = await join('events');
+    const peer = sync(client);
+    await client.until('the notebook', () => peer.talk().cells?.b && peer.acknowledged());
+    for (const word of ['under ', 'over ']) peer.change((draft) => A.splice(draft, ['cells', 'b', 'source'], 0, 0, word));
+    const said = A.decodeSyncMessage(peer.next()!);
+    const [left_out, came] = said.changes;
+    const from = client.binaries.length;
+    client.socket.send(encodeBinary(1, {}, A.encodeSyncMessage({ ...said, changes: [came!] })));
+    const answer = await client.until('the answer', () => client.binaries.slice(from).find((frame) => frame.kind === 1));
+    const asked = A.decodeSyncMessage(answer.payload.slice());
+    expect([asked.need, asked.have]).toEqual([[A.decodeChange(left_out!).hash], []]);
+    client.socket.send(encodeBinary(1, {}, A.encodeSyncMessage({ ...said, changes: [left_out!] })));
+    await client.until('the host to have them', peer.acknowledged);
+    expect((await snapshot()).get('b').source).toMatch(/^over under /);
+  });
+
   it('is told at once that nothing waits for changes of an actor that is not its own', async () => {
     const client = await join('events');
     const peer = sync(client, A.init({ actor: 'ab'.repeat(16) }));

@@ -211,8 +211,10 @@ lam_status lam_rollback(lam_doc *doc);
 
 lam_sync *lam_sync_new(void);
 void lam_sync_free(lam_sync *sync);
-/* `out` stays empty when there is nothing to say. */
-lam_status lam_sync_generate(lam_doc *doc, lam_sync *sync, lam_buffer *out, lam_buffer *error);
+/* `out` stays empty when there is nothing to say. `held`: changes that came on this conversation and cannot be applied
+ * yet; the peer is asked for `missing`, what they build on and neither they nor the document have. */
+lam_status lam_sync_generate(lam_doc *doc, lam_sync *sync, const lam_hash *held, uint64_t held_count,
+                             const lam_hash *missing, uint64_t missing_count, lam_buffer *out, lam_buffer *error);
 /* The raw changes inside a sync message, without any document. Only messages of version 1 are accepted: we never
  * announce the second, so that nobody sends whole documents. The sink's hash is NULL. */
 lam_status lam_sync_changes(lam_slice message, const lam_limits *limits, lam_chunk_sink sink, void *context,

@@ -24,11 +24,15 @@ pub unsafe extern "C" fn lam_sync_free(sync: *mut Sync) {
 }
 
 /// # Safety
-/// Pointers are valid or, for `error`, NULL.
+/// Pointers are valid or, for `error`, NULL; `held` and `missing` hold as many as they say.
 #[no_mangle]
 pub unsafe extern "C" fn lam_sync_generate(
     doc: *mut Doc,
     sync: *mut Sync,
+    held: *const Hash,
+    held_count: u64,
+    missing: *const Hash,
+    missing_count: u64,
     out: *mut Buffer,
     error: *mut Buffer,
 ) -> i32 {
@@ -37,6 +41,16 @@ pub unsafe extern "C" fn lam_sync_generate(
         if let Some(mut message) = n.am.sync().generate_sync_message(&mut (*sync).0) {
             // Flags announce version 2: whole documents, which cannot be checked before they are decoded.
             message.flags = None;
+            // The engine does not know what is held, and would ask for it again, in vain: it was sent. As it does for
+            // changes that it queues itself, `have` is left out when more is asked for than heads, so that the peer
+            // sends what is asked for and nothing by a filter, which was wrong already.
+            let missing = hashes(missing, missing_count);
+            if !missing.is_empty() {
+                let held = hashes(held, held_count);
+                message.need.retain(|hash| !held.contains(hash));
+                message.need.extend(missing);
+                message.have.clear();
+            }
             (*out).fill(message.encode());
         }
         Ok(())

@@ -5,7 +5,7 @@ use crate::edits::*;
 use crate::syncing::*;
 use automerge::transaction::Transactable;
 use automerge::{ActorId, AutoCommit, Change, ExpandedChange, ObjType, ReadDoc, TextEncoding, ROOT};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 const LIMITS: LimitsView = LimitsView { max_chunk_bytes: 1 << 24, max_inflated_bytes: 1 << 26, max_ops: 1 << 22 };
 
@@ -305,7 +305,7 @@ fn two_documents_sync_and_unknown_changes_are_left_out() {
     let (mine, theirs) = unsafe { (&mut *lam_sync_new(), &mut *lam_sync_new()) };
     let step = |from: &Handle, state: &mut Sync, to: &Handle, other: &mut Sync| unsafe {
         let mut out = empty();
-        assert_eq!(lam_sync_generate(from.0, state, &mut out, null_mut()), 0);
+        assert_eq!(lam_sync_generate(from.0, state, null(), 0, null(), 0, &mut out, null_mut()), 0);
         let message = take(out);
         if message.is_empty() {
             return false;
