@@ -128,7 +128,8 @@ def test_a_long_run_is_interrupted_and_the_next_one_runs(host):
         interrupt_until_ended(session, forever)
         session.execute([done], timeout=PATIENCE)
         actual = outputs_of(host.saved(session, "Interrupt.ipynb"))
-    assert [count for count, _ in actual] == [1, 2]
+    # An interrupt may come after the kernel said the number and before it counted the run: the next one has the same.
+    assert [count for count, _ in actual] in ([1, 2], [1, 1])
     assert actual[0][1][0]["ename"] == "KeyboardInterrupt"
     assert actual[1] == outputs_of(expected)[1]
 

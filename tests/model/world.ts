@@ -134,7 +134,8 @@ export class World {
     const view = this.look(await this.agreed());
     for (const peer of this.peers) if (peer.online) this.heard.set(peer, this.model.rounds + 1);
     const asked = this.asked;
-    this.asked = this.undecided();
+    // A file that is gone asks nothing, and asks again when it is put back.
+    if (fs.existsSync(path.join(this.host.root, NAME))) this.asked = this.undecided();
     const faults = [...this.model.end(view, [...this.open, asked, this.asked]), ...(await this.pen())];
     this.open = this.open.filter((one) => one.fate === 'unknown' && (one.lapses === undefined || one.lapses-- > 0));
     return faults;
