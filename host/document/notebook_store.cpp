@@ -132,18 +132,20 @@ Status decide(OpenedNotebook& book, std::optional<Recovered> recovered) {
   const FileMark* mark = nullptr;
   if (book.file != nullptr && last && last->print == book.file->fingerprint) mark = &*last;
   if (book.file != nullptr && intent && intent->print == book.file->fingerprint) mark = &*intent;
-  if (book.file != nullptr && mark == nullptr) {
-    book.outside = true;
-    if (const auto base = recovered->meta.find(std::string(meta_key::file_base)); base != recovered->meta.end()) {
-      book.base_json = base->second;
-    }
+  book.outside = book.file != nullptr && mark == nullptr;
+  book.file_went = book.file == nullptr && last;
+  if (const auto base = recovered->meta.find(std::string(meta_key::file_base));
+      (book.outside || book.file_went) && base != recovered->meta.end()) {
+    book.base_json = base->second;
+  }
+  if (book.outside) {
     book.notices.push_back(book.path + " was changed by another program since it was last open here; its changes " +
                            "are merged cell by cell.");
   }
   book.start = Start::restored;
   book.history_id = book.previous_meta[std::string(meta_key::history_id)];
   if (mark != nullptr) book.saved_heads = mark->heads;
-  if (book.file == nullptr && last) {
+  if (book.file_went) {
     book.notices.push_back(book.path +
                            " is gone. The notebook was restored from the host's journal; saving writes it again.");
   }

@@ -83,6 +83,7 @@ struct OpenedNotebook {
   /// merged into the document; `base_json` is what both started from, empty when nobody knows.
   bool outside = false;
   std::string base_json;
+  bool file_went = false;            ///< the journal remembers a file, and there is none; `base_json` as with `outside`
   bool read_only = false;            ///< the file or its folder cannot be written: everybody reads
   std::vector<std::string> notices;  ///< for people: what was recovered, what was kept aside and where
   NotebookLease lease;               ///< of the path

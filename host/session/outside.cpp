@@ -46,7 +46,7 @@ Outside::Outside(LiveSession& session) : session_(session), timer_(session.loop(
 
 void Outside::begin(FileWatch& watch) {
   const auto& notebook = session_.prepared().notebook;
-  if (notebook.outside) {
+  if (notebook.outside || notebook.file_went) {  // a file that went may come back
     if (auto base = document::merge_base_from_json(notebook.base_json)) base_ = std::move(*base);
   } else if (notebook.file) {
     base_ = document::merge_base_of(*notebook.file);

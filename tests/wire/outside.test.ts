@@ -223,4 +223,31 @@ describe('two hosts', () => {
       first.forget();
     }
   });
+
+  it('that went while no host had it comes back as an edit of what it was: what was deleted here stays deleted', async () => {
+    const first = await Host.start({ args: ['--autosave-at-most-ms', '0'] });
+    const cells = [{ id: 'a', source: 'one' }, { id: 'b', source: 'two' }, { id: 'c', source: 'three' }];
+    try {
+      await first.open(first.notebook('n.ipynb', cells));
+      await first.kill('SIGTERM');
+      fs.rmSync(path.join(first.root, 'n.ipynb'));
+      const second = await Host.start({ root: first.root, home: first.home, args: ['--autosave-at-most-ms', '0'] });
+      try {
+        const a = await Client.join(second, await second.open('n.ipynb'));
+        expect(a.ready.notebook.cells.map((cell: any) => cell.source)).toEqual(['one', 'two', 'three']);
+        expect((await a.command('transaction', { changes: [{ type: 'delete_cell', cell_id: 'a' }, { type: 'delete_cell', cell_id: 'c' }] })).ok).toBe(true);
+        second.notebook('n.ipynb', [{ id: 'a', source: 'one, edited' }, { id: 'b', source: 'two, edited' }, cells[2]!]);
+        const conflict = await a.event('conflict');
+        expect(conflict.data.cells).toMatchObject([{ cell_id: 'a', kind: 'deleted_here', theirs: { source: 'one, edited' } }]);
+        const reader = await Client.join(second, a.session, { viewOnly: true });
+        expect(reader.ready.notebook.cells.map((cell: any) => cell.source)).toEqual(['two, edited']);
+        await reader.close();
+        await a.close();
+      } finally {
+        await second.stop();
+      }
+    } finally {
+      first.forget();
+    }
+  });
 });
