@@ -11,6 +11,8 @@ namespace {
 
 // Of one sync conversation, until what they build on is here.
 constexpr std::size_t kHeldBytes = 16U << 20U;
+// In one message; what is missing besides is asked for when these are here.
+constexpr std::size_t kAskedAtOnce = 1'000;
 
 // Of what was inflated to make it.
 std::uint64_t size_of(const ChangeInfo& info) {
@@ -44,25 +46,21 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
   return out;
 }
 
-/// What a conversation waits for: the names of what is held, and what that builds on and nobody has here.
-struct Wanted {
-  std::vector<ChangeHash> held, missing;
-};
-
 template <class Here>
-Wanted wanted_by(const std::vector<HeldChange>& held, const Here& here) {
-  Wanted out;
+void note_missing(SyncSession::State& session, const Here& here) {
+  session.held_names.clear();
+  session.missing.clear();
   std::unordered_set<std::string_view> known;
-  for (const auto& change : held) {
-    out.held.push_back(change.info.hash);
+  for (const auto& change : session.held) {
+    session.held_names.push_back(change.info.hash);
     known.insert(change.info.hash.view());
   }
-  for (const auto& change : held) {
+  for (const auto& change : session.held) {
     for (const auto& dep : change.info.deps) {
-      if (!here(dep) && known.insert(dep.view()).second) out.missing.push_back(dep);
+      if (session.missing.size() == kAskedAtOnce) return;
+      if (!here(dep) && known.insert(dep.view()).second) session.missing.push_back(dep);
     }
   }
-  return out;
 }
 
 tl::unexpected<Error> refused(const Outcome& why) {
@@ -84,9 +82,8 @@ SyncSession NotebookDocument::open_sync() {
 Result<std::string> NotebookDocument::sync_generate(SyncSession& session) {
   state_->settle();
   std::string message;
-  const auto wanted =
-      wanted_by(session.state_->held, [this](const ChangeHash& dep) { return state_->engine.contains(dep); });
-  const auto outcome = state_->engine.sync_generate(session.state_->handle.get(), wanted.held, wanted.missing, message);
+  auto& peer = *session.state_;
+  const auto outcome = state_->engine.sync_generate(peer.handle.get(), peer.held_names, peer.missing, message);
   if (!outcome) return state_->recovered(outcome, "the sync message");
   return message;
 }
@@ -122,7 +119,8 @@ Status NotebookDocument::State::sync(Syncing& edit) {
     }
   }
   for (std::size_t i = 0; i < chunks.size(); ++i) held.push_back({std::move(chunks[i]), std::move(infos[i])});
-  edit.applying.submitted = take_ready(held, [this](const ChangeHash& dep) { return engine.contains(dep); });
+  const auto here = [this](const ChangeHash& dep) { return engine.contains(dep); };
+  edit.applying.submitted = take_ready(held, here);
   std::size_t bytes = 0;
   for (const auto& change : held) bytes += change.bytes.size();
   if (bytes > kHeldBytes) {
@@ -130,6 +128,7 @@ Status NotebookDocument::State::sync(Syncing& edit) {
                 "open the connection anew, and send changes after those they build on");
   }
   LECTERN_CHECK(apply(edit.applying));
+  note_missing(*edit.session, here);
   outcome = engine.sync_receive(edit.session->handle.get(), edit.message, limits);
   if (outcome) return {};
   if (outcome.broken() || !edit.applying.fresh.empty()) LECTERN_CHECK(rebuild());  // without what the message brought

@@ -1,6 +1,7 @@
 //! Sync sessions across the C line.
 
 use automerge::sync::{Message, State, SyncDoc};
+use std::collections::HashSet;
 use std::ffi::c_void;
 
 use crate::ffi::*;
@@ -46,7 +47,7 @@ pub unsafe extern "C" fn lam_sync_generate(
             // sends what is asked for and nothing by a filter, which was wrong already.
             let missing = hashes(missing, missing_count);
             if !missing.is_empty() {
-                let held = hashes(held, held_count);
+                let held: HashSet<_> = hashes(held, held_count).into_iter().collect();
                 message.need.retain(|hash| !held.contains(hash));
                 message.need.extend(missing);
                 message.have.clear();
