@@ -157,7 +157,8 @@ bool known_key(const po::options_description& all, const std::string& key) {
   return all.find_nothrow(key, false) != nullptr;
 }
 
-Status store_environment(const po::options_description& all, po::variables_map& values) {
+// A setting that is nearly one of ours is a slip; only who starts a host is told.
+void warn_of_environment(const po::options_description& all) {
   const auto names = names_of(all);
   for (char** entry = environ; *entry; ++entry) {
     const std::string text = *entry;
@@ -166,6 +167,9 @@ Status store_environment(const po::options_description& all, po::variables_map& 
     const auto near = text::nearest(key, names);
     if (!near.empty()) log::warning("config", "ignored " + text.substr(0, text.find('=')) + ": no such setting");
   }
+}
+
+Status store_environment(const po::options_description& all, po::variables_map& values) {
   try {
     po::store(po::parse_environment(all,
                                     [&](const std::string& variable) {
@@ -320,7 +324,9 @@ Status check_listening(const ServeOptions& options) {
   return {};
 }
 
-Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& arguments) {
+namespace {
+
+Result<Parsed<ServeOptions>> read_serve(const std::vector<std::string>& arguments, bool starts) {
   Parsed<ServeOptions> out;
   std::string root;
   po::options_description settings("Settings (each also a key of lectern.conf, and LECTERN_* in the environment)",
@@ -350,6 +356,7 @@ Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& argumen
     const auto file = config_file(values);
     // A switch that was not given has the default false stored, which must not hide the environment's true: those stay
     // marked as defaulted and are overwritten by program_options itself.
+    if (starts) warn_of_environment(settings);
     LECTERN_CHECK(store_environment(settings, values));
     if (!file.empty()) {
       LECTERN_CHECK(store_file(file, settings, values));
@@ -367,8 +374,14 @@ Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& argumen
   return out;
 }
 
+}  // namespace
+
+Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& arguments) {
+  return read_serve(arguments, true);
+}
+
 Result<ServeOptions> configured() {
-  LECTERN_TRY(auto parsed, parse_serve({}));
+  LECTERN_TRY(auto parsed, read_serve({}, false));
   return std::move(parsed.options);
 }
 
