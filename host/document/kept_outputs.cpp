@@ -1,5 +1,6 @@
 #include "document/kept_outputs.hpp"
 
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -30,9 +31,10 @@ struct Kept {
   std::int64_t execution_count = -1;
 };
 
-std::vector<Kept> read_kept(std::string_view bytes) {
+/// nullopt for what is no file of ours; nothing is kept of a notebook without cells.
+std::optional<std::vector<Kept>> read_kept(std::string_view bytes) {
+  if (!slice::valid(bytes) || !text::valid_utf8(bytes) || slice::member(bytes, "cells").empty()) return std::nullopt;
   std::vector<Kept> out;
-  if (!slice::valid(bytes) || !text::valid_utf8(bytes)) return out;
   slice::each_item(slice::member(bytes, "cells"), [&](std::string_view cell) {
     Kept kept;
     kept.id = slice::text(slice::member(cell, "id"));
@@ -110,11 +112,11 @@ std::shared_ptr<const LoadedNotebook> with_kept_outputs(std::shared_ptr<const Lo
   auto keeps = std::make_shared<Keeps>();
   keeps->bytes = std::move(kept_file->bytes);
   const auto kept = read_kept(keeps->bytes);
-  if (kept.empty()) {
+  if (!kept) {
     log::warning("document", "The outputs kept in " + state_dir + " cannot be read; the notebook has none.");
     return file;
   }
-  keeps->file = renamed(file, match_cells(base_of(kept), {}, *file));
+  keeps->file = renamed(file, match_cells(base_of(*kept), {}, *file));
   auto out = std::make_shared<LoadedNotebook>();
   out->cells = keeps->file->cells;
   out->metadata = keeps->file->metadata;
@@ -128,7 +130,7 @@ std::shared_ptr<const LoadedNotebook> with_kept_outputs(std::shared_ptr<const Lo
   out->fingerprint.outputs = sum_of(keeps->bytes);
   out->writable = keeps->file->writable;
   std::unordered_map<std::string_view, const Kept*> by_id;
-  for (const auto& cell : kept) by_id.emplace(cell.id, &cell);
+  for (const auto& cell : *kept) by_id.emplace(cell.id, &cell);
   for (auto& cell : out->cells) {
     const auto found = by_id.find(cell.id);
     if (found == by_id.end() || found->second->type != cell.cell_type ||

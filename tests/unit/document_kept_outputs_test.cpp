@@ -97,6 +97,15 @@ TEST_F(KeptOutputsTest, ADamagedFileIsNothing) {
   EXPECT_THAT(told(*load_script()), ElementsAre("cell-1|1|"));
 }
 
+// The log of outputs goes by what is kept: it must be the same thing to who saved and to who opens.
+TEST_F(KeptOutputsTest, OfANotebookWithoutCellsNothingIsKeptAndThatIsKnown) {
+  const auto saved = save_script({});
+  const auto loaded = load_script();
+  EXPECT_FALSE(saved.fingerprint.outputs.empty());
+  EXPECT_EQ(loaded->fingerprint.outputs, saved.fingerprint.outputs);
+  EXPECT_THAT(told(*loaded), ElementsAre());
+}
+
 TEST_F(KeptOutputsTest, SaveAsAnotherFormatWritesAllOfItAnew) {
   const std::string ipynb =
       R"({"cells":[{"cell_type":"code","execution_count":3,"id":"a","metadata":{},"outputs":[{"name":"stdout","output_type":"stream","text":"1"}],"source":"1"}],"metadata":{},"nbformat":4,"nbformat_minor":5})";
