@@ -180,10 +180,10 @@ void Attendance::lose(Member& member, bool clean) {
   arm_clock();
 }
 
-void Attendance::seen(Member& member) {
+void Attendance::seen(Member& member, int answer_ms) {
   member.seen_ms = clock::now_ms();
   if (!member.headless()) return;
-  member.expires_ms = member.seen_ms + session_.settings().client_without_socket_ms;
+  member.expires_ms = member.seen_ms + answer_ms + session_.settings().client_without_socket_ms;
   if (member.presence == Presence::lost) {
     member.presence = Presence::present;
     member.reserved_until_ms = 0;

@@ -27,8 +27,8 @@ class Attendance {
                              UniqueFunction<void(Status)> done);
   /// A socket is gone.
   void connection_gone(Connection& connection, bool clean);
-  /// A command of this member came: one without a socket lives on.
-  void seen(Member& member);
+  /// A command of this member came: one without a socket lives on, and while its answer may take so long.
+  void seen(Member& member, int answer_ms = 0);
   /// The member edited.
   void edited(Member& member);
   /// Gives the pen back of the member's own will.

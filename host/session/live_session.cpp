@@ -224,7 +224,7 @@ void LiveSession::takeover_status(std::string client_key, std::uint64_t request_
              [key = std::move(client_key), request_id, wait_ms](LiveSession& self, Reply<CommandReply> answer) {
                auto client = self.clients_.authenticate(key);
                if (!client) return answer(fail(client.error()));
-               if (auto* member = self.room().find((*client)->number)) self.attendance().seen(*member);
+               if (auto* member = self.room().find((*client)->number)) self.attendance().seen(*member, wait_ms);
                self.takeovers().status((*client)->id, request_id, wait_ms, std::move(answer));
              });
 }

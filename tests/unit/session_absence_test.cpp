@@ -62,6 +62,34 @@ TEST_F(SessionAbsenceTest, AnAskeeWithoutASignOfLifeIsLostLongBeforeTheDeadline)
   asker->await([&](const Received& one) { return one.op == "room-state" && state_of(one, id) == "lost"; }, "its loss");
 }
 
+TEST_F(SessionAbsenceTest, WhoWaitsForTheAnswerToItsRequestIsThere) {
+  Settings settings;
+  settings.policy = "ask-first";
+  settings.client_without_socket_ms = 150;
+  settings.request_deadline_ms = 600'000;
+  start(settings);
+  auto editor = tab();
+  ASSERT_TRUE(edits(editor->await("kernel-ready").data));
+  const auto made = ask<CommandReply>([&](Reply<CommandReply> reply) {
+    session_->make_client({"script", "program", false, 3, "owner", {}}, std::move(reply));
+  });
+  ASSERT_TRUE(made) << made.error().message;
+  const auto body = json::parse(made->json);
+  const auto key = text_of(at(*body, {"client"}), "id") + "." + text_of(at(*body, {"client"}), "secret");
+  CommandRequest request;
+  request.client_key = key;
+  request.name = "takeover";
+  const auto asked =
+      ask<CommandReply>([&](Reply<CommandReply> reply) { session_->command(std::move(request), std::move(reply)); });
+  ASSERT_TRUE(asked) << asked.error().message;
+  ASSERT_EQ(asked->status, 202) << asked->json;
+  const auto number = number_of(*json::parse(asked->json), "request_id");
+  const auto waited = ask<CommandReply>(
+      [&](Reply<CommandReply> reply) { session_->takeover_status(key, number, 1'000, std::move(reply)); });
+  ASSERT_TRUE(waited) << waited.error().message;
+  EXPECT_EQ(text_of(*json::parse(waited->json), "state"), "open");
+}
+
 TEST_F(SessionAbsenceTest, AKeyAsFirstFrameMakesTheConnectionThatClient) {
   start();
   auto editor = tab();
