@@ -81,6 +81,12 @@ std::vector<fs::path> default_plugin_path() {
   return found;
 }
 
+std::vector<fs::path> plugin_search(const std::vector<std::string>& first) {
+  std::vector<fs::path> out(first.begin(), first.end());
+  for (auto& path : default_plugin_path()) out.push_back(std::move(path));
+  return out;
+}
+
 plugin::TrustLists trust_lists() {
   plugin::TrustLists lists;
   for (const auto& folder : default_plugin_path()) lists.own.push_back(folder / plugin::own_list_name);
@@ -93,7 +99,7 @@ fs::path default_web_dir() {
   std::error_code error;
   // Installed: <prefix>/bin. Build tree: <source>/build/<preset>/bin.
   for (const auto* place : {"../share/lectern/web", "../../../host/web/dist"}) {
-    const auto path = fs::canonical(bin / place, error);
+    auto path = fs::canonical(bin / place, error);
     if (!error) return path;
   }
   return bin / "../share/lectern/web";
@@ -103,7 +109,7 @@ fs::path default_templates_dir() {
   const auto bin = executable_dir();
   for (const auto* place : {"../share/lectern/templates", "../../../sdk/templates"}) {
     std::error_code error;
-    const auto path = fs::canonical(bin / place, error);
+    auto path = fs::canonical(bin / place, error);
     if (!error) return path;
   }
   return {};

@@ -17,6 +17,8 @@ std::filesystem::path runtime_dir_path();
 Result<std::filesystem::path> runtime_dir();
 /// The build tree's plugins/ and policies/ and the installed lib/lectern/plugins, as they exist beside the executable.
 std::vector<std::filesystem::path> default_plugin_path();
+/// Where plugins are looked for: `first`, then those folders.
+std::vector<std::filesystem::path> plugin_search(const std::vector<std::string>& first);
 /// The lists of own plugins in those folders, and trusted-plugins beside lectern.conf.
 plugin::TrustLists trust_lists();
 /// The installed share/lectern/web, or the build tree's; a path that does not exist when neither does.

@@ -19,6 +19,7 @@ struct DocumentLimits {
   std::uint64_t max_inflated_bytes = 64U << 20U;  ///< one raw change, and all of a submission together, inflated
   std::uint64_t max_ops_per_change = 4'000'000;
   std::uint64_t max_chunks_per_batch = 100'000;
+  std::uint64_t max_held_bytes = 16U << 20U;  ///< of one sync conversation, until what they build on is here
   std::uint64_t max_source_bytes = FileLimits{}.max_source_bytes;
   std::uint64_t max_cells = FileLimits{}.max_cells;
   std::uint64_t max_metadata_bytes = 16U << 20U;  ///< one value

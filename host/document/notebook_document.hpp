@@ -56,6 +56,8 @@ struct ChangeInfo {
   std::string message;
 };
 
+/// A change that names what is gone. It was not made, but for a new cell or an order of cells of which only a part of
+/// what they name is gone: then that part counts for nothing.
 struct DroppedChange {
   std::size_t index = 0;  ///< in the list that was submitted
   std::string reason;

@@ -101,8 +101,11 @@ struct SaveRequest {
   /// (kept_outputs.hpp). Empty: they are not kept.
   std::string outputs_dir;
   RecordIntent record_intent;
-  /// Told which file is about to take the place of the one at `path`.
-  std::function<void(std::uint64_t device, std::uint64_t inode)> before_replacing;
+  /// Told which open file is about to take the place of the one at `path`.
+  std::function<void(int file)> before_replacing;
+  /// Told Fingerprint::outputs as soon as outputs were kept beside the file: a save that fails after that leaves the
+  /// old file with the new ones.
+  std::function<void(const std::string& outputs)> outputs_kept;
 };
 
 struct SavedFile {
@@ -115,10 +118,10 @@ struct SavedFile {
 };
 
 /// [worker] Writes the file: intent, temporary file in the same folder, fsync, rename, fsync of the folder. Mode and
-/// owner stay. Before a save that drops more than half of the file, or all cells of one that had some, a copy of the
-/// old content is kept in `keep_dir`. Errors leave the file as it was and say so: 409 `conflict` (the file is not what
-/// we last saw; details has both fingerprints), 403 `permission_denied` (read-only file or folder), 507 `disk_full`,
-/// 500 `io_error`, 422 `malformed` (the format cannot write this).
+/// owner stay. Before a save that drops much of the file (more than half, more than a tenth when that is over 4 KiB, or
+/// all cells) a copy of the old content is kept in `keep_dir`. Errors leave the file as it was and say so: 409
+/// `conflict` (the file is not what we last saw; details has both fingerprints), 403 `permission_denied` (read-only
+/// file or folder), 507 `disk_full`, 500 `io_error`, 422 `malformed` (the format cannot write this).
 Result<SavedFile> save(const SaveRequest& request);
 
 /// [worker] The bytes that save() would write; the file is not looked at. 415, 422 as there.

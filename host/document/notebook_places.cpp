@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
+#include "base/error_text.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "document/atomic_file.hpp"
@@ -76,7 +77,7 @@ NotebookRegistry* NotebookPlaces::registry() {
   if (std::exchange(tried_, true)) return opened_.get();
   auto opened = NotebookRegistry::open(registry_file_);
   if (!opened) {
-    log::warning("document", opened.error().message + "; " + opened.error().hint);
+    log::warning("document", in_full(opened.error()));
     return nullptr;
   }
   if (!opened->set_aside.empty()) {

@@ -150,15 +150,21 @@ Status make_durable(const std::string& path) {
   return {};
 }
 
-// A save that drops most of a file is rarely meant: a document that failed to build looks just like it.
-bool drops_much(const SaveRequest& request, const OnDisk& disk, std::size_t next_size) {
+// Less than this goes with an ordinary edit, and is in the history.
+constexpr std::uint64_t little = 4096;
+
+// A save that drops much of a file is not always meant: a document that failed to build looks just like it.
+bool drops_much(const SaveRequest& request, const OnDisk& disk, std::uint64_t next_size) {
   const bool had_cells = request.baseline != nullptr && !request.baseline->cells.empty();
-  return next_size < disk.print.size / 2 || (request.cells.empty() && had_cells);
+  const auto size = disk.print.size, gone = size > next_size ? size - next_size : 0;
+  return gone > size / 2 || gone > std::max(size / 10, little) || (request.cells.empty() && had_cells);
 }
 
 Result<std::string> keep_outputs_of(const SaveRequest& request, const plugin::WriteNotebook& notebook) {
   if (request.outputs_dir.empty() || keeps_outputs(*request.format)) return std::string();
-  return keep_outputs(request.outputs_dir, notebook);
+  LECTERN_TRY(auto outputs, keep_outputs(request.outputs_dir, notebook));
+  if (request.outputs_kept) request.outputs_kept(outputs);
+  return outputs;
 }
 
 Status check_rights(const SaveRequest& request, const OnDisk& disk) {
@@ -228,7 +234,7 @@ Result<SavedFile> save(const SaveRequest& request) {
         (!exists || (info.st_ino == disk.state.inode && static_cast<std::uint64_t>(info.st_size) == disk.state.size &&
                      std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec == disk.state.mtime_ns));
     if (same) {
-      if (request.before_replacing && ::fstat(fresh, &info) == 0) request.before_replacing(info.st_dev, info.st_ino);
+      if (request.before_replacing) request.before_replacing(fresh);
       return {};
     }
     LECTERN_TRY(const OnDisk now, look(request));

@@ -64,8 +64,7 @@ struct HeldChange {
 struct SyncSession::State {
   Engine::SyncHandle handle{lam_sync_new()};
   std::vector<HeldChange> held;
-  // What the next message asks for: what those build on that nobody has here. And their names, not to be asked for.
-  std::vector<ChangeHash> held_names, missing;
+  std::vector<ChangeHash> missing;  // what the next message asks for: what those build on that nobody has here
 };
 
 /// A sync message on its way through the engine.

@@ -1,5 +1,6 @@
 #include "document/notebook_store.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "document/atomic_file.hpp"
+#include "document/file_lock.hpp"
 #include "document/file_mark.hpp"
 #include "document/kept_outputs.hpp"
 #include "document/merge.hpp"
@@ -74,7 +76,9 @@ struct NotebookStore::State {
     if (options.lease_dir.empty()) return NotebookLease{};
     return NotebookLease::take({options.lease_dir + "/" + crypto::sha256_hex(path)}, path, holder(path));
   }
-  Result<FileLease> lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path);
+  /// `file`: when it is open already.
+  Result<FileLease> lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path,
+                               Descriptor file = {});
   Status lock(OpenedNotebook& book) {
     LECTERN_TRY(book.state_lock, NotebookLease::take({book.state_dir + "/lock"}, book.path, holder(book.path)));
     LECTERN_TRY(book.lease, lease(book.path));
@@ -197,11 +201,13 @@ bool still_has(const Error& taken, std::uint64_t device, std::uint64_t inode, co
 
 }  // namespace
 
-Result<FileLease> NotebookStore::State::lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path) {
+Result<FileLease> NotebookStore::State::lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path,
+                                                   Descriptor file) {
   FileLease out{device, inode, {}};
   if (options.lease_dir.empty()) return out;
   auto lease = NotebookLease::take_passing(lease_file_name(device, inode), path, holder(path));
   if (lease) {
+    LECTERN_TRY(out.locked, file ? lock_file(std::move(file), path) : lock_file_at(path, device, inode));
     out.lease = std::move(*lease);
   } else if (lease.error().code != "open_elsewhere") {
     log::warning("document", "Other paths of " + path + " are not guarded. " + lease.error().message);
@@ -393,6 +399,13 @@ Result<NotebookLease> NotebookStore::lease_for(const std::string& path) {
 
 Result<FileLease> NotebookStore::lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path) {
   return state_->lease_file(device, inode, path);
+}
+
+Result<FileLease> NotebookStore::lease_replacement(int file, const std::string& path) {
+  Descriptor own(::fcntl(file, F_DUPFD_CLOEXEC, 0));
+  struct stat info {};
+  if (!own || ::fstat(own.get(), &info) != 0) return fail(system_error(errno, "lock", path));
+  return state_->lease_file(info.st_dev, info.st_ino, path, std::move(own));
 }
 
 namespace {

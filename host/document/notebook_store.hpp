@@ -52,6 +52,7 @@ class NotebookLease {
 struct FileLease {
   std::uint64_t device = 0, inode = 0;
   NotebookLease lease;
+  Descriptor locked = {};  ///< the file, for hosts that do not look where `lease` is (file_lock.hpp); goes before that
 };
 
 /// How the session gets its document.
@@ -99,8 +100,8 @@ class NotebookStore {
   struct Options {
     std::string state_dir;  ///< made when missing, mode 0700
     FileLimits limits;
-    /// Where hosts of one person see each other's notebooks, whatever their state folders: made when missing, mode
-    /// 0700. Empty: only hosts with this state folder do.
+    /// Where hosts of one person see each other's notebooks, whatever their state folders, and who has them: made when
+    /// missing, mode 0700. Empty: only hosts with this state folder do.
     std::string lease_dir = {};
     /// Keep `<state>/notebooks.db` (notebook_registry.hpp): sessions have the same id after a restart, and a notebook
     /// that was moved is still the same.
@@ -136,6 +137,8 @@ class NotebookStore {
   /// [worker] The lease of a file that is, or is about to be, at `path`. 423 `open_elsewhere`: somebody on this machine
   /// has it open under another path, which the message names.
   Result<FileLease> lease_file(std::uint64_t device, std::uint64_t inode, const std::string& path);
+  /// [worker] The same for the open `file` that is about to take the place of the one at `path`.
+  Result<FileLease> lease_replacement(int file, const std::string& path);
   /// [worker] Gives the file of a notebook that this host has open another name, by `work`; its state stays where it
   /// is. A crash in the middle is made good by the next create(). The errors of `work`, and of writing the state
   /// folder.

@@ -1,7 +1,7 @@
 // Automerge's sync protocol, for those whose heads the host does not know.
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "document/notebook_state.hpp"
@@ -9,8 +9,6 @@
 namespace lectern::document {
 namespace {
 
-// Of one sync conversation, until what they build on is here.
-constexpr std::size_t kHeldBytes = 16U << 20U;
 // In one message; what is missing besides is asked for when these are here.
 constexpr std::size_t kAskedAtOnce = 1'000;
 
@@ -19,9 +17,14 @@ std::uint64_t size_of(const ChangeInfo& info) {
   return info.message.size() + info.deps.size() * sizeof(ChangeHash);
 }
 
+struct Sorted {
+  std::vector<std::string> ready;
+  std::vector<ChangeHash> missing;  // what the rest builds on and nobody has here
+};
+
 // Takes those out of `held` whose past is `here` or among them, each behind what it builds on. Linear in what they say.
 template <class Here>
-std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& here) {
+Sorted take_ready(std::vector<HeldChange>& held, const Here& here) {
   std::unordered_map<std::string_view, std::vector<std::size_t>> wanted_by;  // names in `held`
   std::vector<std::size_t> missing(held.size()), ready;
   for (std::size_t i = 0; i < held.size(); ++i) {
@@ -32,35 +35,25 @@ std::vector<std::string> take_ready(std::vector<HeldChange>& held, const Here& h
     }
     if (missing[i] == 0) ready.push_back(i);
   }
-  std::vector<std::string> out;
+  Sorted out;
   for (std::size_t n = 0; n < ready.size(); ++n) {
     auto& change = held[ready[n]];
-    out.push_back(std::exchange(change.bytes, {}));
+    out.ready.push_back(std::exchange(change.bytes, {}));
     const auto waiting = wanted_by.extract(change.info.hash.view());
     if (waiting.empty()) continue;
     for (const auto i : waiting.mapped()) {
       if (--missing[i] == 0) ready.push_back(i);
     }
   }
+  for (const auto& change : held) wanted_by.erase(change.info.hash.view());
+  for (const auto& wanted : wanted_by) {
+    if (out.missing.size() == kAskedAtOnce) break;
+    const auto& deps = held[wanted.second.front()].info.deps;
+    const auto is_it = [&](const ChangeHash& dep) { return dep.view() == wanted.first; };
+    out.missing.push_back(*std::find_if(deps.begin(), deps.end(), is_it));
+  }
   std::erase_if(held, [](const HeldChange& change) { return change.bytes.empty(); });
   return out;
-}
-
-template <class Here>
-void note_missing(SyncSession::State& session, const Here& here) {
-  session.held_names.clear();
-  session.missing.clear();
-  std::unordered_set<std::string_view> known;
-  for (const auto& change : session.held) {
-    session.held_names.push_back(change.info.hash);
-    known.insert(change.info.hash.view());
-  }
-  for (const auto& change : session.held) {
-    for (const auto& dep : change.info.deps) {
-      if (session.missing.size() == kAskedAtOnce) return;
-      if (!here(dep) && known.insert(dep.view()).second) session.missing.push_back(dep);
-    }
-  }
 }
 
 tl::unexpected<Error> refused(const Outcome& why) {
@@ -82,8 +75,12 @@ SyncSession NotebookDocument::open_sync() {
 Result<std::string> NotebookDocument::sync_generate(SyncSession& session) {
   state_->settle();
   std::string message;
-  auto& peer = *session.state_;
-  const auto outcome = state_->engine.sync_generate(peer.handle.get(), peer.held_names, peer.missing, message);
+  const auto& peer = *session.state_;
+  std::vector<ChangeHash> held;
+  if (!peer.missing.empty()) {
+    for (const auto& change : peer.held) held.push_back(change.info.hash);
+  }
+  const auto outcome = state_->engine.sync_generate(peer.handle.get(), held, peer.missing, message);
   if (!outcome) return state_->recovered(outcome, "the sync message");
   return message;
 }
@@ -119,16 +116,17 @@ Status NotebookDocument::State::sync(Syncing& edit) {
     }
   }
   for (std::size_t i = 0; i < chunks.size(); ++i) held.push_back({std::move(chunks[i]), std::move(infos[i])});
-  const auto here = [this](const ChangeHash& dep) { return engine.contains(dep); };
-  edit.applying.submitted = take_ready(held, here);
+  auto sorted = take_ready(held, [this](const ChangeHash& dep) { return engine.contains(dep); });
+  edit.applying.submitted = std::move(sorted.ready);
+  edit.session->missing = std::move(sorted.missing);
   std::size_t bytes = 0;
   for (const auto& change : held) bytes += change.bytes.size();
-  if (bytes > kHeldBytes) {
-    return fail(413, "too_large", "more than " + std::to_string(kHeldBytes) + " bytes of changes wait for others",
+  if (bytes > limits.max_held_bytes) {
+    return fail(413, "too_large",
+                "more than " + std::to_string(limits.max_held_bytes) + " bytes of changes wait for others",
                 "open the connection anew, and send changes after those they build on");
   }
   LECTERN_CHECK(apply(edit.applying));
-  note_missing(*edit.session, here);
   outcome = engine.sync_receive(edit.session->handle.get(), edit.message, limits);
   if (outcome) return {};
   if (outcome.broken() || !edit.applying.fresh.empty()) LECTERN_CHECK(rebuild());  // without what the message brought

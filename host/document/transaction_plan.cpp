@@ -46,14 +46,17 @@ class Planner {
  private:
   // ---- outcomes of one change
 
+  // What is said of a change that is made without some of what it names.
+  void note(std::string reason) { plan_.dropped.push_back({index_, std::move(reason)}); }
   Status drop(std::string reason) {
-    plan_.dropped.push_back({index_, std::move(reason)});
+    note(std::move(reason));
     return {};
   }
   [[nodiscard]] std::string here() const { return "changes[" + std::to_string(index_) + "]"; }
   auto invalid(std::string_view what, std::string hint = {}) const {
-    return fail(400, "invalid_change", here() + ": " + std::string(what), std::move(hint));
+    return fail(400, "invalid_change", here() + ": " + std::string(what), std::move(hint), place_in_body());
   }
+  [[nodiscard]] std::string place_in_body() const { return R"({"path":"body.)" + here() + "\"}"; }
   auto contradiction(std::string_view what) const {
     return fail(422, "contradiction", here() + ": " + std::string(what), "send the two edits in separate transactions");
   }
@@ -167,6 +170,9 @@ class Planner {
     if (order().size() >= limits_.max_cells)
       return too_large("the notebook has as many cells as are allowed, " + std::to_string(limits_.max_cells) +
                        " (the setting max-notebook-cells)");
+    for (const auto* anchor : {&change.before, &change.after}) {
+      if (*anchor && find_standing(**anchor) == nullptr) note("the anchor cell is gone; the new cell is not");
+    }
     const auto at = place(change.before, change.after, nullptr).value_or(order().size());
     auto slot = std::make_unique<Slot>();
     slot->id = change.cell_id;
@@ -237,6 +243,8 @@ class Planner {
       if (const auto* slot = find_standing(id)) rank.emplace(slot, rank.size());
     }
     if (rank.empty()) return drop("none of the cells is here");
+    if (const auto gone = change.cell_ids.size() - rank.size(); gone != 0)
+      note(std::to_string(gone) + " of the cells are not here; the others are in this order");
     const auto was = all;
     std::stable_sort(all.begin(), all.end(), [&](const Slot* a, const Slot* b) {
       const auto at = [&](const Slot* slot) {
@@ -333,7 +341,7 @@ class Planner {
     if (slot->live != nullptr) {
       if (!base_version_) {
         return fail(400, "base_required", here() + ": splice_source needs the transaction's base_version",
-                    "name the version whose source the index counts in");
+                    "name the version whose source the index counts in", place_in_body());
       }
       if (slot->live->source_version > *base_version_) return plan_late(change, *slot);
     }

@@ -13,6 +13,7 @@ constexpr std::string_view journal_name = "people";
 constexpr std::string_view client_prefix = "client:";
 constexpr std::string_view epochs_key = "epochs";
 constexpr std::string_view policy_key = "policy";
+constexpr std::string_view left_key = "left";
 // Further than any run can get, far from the end of 2^53, which is where JavaScript stops counting.
 constexpr std::uint64_t jump_after_damage = 1ull << 32;
 // A session that lives for months writes who comes and what its policy remembers again and again.
@@ -33,6 +34,8 @@ LedgerState read(const document::Recovered& recovered) {
       state.epochs = number(value);
     } else if (key == policy_key) {
       state.policy = value;
+    } else if (key == left_key) {
+      state.left = !value.empty();
     }
   }
   return state;
@@ -57,6 +60,7 @@ Result<Ledger::Opened> Ledger::open(document::JournalWriter& writer, const std::
   opened.reserved = opened.state.epochs + block;
   std::vector<document::Record> records;
   records.push_back(document::Record::meta(std::string(epochs_key), std::to_string(opened.reserved)));
+  records.push_back(document::Record::meta(std::string(left_key), {}));
   // A rewrite at every open keeps the file as small as what it says.
   LECTERN_CHECK(journal->rewrite_and_wait("", "", std::move(records)));
   opened.ledger = std::unique_ptr<Ledger>(new Ledger(std::move(journal)));
@@ -110,6 +114,10 @@ void Ledger::forget(std::string_view client_id) {
 }
 void Ledger::policy(std::string json) {
   write(policy_key, std::move(json));
+}
+
+void Ledger::left() {
+  write(left_key, "1");
 }
 
 void Ledger::recover() {

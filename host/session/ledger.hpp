@@ -20,6 +20,7 @@ struct LedgerState {
   std::map<std::string, std::string> clients;  // id -> JSON of Clients::to_json
   std::uint64_t epochs = 0;                    // the end of the block reserved last: nothing above it was ever given
   std::string policy;                          // JSON {id, schema, state}
+  bool left = false;                           // its last session ended with nobody in it: nobody is behind
 };
 
 class Ledger {
@@ -43,6 +44,8 @@ class Ledger {
   void client(const Client& client, document::JournalDone done = {});
   void forget(std::string_view client_id);
   void policy(std::string json);
+  /// [reactor] The session ends, and everybody had left it before.
+  void left();
   /// [reactor] Writes what an earlier failure kept from the disk, when there was one.
   void recover();
   /// [reactor] `done` is posted to `loop` after the fsync.

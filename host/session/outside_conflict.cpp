@@ -112,11 +112,11 @@ void Outside::resolve(Invocation invocation) {
     const auto* id = rows[i].find("cell_id");
     const auto* choice = rows[i].find("choice");
     if (id == nullptr || !id->is_string() || choice == nullptr || !choice->is_string()) {
-      return invocation.error(400, "bad_request", where + " must be {cell_id, choice}");
+      return invocation.error(json::error_at(where, " must be {cell_id, choice}"));
     }
     const auto& word = *choice->as_string();
     if (word != "ours" && word != "theirs" && word != "both") {
-      return invocation.error(400, "bad_request", where + ".choice must be ours, theirs or both");
+      return invocation.error(json::error_at(where + ".choice", " must be ours, theirs or both"));
     }
     const auto it = std::find_if(conflicts_.begin(), conflicts_.end(),
                                  [&](const auto& conflict) { return conflict.cell_id == *id->as_string(); });

@@ -52,6 +52,7 @@ struct Saver::Job {
   std::shared_ptr<void> claim;                      // of another path
   document::NotebookLease lease;                    // of that, too
   document::FileLease file_lease;                   // of what takes the place of the notebook's own file
+  std::optional<std::string> outputs_kept;          // beside the file: Fingerprint::outputs
   std::shared_ptr<const document::MergeBase> base;  // what the file holds when the save is done
   bool overwrite = false;
   bool asks = false;  // somebody has to choose before the notebook's own file is written
@@ -342,11 +343,12 @@ void Saver::start(Done done, bool overwrite, std::optional<std::string> as, int 
   job->tries = tries;
   job->done = std::move(done);
   if (session_.prepared().notebook.lease.held() && !as) {
-    job->request.before_replacing = [store = session_.services().store, job = job.get()](auto device, auto inode) {
-      auto lease = store->lease_file(device, inode, job->request.path);
+    job->request.before_replacing = [store = session_.services().store, job = job.get()](int file) {
+      auto lease = store->lease_replacement(file, job->request.path);
       if (lease) job->file_lease = std::move(*lease);
     };
   }
+  job->request.outputs_kept = [job = job.get()](const std::string& outputs) { job->outputs_kept = outputs; };
   session_.services().workers->submit([weak = session_.weak_from_this(), job, journal = session_.prepared().journal,
                                        formats = session_.prepared().formats, paths = session_.services().paths,
                                        blobs = &session_.services().runtime->blobs(), token = session_.at_work(),
@@ -384,6 +386,10 @@ void Saver::finished(std::shared_ptr<Job> job, Result<document::SavedFile> saved
   const bool current = job->touches == touches_;
   auto* const log = session_.running().output_log();
   if (log != nullptr && (!own_file || !saved)) log->not_saved();
+  if (own_file && !saved && job->outputs_kept && notebook.last_known) {
+    notebook.last_known->outputs = *job->outputs_kept;
+    if (log != nullptr) log->file_merged();
+  }
   if (!own_file) {  // the sender's matter: it says nothing of how safe the notebook is
     settle(job->before == State::saved && current ? State::saved : State::dirty);
   } else if (saved) {

@@ -52,6 +52,31 @@ describe('typing that could not be sent', () => {
     await done();
   });
 
+  // notebook#4508: autosave was refused for days after the token had ended, and nobody was told.
+  it('outlives a token that ends: the page says so, and the next token finds it as a draft', async () => {
+    const minted = (await host.post<{ id: string; token: string }>('/api/v1/tokens', { scope: 'edit' })).body;
+    host.notebook('token.ipynb', [{ id: 'a', source: 'base' }]);
+    const context = await browser.newContext();
+    const tab = await Tab.open(context, host, 'token.ipynb', { token: minted.token });
+    await tab.type('a', ' sent');
+    await tab.allSent();
+    expect((await host.request('DELETE', `/api/v1/tokens/${minted.id}`)).status).toBe(204);
+    await tab.page.getByTestId('ended').waitFor();
+    expect(await tab.page.getByTestId('ended').innerText()).toContain('kept in this browser');
+    await tab.type('a', ' unsent');
+    await tab.shows('a', 'base sent unsent');
+    await tab.goto(host, 'token.ipynb');
+    await tab.page.getByTestId('draft').waitFor();
+    await tab.shows('a', 'base sent');
+    await tab.page.getByTestId('draft-apply').click();
+    await tab.shows('a', 'base sent unsent');
+    await tab.allSent();
+    const look = await Tab.open(await browser.newContext(), host, 'token.ipynb');
+    await look.shows('a', 'base sent unsent');
+    await look.page.context().close();
+    await context.close();
+  });
+
   it('is sent by itself when the line is back and the pen is still here', async () => {
     const line = await Line.create();
     const far = await browser.newContext({ proxy: line.proxy });

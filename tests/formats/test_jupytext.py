@@ -20,11 +20,15 @@ KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name
 # How Jupytext remembers the layout, which our cells keep as it stands.
 LAYOUT = {"lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker", "region_name", "language", "magic_args"}
 FLAVOURS = {"py:percent": ("format-percent", "n.py"), "md:myst": ("format-markdown", "n.md")}
+QUARTO = ("format-quarto", "n.qmd")
 loaded: dict[str, Format] = {}
 
 
 def plugin(flavour: str) -> Format:
-    name = FLAVOURS[flavour][0]
+    return library(FLAVOURS[flavour][0])
+
+
+def library(name: str) -> Format:
     if name not in loaded:
         loaded[name] = Format(PLUGINS / name / f"{name}.so")
     return loaded[name]
@@ -101,6 +105,21 @@ def check_text(flavour: str, text: str) -> None:
         cell.source, cell.changed = before, CHANGED_ID
 
 
+def check_own(flavour: tuple[str, str], text: str) -> None:
+    """What check_text asks for, where there is no Jupytext to compare with."""
+    format_, name = library(flavour[0]), flavour[1]
+    assert format_.probe(name, text) >= 50
+    read = format_.read(text)
+    assert {kind for kind, _ in own(read)} >= {"code"}
+    for cell in read.cells:
+        cell.changed = CHANGED_ID
+    assert format_.write(read) == text
+    for i, cell in enumerate(read.cells):
+        before, cell.source, cell.changed = cell.source, "edited = 1\nsecond(line)", CHANGED_SOURCE | CHANGED_ID
+        assert own(format_.read(format_.write(read))) == own(read)
+        cell.source, cell.changed = before, CHANGED_ID
+
+
 def is_plain(notebook: nbformat.NotebookNode) -> bool:
     """Jupytext itself gives these back as they were: the others show where it loses something."""
     return all(cell.source == cell.source.strip("\n") for cell in notebook.cells)
@@ -168,7 +187,11 @@ def test_what_is_no_notebook_is_left_alone() -> None:
     assert plugin("md:myst").probe("README.md", "# Title\n\n```python\nx\n```\n") == 0
 
 
-if extra := os.environ.get("JUPYTEXT_EXAMPLES"):  # a checkout's tests/data/notebooks/outputs: all of it, by hand
+if extra := os.environ.get("JUPYTEXT_EXAMPLES"):  # tests/data/notebooks/outputs of its source, which test.sh fetches
+
+    def test_they_are_there() -> None:
+        for folder, least in (("*to_percent/*.py", 24), ("*to_myst/*.md", 55), ("*to_quarto/*.qmd", 3)):
+            assert len(list(Path(extra).glob(folder))) >= least
 
     @pytest.mark.parametrize("path", sorted(Path(extra).glob("*to_percent/*.py")), ids=lambda path: path.name)
     def test_their_percent_examples(path: Path) -> None:
@@ -178,6 +201,6 @@ if extra := os.environ.get("JUPYTEXT_EXAMPLES"):  # a checkout's tests/data/note
     def test_their_myst_examples(path: Path) -> None:
         check_text("md:myst", path.read_text())
 
-    @pytest.mark.parametrize("path", sorted(Path(extra).glob("*to_myst/*.md")), ids=lambda path: path.name)
-    def test_their_myst_examples(path: Path) -> None:
-        check_text("md:myst", path.read_text())
+    @pytest.mark.parametrize("path", sorted(Path(extra).glob("*to_quarto/*.qmd")), ids=lambda path: path.name)
+    def test_their_quarto_examples(path: Path) -> None:  # Jupytext itself asks Quarto, which is not here
+        check_own(QUARTO, path.read_text())

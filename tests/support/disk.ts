@@ -1,5 +1,6 @@
 // A disk for one host that fails when it is told to, and forgets what was never synced when the power goes
 // (tests/crash/shim.hpp).
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -49,5 +50,37 @@ export class Disk {
 
   forget(): void {
     for (const left of [this.base, this.attic, this.control]) fs.rmSync(left, { recursive: true, force: true });
+  }
+}
+
+/** A file system of a size of its own can be made here. */
+export const mayMount = (() => {
+  try {
+    const folder = fs.mkdtempSync('/tmp/lectern-mount-');
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'ignore' });
+      execFileSync('umount', [folder]);
+      return true;
+    } finally {
+      fs.rmdirSync(folder);
+    }
+  } catch {
+    return false;
+  }
+})();
+
+/** Takes all there is left of the file system that `filler` is on. */
+export function fill(filler: string) {
+  const fd = fs.openSync(filler, 'w');
+  try {
+    for (const size of [1 << 20, 4096]) {
+      try {
+        for (;;) fs.writeSync(fd, Buffer.alloc(size));
+      } catch (error: any) {
+        if (error.code !== 'ENOSPC') throw error;
+      }
+    }
+  } finally {
+    fs.closeSync(fd);
   }
 }

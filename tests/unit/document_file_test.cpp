@@ -247,6 +247,23 @@ TEST_F(NotebookFileTest, ACopyIsKeptBeforeMostOfItGoes) {
   EXPECT_EQ(loaded()->cells.size(), 0u);
 }
 
+TEST_F(NotebookFileTest, ACopyIsKeptBeforeMoreThanATenthOfItGoes) {
+  const auto with = [this](std::size_t size) {
+    auto edited = request(loaded());
+    edited.cells[1].source = std::string(size, 'x');
+    const auto saved = save(edited);
+    EXPECT_TRUE(saved.has_value());
+    return saved ? saved->kept_copy : "";
+  };
+  EXPECT_EQ(with(100'000), "");
+  const auto before = read_file(path());
+  EXPECT_EQ(with(95'000), "") << "it is in the history";
+  const auto copy = with(80'000);
+  ASSERT_NE(copy, "");
+  EXPECT_NE(read_file(copy), before) << "of what was there last";
+  EXPECT_GT(read_file(copy).size(), 95'000u);
+}
+
 TEST_F(NotebookFileTest, ADeletedFileIsWrittenAgain) {
   auto edited = request(loaded());
   fs::remove(path());

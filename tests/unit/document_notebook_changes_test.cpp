@@ -369,6 +369,63 @@ TEST(NotebookChanges, SyncAsksForWhatAFilterLeftOut) {
   EXPECT_GT(asked_again, 0) << "no filter was wrong";
 }
 
+class ChangesThatWait : public testing::Test {
+ protected:
+  ChangesThatWait() : ann_(copy_of(notebook_)) {
+    for (int i = 0; i < 4; ++i) {
+      made_.push_back(must(ann_.apply_transaction(kAnn, {SpliceSource{"b", 0, 0, "x"}}, ann_.version())).chunks.at(0));
+    }
+  }
+  NotebookDocument host(const DocumentLimits& limits) {
+    return std::move(*NotebookDocument::load(*notebook_.save(), notebook_.sidecar(), limits));
+  }
+  /// A message with these changes and nothing else.
+  static std::string message(std::vector<std::string> chunks) {
+    using namespace std::string_literals;
+    std::string out = "\x42\0\0\0"s + static_cast<char>(chunks.size());
+    for (const auto& chunk : chunks) {
+      EXPECT_LT(chunk.size(), 1U << 14U);
+      if (chunk.size() >= 128) out += static_cast<char>(chunk.size() % 128 + 128);
+      out += static_cast<char>(chunk.size() < 128 ? chunk.size() : chunk.size() / 128);
+      out += chunk;
+    }
+    return out;
+  }
+  NotebookDocument notebook_ = abc();
+  NotebookDocument ann_;
+  std::vector<std::string> made_;  // each builds on the one before it
+};
+
+TEST_F(ChangesThatWait, AreBoundedByTheirBytes) {
+  DocumentLimits limits;
+  limits.max_held_bytes = made_[1].size() + made_[2].size();
+  auto document = host(limits);
+  auto session = document.open_sync();
+  must(document.sync_receive(session, message({made_[1], made_[2]}), kAnn));
+  EXPECT_EQ(source(document, "b"), "two");
+  const auto refused = document.sync_receive(session, message({made_[3]}), kAnn);
+  EXPECT_EQ(code_of(refused), "413 too_large");
+  EXPECT_THAT(refused.error().message, testing::HasSubstr("bytes of changes wait"));
+  auto anew = document.open_sync();
+  must(document.sync_receive(anew, message(made_), kAnn));
+  expect_same(document, ann_);
+}
+
+TEST_F(ChangesThatWait, AreBoundedByTheirNumber) {
+  DocumentLimits limits;
+  limits.max_chunks_per_batch = 2;
+  auto document = host(limits);
+  auto session = document.open_sync();
+  must(document.sync_receive(session, message({made_[1]}), kAnn));
+  must(document.sync_receive(session, message({made_[2]}), kAnn));
+  const auto refused = document.sync_receive(session, message({made_[3]}), kAnn);
+  EXPECT_EQ(code_of(refused), "413 too_large");
+  EXPECT_THAT(refused.error().message, testing::HasSubstr("more than 2 changes"));
+  auto anew = document.open_sync();
+  for (const auto& one : made_) must(document.sync_receive(anew, message({one}), kAnn));
+  expect_same(document, ann_);
+}
+
 TEST(NotebookChanges, ALargeBatchOfAStrangerIsVerifiedAndApplied) {
   auto host = abc();
   auto ann = copy_of(host);

@@ -46,7 +46,17 @@ TEST(NotebookTransaction, AnUnknownAnchorPutsTheCellAtTheEnd) {
   auto document = abc();
   const auto done = must(document.apply_transaction(kAnn, {create("d", "nowhere", std::nullopt)}));
   EXPECT_EQ(order(document), "a b c d");
-  EXPECT_EQ(dropped(done), "");
+  EXPECT_EQ(dropped(done), "0:the anchor cell is gone; the new cell is not;");
+  const auto beside = must(document.apply_transaction(kAnn, {create("e", "nowhere", "a")}));
+  EXPECT_EQ(order(document), "a e b c d");
+  EXPECT_EQ(dropped(beside), "0:the anchor cell is gone; the new cell is not;");
+}
+
+TEST(NotebookTransaction, AnOrderOfCellsOfWhichSomeAreGoneIsThatOfTheOthers) {
+  auto document = abc();
+  const auto done = must(document.apply_transaction(kAnn, {ReorderCells{{"c", "x", "a", "y"}}}));
+  EXPECT_EQ(order(document), "c a b");
+  EXPECT_EQ(dropped(done), "0:2 of the cells are not here; the others are in this order;");
 }
 
 TEST(NotebookTransaction, ReferencesToWhatIsGoneAreDroppedAndNamed) {

@@ -7,65 +7,15 @@
 #include <filesystem>
 #include <thread>
 
-#include "../support/notebook_formats.hpp"
 #include "base/json.hpp"
 #include "document/content_sum.hpp"
 #include "document/kept_copies.hpp"
 #include "document/merge.hpp"
-#include "document/notebook_store.hpp"
 #include "document/rename_intent.hpp"
+#include "document_store_support.hpp"
 
 namespace lectern::document {
 namespace {
-
-namespace fs = std::filesystem;
-using test::ipynb;
-using test::notebook_data;
-using test::read_file;
-using test::write_file;
-using testing::HasSubstr;
-
-class NotebookStoreTest : public testing::Test {
- protected:
-  NotebookStoreTest() {
-    fs::create_directory(root());
-    write_file(file(), notebook_data("jupyter-4.5.ipynb"));
-    store_ = std::move(*NotebookStore::create({folder_ / "state", {}}, writer_));
-  }
-  std::string root() const { return folder_ / "root"; }
-  std::string file() const { return root() + "/a.ipynb"; }
-  ResolvedPath at(const std::string& name) { return *PathPolicy::create(root())->resolve(name); }
-  OpenedNotebook open(const std::string& name = "a.ipynb") {
-    auto result = store_->open(at(name), formats_);
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-  }
-  // What a session does first with an imported notebook.
-  OpenedNotebook begin() {
-    auto book = open();
-    EXPECT_EQ(book.start, Start::imported);
-    EXPECT_TRUE(book.journal->rewrite_and_wait("snapshot", "").has_value());
-    return book;
-  }
-  SaveRequest edited(const OpenedNotebook& book, const std::string& source) {
-    SaveRequest request;
-    request.path = book.path;
-    request.format = ipynb();
-    request.baseline = book.file;
-    request.heads = "heads of " + source;
-    if (book.file != nullptr) request.metadata = book.file->metadata;
-    CellContent cell;
-    cell.id = "c1";
-    cell.cell_type = "code";
-    cell.source = source + std::string(4000, '#');
-    request.cells.push_back(cell);
-    return request;
-  }
-  test::TemporaryFolder folder_;
-  JournalWriter writer_;
-  std::unique_ptr<NotebookStore> store_;
-  Formats formats_{ipynb()};
-};
 
 TEST_F(NotebookStoreTest, AFileIsImportedOnceAndRestoredAfterwards) {
   std::string notebook_id, history_id;
@@ -341,108 +291,6 @@ TEST_F(NotebookStoreTest, WhoWatchesTakesNothingAndLeavesNothing) {
     EXPECT_TRUE(fs::exists(folder));
   }
   EXPECT_FALSE(fs::exists(folder));
-}
-
-TEST_F(NotebookStoreTest, HostsWithTheirOwnStateSeeEachOthersNotebooks) {
-  const auto host = [&](const std::string& state) {
-    NotebookStore::Options options;
-    options.state_dir = folder_ / state;
-    options.lease_dir = folder_ / "leases";
-    return std::move(*NotebookStore::create(options, writer_));
-  };
-  const auto one = host("one"), two = host("two");
-  one->set_url("http://127.0.0.1:1");
-  {
-    const auto held = one->open(at("a.ipynb"), formats_);
-    ASSERT_TRUE(held.has_value()) << held.error().message;
-    const auto refused = two->open(at("a.ipynb"), formats_);
-    ASSERT_FALSE(refused.has_value());
-    EXPECT_EQ(refused.error().status, 423);
-    EXPECT_EQ(refused.error().code, "open_elsewhere");
-    const auto details = json::parse(refused.error().details);
-    const auto* holder = details->find("holder");
-    EXPECT_EQ(holder->find("pid")->as_int(), ::getpid());
-    EXPECT_FALSE(holder->find("process_start")->as_string()->empty());
-    EXPECT_EQ(*holder->find("url")->as_string(), "http://127.0.0.1:1");
-    EXPECT_TRUE(two->open_to_watch(at("a.ipynb"), formats_).has_value());
-    EXPECT_FALSE(two->lease_for(file()).has_value());
-  }
-  EXPECT_TRUE(two->open(at("a.ipynb"), formats_).has_value());
-}
-
-class FileLeaseTest : public NotebookStoreTest {
- protected:
-  FileLeaseTest() : one_(host("one")), two_(host("two")) { fs::create_hard_link(file(), root() + "/same.ipynb"); }
-  std::unique_ptr<NotebookStore> host(const std::string& state) {
-    NotebookStore::Options options;
-    options.state_dir = folder_ / state;
-    options.lease_dir = folder_ / "leases";
-    return std::move(*NotebookStore::create(options, writer_));
-  }
-  std::size_t file_leases() {
-    std::size_t n = 0;
-    for (const auto& entry : fs::directory_iterator(folder_ / "leases")) {
-      n += entry.path().filename().string().starts_with("file-") ? 1 : 0;
-    }
-    return n;
-  }
-  std::unique_ptr<NotebookStore> one_, two_;
-};
-
-TEST_F(FileLeaseTest, AnotherPathOfTheSameFileIsNoSecondNotebook) {
-  {
-    const auto held = one_->open(at("a.ipynb"), formats_);
-    ASSERT_TRUE(held.has_value()) << held.error().message;
-    for (auto* store : {one_.get(), two_.get()}) {
-      const auto refused = store->open(at("same.ipynb"), formats_);
-      ASSERT_FALSE(refused.has_value());
-      EXPECT_EQ(refused.error().code, "open_elsewhere");
-      EXPECT_THAT(refused.error().message, HasSubstr("as " + file()));
-      EXPECT_TRUE(store->open_to_watch(at("same.ipynb"), formats_).has_value());
-    }
-    EXPECT_EQ(file_leases(), 1u);
-  }
-  EXPECT_EQ(file_leases(), 0u) << "a lease goes with its holder";
-  EXPECT_TRUE(two_->open(at("same.ipynb"), formats_).has_value());
-}
-
-TEST_F(FileLeaseTest, ASaveTakesTheLeaseOfTheNewFileBeforeItIsThere) {
-  auto held = one_->open(at("a.ipynb"), formats_);
-  ASSERT_TRUE(held.has_value());
-  ASSERT_TRUE(held->journal->rewrite_and_wait("snapshot", "").has_value());
-  auto request = edited(*held, "new");
-  std::optional<FileLease> next;
-  request.before_replacing = [&](std::uint64_t device, std::uint64_t inode) {
-    EXPECT_EQ(read_file(file()), notebook_data("jupyter-4.5.ipynb"));
-    auto lease = one_->lease_file(device, inode, file());
-    ASSERT_TRUE(lease.has_value()) << lease.error().message;
-    next = std::move(*lease);
-  };
-  const auto saved = save_notebook(*held->journal, held->state_dir, std::move(request));
-  ASSERT_TRUE(saved.has_value()) << saved.error().message;
-  ASSERT_TRUE(next.has_value());
-  EXPECT_EQ(next->inode, saved->inode);
-  held->file_lease = std::move(*next);
-  EXPECT_TRUE(two_->open(at("same.ipynb"), formats_).has_value()) << "that is the old file now, and nobody's";
-  fs::create_hard_link(file(), root() + "/third.ipynb");
-  EXPECT_FALSE(two_->open(at("third.ipynb"), formats_).has_value());
-}
-
-TEST_F(FileLeaseTest, ALeaseOfAFileThatWasReplacedKeepsNobodyOut) {
-  const auto held = one_->open(at("a.ipynb"), formats_);
-  ASSERT_TRUE(held.has_value());
-  write_file(root() + "/.next", notebook_data("colab.ipynb"));
-  fs::rename(root() + "/.next", file());  // the holder has not noticed yet
-  EXPECT_TRUE(two_->open(at("same.ipynb"), formats_).has_value());
-}
-
-TEST_F(FileLeaseTest, ALeaseOfTheSamePathThatIsOnItsWayOutKeepsNobodyOut) {
-  auto ended = one_->open(at("a.ipynb"), formats_);
-  ASSERT_TRUE(ended.has_value());
-  ended->lease = {};  // as a session's end does: the lock of the file itself goes a little later
-  ended->state_lock = {};
-  const auto again = one_->open(at("a.ipynb"), formats_);
-  EXPECT_TRUE(again.has_value()) << again.error().message;
 }
 
 TEST_F(NotebookStoreTest, AFileThatCameAfterItWasLookedForIsOpenedAndNotMadeAnew) {

@@ -58,5 +58,20 @@ TEST(LedgerTest, TheFileOfASessionThatGoesOnForEverStaysSmall) {
   EXPECT_TRUE(again->state.clients.contains("last"));
 }
 
+// A history may begin anew then.
+TEST(LedgerTest, KnowsWhetherEverybodyHadLeftAndForgetsItWithTheNextSession) {
+  const test::TemporaryFolder folder;
+  document::JournalWriter writer;
+  const auto left = [&](bool leave) {
+    auto opened = Ledger::open(writer, folder.path(), 16);
+    if (!opened) return !leave;
+    if (leave) opened->ledger->left();
+    return opened->state.left;
+  };
+  EXPECT_FALSE(left(true));
+  EXPECT_TRUE(left(false));
+  EXPECT_FALSE(left(false)) << "the session in between died";
+}
+
 }  // namespace
 }  // namespace lectern::session

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Disk } from '../support/disk';
+import { Disk, fill, mayMount } from '../support/disk';
 import { Host } from '../support/host';
 
 const set = (cell_id: string, source: string) => ({ changes: [{ type: 'set_source', cell_id, source }] });
@@ -75,37 +75,6 @@ describe.each(['ENOSPC', 'EIO', 'EROFS'] as const)('a disk that answers %s', (st
     }
   });
 });
-
-const mayMount = (() => {
-  try {
-    const folder = fs.mkdtempSync('/tmp/lectern-mount-');
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'ignore' });
-      execFileSync('umount', [folder]);
-      return true;
-    } finally {
-      fs.rmdirSync(folder);
-    }
-  } catch {
-    return false;
-  }
-})();
-
-/** Takes all there is left of the file system that `filler` is on. */
-function fill(filler: string) {
-  const fd = fs.openSync(filler, 'w');
-  try {
-    for (const size of [1 << 20, 4096]) {
-      try {
-        for (;;) fs.writeSync(fd, Buffer.alloc(size));
-      } catch (error: any) {
-        expect(error.code).toBe('ENOSPC');
-      }
-    }
-  } finally {
-    fs.closeSync(fd);
-  }
-}
 
 it.runIf(mayMount).each([
   ['was saved', true],

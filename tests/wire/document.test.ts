@@ -111,6 +111,17 @@ describe('transactions', () => {
     ]);
     expect(dropped).toMatchObject({ ok: true, dropped: [{ index: 0 }] });
     expect(dropped.dropped[0].reason).toContain('gone');
+    const partly = await edit([
+      { type: 'create_cell', cell_id: 'kept', cell_type: 'code', source: '', after: 'gone' },
+      { type: 'reorder_cells', cell_ids: ['kept', 'gone', 'a'] },
+    ]);
+    expect(partly.dropped).toEqual([
+      { index: 0, reason: expect.stringContaining('anchor cell is gone') },
+      { index: 1, reason: expect.stringContaining('1 of the cells are not here') },
+    ]);
+    expect(partly.applied.map((change: any) => change.type)).toEqual(['create_cell', 'reorder_cells']);
+    expect(partly.applied[1].cell_ids.slice(0, 2)).toEqual(['kept', 'a']);
+    expect((await edit([{ type: 'delete_cell', cell_id: 'kept' }])).ok).toBe(true);
     const contradiction = await edit([
       { type: 'set_source', cell_id: 'b', source: 'lost' },
       { type: 'delete_cell', cell_id: 'b' },

@@ -1,9 +1,10 @@
 // What cells showed when the host was killed, although no save had written it: real kernels, SIGKILL, the next host.
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Disk } from '../support/disk';
+import { Disk, fill, mayMount } from '../support/disk';
 import { Host, until } from '../support/host';
 
 const CELLS: Record<string, string> = {
@@ -99,6 +100,36 @@ describe('a host that is killed before it saved', () => {
       await b.close();
       await host.stop();
     } finally {
+      disk.forget();
+    }
+  });
+
+  it.runIf(mayMount)('goes on with the log of a script whose disk is full: what it shows is kept beside it, and more came', async () => {
+    const disk = new Disk();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk.root]);
+    try {
+      host = await disk.restart({ args: ['--autosave-at-most-ms', '0'] });
+      ({ root, home } = host);
+      fs.writeFileSync(path.join(root, 'n.py'), '# %%\nprint(n := globals().get("n", 0) + 1)\n\n# %%\n2\n');
+      const a = await Client.join(host, await host.open('n.py'));
+      const [runs, edited] = a.ready.notebook.cells.map((cell: any) => cell.id as string) as [string, string];
+      await a.execute([runs]);
+      expect((await a.command('save', {})).ok).toBe(true);
+      await a.execute([runs]);
+      fill(path.join(root, 'filler'));
+      const source = '3'.repeat(5000);
+      expect((await a.command('transaction', { changes: [{ type: 'set_source', cell_id: edited, source }] })).ok).toBe(true);
+      expect((await a.command('save', {})).error).toMatchObject({ status: 507, code: 'disk_full' });
+      await a.execute([runs]);
+      expect(a.text(runs)).toBe('3\n');
+      await logged('"3\\n"');
+      await kill();
+      const b = await Client.join((host = await disk.restart({ args: ['--autosave-at-most-ms', '0'] })), await host.open('n.py'));
+      expect(b.text(runs)).toBe('3\n');
+      await b.close();
+    } finally {
+      await host?.stop();
+      execFileSync('umount', [disk.root]);
       disk.forget();
     }
   });

@@ -32,6 +32,28 @@ describe('the file of a live session', () => {
     await client.close();
   });
 
+  it('is followed within a second, however it was written', async () => {
+    const { client, file } = await begin('soon.ipynb');
+    const took: number[] = [];
+    let text = host.file('soon.ipynb');
+    for (let n = 0; n < 12; ++n) {
+      const next = text.replace(/"(two|n\d\d)"/, `"n${10 + n}"`);
+      const { atime, mtime } = fs.statSync(file);
+      const from = client.frames.length;
+      if (n % 3 === 0) replace(file, next);
+      else fs.writeFileSync(file, next);
+      if (n % 3 === 2) fs.utimesSync(file, atime, mtime); // of the same size, too
+      const written = performance.now();
+      await client.event('notebook-document-transaction', (data: any) => JSON.stringify(data).includes(`n${10 + n}`), from);
+      took.push(performance.now() - written);
+      text = next;
+    }
+    took.sort((a, b) => a - b);
+    expect(took[6], `median of ${took.map(Math.round)} ms`).toBeLessThan(1000);
+    expect(took.at(-1), 'on a machine that does other things, too').toBeLessThan(5000);
+    await client.close();
+  });
+
   it('keeps both sides of a cell that both changed, until somebody chooses', async () => {
     const { client, file } = await begin('both.ipynb');
     await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'ours' }] });
@@ -191,6 +213,31 @@ describe('two hosts', () => {
       });
       const heir = await Client.join(second, own);
       expect((await heir.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: 'mine' }] })).ok).toBe(true);
+      await heir.close();
+    } finally {
+      await second.stop();
+      await first.stop();
+    }
+  });
+
+  it('of two people never have one file either: the second is told that somebody has it, saves of the first included', async () => {
+    const first = await Host.start();
+    const second = await Host.start({ root: first.root });
+    try {
+      const info = await first.open(first.notebook('one.ipynb', [{ id: 'a', source: 'old' }]));
+      const writer = await Client.join(first, info);
+      for (const source of ['one', 'two']) {
+        const refused = await second.post('/api/v1/notebooks/open', { path: 'one.ipynb' });
+        expect([refused.status, refused.body.error.code, refused.body.error.details]).toEqual([423, 'open_elsewhere', { holder: null }]);
+        expect((await writer.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source }] })).ok).toBe(true);
+        expect((await writer.command('save', {})).ok).toBe(true);
+      }
+      const watching = await second.post('/api/v1/notebooks/open', { path: 'one.ipynb', watch: true });
+      expect(watching.status).toBe(200);
+      expect((await second.request('DELETE', `/api/v1/sessions/${watching.body.session_id}`)).status).toBe(204);
+      await first.kill('SIGKILL');
+      const heir = await Client.join(second, await second.open('one.ipynb'));
+      expect(heir.ready.notebook.cells[0].source).toBe('two');
       await heir.close();
     } finally {
       await second.stop();

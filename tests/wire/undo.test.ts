@@ -3,7 +3,7 @@ import * as A from '@automerge/automerge';
 import fs from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Client, cut } from '../support/client';
-import { Host } from '../support/host';
+import { Host, until } from '../support/host';
 
 describe('undo', () => {
   let host: Host;
@@ -157,9 +157,13 @@ describe('a history that grew past its limit', () => {
     await typist.command('save');
     await first.kill('SIGKILL');
 
-    const second = await Host.start({ root: first.root, home: first.home, args: ['--history-limit', '500'] });
-    const again = await second.open(file);
+    const second = await Host.start({ root: first.root, home: first.home, args: ['--history-limit', '500', '--session-ttl-ms', '100'] });
     const query = { heads: A.getHeads(doc).join(','), history_id: whole.header.history_id };
+    const behind = await Client.join(second, await second.open(file), { document: 'changes', query });
+    expect(behind.ready.history_id, 'who was there when the host died may have more of it').toBe(whole.header.history_id);
+    await behind.close();
+    await until('the session ends', async () => (await second.request('GET', '/api/v1/sessions')).body.sessions.length === 0);
+    const again = await second.open(file);
     const back = await Client.join(second, again, { document: 'changes', query });
     const anew = await back.until('the document', () => back.binaries.find((frame) => frame.kind === 6));
     expect(anew.header.history_id).not.toBe(whole.header.history_id);
