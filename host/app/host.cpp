@@ -60,8 +60,7 @@ std::string gateway_settings(const ServeOptions& options) {
 
 plugin::RegistryOptions registry_options(const ServeOptions& options) {
   plugin::RegistryOptions out;
-  for (const auto& path : options.plugin_path) out.search.emplace_back(path);
-  for (auto& path : default_plugin_path()) out.search.push_back(std::move(path));
+  out.search = plugin_search(options.plugin_path);
   out.staging = options.state_dir;
   out.trust = trust_lists();
   out.isolate = options.isolate;

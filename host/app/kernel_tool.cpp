@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "app/paths.hpp"
+#include "base/error_text.hpp"
 #include "base/json.hpp"
 #include "runtime/kept_kernels.hpp"
 
@@ -15,7 +16,7 @@ using runtime::KeptKernels;
 Result<std::filesystem::path> state_folder(const ToolOptions& options) {
   if (!options.state_dir.empty()) return options.state_dir;
   LECTERN_TRY(const auto host, configured());
-  return host.state_dir.empty() ? default_state_dir() : std::filesystem::path(host.state_dir);
+  return host.state_dir;
 }
 
 /// "host": one speaks for it; "waits": for the next; "remote": the same, and only its gateway knows whether it lives;
@@ -84,7 +85,7 @@ Status run_kernels(const ToolOptions& options) {
       if (!ended && !wanted.empty()) return ended;
       did_end = ended.has_value();
       row.set("ended", did_end);
-      if (!ended) std::cerr << ended.error().message << "; " << ended.error().hint << "\n";
+      if (!ended) std::cerr << in_full(ended.error()) << "\n";
     }
     if (!options.json) {
       std::cout << kernel.session_id << "  " << kernel.path << "  " << kernel.kernel.name << "  "

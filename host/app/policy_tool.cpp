@@ -137,9 +137,8 @@ class Bench {
     auto& known = registries_[folder.string() + "\n" + (options_.isolated ? id : std::string())];
     if (!known) {
       plugin::RegistryOptions places;
-      if (!folder.empty()) places.search.push_back(folder);
-      for (const auto& path : options_.plugin_path) places.search.emplace_back(path);
-      for (auto& path : default_plugin_path()) places.search.push_back(std::move(path));
+      places.search = plugin_search(options_.plugin_path);
+      if (!folder.empty()) places.search.insert(places.search.begin(), folder);
       places.staging = staging_;
       places.trust = trust_lists();
       places.plugin_host = isolation::plugin_host_program();

@@ -380,12 +380,11 @@ Status run_plugins(const ToolOptions& options) {
   if (!options.positional.empty()) return run_trust(options);
   if (options.live || !options.server.empty()) return run_live_plugins(options);
   LECTERN_TRY(const auto host, configured());
+  auto first = options.plugin_path;
+  first.insert(first.end(), host.plugin_path.begin(), host.plugin_path.end());
   plugin::RegistryOptions places;
-  for (const auto* given : {&options.plugin_path, &host.plugin_path}) {
-    for (const auto& path : *given) places.search.emplace_back(path);
-  }
-  for (auto& path : default_plugin_path()) places.search.push_back(std::move(path));
-  places.staging = host.state_dir.empty() ? default_state_dir() : std::filesystem::path(host.state_dir);
+  places.search = plugin_search(first);
+  places.staging = host.state_dir;
   places.trust = trust_lists();
   places.plugin_host = isolation::plugin_host_program();
   plugin::Registry registry(std::move(places));

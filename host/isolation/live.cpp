@@ -138,6 +138,8 @@ Live::Live(const Socket& socket, plugin::Generation& generation, std::function<s
     transport_ = plugin::read_struct(static_cast<const lectern_transport*>(generation.interface()));
   } else {
     runtime_ = plugin::read_struct(static_cast<const lectern_runtime*>(generation.interface()));
+    if (const auto* cells = generation.extension(LECTERN_EXT_CELLS))
+      cells_ = plugin::read_struct(static_cast<const lectern_cells*>(cells));
   }
 }
 
@@ -307,8 +309,14 @@ lectern_status Live::runtime(Op op, Unpacker& from, Answer& to) {
     case Op::runtime_execute: {
       const auto execution = from.number<std::uint64_t>();
       const auto flags = from.number<std::uint32_t>();
-      return may_throw(runtime_.execute)(self_, kernel, execution, from.abi_view(), flags);
+      const auto cell = from.abi_view(), code = from.abi_view();
+      if (cells_.execute != nullptr && cell.n != 0)
+        return may_throw(cells_.execute)(self_, kernel, execution, cell, code, flags);
+      return may_throw(runtime_.execute)(self_, kernel, execution, code, flags);
     }
+    case Op::runtime_forget_cell:
+      if (cells_.forget == nullptr) return LECTERN_OK;
+      return may_throw(cells_.forget)(self_, kernel, from.abi_view());
     case Op::runtime_interrupt:
       return may_throw(runtime_.interrupt)(self_, kernel);
     case Op::runtime_restart:

@@ -11,6 +11,7 @@
 #include "isolation/outbox.hpp"
 #include "lectern/abi/draft/runtime.h"
 #include "lectern/abi/draft/transport.h"
+#include "lectern/abi/ext/cells.h"
 #include "plugin/checking.hpp"
 #include "plugin/generation.hpp"
 
@@ -53,6 +54,7 @@ class Live {
   const std::function<std::string()> news_;
   lectern_transport transport_{};
   lectern_runtime runtime_{};
+  lectern_cells cells_{};  // all null when the runtime does not offer it
   void* self_ = nullptr;
   std::set<std::uint64_t> connections_, encodings_;
   std::atomic<bool> started_{false};  // a kernel was: before, there is nothing to tell

@@ -64,11 +64,13 @@ std::string ending(int status) {
 
 // What the host was started with is none of the plugin's business, tokens least of all. A runtime starts the user's
 // programs, which need to know where his things are.
+constexpr std::string_view kernels_are_in = "LECTERN_VENV=";
 std::vector<std::string> child_environment(bool programs) {
   if (programs) {
     std::vector<std::string> all;
     for (char** one = environ; *one != nullptr; ++one) {
-      if (!std::string_view(*one).starts_with("LECTERN_")) all.emplace_back(*one);
+      const std::string_view entry(*one);
+      if (!entry.starts_with("LECTERN_") || entry.starts_with(kernels_are_in)) all.emplace_back(entry);
     }
     return all;
   }

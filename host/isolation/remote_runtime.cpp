@@ -202,11 +202,12 @@ lectern_status RemoteRuntime::to_kernel(std::uint64_t kernel, Packer call,
 }
 
 lectern_status RemoteRuntime::execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code,
-                                      std::uint32_t flags) {
+                                      std::string_view cell, std::uint32_t flags) {
   Packer to = call_frame(Op::runtime_execute);
   to.number(kernel);
   to.number(execution);
   to.number(flags);
+  to.text(cell);
   to.text(code);
   return to_kernel(kernel, std::move(to), [this, kernel, execution](const Ending& ending) {
     listener_.on_failure("run code: " + ending.why);
@@ -214,6 +215,14 @@ lectern_status RemoteRuntime::execute(std::uint64_t kernel, std::uint64_t execut
     event.execution = execution;
     tell(kernel, event);
   });
+}
+
+lectern_status RemoteRuntime::forget_cell(std::uint64_t kernel, std::string_view cell) {
+  Packer to = call_frame(Op::runtime_forget_cell);
+  to.number(kernel);
+  to.text(cell);
+  return to_kernel(kernel, std::move(to),
+                   [this](const Ending& ending) { listener_.on_failure("forget a cell: " + ending.why); });
 }
 
 lectern_status RemoteRuntime::interrupt(std::uint64_t kernel) {

@@ -53,7 +53,10 @@ class RemoteRuntime {
   /// that does not restart is dead.
   lectern_status kernels(const lectern_sink& out, lectern_error& error);
   lectern_status start(std::uint64_t kernel, std::string_view name, std::string_view options, lectern_error& error);
-  lectern_status execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags);
+  lectern_status execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::string_view cell,
+                         std::uint32_t flags);
+  /// As of lectern_cells; nothing is done where the plugin does not offer that.
+  lectern_status forget_cell(std::uint64_t kernel, std::string_view cell);
   lectern_status interrupt(std::uint64_t kernel);
   lectern_status restart(std::uint64_t kernel);
   lectern_status shutdown(std::uint64_t kernel);

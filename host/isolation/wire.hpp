@@ -59,7 +59,8 @@ enum class Op : std::uint8_t {
   runtime_shutdown,
   runtime_input,
   runtime_request,
-  runtime_comm
+  runtime_comm,
+  runtime_forget_cell
 };
 
 enum class Record : std::uint8_t {

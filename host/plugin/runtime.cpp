@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "lectern/abi/draft/runtime.h"
+#include "lectern/abi/ext/cells.h"
 #include "plugin/call.hpp"
 #include "plugin/checking.hpp"
 
@@ -49,6 +50,8 @@ bool value_fits(const lectern_runtime_event& event) {
       return event.value >= LECTERN_KERNEL_STARTING && event.value <= LECTERN_KERNEL_UNREACHABLE;
     case LECTERN_RUN_FINISHED:
       return event.value >= LECTERN_FINISHED_OK && event.value <= LECTERN_FINISHED_ABORTED;
+    case LECTERN_RUN_AGAIN:
+      return (event.execution & LECTERN_RUN_OWN) != 0;
     default:
       return true;
   }
@@ -58,10 +61,11 @@ bool value_fits(const lectern_runtime_event& event) {
 std::string convert(const lectern_runtime_event* raw, RuntimeEvent& to) {
   if (raw == nullptr) return "sent no event where one was announced";
   const lectern_runtime_event event = read_struct(raw);
-  if (event.kind < LECTERN_RUN_STATE || event.kind > LECTERN_RUN_COMM_CLOSE)
+  if ((event.kind < LECTERN_RUN_STATE || event.kind > LECTERN_RUN_COMM_CLOSE) && event.kind != LECTERN_RUN_AGAIN)
     return "sent an event of kind " + std::to_string(event.kind);
   if (!value_fits(event))
-    return "sent an event of kind " + std::to_string(event.kind) + " with value " + std::to_string(event.value);
+    return "sent an event of kind " + std::to_string(event.kind) + " with value " + std::to_string(event.value) +
+           " of execution " + std::to_string(event.execution);
   if (event.n_buffers > max_buffers || (event.n_buffers != 0 && event.buffers == nullptr))
     return "sent " + std::to_string(event.n_buffers) + " buffers";
   to.kind = static_cast<RuntimeEventKind>(event.kind);
@@ -84,6 +88,7 @@ std::string convert(const lectern_runtime_event* raw, RuntimeEvent& to) {
 struct Runtime::Inner {
   GenerationPtr generation;
   lectern_runtime abi{};
+  lectern_cells cells{};  // all null when the plugin does not offer it
   void* self = nullptr;
   OnEvent on_event;
   std::mutex telling_mutex;
@@ -195,6 +200,8 @@ Result<std::shared_ptr<Runtime>> Runtime::create(GenerationPtr generation, std::
   auto inner = std::make_unique<Inner>();
   inner->abi = read_struct(static_cast<const lectern_runtime*>(generation->interface()));
   inner->generation = std::move(generation);
+  if (const auto* cells = inner->generation->extension(LECTERN_EXT_CELLS))
+    inner->cells = read_struct(static_cast<const lectern_cells*>(cells));
   inner->on_event = std::move(on_event);
   LECTERN_CHECK(inner->generation->check_config(config_json));
   inner->out.emplace(inner->generation->checker(), inner.get(),
@@ -262,10 +269,20 @@ Status Runtime::start(std::uint64_t kernel, std::string_view name, std::string_v
   });
 }
 
-Status Runtime::execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags) {
+Status Runtime::execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::string_view cell,
+                        std::uint32_t flags) {
   return inner_->hand_over("run code", [&] {
-    if (inner_->remote != nullptr) return inner_->remote->execute(kernel, execution, code, flags);
+    if (inner_->remote != nullptr) return inner_->remote->execute(kernel, execution, code, cell, flags);
+    if (inner_->cells.execute != nullptr && !cell.empty())
+      return may_throw(inner_->cells.execute)(inner_->self, kernel, execution, to_abi(cell), to_abi(code), flags);
     return may_throw(inner_->abi.execute)(inner_->self, kernel, execution, to_abi(code), flags);
+  });
+}
+Status Runtime::forget_cell(std::uint64_t kernel, std::string_view cell) {
+  return inner_->hand_over("forget a cell", [&] {
+    if (inner_->remote != nullptr) return inner_->remote->forget_cell(kernel, cell);
+    if (inner_->cells.forget == nullptr) return lectern_status{LECTERN_OK};
+    return may_throw(inner_->cells.forget)(inner_->self, kernel, to_abi(cell));
   });
 }
 Status Runtime::interrupt(std::uint64_t kernel) {

@@ -28,9 +28,13 @@ enum class RuntimeEventKind : std::uint32_t {
   reply,
   comm_open,
   comm_message,
-  comm_close
+  comm_close,
+  again  // lectern/abi/ext/cells.h
 };
 enum class FinishedAs : std::uint32_t { ok = 0, error = 1, aborted = 2 };
+
+/// Of a run that the kernel began by itself; no run that was asked for has this bit in its number.
+constexpr std::uint64_t own_run = 1ull << 63;
 
 /// One event of a kernel; what each field means per kind is in lectern/abi/draft/runtime.h. A copy, so that it can
 /// cross threads.
@@ -83,9 +87,13 @@ class Runtime {
   Result<std::string> kernels();
   /// [worker] Starts `name` as kernel `kernel`, a number the caller chose. 404 `unknown_kernel`, 503.
   Status start(std::uint64_t kernel, std::string_view name, std::string_view options_json);
-  /// [any] The next one only after `finished`. Of execute, interrupt, restart, shutdown, input, request, comm: handed
-  /// over, never waited for; 404 `unknown_kernel`, 503 `kernel_unavailable`.
-  Status execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags = 0);
+  /// [any] The next one only after `finished`. Of execute, forget_cell, interrupt, restart, shutdown, input, request,
+  /// comm: handed over, never waited for; 404 `unknown_kernel`, 503 `kernel_unavailable`. `cell`: the id of the cell
+  /// that the code is of, for runtimes that want to know; may be empty.
+  Status execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::string_view cell = {},
+                 std::uint32_t flags = 0);
+  /// The cell is gone. Nothing is done by a runtime that never wanted to know of cells.
+  Status forget_cell(std::uint64_t kernel, std::string_view cell);
   Status interrupt(std::uint64_t kernel);
   Status restart(std::uint64_t kernel);
   Status shutdown(std::uint64_t kernel);

@@ -9,11 +9,11 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "runtime/session_runtime.hpp"
+#include "runtime/widget_view.hpp"
 
 namespace lectern::runtime {
 namespace {
 
-constexpr std::string_view view_type = "application/vnd.jupyter.widget-view+json";
 // One that goes on computing does not answer: what it prints is worth more than the order.
 constexpr std::chrono::milliseconds held_at_most{2'000};
 constexpr std::size_t most_held_bytes = std::size_t{16} << 20;
@@ -28,15 +28,6 @@ std::optional<std::vector<std::pair<std::string, std::string>>> comms_in(const s
     out.emplace_back(id, json::string_or_empty(about, "target_name"));
   }
   return out;
-}
-
-/// Empty when the output shows none.
-std::string model_named_by(std::string_view output) {
-  if (output.find(view_type) == std::string_view::npos) return {};
-  const auto value = json::parse(output, {std::size_t{64} << 20, 128, 1'000'000, false});
-  const auto* data = value ? value->find("data") : nullptr;
-  const auto* view = data != nullptr ? data->find(view_type) : nullptr;
-  return view != nullptr ? json::string_or_empty(*view, "model_id") : std::string();
 }
 
 }  // namespace

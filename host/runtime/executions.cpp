@@ -1,6 +1,7 @@
 #include "runtime/executions.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/crypto.hpp"
 
@@ -95,19 +96,45 @@ void Executions::began(const std::optional<Sent>& sent) {
   if (!sent->status) cancel_all(sent->status.error().message);
 }
 
+bool Executions::announced(std::uint64_t number, const std::string& cell_id) {
+  const auto is_of_cell = [&](const Execution& run) { return run.cell_id == cell_id; };
+  const bool waits = std::any_of(waiting_.begin(), waiting_.end(), is_of_cell) ||
+                     std::any_of(own_.begin(), own_.end(), [&](const auto& run) { return is_of_cell(run.second); });
+  if (waits || (running_ && is_of_cell(*running_)) || own_.contains(number) || own_.size() >= max_waiting) return false;
+  Execution run;
+  run.number = number;
+  run.id = crypto::uuid();
+  run.cell_id = cell_id;
+  run.own = true;
+  own_.emplace(number, run);
+  hooks_.changed(run, {});
+  return true;
+}
+
 void Executions::started(std::uint64_t number, std::int64_t execution_count) {
+  if (const auto own = own_.find(number); own != own_.end()) {
+    if (std::exchange(own->second.status, RunStatus::running) == RunStatus::running) return;
+    auto begun = own->second;  // who is told may end it
+    hooks_.changed(begun, {});
+    begun.execution_count = execution_count;
+    if (const auto still = own_.find(number); still == own_.end()) return;
+    own_[number].execution_count = execution_count;
+    return hooks_.changed(begun, {});
+  }
   if (!running_ || running_->number != number) return;
   running_->execution_count = execution_count;
   hooks_.changed(*running_, {});
 }
 
 void Executions::finished(std::uint64_t number, Finish finish, std::string_view) {
+  const auto as = finish == Finish::ok      ? RunStatus::idle
+                  : finish == Finish::error ? RunStatus::error
+                                            : RunStatus::cancelled;
+  if (own_.contains(number)) return end_own([&](const Execution& run) { return run.number == number; }, as, {});
   if (!running_ || running_->number != number) return;
   auto execution = std::move(*running_);
   running_.reset();
-  execution.status = finish == Finish::ok      ? RunStatus::idle
-                     : finish == Finish::error ? RunStatus::error
-                                               : RunStatus::cancelled;
+  execution.status = as;
   ended_.add(execution.number, execution.cell_id);
   hooks_.changed(execution, {});
   if (finish == Finish::aborted || (finish == Finish::error && execution.stop_on_error)) {
@@ -132,6 +159,23 @@ void Executions::cancel(const std::function<bool(const Execution&)>& which, std:
   for (const auto& execution : gone) hooks_.changed(execution, reason);
 }
 
+void Executions::end_own(const std::function<bool(const Execution&)>& which, RunStatus as, std::string_view reason) {
+  std::vector<Execution> gone;
+  for (auto run = own_.begin(); run != own_.end();) {
+    if (!which(run->second)) {
+      ++run;
+      continue;
+    }
+    gone.push_back(std::move(run->second));
+    run = own_.erase(run);
+  }
+  for (auto& run : gone) {
+    ended_.add(run.number, run.cell_id);
+    run.status = as;
+    hooks_.changed(run, reason);
+  }
+}
+
 void Executions::interrupt() {
   if (!running_) {
     // Nothing runs yet (the kernel is starting): what waits is what the interrupt is about.
@@ -143,6 +187,8 @@ void Executions::interrupt() {
 
 void Executions::cancel_all(std::string_view reason) {
   cancel([](const Execution&) { return true; }, reason);
+  end_own([](const Execution& run) { return run.status == RunStatus::running; }, RunStatus::error, reason);
+  end_own([](const Execution&) { return true; }, RunStatus::cancelled, reason);
   if (!running_) return;
   auto execution = std::move(*running_);
   running_.reset();
@@ -152,11 +198,14 @@ void Executions::cancel_all(std::string_view reason) {
 }
 
 void Executions::cancel_cell(std::string_view cell_id, std::string_view reason) {
-  cancel([cell_id](const Execution& waiting) { return waiting.cell_id == cell_id; }, reason);
+  const auto of_cell = [cell_id](const Execution& run) { return run.cell_id == cell_id; };
+  cancel(of_cell, reason);
+  end_own(of_cell, RunStatus::cancelled, reason);
 }
 
 const std::string* Executions::cell_of(std::uint64_t number) const {
   if (running_ && running_->number == number) return &running_->cell_id;
+  if (const auto own = own_.find(number); own != own_.end()) return &own->second.cell_id;
   return ended_.cell_of(number);
 }
 

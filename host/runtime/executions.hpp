@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ struct Execution {
   std::uint64_t batch = 0;
   std::string by;  // client id of who asked
   bool stop_on_error = true;
+  bool own = false;  // nobody asked for it: the kernel runs it by itself, its `code` is not known here
   RunStatus status = RunStatus::queued;
   std::optional<std::int64_t> execution_count;
 };
@@ -66,6 +68,10 @@ class Executions {
   // -- from the kernel
   void started(std::uint64_t number, std::int64_t execution_count);
   void finished(std::uint64_t number, Finish finish, std::string_view reply_json);
+  /// It is about to run a cell by itself, as `number`: the run waits until it is started, beside those that were asked
+  /// for. False, and nothing happens: the number is taken, the cell waits or runs already, or max_waiting are
+  /// announced.
+  bool announced(std::uint64_t number, const std::string& cell_id);
 
   /// Cancels what waits in the batch of the running execution; the running one ends by the kernel's own answer.
   void interrupt();
@@ -79,7 +85,7 @@ class Executions {
   /// The cell an execution's output belongs to: of the running one, or of EndedRuns::remembered that ended last. Null
   /// when unknown.
   [[nodiscard]] const std::string* cell_of(std::uint64_t number) const;
-  [[nodiscard]] bool busy() const { return running_ || !waiting_.empty(); }
+  [[nodiscard]] bool busy() const { return running_ || !waiting_.empty() || !own_.empty(); }
   /// Of the newest run that was asked for; 0 = none was.
   [[nodiscard]] std::uint64_t last_number() const { return next_number_ - 1; }
 
@@ -92,10 +98,12 @@ class Executions {
   std::optional<Sent> begin();
   void began(const std::optional<Sent>& sent);
   void cancel(const std::function<bool(const Execution&)>& which, std::string_view reason);
+  void end_own(const std::function<bool(const Execution&)>& which, RunStatus as, std::string_view reason);
 
   Hooks hooks_;
   std::deque<Execution> waiting_;
   std::optional<Execution> running_;
+  std::map<std::uint64_t, Execution> own_;  // announced by the kernel and not finished, by number
   EndedRuns ended_;
   std::uint64_t next_number_ = 1;
   std::uint64_t next_batch_ = 1;

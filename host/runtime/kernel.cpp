@@ -153,9 +153,14 @@ Result<plugin::Runtime*> Kernel::runtime() const {
   return runtime_.get();
 }
 
-Status Kernel::execute(std::uint64_t execution, std::string_view code, std::uint32_t flags) {
+Status Kernel::execute(std::uint64_t execution, std::string_view code, std::string_view cell) {
   LECTERN_TRY(auto* runtime, this->runtime());
-  return runtime->execute(number_, execution, code, flags);
+  return runtime->execute(number_, execution, code, cell);
+}
+
+Status Kernel::forget_cell(std::string_view cell) {
+  LECTERN_TRY(auto* runtime, this->runtime());
+  return runtime->forget_cell(number_, cell);
 }
 
 Status Kernel::interrupt() {

@@ -56,7 +56,8 @@ class Kernel {
   /// when one was started before and not shut down.
   Status start(const KernelInfo& which, const StartOptions& options, UniqueFunction<void(Status)> done);
   /// 409 `no_kernel` from all of these while no kernel runs.
-  Status execute(std::uint64_t execution, std::string_view code, std::uint32_t flags = 0);
+  Status execute(std::uint64_t execution, std::string_view code, std::string_view cell);
+  Status forget_cell(std::string_view cell);
   Status interrupt();
   Status restart();
   Status shutdown();

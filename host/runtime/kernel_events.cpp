@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "runtime/session_runtime.hpp"
 
 namespace lectern::runtime {
@@ -71,11 +73,15 @@ bool SessionRuntime::comes_too_late(const plugin::RuntimeEvent& event) const {
     case Kind::comm_open:
     case Kind::comm_message:
     case Kind::comm_close:
+    case Kind::again:
       if (process_ends_) return true;
       break;
     default:
       break;
   }
+  // Its own runs count from when they are announced until some runs after their end.
+  if ((event.execution & plugin::own_run) != 0)
+    return event.kind != Kind::again && executions_->cell_of(event.execution) == nullptr;
   return event.execution != 0 && event.execution <= former_runs_;
 }
 
@@ -100,6 +106,8 @@ void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
       flush_captured();
       news_.flush();  // whoever waits for the end of a run finds its models as it left them
       return executions_->finished(event.execution, static_cast<Finish>(event.value), event.json);
+    case Kind::again:
+      return runs_by_itself(event);
     case Kind::input:
       return on_input(event);
     case Kind::reply:
@@ -109,6 +117,12 @@ void SessionRuntime::on_event(plugin::RuntimeEvent& event) {
     case Kind::comm_close:
       return on_comm(event);
   }
+}
+
+void SessionRuntime::runs_by_itself(const plugin::RuntimeEvent& event) {
+  if (cells_.contains(event.name) && executions_->announced(event.execution, event.name)) return;
+  log::warning("runtime", info_.name + " wants to run a cell by itself that did not run here, or runs already: '" +
+                              text::label(event.name, 100) + "'");
 }
 
 void SessionRuntime::on_state(plugin::RuntimeEvent& event) {

@@ -53,7 +53,7 @@ Status check_path(const json::Object& state, const json::Value& path, std::size_
   const auto where = "message.buffer_paths[" + std::to_string(index) + "]";
   const auto* steps = path.as_array();
   if (steps == nullptr || steps->empty() || steps->size() > max_path || !steps->front().is_string()) {
-    return fail(400, "bad_request", where + " must be a list that begins with a key of the state");
+    return fail(json::error_at(where, " must be a list that begins with a key of the state"));
   }
   const json::Value* at = nullptr;
   for (std::size_t i = 0; i < steps->size(); ++i) {
@@ -70,11 +70,11 @@ Status check_path(const json::Object& state, const json::Value& path, std::size_
       }
     } else if (const auto number = step.as_uint(); number && at != nullptr && at->is_array()) {
       if (*number < at->as_array()->size()) next = &(*at->as_array())[*number];
-      if (next == nullptr) return fail(400, "bad_request", where + " leads past the end of a list");
+      if (next == nullptr) return fail(json::error_at(where, " leads past the end of a list"));
     } else {
-      return fail(400, "bad_request", where + "[" + std::to_string(i) + "] fits nothing in the state");
+      return fail(json::error_at(where + "[" + std::to_string(i) + "]", " fits nothing in the state"));
     }
-    if (!last && next == nullptr) return fail(400, "bad_request", where + " leads nowhere in the state");
+    if (!last && next == nullptr) return fail(json::error_at(where, " leads nowhere in the state"));
     at = next;
   }
   return {};
@@ -85,13 +85,13 @@ Status check_paths(const json::Object& state, const json::Value* paths, std::siz
   const auto* list = &none;
   if (paths != nullptr && !paths->is_null()) {
     list = paths->as_array();
-    if (list == nullptr) return fail(400, "bad_request", "message.buffer_paths must be an array");
+    if (list == nullptr) return fail(json::error_at("message.buffer_paths", " must be an array"));
   }
   if (list->size() != buffers) {
-    return fail(400, "bad_request",
-                "message.buffer_paths names " + std::to_string(list->size()) + " places for " +
-                    std::to_string(buffers) + " buffers",
-                "give one path per buffer, in the same order");
+    return fail(
+        json::error_at("message.buffer_paths",
+                       " names " + std::to_string(list->size()) + " places for " + std::to_string(buffers) + " buffers",
+                       "give one path per buffer, in the same order"));
   }
   for (std::size_t i = 0; i < list->size(); ++i) LECTERN_CHECK(check_path(state, (*list)[i], i));
   return {};
@@ -322,7 +322,7 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
   write.to_kernel.comm_id = model->id;
   if (method == "custom") {
     const auto* content = message.find("content");
-    if (content == nullptr) return fail(400, "bad_request", "message.content is missing");
+    if (content == nullptr) return fail(json::error_at("message.content", " is missing"));
     write.event = custom_event(*model, *content, shared(std::move(buffers)));
     if (model->target != widget_target) write.to_kernel.data = json::write(*content);
   } else if (method == "update") {
@@ -330,21 +330,21 @@ Result<ClientWrite> ModelStore::client_write(std::string_view model_id, const js
     const auto& patched = *state->as_object();
     for (const auto& [key, value] : patched) {
       if (key == "_esm" || key == "_css") {
-        return fail(400, "bad_request", "message.state." + key + " comes from the kernel only",
-                    "code and styles of a widget cannot be written by a viewer");
+        return fail(json::error_at("message.state." + key, " comes from the kernel only",
+                                   "code and styles of a widget cannot be written by a viewer"));
       }
     }
     auto paths = paths_or_empty(message.find("buffer_paths"));
     LECTERN_CHECK(check_paths(patched, message.find("buffer_paths"), buffers.size()));
     for (const auto& path : *paths.as_array()) {
       if (const auto& key = *path.as_array()->front().as_string(); key == "_esm" || key == "_css") {
-        return fail(400, "bad_request", "message.buffer_paths leads to " + key + ", which comes from the kernel only",
-                    "code and styles of a widget cannot be written by a viewer");
+        return fail(json::error_at("message.buffer_paths", " leads to " + key + ", which comes from the kernel only",
+                                   "code and styles of a widget cannot be written by a viewer"));
       }
     }
     write.event = update_event(*model, patched, std::move(paths), shared(std::move(buffers)));
   } else {
-    return fail(400, "bad_request", "message.method must be \"update\" or \"custom\"");
+    return fail(json::error_at("message.method", " must be \"update\" or \"custom\""));
   }
   write.event.origin = client_id;
   return write;

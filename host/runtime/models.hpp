@@ -108,6 +108,8 @@ class ModelStore {
   /// Nothing when there is no such model.
   [[nodiscard]] std::optional<View> view(std::string_view model_id) const;
   [[nodiscard]] std::vector<std::string> ids() const;
+  /// View::order of the model that was made last; later ones are greater.
+  [[nodiscard]] std::uint64_t last_order() const { return next_seq_ - 1; }
   /// One key of a model's state, with `place(buffer)` where its buffers lie. Null when there is no such key.
   [[nodiscard]] json::Value state_at(std::string_view model_id, std::string_view key,
                                      const std::function<json::Value(const Buffer&)>& place) const;

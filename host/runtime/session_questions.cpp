@@ -10,6 +10,14 @@
 #include "runtime/session_runtime.hpp"
 
 namespace lectern::runtime {
+namespace {
+
+// What is asked while somebody types. Others, such as formatting, are asked of several cells at a time.
+bool only_newest_counts(std::string_view kind) {
+  return kind == "complete" || kind == "inspect" || kind == "is_complete" || kind == "history";
+}
+
+}  // namespace
 
 void SessionRuntime::on_input(const plugin::RuntimeEvent& event) {
   end_input();
@@ -57,22 +65,47 @@ std::vector<std::string> SessionRuntime::open_inputs() const {
 }
 
 void SessionRuntime::request(std::string_view kind, std::string_view content, int deadline_ms,
-                             Callback<std::string> done) {
+                             Callback<std::string> done, std::uint64_t asker) {
   // One that is about to end would take the question along.
   const bool ending = state_ == KernelState::dead || state_ == KernelState::restarting;
   if (!kernel_ || ending) return done(fail(no_kernel()));
   care_.active();
+  if (asker != 0 && only_newest_counts(kind)) {
+    cancel_questions(asker, kind,
+                     {409, "cancelled", "a newer question of the same kind took its place",
+                      "use the answer to the newest; ask as another client what has to be answered in any case", ""});
+  }
   const auto number = next_request_++;
   if (const auto sent = kernel_->request(number, kind, content); !sent) return done(fail(sent.error()));
-  Waiting waiting{std::move(done), std::make_unique<Timer>(loop_)};
-  waiting.deadline->start(std::chrono::milliseconds(deadline_ms), [this, number] {
+  auto deadline = std::make_unique<Timer>(loop_);
+  deadline->start(std::chrono::milliseconds(deadline_ms), [this, number] {
     const auto it = requests_.find(number);
     if (it == requests_.end()) return;
     auto late = std::move(it->second);
     requests_.erase(it);
     late.done(fail(504, "kernel_timeout", "the kernel did not answer in time", "it may be busy running a cell"));
   });
-  requests_.emplace(number, std::move(waiting));
+  requests_.emplace(number, Waiting{std::move(done), std::move(deadline), std::string(kind), asker});
+}
+
+void SessionRuntime::asker_left(std::uint64_t asker) {
+  cancel_questions(asker, {}, {409, "cancelled", "the client that asked has left the session", "", ""});
+}
+
+// Of all kinds where none is named. The kernel's answer, when it comes, is nobody's.
+void SessionRuntime::cancel_questions(std::uint64_t asker, std::string_view kind, const Error& why) {
+  if (asker == 0) return;
+  std::vector<Callback<std::string>> stale;
+  for (auto it = requests_.begin(); it != requests_.end();) {
+    auto& waiting = it->second;
+    if (waiting.asker != asker || (!kind.empty() && waiting.kind != kind)) {
+      ++it;
+      continue;
+    }
+    stale.push_back(std::move(waiting.done));
+    it = requests_.erase(it);
+  }
+  for (auto& done : stale) done(fail(why));
 }
 
 void SessionRuntime::on_reply(plugin::RuntimeEvent& event) {

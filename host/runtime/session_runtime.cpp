@@ -42,7 +42,7 @@ SessionRuntime::SessionRuntime(Loop& loop, Service& service, RuntimeListener& li
     keeping_.waits_no_more(execution);
     writes_.flush();  // what was set before somebody pressed Run
     if (!kernel_) return fail(409, "no_kernel", "this notebook has no running kernel");
-    return kernel_->execute(execution.number, execution.code);
+    return kernel_->execute(execution.number, execution.code, execution.cell_id);
   };
   hooks.changed = [this](const Execution& execution, std::string_view reason) { execution_changed(execution, reason); };
   hooks.recoded = [this](const Execution& execution) { keeping_.waits(execution, true); };
@@ -239,7 +239,7 @@ void SessionRuntime::execution_changed(const Execution& execution, std::string_v
   keeping_.runs(running);
   const bool waits =
       execution.status == RunStatus::queued && (running == nullptr || running->number != execution.number);
-  waits ? keeping_.waits(execution) : keeping_.waits_no_more(execution);
+  if (!execution.own) waits ? keeping_.waits(execution) : keeping_.waits_no_more(execution);
   auto& state = cells_[execution.cell_id];
   const bool begins = execution.status == RunStatus::running && !execution.execution_count;
   // A run that was dropped from the queue leaves the outputs and count of the one before it.
@@ -260,9 +260,14 @@ void SessionRuntime::execution_changed(const Execution& execution, std::string_v
 
 void SessionRuntime::cell_deleted(std::string_view cell_id) {
   executions_->cancel_cell(cell_id, "the cell was deleted");
+  forget_cell(cell_id);
   outputs_.erase(cell_id);
   cells_.erase(std::string(cell_id));
   file_counts_.erase(std::string(cell_id));
+}
+
+void SessionRuntime::forget_cell(std::string_view cell_id) {
+  if (kernel_ && cells_.contains(std::string(cell_id))) (void)kernel_->forget_cell(cell_id);
 }
 
 }  // namespace lectern::runtime

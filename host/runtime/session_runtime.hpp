@@ -104,8 +104,12 @@ class SessionRuntime {
   /// 404 `request_not_found` when it was answered already or never asked.
   Status input(std::string_view request_id, std::string_view value);
   /// `kind` complete | inspect | is_complete | history; `content` JSON as in Jupyter's messages. Answers with the
-  /// reply's content, or 504 `kernel_timeout` after `deadline_ms`, 409 `no_kernel`.
-  void request(std::string_view kind, std::string_view content, int deadline_ms, Callback<std::string> done);
+  /// reply's content, or 504 `kernel_timeout` after `deadline_ms`, 409 `no_kernel`. Of one `asker` (0 = nobody) the
+  /// newest question of these kinds is the one that counts: the one before it is answered 409 `cancelled` at once.
+  void request(std::string_view kind, std::string_view content, int deadline_ms, Callback<std::string> done,
+               std::uint64_t asker = 0);
+  /// Nobody is there to hear answers any more: open questions of any kind are answered 409 `cancelled`.
+  void asker_left(std::uint64_t asker);
   /// Protocol 4 `model`. Fans out through the listener; the answer is the new revision, or why the kernel did not take
   /// it. It comes some milliseconds later for one in a storm of them.
   void model(std::string_view model_id, const json::Value& message, std::vector<std::string> buffers,
@@ -113,6 +117,8 @@ class SessionRuntime {
   /// Clears shown outputs of these cells (all when empty).
   void clear_outputs(const std::vector<std::string>& cells);
   void cell_deleted(std::string_view cell_id);
+  /// The cell is no longer one of code.
+  void forget_cell(std::string_view cell_id);
 
   // -- for joiners: kernel status, then model opens, then cells
   [[nodiscard]] std::vector<ModelEvent> models() const { return models_.snapshot(); }
@@ -153,7 +159,10 @@ class SessionRuntime {
   struct Waiting {
     Callback<std::string> done;
     std::unique_ptr<Timer> deadline;
+    std::string kind = {};
+    std::uint64_t asker = 0;
   };
+  void cancel_questions(std::uint64_t asker, std::string_view kind, const Error& why);
   void start_found(Result<KernelInfo> found, const StartOptions& options, std::shared_ptr<Callback<KernelInfo>> done);
   std::unique_ptr<Kernel> make_kernel();
   void runs_go_on(const KeptKernel& found, std::uint64_t last_number);
@@ -162,6 +171,7 @@ class SessionRuntime {
   void after_events();
   void on_event(plugin::RuntimeEvent& event);
   [[nodiscard]] bool comes_too_late(const plugin::RuntimeEvent& event) const;
+  void runs_by_itself(const plugin::RuntimeEvent& event);
   void on_state(plugin::RuntimeEvent& event);
   void repeat_interrupt(std::uint64_t execution);
   void on_output(plugin::RuntimeEvent& event);

@@ -16,7 +16,6 @@ namespace {
 
 constexpr auto pause = std::chrono::milliseconds(30);  // of a slider that is dragged: readers see it move
 constexpr int most_refusals = 2;
-constexpr std::uint64_t longest_history = 20'000;  // changes; then a fresh document takes over
 
 std::string state_text(const json::Value& state) {
   return state.is_string() ? *state.as_string() : std::string();
@@ -41,7 +40,8 @@ bool ModelsFeed::make() {
   stale_.clear();
   blobs_.clear();
   for (const auto& id : session_.running().runtime().model_store().ids()) stale_[id].whole = true;
-  return true;
+  (void)write_stale();  // whoever gets the document has it in there
+  return document_.has_value();
 }
 
 void ModelsFeed::failed(const Error& error) {
@@ -121,34 +121,52 @@ void ModelsFeed::write(const std::string& model_id, const Stale& stale) {
   for (const auto& key : view->keys) put({model_id, "state", key}, json::write(placed(model_id, key)));
 }
 
-void ModelsFeed::flush() {
+// The change that it made of the document; empty when it made none. A document that does not take it is gone.
+std::string ModelsFeed::write_stale() {
   pause_.cancel();
   opened_ = false;
-  if (!document_ || stale_.empty()) return;
   for (const auto& [model_id, stale] : std::exchange(stale_, {})) write(model_id, stale);
   auto chunk = broken_ ? Result<std::string>(std::string()) : document_->commit();
   if (!chunk) failed(chunk.error());
-  refusals_ = broken_ ? refusals_ + 1 : 0;
-  if (refusals_ >= most_refusals) return give_up();
-  const bool begin_again = broken_ || ++made_ > longest_history;
-  if (chunk && !chunk->empty() && !begin_again) {
-    ++version_;
-    return tell(*chunk);
+  if (broken_) {
+    document_.reset();
+    if (++refusals_ >= most_refusals) give_up();
+    return {};
   }
-  if (!begin_again) return;
-  broken_ = false;
+  refusals_ = 0;
+  if (!chunk->empty()) ++version_;
+  return std::move(*chunk);
+}
+
+void ModelsFeed::flush() {
+  if (!document_ || stale_.empty()) {
+    pause_.cancel();
+    opened_ = false;
+    return;
+  }
+  const auto chunk = write_stale();
+  if (given_up_) return;
+  if (!document_ || ++made_ > session_.settings().models_changes) return begin_again();
+  if (!chunk.empty()) tell(chunk);
+}
+
+// Its readers get the fresh one in place of the last change: nothing of it is to be merged into what they had.
+void ModelsFeed::begin_again() {
   document_.reset();
+  if (!make() && !make()) return give_up();
+  const auto message = whole();
+  if (!message) return give_up();
   for (const auto& [id, connection] : session_.connections().all()) {
-    if (!connection->models_ready) continue;
-    if (const auto message = document_for(*connection)) connection->send(message);
+    connection->models_sync.reset();
+    if (connection->models_ready) connection->send(message);
   }
 }
 
 // A fresh document that refuses the same would be followed by another one for ever.
 void ModelsFeed::give_up() {
+  if (std::exchange(given_up_, true)) return;
   log::error("session", "the document of the widget models of " + session_.path() +
                             " is given up: two in a row refused what they were to hold; models=events goes on");
-  given_up_ = true;
   document_.reset();
   stale_.clear();
   for (const auto& [id, connection] : session_.connections().all()) connection->models_ready = false;
@@ -180,9 +198,6 @@ MessagePtr ModelsFeed::document_for(Connection& connection) {
   if (!document_ && !make()) return nullptr;
   flush();
   if (!document_) return nullptr;
-  auto message = std::make_shared<Message>();
-  message->document = plugin::DocumentKind::models;
-  message->counts = false;
   if (options.models_heads && !options.models_heads->empty() && options.models_history == history_) {
     std::vector<document::ChangeHash> heads;
     for (const auto& text : *options.models_heads) {
@@ -190,6 +205,9 @@ MessagePtr ModelsFeed::document_for(Connection& connection) {
     }
     auto missing = document_->changes_since(heads);
     if (missing && heads.size() == options.models_heads->size()) {
+      auto message = std::make_shared<Message>();
+      message->document = plugin::DocumentKind::models;
+      message->counts = false;
       message->kind = plugin::OutboundKind::changes;
       json::Writer(message->data).begin_object().member_raw("by", "null").member("version", version_).end_object();
       for (const auto& chunk : *missing) {
@@ -200,11 +218,20 @@ MessagePtr ModelsFeed::document_for(Connection& connection) {
       return message;
     }
   }
+  auto message = whole();
+  connection.models_ready = message != nullptr;
+  return message;
+}
+
+MessagePtr ModelsFeed::whole() {
   auto bytes = document_->save();
   if (!bytes) {
     failed(bytes.error());
     return nullptr;
   }
+  auto message = std::make_shared<Message>();
+  message->document = plugin::DocumentKind::models;
+  message->counts = false;
   message->kind = plugin::OutboundKind::document;
   json::Writer(message->data)
       .begin_object()
@@ -214,7 +241,6 @@ MessagePtr ModelsFeed::document_for(Connection& connection) {
       .member("version", version_)
       .end_object();
   message->payload = std::move(*bytes);
-  connection.models_ready = true;
   return message;
 }
 

@@ -3,7 +3,8 @@
 // such connection comes, and follows the store from then on, each model at most once per pause.
 //
 // comms[model_id] = {target_name, model_module, model_name, cell_id?, seq, revision, state: {key: value}}; `seq` orders
-// models by creation. A buffer stands in its place as {"$blob", "size", "media_type"}.
+// models by creation. A buffer stands in its place as {"$blob", "size", "media_type"}. After so many changes
+// (Settings::models_changes) a fresh document of another history takes the place of the one that grew.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +49,9 @@ class ModelsFeed {
   [[nodiscard]] bool heard() const;
   bool make();
   void flush();
+  std::string write_stale();
+  void begin_again();
+  [[nodiscard]] MessagePtr whole();
   void write(const std::string& model_id, const Stale& stale);
   json::Value placed(const std::string& model_id, const std::string& key);
   void put(const std::vector<std::string>& path, const std::optional<std::string>& value);

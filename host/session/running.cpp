@@ -28,6 +28,15 @@ bool flag(const json::Value& body, std::string_view key, bool fallback) {
   return value != nullptr ? value->as_bool().value_or(fallback) : fallback;
 }
 
+// The store of models knows the message alone, its author the body around it.
+Error in_body(Error error) {
+  constexpr std::string_view place = R"({"path":"message)";
+  if (!error.details.starts_with(place)) return error;
+  error.message.insert(0, "body.");
+  error.details.insert(place.find("message"), "body.");
+  return error;
+}
+
 // A kernel that is asked past the end of the code, or for a history without saying of what, need not answer at all.
 Status complete_question(json::Value& body, std::string_view kind) {
   if (kind == "history") {
@@ -42,9 +51,8 @@ Status complete_question(json::Value& body, std::string_view kind) {
   if (cursor == nullptr || (kind != "complete" && kind != "inspect")) return {};
   const auto length = text::code_points(*body.find("code")->as_string());
   if (cursor->as_uint().value_or(0) <= length) return {};
-  return fail(400, "bad_request",
-              "body.cursor_pos is past the end of body.code, which has " + std::to_string(length) + " code points", {},
-              R"({"path":"body.cursor_pos"})");
+  return fail(json::error_at("body.cursor_pos",
+                             " is past the end of body.code, which has " + std::to_string(length) + " code points"));
 }
 
 }  // namespace
@@ -159,7 +167,7 @@ void Running::execute(Invocation invocation) {
   const auto* code = invocation.body.find("code");
   const bool has_ids = ids != nullptr && !ids->is_null(), has_code = code != nullptr && !code->is_null();
   if (has_ids == has_code) {
-    return invocation.error(400, "bad_request", "body must have either cell_ids or code");
+    return invocation.error(json::error_at("body", " must have either cell_ids or code"));
   }
   std::vector<runtime::CellRun> runs;
   if (has_code) {
@@ -244,11 +252,14 @@ void Running::start_kernel(Invocation invocation) {
 void Running::kernel_request(Invocation invocation, std::string_view kind) {
   if (const auto status = complete_question(invocation.body, kind); !status) return invocation.error(status.error());
   const auto content = json::write(invocation.body);
-  runtime_.request(kind, content, kernel_reply_ms,
-                   [invocation = std::move(invocation)](Result<std::string> reply) mutable {
-                     if (!reply) return invocation.error(reply.error());
-                     invocation.ok("{\"content\":" + *reply + "}");
-                   });
+  const auto asker = invocation.member;
+  runtime_.request(
+      kind, content, kernel_reply_ms,
+      [invocation = std::move(invocation)](Result<std::string> reply) mutable {
+        if (!reply) return invocation.error(reply.error());
+        invocation.ok("{\"content\":" + *reply + "}");
+      },
+      asker);
 }
 
 void Running::front_end_file(const std::string& path, UniqueFunction<void(Result<std::string>)> done) {
@@ -279,7 +290,7 @@ void Running::model(Invocation invocation) {
     for (std::size_t i = 0; i < list.size(); ++i) {
       auto bytes = text::from_base64(*list[i].as_string());
       if (!bytes) {
-        return invocation.error(400, "bad_request", "body.buffers[" + std::to_string(i) + "] is not padded base64");
+        return invocation.error(json::error_at("body.buffers[" + std::to_string(i) + "]", " is not padded base64"));
       }
       buffers.push_back(std::move(*bytes));
     }
@@ -288,7 +299,7 @@ void Running::model(Invocation invocation) {
   const auto model_id = invocation.text("model_id");
   runtime_.model(model_id, message, std::move(buffers), client->id,
                  [invocation = std::move(invocation)](Result<std::uint64_t> revision) mutable {
-                   if (!revision) return invocation.error(revision.error());
+                   if (!revision) return invocation.error(in_body(std::move(revision).error()));
                    std::string out;
                    json::Writer(out).begin_object().member("revision", *revision).end_object();
                    invocation.ok(std::move(out));
@@ -392,7 +403,7 @@ void Running::add_models(Replay& replay) {
       message->payload += *buffer;
       message->sizes.push_back(buffer->size());
     }
-    replay.add(std::move(message));
+    replay.add_opening(std::move(message), {event.model_id});
   }
 }
 

@@ -1,9 +1,12 @@
 #include "session/snapshot.hpp"
 
+#include <cassert>
 #include <string>
 #include <utility>
 
 #include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "session/attendance.hpp"
 #include "session/cursors.hpp"
 #include "session/editing.hpp"
@@ -108,25 +111,47 @@ void add_end(Replay& replay, LiveSession& session, Connection& connection) {
   replay.add(Op::replay_complete, std::move(data));
 }
 
-// Before everything that may name a model.
-void add_models_document(Replay& replay, LiveSession& session, Connection& connection) {
-  if (auto document = session.models_feed().document_for(connection)) replay.add(std::move(document));
+// False when there is no document to be had: its readers do without.
+bool add_models_document(Replay& replay, LiveSession& session, Connection& connection) {
+  auto document = session.models_feed().document_for(connection);
+  if (!document) return false;
+  replay.add_opening(std::move(document), session.running().runtime().model_store().ids());
+  return true;
+}
+
+// Of the models that there are at this moment; outputs are looked at when they leave.
+Replay::Order order_of_models(LiveSession& session) {
+  auto& store = session.running().runtime().model_store();
+  Replay::Order order;
+  order.exists = [&store, last = store.last_order()](const std::string& id) {
+    const auto view = store.view(id);
+    return view && view->order <= last;
+  };
+  order.broken = [&session](const std::string& id) {
+    log::error("session", "a snapshot of " + session.path() + " has an output of the widget model " +
+                              text::label(id, 80) + " before the model, or without it: please report this");
+    assert(false && "models come before the outputs that name them");
+  };
+  return order;
+}
+
+// Before everything that may name a model; true when the viewer has them all then.
+bool add_models(Replay& replay, LiveSession& session, Connection& connection) {
+  if (connection.options().models_document) return add_models_document(replay, session, connection);
+  session.running().add_models(replay);
+  return true;
 }
 
 void add_snapshot(Replay& replay, LiveSession& session, Connection& connection, bool resumed) {
   replay.add(Op::kernel_ready, kernel_ready(session, connection, resumed, false));
-  if (connection.options().models_document) {
-    add_models_document(replay, session, connection);
-  } else {
-    session.running().add_models(replay);
-  }
+  if (add_models(replay, session, connection)) replay.is_snapshot(order_of_models(session));
   session.running().add_cells(replay);
   add_end(replay, session, connection);
 }
 
 void add_gap(Replay& replay, LiveSession& session, Connection& connection, std::uint64_t after, bool resumed) {
   replay.add(Op::kernel_ready, kernel_ready(session, connection, resumed, true));
-  if (connection.options().models_document) add_models_document(replay, session, connection);
+  if (connection.options().models_document) (void)add_models_document(replay, session, connection);
   for (auto& entry : session.connections().ring().after(after)) {
     if (!session.connections().hears(connection, *entry.message)) continue;
     const bool author = entry.for_author && entry.message->origin == connection.client()->id;

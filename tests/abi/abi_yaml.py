@@ -80,8 +80,9 @@ def write(include, path, cc, work):
             out.append(f'  - {{name: {name}, macro: {macro}, struct: lectern_{name}, '
                        f'status: {entry.get("status", "draft")}, since: "{since(entry)}"}}\n')
     out.append("\nfunctions:\n")
+    functions = {one["name"]: one for one in old.get("functions", [])}
     for name, header in FUNCTIONS.items():
-        out.append(f'  - {{name: {name}, header: {header}, since: "{now}"}}\n')
+        out.append(f'  - {{name: {name}, header: {header}, since: "{since(functions.get(name))}"}}\n')
     out.append("\nconstants:\n")
     for name, constant in headers["constants"].items():
         entry = old.get("constants", {}).get(name, {})

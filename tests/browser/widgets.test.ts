@@ -1,4 +1,6 @@
 // Widgets that live: ipywidgets, anywidget and some that nobody here wrote, in their frames, in several tabs at once.
+import fs from 'node:fs';
+import path from 'node:path';
 import type { Browser, BrowserContext, Frame, Locator } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Host, until } from '../support/host';
@@ -62,6 +64,18 @@ export default { initialize() { globalThis.begun = (globalThis.begun ?? 0) + 1; 
   model.save_changes();
 } };
 """`;
+
+// As anywidget's authors work: the code in a file, which the kernel watches.
+const OF_A_FILE = `import os, pathlib
+os.environ['ANYWIDGET_HMR'] = '1'
+import anywidget, traitlets
+file = pathlib.Path('live.js')
+file.write_text("export default { render({ model, el }) { el.textContent = 'first ' + model.get('count'); } };")
+class Live(anywidget.AnyWidget):
+    _esm = file
+    count = traitlets.Int(7).tag(sync=True)
+live = Live()
+live`;
 
 const OTHERS = `import pandas as pd
 from IPython.display import display
@@ -320,6 +334,24 @@ describe('widgets', () => {
     await first.page.getByTestId('save').click();
     await until('the edit to be saved', () => host.file(name).includes('without a kernel'));
     expect(host.file(name)).toContain('widget-state+json');
+    first.expectNoProblems();
+    second.expectNoProblems();
+    for (const tab of [first, second]) await tab.page.close();
+  });
+
+  it('of anywidget follow the file of their code: saved in an editor, it is new in every tab, and the state stays', async () => {
+    const name = host.notebook('live.ipynb', [{ id: 'make', source: OF_A_FILE }, { id: 'up', source: 'live.count = 8' }]);
+    const first = await Tab.open(context, host, name);
+    await run(first, 'make');
+    const a = await widgets(first, 'make');
+    await reads('the code of the file', a.locator('#output'), 'first 7');
+    const second = await Tab.open(context, host, name, { viewOnly: '1' });
+    const b = await widgets(second, 'make');
+    await reads('the same in the other tab', b.locator('#output'), 'first 7');
+    await run(first, 'up');
+    const next = "export default { render({ model, el }) { el.textContent = 'second ' + model.get('count'); } };";
+    fs.writeFileSync(path.join(host.root, 'live.js'), next);
+    for (const frame of [a, b]) await reads('the code that was saved', frame.locator('#output'), 'second 8');
     first.expectNoProblems();
     second.expectNoProblems();
     for (const tab of [first, second]) await tab.page.close();

@@ -10,7 +10,7 @@ out=$(cd "$out" && pwd)
 quietly() { "$@" >"$out/log" 2>&1 || { cat "$out/log" >&2; echo "examples: FAILED: $*" >&2; exit 1; }; }
 
 quietly cmake --install "$build" --component sdk --prefix "$out/sdk"
-for example in policy-cpp format-c transport-cbor; do
+for example in policy-cpp format-c transport-cbor runtime-sheet; do
   cp -r "$examples/$example" "$out/$example"
   quietly cmake -S "$out/$example" -B "$out/$example/build" -DCMAKE_PREFIX_PATH="$out/sdk" -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_CXX_FLAGS="-Wall -Wextra -Wpedantic -Wshadow -Werror" -DCMAKE_C_FLAGS="-Wall -Wextra -Wpedantic -Wshadow -Werror"

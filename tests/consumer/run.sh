@@ -70,11 +70,11 @@ echo "consumer: pkg-config, and the examples"
 version=$(PKG_CONFIG_PATH="$work/moved/share/pkgconfig" pkg-config --modversion lectern-sdk)
 grep -q "LECTERN_SDK_VERSION \"$version\"" "$work/moved/include/lectern/abi/base.h" || fail "pkg-config says $version, base.h another"
 "$here/examples.sh" "$build" "$work/examples"
-for id in watch-only fair-turns percent-text transport-cbor; do check_plugin "$work/examples/plugins/$id" "$id"; done
+for id in watch-only fair-turns percent-text transport-cbor sheet; do check_plugin "$work/examples/plugins/$id" "$id"; done
 cp -r "$work/examples/plugins/." "$work/host/lib/lectern/plugins/"
 
 echo "consumer: every template of the installed SDK"
-ids=(first-come watch-only fair-turns percent-text transport-cbor)
+ids=(first-come watch-only fair-turns percent-text transport-cbor sheet)
 for template in "$work"/moved/share/lectern/templates/*/; do
   template=$(basename "$template")
   id="own-$template"

@@ -97,7 +97,7 @@ class Format:
         self._library.lectern_plugin_entry.restype = POINTER(Entry)
         entry = self._library.lectern_plugin_entry().contents
         self._kept: list[object] = []
-        self._host = Host(ctypes.sizeof(Host), 0, 1, 0, None, LOG(lambda *_: None), EXTENSION(lambda *_: None))
+        self._host = Host(ctypes.sizeof(Host), entry.abi_major, entry.abi_minor, 0, None, LOG(lambda *_: None), EXTENSION(lambda *_: None))
         assert entry.init(byref(self._host), None) == 0
         address = entry.get_kind(self._str("format"))
         self._format = ctypes.cast(address, POINTER(Interface)).contents

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 class Host:
-    def __init__(self, folder: pathlib.Path, **environment: str) -> None:
+    def __init__(self, folder: pathlib.Path, arguments: tuple[str, ...] = (), **environment: str) -> None:
         self.root = folder / "notebooks"
         self.root.mkdir()
         (folder / "run").mkdir(mode=0o700)
@@ -54,7 +55,7 @@ class Host:
         }
         program = os.environ.get("LECTERN_BIN") or shutil.which("lectern")
         assert program, "set LECTERN_BIN to a built lectern"
-        command = [program, "serve", str(self.root), "--port", "0", "--no-browser", "--json", "--token", "t"]
+        command = [program, "serve", str(self.root), "--port", "0", "--no-browser", "--json", "--token", "t", *arguments]
         self.process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.url = json.loads(self.process.stdout.readline())["url"]
@@ -88,6 +89,44 @@ def host(tmp_path_factory):
     host = Host(tmp_path_factory.mktemp("host"))
     yield host
     host.stop()
+
+
+class Server:
+    """A Jupyter Server, as the other machine whose kernels a host reaches by its gateway plugin."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        token = folder / "token"
+        token.write_text("secret\n")
+        self.arguments = ("--gateway", f"http://localhost:{self.port}", "--gateway-token-file", str(token))
+        folders = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("RUNTIME", "DATA", "CONFIG")}
+        command = [sys.executable, "-m", "jupyter_server", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"]
+        command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}", "--allow-root", "--no-browser"]
+        environment = {**os.environ, **folders, "JUPYTER_TOKEN": "secret", "JUPYTER_PREFER_ENV_PATH": "1"}
+        with open(folder / "log", "wb") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        until(self.answers)
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, "the Jupyter Server ended"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def gateway_host(tmp_path_factory):
+    with contextlib.ExitStack() as ended:
+        server = Server(tmp_path_factory.mktemp("server"))
+        ended.callback(server.stop)
+        host = Host(tmp_path_factory.mktemp("host"), server.arguments)
+        ended.callback(host.stop)
+        yield host
 
 
 class Ears:

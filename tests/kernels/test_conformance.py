@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from conftest import NIGHTLY, PATIENCE, Ears, until
@@ -17,7 +18,6 @@ class Language:
     name: str
     hello: str
     stderr: str
-    result: tuple[str, str]
     error: str
     completion: tuple[str, str]
     complete: list[str]
@@ -25,11 +25,13 @@ class Language:
     invalid: list[str]
     displays: dict[str, str]
     inspect: str
+    result: tuple[str, str] = ("", "")
     page: str = ""
     clear: str = ""
     ask: str = ""
     messy: tuple[str, str] = ("", "")
     history: bool = False
+    runtime: str = ""  # where it says more than the notebook's kernel
 
 
 PYTHON = Language(
@@ -82,6 +84,22 @@ R = Language(
 )
 
 
+SHELL = Language(
+    kernel="sh",
+    name="sh",
+    hello="echo 'hello, world'",
+    stderr="echo test >&2",
+    error="no_such_command",
+    completion=("basena", "basename"),
+    complete=["echo 1", "f() { true; }"],
+    incomplete=["if true; then", "echo 'one"],
+    invalid=["fi"],
+    displays={},
+    inspect="basename",
+    ask='printf "name? "; read -r who; echo "got $who"',
+)
+
+
 def have_r() -> bool:
     try:
         return subprocess.run(["Rscript", "-e", "library(IRkernel)"], capture_output=True, check=False).returncode == 0
@@ -89,14 +107,24 @@ def have_r() -> bool:
         return False
 
 
-LANGUAGES = [PYTHON, *([R] if NIGHTLY and have_r() else [])]
+AT_GATEWAY = replace(PYTHON, runtime="gateway/python3")
+LANGUAGES = [PYTHON, SHELL, AT_GATEWAY, *([R] if NIGHTLY and have_r() else [])]
 
 
-@pytest.fixture(scope="module", params=LANGUAGES, ids=lambda language: language.name)
-def spoken(request, host):
+@pytest.fixture(scope="module", params=LANGUAGES, ids=lambda language: language.runtime or language.name)
+def spoken(request):
     language = request.param
+    host = request.getfixturevalue("gateway_host" if language.runtime else "host")
     with host.notebook(f"conformance-{language.name}.ipynb", [""], language.kernel, language.name) as session:
+        if language.runtime:
+            until(lambda: starts(session, language.runtime))
         yield language, session
+
+
+def starts(session, runtime: str) -> bool:
+    with contextlib.suppress(lectern.ApiError):  # until the gateway has said what it has
+        return session.command("start_kernel", {"runtime": runtime})["runtime"] == runtime
+    return False
 
 
 def run(session, code: str, status: str = "idle"):
@@ -124,9 +152,10 @@ def test_what_the_kernel_says_of_itself_is_in_the_notebook(spoken):
 def test_results_and_errors(spoken):
     language, session = spoken
     code, shown = language.result
-    [result] = run(session, code)
-    assert result["output_type"] in ("execute_result", "display_data")
-    assert "".join(result["data"]["text/plain"]) == shown
+    if code:  # a shell has none
+        [result] = run(session, code)
+        assert result["output_type"] in ("execute_result", "display_data")
+        assert "".join(result["data"]["text/plain"]) == shown
     [error] = [one for one in run(session, language.error, "error") if one["output_type"] == "error"]
     assert error["ename"] and "no" in error["evalue"] and error["traceback"]
 
@@ -165,6 +194,8 @@ def test_inspection_and_pages(spoken):
 
 def test_variables_and_a_formatter_without_a_trace(spoken):
     language, session = spoken
+    if not language.messy[0]:
+        pytest.skip("the kernel cannot be asked so")
     run(session, "seen = 42")
     [before] = run(session, language.result[0])
     for _ in range(2):

@@ -45,8 +45,8 @@ struct Refusal {
 TEST_F(BadPlugins, EachBrokenEntryIsRefusedWithItsReason) {
   const Refusal refusals[] = {
       {"no-symbol", 422, "missing_symbol", "does not export lectern_plugin_entry"},
-      {"newer-major", 409, "abi_mismatch", "is for plugin interface 1.0, this host speaks 0.1"},
-      {"newer-minor", 409, "abi_mismatch", "is for plugin interface 0.2"},
+      {"newer-major", 409, "abi_mismatch", "is for plugin interface 1.0, this host speaks 0.2"},
+      {"newer-minor", 409, "abi_mismatch", "is for plugin interface 0.3"},
       {"null-entry", 422, "bad_entry", "an entry of 0 bytes"},
       {"short-entry", 422, "bad_entry", "an entry of 24 bytes"},
       {"wrong-id", 422, "id_mismatch", "calls itself \"somebody-else\""},
@@ -162,7 +162,7 @@ TEST_F(BadPlugins, ARuntimeThatThrowsCostsAnError) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().status, 500);
   }
-  EXPECT_EQ(r.generation()->report().failures, 10u);
+  EXPECT_EQ(r.generation()->report().failures, 11u);
 }
 
 TEST_F(BadPlugins, GarbageEffectsMakeTheWholeOutcomeWorthless) {

@@ -122,6 +122,53 @@ TEST_F(QueueTest, ARunThatCannotBeSentEndsWithAllThatWait) {
   EXPECT_FALSE(queue_.busy());
 }
 
+class OwnRunsTest : public QueueTest {
+ protected:
+  static constexpr std::uint64_t own = 1ull << 63;
+  OwnRunsTest() {
+    queue_.set_ready(true);
+    (void)queue_.enqueue({{"a", "1"}}, "me");
+    take_log();
+  }
+};
+
+TEST_F(OwnRunsTest, AreRunsLikeAnyOtherBesideThoseThatWereAskedFor) {
+  EXPECT_TRUE(queue_.announced(own + 1, "b"));
+  EXPECT_TRUE(queue_.announced(own + 2, "c"));
+  queue_.finished(running(), Finish::ok, "{}");
+  EXPECT_TRUE(queue_.busy());
+  queue_.started(own + 1, 7);
+  EXPECT_EQ(*queue_.cell_of(own + 1), "b");
+  queue_.finished(own + 1, Finish::error, "{}");
+  queue_.finished(own + 2, Finish::aborted, "{}");
+  EXPECT_EQ(take_log(), "b:queued c:queued a:idle b:running b:running b:error c:cancelled ");
+  EXPECT_FALSE(queue_.busy());
+  EXPECT_EQ(*queue_.cell_of(own + 1), "b") << "what it says after its end";
+}
+
+TEST_F(OwnRunsTest, OfACellThatWaitsOrRunsOrUnderANumberThatIsTakenAreRefused) {
+  (void)queue_.enqueue({{"b", "2"}}, "me");
+  EXPECT_FALSE(queue_.announced(own + 1, "a"));
+  EXPECT_FALSE(queue_.announced(own + 1, "b"));
+  EXPECT_TRUE(queue_.announced(own + 1, "c"));
+  EXPECT_FALSE(queue_.announced(own + 2, "c"));
+  EXPECT_FALSE(queue_.announced(own + 1, "d"));
+  for (std::uint64_t n = 2; n <= Executions::max_waiting; ++n) (void)queue_.announced(own + n, std::to_string(n));
+  EXPECT_FALSE(queue_.announced(own + Executions::max_waiting + 1, "one too many"));
+}
+
+TEST_F(OwnRunsTest, EndWithTheKernelAndWithTheirCells) {
+  for (const auto* cell : {"b", "c", "d"}) (void)queue_.announced(own + static_cast<std::uint64_t>(*cell), cell);
+  queue_.started(own + 'b', 1);
+  take_log();
+  queue_.cancel_cell("d", "the cell was deleted");
+  queue_.cancel_all("the kernel died");
+  EXPECT_EQ(take_log(),
+            "d:cancelled(the cell was deleted) b:error(the kernel died) c:cancelled(the kernel died) "
+            "a:error(the kernel died) ");
+  EXPECT_FALSE(queue_.busy());
+}
+
 TEST(EndedRunsTest, TheLastAreKnownByTheirCells) {
   EndedRuns runs;
   const auto cell = [](std::uint64_t number) {

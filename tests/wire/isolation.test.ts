@@ -201,7 +201,8 @@ describe('presence in a process of its own', () => {
 
 describe('a runtime in a process of its own', () => {
   it('runs what people run; when it is killed they are told, and the kernel can be restarted', async () => {
-    const host = await Host.start({ args: ['--isolate', 'runtime-jupyter'] });
+    // Not where its environment would be found without being named.
+    const host = await Host.start({ args: ['--isolate', 'runtime-jupyter'], cwd: os.tmpdir() });
     try {
       const pids = 'import os; print(os.getpid(), os.getppid())';
       const info = await host.open(host.notebook('k.ipynb', [

@@ -157,6 +157,42 @@ describe('a kernel', () => {
     }
   });
 
+  it('answers the newest question of a kind and cancels the one before; who leaves cancels its own', async () => {
+    const from = a.frames.length;
+    await a.command('execute', { cell_ids: ['ask'] });
+    const asked = await a.event('input-request', undefined, from);
+    const leaver = await Client.join(host, a.session);
+    const ask = (client: Client, id: string, command: string, body: unknown) => client.socket.send(JSON.stringify({ id, command, body }));
+    const answered = (client: Client, id: string) => client.event('reply', (data) => data.id === id, 0, 30_000).then((frame) => frame.data);
+    // The kernel waits for its line: nothing is answered meanwhile but what is stale.
+    const kinds = { complete: { code: 'pri', cursor_pos: 3 }, inspect: { code: 'print', cursor_pos: 5 }, is_complete: { code: 'f(' }, history: { n: 1 } };
+    for (const [kind, body] of Object.entries(kinds)) {
+      ask(reader, `reader ${kind}`, kind, body);
+      ask(a, `old ${kind}`, kind, body);
+    }
+    await a.command('room', {}, { epoch: null });
+    expect(a.events('reply').filter((frame) => frame.data.id.startsWith('old '))).toEqual([]);
+    for (const [kind, body] of Object.entries(kinds)) {
+      ask(a, `new ${kind}`, kind, body);
+      expect((await answered(a, `old ${kind}`)).error).toMatchObject({ code: 'cancelled', status: 409 });
+    }
+    // Whichever of two comes second answers the first: then both are there.
+    const two = [1, 2].map(() => leaver.post('/commands/complete', kinds.complete));
+    await Promise.race(two);
+    await leaver.close();
+    const said = (await Promise.all(two)).map((answer) => [answer.status, answer.body.error?.code, answer.body.error?.message]);
+    expect(said.sort()).toEqual([
+      [409, 'cancelled', 'a newer question of the same kind took its place'],
+      [409, 'cancelled', 'the client that asked has left the session'],
+    ]);
+    expect([...a.events('reply'), ...reader.events('reply')].filter((frame) => /^(new|reader) /.test(frame.data.id))).toEqual([]);
+    expect((await a.command('input', { request_id: asked.data.request_id, value: 'Ada' }, { epoch: null })).ok).toBe(true);
+    for (const kind of Object.keys(kinds)) {
+      expect([kind, (await answered(a, `new ${kind}`)).ok, (await answered(reader, `reader ${kind}`)).ok]).toEqual([kind, true, true]);
+      expect(a.events('reply').filter((frame) => frame.data.id === `old ${kind}`)).toHaveLength(1);
+    }
+  });
+
   it('tells the history of what ran, also to who names nothing more than that', async () => {
     await a.execute(['sum']);
     for (const asked of [{}, { n: 50 }, { hist_access_type: 'search', pattern: '1 + 1', n: 5 }]) {

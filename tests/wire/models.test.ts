@@ -165,6 +165,68 @@ describe('models=document', () => {
   });
 });
 
+describe('a models document that has grown', () => {
+  it('gives way to a fresh one: followers see the same models, and nothing is applied twice', async () => {
+    const host = await Host.start({ args: ['--models-limit', '5'] });
+    try {
+      const info = await host.open(host.notebook('grown.ipynb', [{ id: 'open', source: OPEN }]));
+      const editor = await Client.join(host, info);
+      const follow = () => Client.join(host, info, { query: { models: 'document' } });
+      const [reader, other] = [await follow(), await follow()];
+      await editor.execute(['open']);
+      const write = (value: number) => editor.command('model', { model_id: 'slider', message: { method: 'update', state: { value, raw: null }, buffer_paths: [] } });
+      const followers = [new Models(reader), new Models(other)];
+      // Each its own change of the document: the next comes when everybody has it.
+      for (let value = 10; value < 32; ++value) {
+        const wrote = await write(value);
+        expect(wrote.ok).toBe(true);
+        for (const models of followers) {
+          await models.client.until('the value', () => models.comms.slider?.revision === wrote.revision);
+          expect(models.comms.slider).toMatchObject({ target_name: 'jupyter.widget', model_name: 'IntSlider', cell_id: 'open', state: { value, raw: null, nested: { raw: { size: RAW.length } } } });
+        }
+      }
+      const histories = new Set<string>();
+      for (const { client } of followers) {
+        let doc: A.Doc<any> | undefined;
+        let [version, revision, documents] = [0, 0, 0];
+        for (const { kind, header, payload } of client.binaries) {
+          if (kind === 6) {
+            doc = A.load<any>(payload);
+            ++documents;
+            histories.add(header.history_id);
+          } else {
+            // What a follower applies is the next change of the document it has, and nothing beside it.
+            expect([kind, header.version]).toEqual([4, version + 1]);
+            [doc] = A.applyChanges(doc!, cut(payload, header.sizes));
+            expect(A.getConflicts(doc!.comms, 'slider')).toBeUndefined();
+          }
+          version = header.version;
+          expect(doc!.comms.slider?.revision ?? 0).toBeGreaterThanOrEqual(revision);
+          revision = doc!.comms.slider?.revision ?? 0;
+          expect(Object.keys(doc!.comms)).toEqual(revision === 0 ? [] : ['slider']);
+        }
+        expect(documents).toBeGreaterThanOrEqual(4);
+        expect(A.getHistory(doc!).length).toBeLessThanOrEqual(8);
+      }
+      expect(histories.size, 'every fresh document is of a history of its own, the same for all').toBe(followers[0]!.client.binaries.filter((frame) => frame.kind === 6).length);
+      // Who was away meanwhile has changes that no document has any more.
+      const { doc, client } = followers[1]!;
+      const before = { models_heads: A.getHeads(doc!).join(','), models_history_id: followers[1]!.history };
+      client.cut();
+      for (let value = 40; value < 50; ++value) {
+        const wrote = await write(value);
+        await reader.until('the value', () => followers[0]!.comms.slider.revision === wrote.revision);
+      }
+      const back = await Client.join(host, info, { query: { models: 'document', ...before }, key: client.key, resume: client.resume });
+      expect(back.binaries.map((frame) => frame.kind)).toEqual([6]);
+      expect(new Models(back).comms).toEqual(followers[0]!.comms);
+      await Promise.all([editor, reader, back].map((one) => one.close()));
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
 describe('a write that the kernel does not take', () => {
   it('is told to its writer, and is in nobody\'s model', async () => {
     // tests/plugins-bad/crashing_runtime.cpp, inside the host: it refuses what has "refuse" in it.

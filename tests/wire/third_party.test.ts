@@ -99,7 +99,7 @@ describe.each([{ trusted: true }, { trusted: false }])('plugins built from the i
     home = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-home-'));
     const plugins = path.join(out, 'plugins');
     const env = { ...process.env, XDG_CONFIG_HOME: path.join(home, 'config'), XDG_STATE_HOME: path.join(home, 'state') };
-    for (const id of trusted ? ['transport-cbor', 'percent-text'] : []) {
+    for (const id of trusted ? ['transport-cbor', 'percent-text', 'sheet'] : []) {
       execFileSync(LECTERN, ['plugins', 'trust', path.join(plugins, id, `${id}.so`)], { env, stdio: 'pipe' });
     }
     host = await Host.start({ home, args: ['--plugin-path', plugins] });
@@ -204,6 +204,63 @@ describe.each([{ trusted: true }, { trusted: false }])('plugins built from the i
     expect(json.closed).toBeUndefined();
     back.close();
     await json.close();
+  });
+
+  it('a kernel that runs cells by itself: to everybody they are runs like any other', async () => {
+    const file = host.notebook('sheet.ipynb', [
+      { id: 'price', source: 'price = 3' },
+      { id: 'count', source: 'count = 4' },
+      { id: 'sum', source: 'sum = price * count' },
+      { id: 'tax', source: 'sum / 10' },
+      { id: 'other', source: '1 / 4' },
+    ], { kernelspec: { name: 'sheet', display_name: 'Sheet', language: 'sheet' } });
+    const info = await host.open(file);
+    const a = await Client.join(host, info);
+    const reader = await Client.join(host, info, { viewOnly: true });
+    const shows = (client: Client, id: string) => client.outputs(id).map((one: any) => one.data?.['text/plain'] ?? one.evalue);
+    const runs = (client: Client, from: number) => client.frames.slice(from).filter((frame) => frame.op === 'cell-op')
+      .map((frame) => `${frame.data.cell_id} ${frame.data.status}`).filter((one, i, all) => one !== all[i - 1]);
+    await a.execute(['price', 'count', 'sum', 'tax', 'other']);
+    expect([shows(a, 'sum'), shows(a, 'tax')]).toEqual([['12'], ['1.2']]);
+    await reader.event('cell-op', (data) => data.cell_id === 'other' && data.status === 'idle');
+
+    let from = reader.frames.length;
+    const replaced = { changes: [{ type: 'set_source', cell_id: 'price', source: 'price = 5' }] };
+    expect((await a.command('transaction', replaced)).ok).toBe(true);
+    await a.execute(['price']);
+    await reader.event('cell-op', (data) => data.cell_id === 'tax' && data.status === 'idle', from);
+    for (const client of [a, reader]) expect([shows(client, 'sum'), shows(client, 'tax')]).toEqual([['20'], ['2']]);
+    expect(runs(reader, from)).toEqual(['price queued', 'price running', 'price idle', 'sum queued', 'tax queued', 'sum running', 'sum idle', 'tax running', 'tax idle']);
+    const again = reader.frames.slice(from).filter((frame) => frame.data?.cell_id === 'sum' && frame.op === 'cell-op');
+    expect(new Set(again.map((frame) => frame.data.execution_id)).size).toBe(1);
+    const joiner = await Client.join(host, info, { viewOnly: true });
+    expect([shows(joiner, 'sum'), shows(joiner, 'tax'), shows(joiner, 'other')]).toEqual([['20'], ['2'], ['0.25']]);
+
+    // One that becomes text gives nothing any more, nor does one that goes.
+    from = reader.frames.length;
+    expect((await a.command('transaction', { changes: [{ type: 'set_cell_type', cell_id: 'price', cell_type: 'markdown' }] })).ok).toBe(true);
+    await reader.event('cell-op', (data) => data.cell_id === 'tax' && data.status === 'error', from);
+    expect(shows(reader, 'sum')).toEqual(['no cell gives "price"']);
+    from = reader.frames.length;
+    expect((await a.command('transaction', { changes: [{ type: 'set_cell_type', cell_id: 'price', cell_type: 'code' }] })).ok).toBe(true);
+    await a.execute(['price']);
+    await reader.event('cell-op', (data) => data.cell_id === 'tax' && data.status === 'idle', from);
+    from = reader.frames.length;
+    expect((await a.command('transaction', { changes: [{ type: 'delete_cell', cell_id: 'count' }] })).ok).toBe(true);
+    await reader.event('cell-op', (data) => data.cell_id === 'tax' && data.status === 'error', from);
+    expect([shows(reader, 'sum'), shows(reader, 'tax')]).toEqual([['no cell gives "count"'], ['"sum" has no value']]);
+    expect((await a.command('save', {})).ok).toBe(true);
+    const saved = JSON.parse(host.file('sheet.ipynb')).cells.find((cell: any) => cell.id === 'sum');
+    expect(saved.outputs[0].evalue).toBe('no cell gives "count"');
+
+    // A restart forgets all.
+    await a.command('restart');
+    from = a.frames.length;
+    await a.execute(['tax']);
+    expect(shows(a, 'tax')).toEqual(['no cell gives "sum"']);
+    await a.execute(['sum']);
+    await a.event('cell-op', (data) => data.cell_id === 'tax' && data.status === 'error', from);
+    for (const client of [a, reader, joiner]) await client.close();
   });
 
   it('takes the policies in C and C++', async () => {

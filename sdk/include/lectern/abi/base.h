@@ -1,4 +1,4 @@
-/* Lectern plugin interface 0.1: the types every other header of it uses.
+/* Lectern plugin interface 0.2: the types every other header of it uses.
  *
  * Rules of the whole interface (docs/plugins.md is the long form, docs/abi-policy.md says what is stable and for how long):
  * - C11, fixed-width integers, size-prefixed structs that only grow at the end. Reserved fields are zero. A receiver
@@ -52,7 +52,7 @@ extern "C" {
 #define LECTERN_SDK_VERSION "0.1.0"
 
 #define LECTERN_ABI_MAJOR 0
-#define LECTERN_ABI_MINOR 1
+#define LECTERN_ABI_MINOR 2
 
 /* True when `object`, whose struct_size its maker filled in, is long enough to hold `field`. Address arithmetic instead
  * of offsetof, which would need the type's name. */

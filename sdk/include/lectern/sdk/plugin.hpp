@@ -94,10 +94,18 @@ const void* extension_of(std::string_view id) noexcept {
   }
   return nullptr;
 }
+/// Of a kind: what its class offers whose functions take one of its objects.
+template <class Kind>
+const void* extension_of_kind(std::string_view id) noexcept {
+  if constexpr (requires { Kind::extension(id); }) {
+    if (const auto* found = Kind::extension(id)) return found;
+  }
+  return extension_of<typename Kind::Plugin>(id);
+}
 template <class... Kinds>
 const void* get_extension(lectern_str id) noexcept {
   const void* found = nullptr;
-  (void)((found = extension_of<typename Kinds::Plugin>(view(id)), found != nullptr) || ...);
+  (void)((found = extension_of_kind<Kinds>(view(id)), found != nullptr) || ...);
   return found;
 }
 

@@ -10,9 +10,11 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "lectern/abi/draft/runtime.h"
+#include "lectern/abi/ext/cells.h"
 #include "lectern/sdk/failure.hpp"
 #include "lectern/sdk/plugin.hpp"
 #include "lectern/sdk/sink.hpp"
@@ -84,6 +86,19 @@ class Runtime {
   virtual void comm(std::uint64_t kernel, const Comm& message) = 0;
 };
 
+/// A runtime whose kernels run cells by themselves (lectern/abi/ext/cells.h): derive from this one instead, and
+/// announce each such run by a LECTERN_RUN_AGAIN.
+class CellRuntime : public Runtime {
+ public:
+  /// `cell` is the cell's id; empty for code of no cell. What ran under that id before counts no more.
+  virtual void execute_cell(std::uint64_t kernel, std::uint64_t execution, std::string_view cell, std::string_view code,
+                            std::uint32_t flags) = 0;
+  virtual void forget_cell(std::uint64_t kernel, std::string_view cell) = 0;
+  void execute(std::uint64_t kernel, std::uint64_t execution, std::string_view code, std::uint32_t flags) final {
+    execute_cell(kernel, execution, {}, code, flags);
+  }
+};
+
 template <class T>
 struct RuntimeOf {
   using Plugin = T;
@@ -104,6 +119,14 @@ struct RuntimeOf {
                                       &request,
                                       &comm};
     return made;
+  }
+
+  static const void* extension(std::string_view id) noexcept {
+    if constexpr (std::is_base_of_v<CellRuntime, T>) {
+      static const lectern_cells made{sizeof(lectern_cells), 0, &execute_cell, &forget_cell};
+      if (id == LECTERN_EXT_CELLS) return &made;
+    }
+    return nullptr;
   }
 
  private:
@@ -137,6 +160,14 @@ struct RuntimeOf {
                                 std::uint32_t flags) noexcept {
     return hand_over("lectern_runtime.execute", self, code,
                      [&](T& runtime) { runtime.execute(kernel, execution, view(code), flags); });
+  }
+  static lectern_status execute_cell(void* self, std::uint64_t kernel, std::uint64_t execution, lectern_str cell,
+                                     lectern_str code, std::uint32_t flags) noexcept {
+    return hand_over("lectern_cells.execute", self, code,
+                     [&](T& runtime) { runtime.execute_cell(kernel, execution, view(cell), view(code), flags); });
+  }
+  static lectern_status forget_cell(void* self, std::uint64_t kernel, lectern_str cell) noexcept {
+    return hand_over("lectern_cells.forget", self, cell, [&](T& runtime) { runtime.forget_cell(kernel, view(cell)); });
   }
   static lectern_status interrupt(void* self, std::uint64_t kernel) noexcept {
     return hand_over("lectern_runtime.interrupt", self, {}, [&](T& runtime) { runtime.interrupt(kernel); });
