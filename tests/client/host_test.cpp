@@ -4,6 +4,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "support.hpp"
@@ -143,7 +144,24 @@ TEST_F(ClientHostTest, RunsCodeAndEverybodySeesIt) {
     const auto& newest = all.back().state;
     ASSERT_TRUE(newest.contains("description")) << value;
     EXPECT_EQ(newest.at("description").text(), value) << "in the order they were opened";
+    const auto comms = first.get_comms().value();
+    ASSERT_EQ(comms.size(), all.size());
+    EXPECT_EQ(comms.back().comm_id, all.back().model_id);
+    EXPECT_EQ(comms.back().model.target_name, "jupyter.widget");
+    EXPECT_EQ(comms.back().model.state.at("description").text(), value);
+    EXPECT_GE(comms.back().model.revision, 1u);
+    EXPECT_TRUE(std::is_sorted(comms.begin(), comms.end(),
+                               [](const Comm& a, const Comm& b) { return a.model.seq < b.model.seq; }));
   }
+  // What we write ourselves nobody tells us: the answer says that it holds.
+  const auto newest = first.get_comms().value().back();
+  const auto write = Json().set("method", "update").set("state", Json().set("description", "ours"));
+  ASSERT_TRUE(ok(first.command("model", Json().set("model_id", newest.comm_id).set("message", write))));
+  const auto written = first.get_comms().value().back();
+  EXPECT_EQ(written.model.state.at("description").text(), "ours");
+  EXPECT_GT(written.model.revision, newest.model.revision);
+  EXPECT_EQ(first.run("three.description", patience)->cell.text(), "'ours'");
+  EXPECT_EQ(first.get_comms().value().back().model.state.at("description").text(), "ours");
   const auto large = first.run("print('y' * 3_000_000)", patience);
   ASSERT_TRUE(ok(large));
   ASSERT_EQ(large->cell.outputs.size(), 1u);

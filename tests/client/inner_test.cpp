@@ -175,6 +175,48 @@ TEST(ClientState, ModelsKnowTheOrderInWhichTheyWereOpened) {
   EXPECT_LT(notebook.models["m"].seq, notebook.models["z"].seq) << "one that is opened again is the newest";
 }
 
+TEST(ClientState, AWriteOfOurOwnIsAppliedWhenItIsAnsweredUnlessALaterOneCameFirst) {
+  auto notebook = begun();
+  ASSERT_TRUE(ok(state::apply(notebook, "model-lifecycle", parsed(R"({"model_id":"m","revision":1,"message":{
+    "method":"open","state":{"n":1,"b":0}}})"))));
+  const auto body = parsed(R"({"model_id":"m","message":{"method":"update","state":{"n":2},"buffer_paths":[["b"]]},
+    "buffers":["AP8="]})");
+  EXPECT_TRUE(state::wrote(notebook, body, parsed("3")).value());
+  EXPECT_EQ(notebook.models["m"].state["n"].dump(), "2");
+  EXPECT_EQ(notebook.models["m"].state["b"].dump(), R"({"$base64":"AP8="})");
+  EXPECT_EQ(notebook.models["m"].revision, 3u);
+  const auto older = parsed(R"({"model_id":"m","message":{"method":"update","state":{"n":9}}})");
+  EXPECT_FALSE(state::wrote(notebook, older, parsed("2")).value());
+  EXPECT_EQ(notebook.models["m"].state["n"].dump(), "2");
+  const auto custom = parsed(R"({"model_id":"m","message":{"method":"custom","content":{"n":9}}})");
+  EXPECT_TRUE(state::wrote(notebook, custom, parsed("3")).value());
+  EXPECT_EQ(notebook.models["m"].state["n"].dump(), "2");
+  EXPECT_TRUE(
+      state::wrote(notebook, parsed(R"({"model_id":"gone","message":{"method":"update"}})"), parsed("7")).value());
+  EXPECT_FALSE(notebook.models.contains("gone"));
+  EXPECT_FALSE(state::wrote(notebook, body, parsed("-1"))) << "an answer that no host gives";
+}
+
+TEST(ClientState, CommsAreTheModelsSortedBySeqWithAllThatIsSaidOfThem) {
+  auto notebook = begun();
+  const auto told = [&](const std::string& data) { return state::apply(notebook, "model-lifecycle", parsed(data)); };
+  ASSERT_TRUE(ok(told(R"({"model_id":"z","revision":1,"cell_id":"a","message":{"method":"open",
+    "target":"jupyter.widget","state":{"n":1}}})")));
+  ASSERT_TRUE(ok(told(R"({"model_id":"m","revision":5,"message":{"method":"open","target":"other","state":{}}})")));
+  ASSERT_TRUE(ok(told(R"({"model_id":"z","revision":2,"cell_id":"a","message":{"method":"update","state":{"n":2}}})")));
+  const auto comms = notebook.comms();
+  ASSERT_EQ(comms.size(), 2u);
+  EXPECT_EQ(comms[0].comm_id, "z");
+  EXPECT_EQ(comms[0].model.target_name, "jupyter.widget");
+  EXPECT_EQ(comms[0].model.cell_id, "a");
+  EXPECT_EQ(comms[0].model.revision, 2u);
+  EXPECT_EQ(comms[0].model.state.at("n").dump(), "2");
+  EXPECT_EQ(comms[1].comm_id, "m");
+  EXPECT_EQ(comms[1].model.target_name, "other");
+  EXPECT_EQ(comms[1].model.revision, 5u);
+  EXPECT_LT(comms[0].model.seq, comms[1].model.seq);
+}
+
 // Whatever comes: no crash, and a notebook that a snapshot mends.
 TEST(ClientState, SurvivesMutatedEvents) {
   const std::vector<std::pair<std::string, std::string>> seeds{

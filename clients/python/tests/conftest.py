@@ -22,7 +22,8 @@ NOTEBOOK = {
 class Host:
     """One host process in folders of its own; ``start`` again after ``kill`` is a restart on the same port."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, *options: str) -> None:
+        self.options = options
         self.root = folder / "notebooks"
         self.root.mkdir()
         self.environment = {
@@ -40,6 +41,7 @@ class Host:
         program = os.environ.get("LECTERN_BIN") or shutil.which("lectern")
         assert program, "set LECTERN_BIN to a built lectern"
         command = [program, "serve", str(self.root), "--port", str(self.port), "--no-browser", "--json", "--token", "t"]
+        command += self.options
         self.process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         started = json.loads(self.process.stdout.readline())
@@ -59,6 +61,14 @@ class Host:
 @pytest.fixture
 def host(tmp_path):
     host = Host(tmp_path)
+    yield host
+    host.kill()
+
+
+@pytest.fixture
+def polite_host(tmp_path):
+    """Its policy asks the editor before somebody else gets the pen."""
+    host = Host(tmp_path, "--policy", "ask-first")
     yield host
     host.kill()
 

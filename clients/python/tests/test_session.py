@@ -9,6 +9,7 @@ import pytest
 
 import lectern
 from lectern import aio
+from lectern.state import Notebook
 
 PATIENCE = 60
 
@@ -101,6 +102,30 @@ def test_widgets_are_there_after_confirm_sync(host, notebook):
         widgets = session.get_widgets()
         assert list(widgets.values())[-1]["value"] == b"new"
         assert 8 in [state.get("value") for state in widgets.values()]
+        comms = session.get_comms()
+        assert {comm_id: comm["state"] for comm_id, comm in comms.items()} == widgets
+        seqs = [comm["seq"] for comm in comms.values()]
+        assert seqs == sorted(seqs) and len(set(seqs)) == len(seqs)
+        image, about = list(comms.items())[-1]
+        assert about["target_name"] == "jupyter.widget" and about["cell_id"] and about["revision"] >= 2
+        # What we write ourselves nobody tells us: the answer says that it holds.
+        write = {"method": "update", "state": {"format": "gif"}, "buffer_paths": [["value"]]}
+        session.command("model", {"model_id": image, "message": write, "buffers": ["AP8="]})
+        written = session.get_comms()[image]
+        assert written["state"]["format"] == "gif" and written["state"]["value"] == b"\x00\xff"
+        assert written["revision"] > about["revision"]
+        assert session.run("image.format, bytes(image.value)", timeout=PATIENCE).text == "('gif', b'\\x00\\xff')"
+
+
+def test_an_own_write_does_not_overtake_a_later_one():
+    notebook = Notebook()
+    model = {"model_id": "m", "revision": 1, "message": {"method": "open", "target": "t", "state": {"n": 1}}}
+    notebook.apply("model-lifecycle", model)
+    write = {"model_id": "m", "message": {"method": "update", "state": {"n": 2}}}
+    assert notebook.wrote(write, 3) and notebook.comms()["m"]["state"] == {"n": 2}
+    assert not notebook.wrote({**write, "message": {"method": "update", "state": {"n": 9}}}, 2)
+    assert notebook.comms()["m"] == {"target_name": "t", "cell_id": "", "seq": 1, "revision": 3, "state": {"n": 2}}
+    assert notebook.wrote({**write, "model_id": "gone"}, 7) and list(notebook.comms()) == ["m"]
 
 
 def test_comes_back_after_a_cut_with_all_that_was_missed(host, notebook):

@@ -158,7 +158,7 @@ void Live::broken(const Error& why) {
 
 /// The notebook can no longer be followed: a snapshot.
 void Live::resync() {
-  broken({0, "bad_answer", "the host told of an edit of ours without its changes", {}, {}});
+  broken({0, "bad_answer", "the host told of an edit or a write of ours without what it was", {}, {}});
 }
 
 bool Live::tolerated() {

@@ -79,6 +79,7 @@ class Live : public std::enable_shared_from_this<Live> {
   void handle(const Json& frame);
   void answered(const Json& reply);
   void own_edit_answered(const Json& reply);
+  void own_write_answered(const Json& body, const Json& reply);
   void event(Event event);
   bool waits_for_its_answer(const Event& event);
   void begin(const Json& ready);

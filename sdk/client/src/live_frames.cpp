@@ -54,6 +54,8 @@ void Live::answered(const Json& reply) {
   const bool ok = reply["ok"].boolean().value_or(false);
   if (own_) {
     own_edit_answered(reply);
+  } else if (pending && ok && pending->name == "model") {
+    own_write_answered(pending->body, reply);
   } else if (pending && ok && pending->name == "transaction") {
     const auto version = reply["version"].integer();
     if (version && *version > 0 && static_cast<std::uint64_t>(*version) > view().notebook.version) {
@@ -91,6 +93,13 @@ void Live::own_edit_answered(const Json& reply) {
   }
   own.data.find("transaction")->set("changes", reply["applied"]);
   event(std::move(own));
+}
+
+void Live::own_write_answered(const Json& body, const Json& reply) {
+  const auto wrote = change([&](View& view) { return state::wrote(view.notebook, body, reply["revision"]); });
+  if (!wrote) return broken(wrote.error());
+  // The answer fell to a cut, and what others wrote since came first: in a gap, ours is not.
+  if (!*wrote && view().replay == "gap") resync();
 }
 
 /// True when this is our own edit, whose changes are not known yet; it is looked at again when they are.

@@ -348,27 +348,32 @@ Result<std::uint64_t> Session::confirm_sync() {
 namespace {
 
 using Widgets = std::vector<Widget>;
+using Comms = std::vector<Comm>;
 
-Widgets in_order(const Notebook& notebook) {
-  std::map<std::uint64_t, const std::pair<const std::string, Model>*> opened;
-  for (const auto& model : notebook.models) opened.emplace(model.second.seq, &model);
+Result<Widgets> widgets_in(const Result<Comms>& comms) {
+  if (!comms) return comms.error();
   Widgets out;
-  out.reserve(opened.size());
-  for (const auto& [seq, model] : opened) out.push_back({model->first, model->second.state});
+  for (const auto& comm : *comms) out.push_back({comm.comm_id, comm.model.state});
   return out;
 }
 
 }  // namespace
 
 void Session::async_get_widgets(Callback<Widgets> done) {
-  async_confirm_sync([weak = std::weak_ptr(live_), done = std::move(done)](Result<std::uint64_t> synced) {
-    const auto live = weak.lock();
-    if (!synced || !live) return done(synced ? Error{0, "ended", "the session ended", {}, {}} : synced.error());
-    done(live->look([](const View& view) { return in_order(view.notebook); }));
-  });
+  async_get_comms([done = std::move(done)](const Result<Comms>& comms) { done(widgets_in(comms)); });
 }
 Result<Widgets> Session::get_widgets() {
   return wait<Widgets>([&](Callback<Widgets> done) { async_get_widgets(std::move(done)); });
+}
+void Session::async_get_comms(Callback<Comms> done) {
+  async_confirm_sync([weak = std::weak_ptr(live_), done = std::move(done)](Result<std::uint64_t> synced) {
+    const auto live = weak.lock();
+    if (!synced || !live) return done(synced ? Error{0, "ended", "the session ended", {}, {}} : synced.error());
+    done(live->look([](const View& view) { return view.notebook.comms(); }));
+  });
+}
+Result<Comms> Session::get_comms() {
+  return wait<Comms>([&](Callback<Comms> done) { async_get_comms(std::move(done)); });
 }
 void Session::async_blob(const Json& reference, Callback<std::string> done) {
   on_loop(live_, [hash = reference["$blob"].text(), done = std::move(done)](Live& live) mutable {

@@ -38,6 +38,14 @@ Cell* Notebook::find(std::string_view cell_id) {
   return const_cast<Cell*>(std::as_const(*this).find(cell_id));
 }
 
+std::vector<Comm> Notebook::comms() const {
+  std::vector<Comm> out;
+  out.reserve(models.size());
+  for (const auto& [id, model] : models) out.push_back({id, model});
+  std::sort(out.begin(), out.end(), [](const Comm& a, const Comm& b) { return a.model.seq < b.model.seq; });
+  return out;
+}
+
 namespace state {
 namespace {
 
@@ -282,8 +290,13 @@ Status model(Notebook& notebook, const Json& data) {
     notebook.models.erase(id);
     return {};
   }
-  if (method == "open") notebook.models[id] = {++notebook.models_opened, {}};  // one opened again is the newest
+  if (method == "open") {  // one opened again is the newest
+    notebook.models[id] = {++notebook.models_opened, {}, message["target"].text(), data["cell_id"].text(), 0};
+  }
   const auto found = notebook.models.find(id);
+  if (const auto revision = data["revision"].integer(); found != notebook.models.end() && revision && *revision > 0) {
+    found->second.revision = static_cast<std::uint64_t>(*revision);
+  }
   auto state = message["state"];
   put_buffers(state, message["buffer_paths"], data["buffers"]);
   const auto* members = state.as_object();
@@ -323,6 +336,21 @@ Status begin(Notebook& notebook, const Json& ready) {
     notebook.cells.push_back(std::move(*cell));
   }
   return {};
+}
+
+Result<bool> wrote(Notebook& notebook, const Json& body, const Json& revision) {
+  const auto found = notebook.models.find(body["model_id"].text());
+  const auto now = revision.integer();
+  if (!now || *now < 0) return bad_answer("an answer to a write without its revision");
+  if (found == notebook.models.end()) return true;
+  if (static_cast<std::uint64_t>(*now) < found->second.revision) return false;
+  const auto data = Json()
+                        .set("model_id", body["model_id"])
+                        .set("revision", revision)
+                        .set("message", body["message"])
+                        .set("buffers", body["buffers"]);
+  if (auto done = model(notebook, data); !done) return done.error();
+  return true;
 }
 
 Status apply(Notebook& notebook, std::string_view op, const Json& data) {

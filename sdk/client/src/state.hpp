@@ -18,6 +18,9 @@ Error bad_answer(std::string what);
 Status begin(Notebook& notebook, const Json& ready);
 /// [any] One event; ops that are not known here change nothing.
 Status apply(Notebook& notebook, std::string_view op, const Json& data);
+/// [any] Our own command `model`, which the host answered with this revision: everybody else is told of it. False, and
+/// nothing changed, when the model is at a later one, by an event that came first.
+Result<bool> wrote(Notebook& notebook, const Json& body, const Json& revision);
 /// [any] The changes of one transaction.
 Status edit(Notebook& notebook, const Json& changes, std::uint64_t version);
 

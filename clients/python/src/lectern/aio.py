@@ -101,6 +101,7 @@ class Session:
         self._runs: dict[str, asyncio.Future[str]] = {}
         self._ended_runs: dict[str, str] = {}
         self._subscribers: list[asyncio.Queue[Event | None]] = []
+        self._asked: dict[int, asyncio.Queue[Event | None]] = {}  # our open takeover requests, and who waits for each
         self._current = asyncio.Event()
         self._over: LecternError | None = None
         self._task: asyncio.Task[None] | None = None
@@ -260,6 +261,10 @@ class Session:
                 return self._resync()
             data["transaction"]["changes"] = reply.get("applied") or []
             self._event("notebook-document-transaction", seq, data)
+        elif pending and reply.get("ok") and pending.frame["command"] == "model":
+            # The answer fell to a cut, and what others wrote since came first: in a gap, ours is not.
+            if not self.notebook.wrote(pending.frame["body"], reply["revision"]) and self.ready.get("replay") == "gap":
+                self._resync()
         elif pending and reply.get("ok") and int(reply.get("version") or 0) > self.notebook.version:
             if "applied" in reply:
                 self._early[reply_id] = reply
@@ -431,7 +436,27 @@ class Session:
         return self.cell(cell_id)
 
     async def set_source(self, cell_id: str, source: str) -> None:
-        await self.transaction([{"type": "set_source", "cell_id": cell_id, "source": source}])
+        await self._edit({"type": "set_source", "cell_id": cell_id, "source": source})
+
+    async def splice(
+        self, cell_id: str, index: int, remove: int, insert: str, *, base_version: int | None = None
+    ) -> None:
+        """Counts code points in the source as it is at ``base_version``; None: as it is here now."""
+        change = {"type": "splice_source", "cell_id": cell_id, "index": index, "delete": remove, "insert": insert}
+        await self._edit(change, base_version=self.version if base_version is None else base_version)
+
+    async def move_cell(self, cell_id: str, *, before: str | None = None, after: str | None = None) -> None:
+        """Beside ``before`` or ``after``, or to the end."""
+        change = {"type": "move_cell", "cell_id": cell_id}
+        change.update({key: value for key, value in (("before", before), ("after", after)) if value is not None})
+        await self._edit(change)
+
+    async def _edit(self, change: Mapping[str, Any], **options: Any) -> None:
+        """One change; 404 ``dropped`` when the cell that it names is gone."""
+        reply = await self.transaction([change], **options)
+        for dropped in reply.get("dropped") or ():
+            what = f"the cell {change['cell_id']!r} was not changed: {dropped.get('reason')}"
+            raise ApiError(404, {"code": "dropped", "message": what, "hint": "look at the notebook as it is now"})
 
     async def delete_cell(self, cell_id: str) -> None:
         await self.transaction([{"type": "delete_cell", "cell_id": cell_id}])
@@ -450,6 +475,16 @@ class Session:
         """Puts ``source`` into a new cell at the end and runs it, for everybody to see."""
         cell = await self.create_cell(source)
         return (await self.execute([cell.id], timeout))[0]
+
+    async def interrupt(self) -> None:
+        await self.command("interrupt")
+
+    async def restart(self) -> None:
+        await self.command("restart")
+
+    async def answer_input(self, request_id: str, value: str) -> None:
+        """Answers the event ``input-request``."""
+        await self.command("input", {"request_id": request_id, "value": value})
 
     async def _wait_run(self, execution_id: str, cell_id: str) -> str:
         if execution_id in self._ended_runs:
@@ -470,6 +505,7 @@ class Session:
             if not reply.get("asked"):
                 self._granted(reply)
                 return reply
+            self._asked[reply["request_id"]] = answers
             async for op, data in self._drain(answers):
                 if op == "takeover-answer" and data["request_id"] == reply["request_id"]:
                     if not data["allowed"]:
@@ -479,6 +515,17 @@ class Session:
             raise self._over or NotConnected("the session ended")
         finally:
             self._subscribers.remove(answers)
+            self._asked = {key: queue for key, queue in self._asked.items() if queue is not answers}
+
+    async def answer_takeover(self, request_id: int, allow: bool) -> None:
+        """Answers the event ``takeover-request``."""
+        await self.command("answer", {"request_id": request_id, "allow": allow})
+
+    async def withdraw(self) -> None:
+        """Takes all of our own open requests back; their ``takeover()`` ends with ``denied``."""
+        for request_id, answers in list(self._asked.items()):
+            await self.command("withdraw", {"request_id": request_id})
+            answers.put_nowait(("takeover-answer", {"request_id": request_id, "allowed": False, "reason": "withdrawn"}))
 
     async def release(self) -> None:
         """Puts the pen down."""
@@ -500,6 +547,11 @@ class Session:
         await self.confirm_sync()
         return {model_id: dict(state) for model_id, state in self.notebook.models.items()}
 
+    async def get_comms(self) -> dict[str, dict[str, Any]]:
+        """The same models with ``target_name``, ``cell_id``, ``seq``, ``revision`` and ``state``, sorted by ``seq``."""
+        await self.confirm_sync()
+        return self.notebook.comms()
+
     async def blob(self, reference: Mapping[str, Any]) -> bytes:
         """The bytes behind ``{"$blob": …}``, as large outputs carry them."""
         return await asyncio.to_thread(self.server.fetch, "GET", f"/blobs/{reference['$blob']}")
@@ -512,6 +564,15 @@ class Session:
 
     def cell(self, cell_id: str) -> Cell:
         return self.notebook.cell(cell_id)
+
+    @property
+    def version(self) -> int:
+        return self.notebook.version
+
+    @property
+    def ended(self) -> LecternError | None:
+        """Why the session is over; None while it is not."""
+        return self._over
 
     @property
     def can_edit(self) -> bool:

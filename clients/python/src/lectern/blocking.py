@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from . import aio
 from .aio import Event, Execution
+from .errors import LecternError
 from .server import ConnectionInfo
 from .state import Cell
 
@@ -80,6 +81,12 @@ class Session:
     def set_source(self, cell_id: str, source: str) -> None:
         self._loop.wait(self.aio.set_source(cell_id, source))
 
+    def splice(self, cell_id: str, index: int, remove: int, insert: str, *, base_version: int | None = None) -> None:
+        self._loop.wait(self.aio.splice(cell_id, index, remove, insert, base_version=base_version))
+
+    def move_cell(self, cell_id: str, *, before: str | None = None, after: str | None = None) -> None:
+        self._loop.wait(self.aio.move_cell(cell_id, before=before, after=after))
+
     def delete_cell(self, cell_id: str) -> None:
         self._loop.wait(self.aio.delete_cell(cell_id))
 
@@ -88,6 +95,21 @@ class Session:
 
     def run(self, source: str, timeout: float | None = None) -> Execution:
         return self._loop.wait(self.aio.run(source, timeout))
+
+    def interrupt(self) -> None:
+        self._loop.wait(self.aio.interrupt())
+
+    def restart(self) -> None:
+        self._loop.wait(self.aio.restart())
+
+    def answer_input(self, request_id: str, value: str) -> None:
+        self._loop.wait(self.aio.answer_input(request_id, value))
+
+    def answer_takeover(self, request_id: int, allow: bool) -> None:
+        self._loop.wait(self.aio.answer_takeover(request_id, allow))
+
+    def withdraw(self) -> None:
+        self._loop.wait(self.aio.withdraw())
 
     def takeover(self, reason: str = "", if_epoch: int | None = None) -> dict[str, Any]:
         return self._loop.wait(self.aio.takeover(reason, if_epoch))
@@ -103,6 +125,9 @@ class Session:
 
     def get_widgets(self) -> dict[str, dict[str, Any]]:
         return self._loop.wait(self.aio.get_widgets())
+
+    def get_comms(self) -> dict[str, dict[str, Any]]:
+        return self._loop.wait(self.aio.get_comms())
 
     def blob(self, reference: Mapping[str, Any]) -> bytes:
         return self._loop.wait(self.aio.blob(reference))
@@ -121,6 +146,22 @@ class Session:
 
     def cell(self, cell_id: str) -> Cell:
         return self.aio.cell(cell_id)
+
+    @property
+    def version(self) -> int:
+        return self.aio.version
+
+    @property
+    def epoch(self) -> int | None:
+        return self.aio.epoch
+
+    @property
+    def connected(self) -> bool:
+        return self.aio.connected
+
+    @property
+    def ended(self) -> LecternError | None:
+        return self.aio.ended
 
     @property
     def can_edit(self) -> bool:

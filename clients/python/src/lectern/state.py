@@ -46,6 +46,8 @@ class Notebook:
         self.kernel: dict[str, Any] = {}
         self.save: dict[str, Any] = {}
         self.models: dict[str, dict[str, Any]] = {}
+        self._comms: dict[str, dict[str, Any]] = {}  # what else is known of the same models
+        self._opened = 0
 
     def cell(self, cell_id: str) -> Cell:
         for cell in self.cells:
@@ -66,6 +68,7 @@ class Notebook:
         self.version = notebook["version"]
         self.metadata = copy.deepcopy(notebook.get("metadata") or {})
         self.models.clear()
+        self._comms.clear()
         self.cells = [
             Cell(cell["id"], cell["cell_type"], cell["source"], dict(cell.get("metadata") or {}))
             for cell in notebook["cells"]
@@ -162,10 +165,28 @@ class Notebook:
         if message["method"] == "open":
             self.models.pop(model_id, None)  # one that is opened again is the newest
             self.models[model_id] = state
+            self._opened += 1
+            about = {"target_name": message.get("target", ""), "cell_id": data.get("cell_id", ""), "seq": self._opened}
+            self._comms[model_id] = {**about, "revision": data.get("revision", 0)}
         elif message["method"] == "update" and model_id in self.models:
             self.models[model_id].update(state)
+            self._comms[model_id]["revision"] = data.get("revision", 0)
         elif message["method"] == "close":
             self.models.pop(model_id, None)
+            self._comms.pop(model_id, None)
+
+    def wrote(self, body: Mapping[str, Any], revision: int) -> bool:
+        """Our own command ``model``, answered: everybody else is told of it. False when a later write came first."""
+        if revision < self._comms.get(body["model_id"], {}).get("revision", 0):
+            return False
+        if body["model_id"] in self.models:
+            self._model({**body, "revision": revision})
+        return True
+
+    def comms(self) -> dict[str, dict[str, Any]]:
+        """The models, sorted by ``seq``."""
+        in_order = sorted(self._comms.items(), key=lambda one: one[1]["seq"])
+        return {comm_id: {**about, "state": dict(self.models[comm_id])} for comm_id, about in in_order}
 
 
 def _put_buffer(state: dict[str, Any], path: Any, buffer: bytes) -> None:

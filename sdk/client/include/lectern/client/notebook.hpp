@@ -48,6 +48,15 @@ using ModelState = std::map<std::string, Json, std::less<>>;
 struct Model {
   std::uint64_t seq = 0;  // lower for one that was opened before another
   ModelState state;
+  std::string target_name;     // "jupyter.widget", or what else the kernel opened it for
+  std::string cell_id;         // whose run made it; may be empty
+  std::uint64_t revision = 0;  // rises with each change of its state
+};
+
+/// A model with its id: one entry of the models document (protocol 3).
+struct Comm {
+  std::string comm_id;
+  Model model;
 };
 
 struct Notebook {
@@ -66,6 +75,8 @@ struct Notebook {
   /// Null when there is none; until the notebook changes.
   [[nodiscard]] const Cell* find(std::string_view cell_id) const;
   [[nodiscard]] Cell* find(std::string_view cell_id);
+  /// The models, sorted by `seq`.
+  [[nodiscard]] std::vector<Comm> comms() const;
 };
 
 /// The answer to open and create. Count and errors in it are final: the file was parsed before it was given.

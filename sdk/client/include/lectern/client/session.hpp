@@ -234,6 +234,9 @@ class Session {
   /// The state of every live widget model, in the order they were opened, after confirm_sync().
   Result<std::vector<Widget>> get_widgets();
   void async_get_widgets(Callback<std::vector<Widget>> done);
+  /// The same models with all that the models document says of them, sorted by `seq`.
+  Result<std::vector<Comm>> get_comms();
+  void async_get_comms(Callback<std::vector<Comm>> done);
   /// The bytes behind {"$blob": …}, as large outputs carry them.
   Result<std::string> blob(const Json& reference);
   void async_blob(const Json& reference, Callback<std::string> done);
