@@ -14,8 +14,9 @@ Result<std::string> granted(const json::Fields& fields, std::string_view fallbac
   LECTERN_TRY(auto scope, fields.optional_string("scope"));
   auto wanted = scope.value_or(std::string(fallback));
   if (scope_of_name(wanted) || (or_none && wanted == "none")) return wanted;
-  return fail(400, "bad_request", "body.scope is \"" + text::label(wanted, 40) + "\"",
-              or_none ? "it can be none, view, interact, edit or admin" : "it can be view, interact, edit or admin");
+  return fail(json::error_at(
+      "body.scope", " is \"" + text::label(wanted, 40) + "\"",
+      or_none ? "it can be none, view, interact, edit or admin" : "it can be view, interact, edit or admin"));
 }
 
 json::Value device_json(const presence::PairedDevice& device) {
@@ -50,7 +51,7 @@ Outcome Endpoints::offer_pairing(Call call) {
         LECTERN_TRY(const auto scope, granted(fields, "edit", false));
         LECTERN_TRY(const auto life, fields.optional_unsigned("expires_ms"));
         if (life && (*life == 0 || *life > longest_offer_ms)) {
-          return fail(400, "bad_request", "body.expires_ms must be between 1 and " + std::to_string(longest_offer_ms));
+          return fail(json::error_at("body.expires_ms", " must be between 1 and " + std::to_string(longest_offer_ms)));
         }
         // Before the offer: a key that cannot be made should not leave a code that cannot be used.
         LECTERN_TRY(const auto self, parts_.pairing_self());
@@ -127,8 +128,8 @@ Outcome Endpoints::join_pairing(Call call) {
                      LECTERN_TRY(const auto grants, granted(fields, "view", true));
                      const auto code = presence::normal_pairing_code(typed);
                      if (code.empty()) {
-                       return fail(400, "bad_request", "body.code is no pairing code",
-                                   "it has 20 letters and digits, as 'lectern pair' shows them");
+                       return fail(json::error_at("body.code", " is no pairing code",
+                                                  "it has 20 letters and digits, as 'lectern pair' shows them"));
                      }
                      LECTERN_TRY(const auto device, parts_.join_pairing(address, code, grants));
                      LECTERN_CHECK(parts_.devices->put(device));

@@ -92,7 +92,7 @@ Result<session::PolicyChoice> policy_choice(const Request& request) {
     LECTERN_TRY(const auto watch_ms, fields.unsigned_integer("watch_ms"));
     constexpr std::uint64_t most = 20'000;
     if (!choice.dry_run || watch_ms > most) {
-      return fail(400, "bad_request", "body.watch_ms is for a dry run and at most " + std::to_string(most));
+      return fail(json::error_at("body.watch_ms", " is for a dry run and at most " + std::to_string(most)));
     }
     choice.watch_ms = static_cast<int>(watch_ms);
   }
@@ -222,12 +222,12 @@ Outcome Endpoints::run_command(Call call, std::string name) {
   if (const auto* epoch = call.request.header("Lectern-Epoch")) {
     request.epoch = text::number<std::uint64_t>(*epoch);
     if (!request.epoch) {
-      return error_response({400, "bad_request", "the Lectern-Epoch header must be a non-negative integer", "", ""});
+      return error_response(json::error_at("Lectern-Epoch", ", the header, must be a non-negative integer"));
     }
   }
   if (const auto* id = call.request.header("Idempotency-Key")) {
     if (id->empty() || id->size() > 200) {
-      return error_response({400, "bad_request", "the Idempotency-Key header must have 1 to 200 characters", "", ""});
+      return error_response(json::error_at("Idempotency-Key", ", the header, must have 1 to 200 characters"));
     }
     request.id = *id;
   }
@@ -260,7 +260,7 @@ Outcome Endpoints::takeover_status(Call call) {
   }
   const auto wait = text::number<int>(call.request.parameter("wait_ms").value_or("0"));
   if (!wait || *wait < 0 || *wait > 60'000) {
-    return error_response({400, "bad_request", "wait_ms must be an integer from 0 to 60000", "", ""});
+    return error_response(json::error_at("wait_ms", " must be an integer from 0 to 60000"));
   }
   return later(call, [session = *found, key = std::move(*key), id = *request_id, ms = *wait](Respond respond) mutable {
     session->takeover_status(std::move(key), id, ms, to_response(std::move(respond)));

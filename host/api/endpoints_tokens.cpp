@@ -16,21 +16,22 @@ Result<NewToken> new_token(const json::Value& body) {
   LECTERN_TRY(const auto scope, fields.string("scope"));
   const auto known = scope_of_name(scope);
   if (!known) {
-    return fail(400, "bad_request", "body.scope is \"" + text::label(scope, 40) + "\"",
-                "it can be view, interact, edit or admin");
+    return fail(json::error_at("body.scope", " is \"" + text::label(scope, 40) + "\"",
+                               "it can be view, interact, edit or admin"));
   }
   out.scope = *known;
   LECTERN_TRY(auto name, fields.optional_string("name"));
   LECTERN_TRY(auto session, fields.optional_string("session_id"));
   LECTERN_TRY(const auto life, fields.optional_unsigned("expires_ms"));
   if (life && (*life == 0 || *life > longest_life_ms)) {
-    return fail(400, "bad_request", "body.expires_ms must be between 1 and " + std::to_string(longest_life_ms));
+    return fail(json::error_at("body.expires_ms", " must be between 1 and " + std::to_string(longest_life_ms)));
   }
   out.name = name.value_or("");
   out.session = session.value_or("");
   out.life_ms = static_cast<std::int64_t>(life.value_or(0));
   if (out.scope == Scope::admin && !out.session.empty()) {
-    return fail(400, "bad_request", "an admin token cannot be for one session: it may do what concerns the whole host");
+    return fail(
+        json::error_at("body.session_id", " is not for an admin token: that may do what concerns the whole host"));
   }
   return out;
 }

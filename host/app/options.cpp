@@ -135,6 +135,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
       ("history-limit", po::value(&session.history_operations)->value_name("N"),
        "a notebook with more typed and erased characters than this begins a new history when it is opened "
        "(default 1000000)")  //
+      ("models-limit", po::value(&session.models_changes)->value_name("N"),
+       "the document of widget models begins anew after this many changes (default 20000)")  //
       ("max-notebook-bytes", po::value(&session.file_limits.max_bytes)->value_name("BYTES"),
        "a larger file is not opened (default 134217728)")  //
       ("max-notebook-cells", po::value(&session.file_limits.max_cells)->value_name("N"),
@@ -281,6 +283,7 @@ Status check_values(ServeOptions& options) {
   if (options.session.max_members < 1 || options.session.max_members > 1'000'000) {
     return fail(400, "usage", "--max-members must be between 1 and 1000000");
   }
+  if (options.session.models_changes < 1) return fail(400, "usage", "--models-limit must be at least 1");
   constexpr double most_minutes = 525'600;  // a year
   if (!(options.cull_idle_minutes >= 0 && options.cull_idle_minutes <= most_minutes)) {
     return fail(400, "usage", "--cull-idle must be between 0 and 525600 minutes");
@@ -382,6 +385,7 @@ Result<Parsed<ServeOptions>> parse_serve(const std::vector<std::string>& argumen
 
 Result<ServeOptions> configured() {
   LECTERN_TRY(auto parsed, read_serve({}, false));
+  if (parsed.options.state_dir.empty()) parsed.options.state_dir = default_state_dir();
   return std::move(parsed.options);
 }
 

@@ -349,11 +349,15 @@ std::string Fields::path_of(std::string_view key) const {
   return path_ + "." + std::string(key);
 }
 
+Error error_at(std::string_view path, std::string_view what, std::string hint) {
+  std::string details;
+  Writer(details).begin_object().member("path", path).end_object();
+  return {400, "bad_request", std::string(path) + std::string(what), std::move(hint), std::move(details)};
+}
+
 namespace {
 tl::unexpected<Error> wrong_type(const std::string& path, std::string_view wanted, const Value& got) {
-  return fail(400, "bad_request",
-              path + " must be " + std::string(wanted) + ", got " + std::string(got.type_name()) + ".", {},
-              R"({"path":")" + path + "\"}");
+  return fail(error_at(path, " must be " + std::string(wanted) + ", got " + std::string(got.type_name()) + "."));
 }
 }  // namespace
 
@@ -367,15 +371,15 @@ Status Fields::only(std::initializer_list<std::string_view> known) const {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     const auto shown = path_of(text::label(key, 80));
     const auto near = text::nearest(key.substr(0, 80), std::vector<std::string>(known.begin(), known.end()));
-    return fail(400, "bad_request", shown + " is not known here.",
-                near.empty() ? std::string() : "Did you mean " + path_of(near) + "?");
+    return fail(
+        error_at(shown, " is not known here.", near.empty() ? std::string() : "Did you mean " + path_of(near) + "?"));
   }
   return {};
 }
 Result<const Value*> Fields::required(std::string_view key) const {
   const Value* value = object_.find(key);
   if (value == nullptr) {
-    return fail(400, "bad_request", path_of(key) + " is missing.", {}, R"({"path":")" + path_of(key) + "\"}");
+    return fail(error_at(path_of(key), " is missing."));
   }
   return value;
 }

@@ -137,6 +137,10 @@ class Writer {
 /// what is wrong with it.
 std::string string_or_empty(const Value& object, std::string_view key);
 
+/// [any] 400 `bad_request` about the value at `path` ("body.changes[2].value"): `what` follows it in the message (" is
+/// missing"), and details name it.
+Error error_at(std::string_view path, std::string_view what, std::string hint = {});
+
 /// Reads members of an object with errors that carry the JSON path ("body.changes[2].cell_id must be a string").
 class Fields {
  public:

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "session/live_session.hpp"
 #include "session/policy_driver.hpp"
+#include "session/running.hpp"
 #include "session/snapshot.hpp"
 #include "session/takeovers.hpp"
 
@@ -41,6 +42,7 @@ Member Attendance::make_member(const Client& client, std::uint32_t scope, const 
   if (client.kind == "agent") member.flags |= plugin::member_agent;
   if (headless) {
     member.flags |= plugin::member_headless;
+    member.requests = true;
     member.expires_ms = clock::now_ms() + session_.settings().client_without_socket_ms;
   }
   member.joined_ms = member.seen_ms = clock::now_ms();
@@ -159,10 +161,26 @@ void Attendance::arrive_without_socket(Client& client, std::uint32_t scope, std:
 
 void Attendance::connection_gone(Connection& connection, bool clean) {
   auto* client = connection.client();
-  if (client == nullptr || client->connection != connection.id()) return;  // replaced by a newer one
-  client->connection = 0;
+  if (client != nullptr && client->connection != connection.id()) return;  // replaced by a newer one
+  if (client != nullptr) client->connection = 0;
   if (session_.ended()) return;
-  if (auto* member = session_.room().find(client->number)) lose(*member, clean);
+  auto* member = client == nullptr ? nullptr : session_.room().find(client->number);
+  // One that never came into the room kept the session waiting for it.
+  if (member == nullptr) return session_.check_idle();
+  if (connection.byte_stream() && member->requests) return goes_on_without_socket(*member);
+  lose(*member, clean);
+}
+
+// It hears nothing more, and goes on with commands as it may have begun.
+void Attendance::goes_on_without_socket(Member& member) {
+  const auto id = member.id;
+  member.flags |= plugin::member_headless;
+  member.expires_ms = clock::now_ms() + session_.settings().client_without_socket_ms;
+  session_.room().touch();
+  session_.takeovers().cannot_answer(id);
+  push(EventKind::changed, id);
+  session_.connections().room_changed();
+  arm_clock();
 }
 
 void Attendance::lose(Member& member, bool clean) {
@@ -178,6 +196,11 @@ void Attendance::lose(Member& member, bool clean) {
   push(EventKind::lost, id);
   session_.connections().room_changed();
   arm_clock();
+}
+
+void Attendance::requested(Member& member, int answer_ms) {
+  member.requests = true;
+  seen(member, answer_ms);
 }
 
 void Attendance::seen(Member& member, int answer_ms) {
@@ -220,6 +243,7 @@ void Attendance::leave(MemberId id) {
   if (member == nullptr) return;
   if (member->grant != 0) release(*member, "left");
   session_.takeovers().left(id);
+  session_.running().runtime().asker_left(id);
   session_.room().remove(id);
   push(EventKind::left, id);
   session_.connections().room_changed();

@@ -29,6 +29,8 @@ class Attendance {
   void connection_gone(Connection& connection, bool clean);
   /// A command of this member came: one without a socket lives on, and while its answer may take so long.
   void seen(Member& member, int answer_ms = 0);
+  /// The same by a request of its own.
+  void requested(Member& member, int answer_ms = 0);
   /// The member edited.
   void edited(Member& member);
   /// Gives the pen back of the member's own will.
@@ -46,6 +48,7 @@ class Attendance {
   void join(Connection& connection, Client& client);
   void come_back(Connection& connection, Client& client, Member& member);
   void lose(Member& member, bool clean);
+  void goes_on_without_socket(Member& member);
   void on_clock();
   void reservation_over(Member& member);
   void push(plugin::EventKind kind, MemberId who, std::uint64_t timer = 0);

@@ -16,8 +16,8 @@ Result<std::string> object_text(const json::Value& value, std::string_view key, 
   const auto* found = value.find(key);
   if (found == nullptr || found->is_null()) return std::string("{}");
   if (!found->is_object()) {
-    return fail(400, "bad_request",
-                path + "." + std::string(key) + " must be an object, not " + std::string(found->type_name()));
+    return fail(
+        json::error_at(path + "." + std::string(key), " must be an object, not " + std::string(found->type_name())));
   }
   return json::write(*found);
 }
@@ -45,8 +45,7 @@ Result<Change> move_cell(const json::Fields& fields, const std::string& path) {
   LECTERN_TRY(change.before, fields.optional_string("before"));
   LECTERN_TRY(change.after, fields.optional_string("after"));
   if (!change.before && !change.after) {
-    return fail(400, "bad_request", path + " must have before or after", "name the cell it goes before or after",
-                "{\"path\":\"" + path + "\"}");
+    return fail(json::error_at(path, " must have before or after", "name the cell it goes before or after"));
   }
   return Change(std::move(change));
 }
@@ -57,8 +56,8 @@ Result<Change> reorder_cells(const json::Fields& fields, const std::string& path
   std::unordered_set<std::string_view> named;
   for (const auto& id : change.cell_ids) {
     if (named.insert(id).second) continue;
-    return fail(400, "bad_request", path + ".cell_ids names \"" + text::label(id, 80) + "\" twice",
-                "name each cell once, in the order they shall have", "{\"path\":\"" + path + ".cell_ids\"}");
+    return fail(json::error_at(path + ".cell_ids", " names \"" + text::label(id, 80) + "\" twice",
+                               "name each cell once, in the order they shall have"));
   }
   return Change(std::move(change));
 }
@@ -83,13 +82,12 @@ Result<Change> splice_source(const json::Fields& fields) {
 Result<Change> set_metadata(const json::Value& value, const json::Fields& fields, const std::string& path) {
   document::SetMetadata change;
   if (value.find("cell_id") == nullptr) {
-    return fail(400, "bad_request", path + ".cell_id is missing; null means the notebook's own metadata", {},
-                "{\"path\":\"" + path + ".cell_id\"}");
+    return fail(json::error_at(path + ".cell_id", " is missing; null means the notebook's own metadata"));
   }
   LECTERN_TRY(change.cell_id, fields.optional_string("cell_id"));
   LECTERN_TRY(change.path, fields.strings("path"));
   const auto* stored = value.find("value");
-  if (stored == nullptr) return fail(400, "bad_request", path + ".value is missing; null removes the key");
+  if (stored == nullptr) return fail(json::error_at(path + ".value", " is missing; null removes the key"));
   if (!stored->is_null()) change.value_json = json::write(*stored);
   return Change(std::move(change));
 }
@@ -115,9 +113,9 @@ Result<Change> parse_change(const json::Value& value, const std::string& path) {
     LECTERN_TRY(change.cell_type, fields.string("cell_type"));
     return Change(std::move(change));
   }
-  return fail(400, "bad_request", path + ".type is '" + text::label(type, 40) + "'",
-              "use create_cell, delete_cell, move_cell, reorder_cells, set_source, splice_source, set_cell_type or "
-              "set_metadata");
+  return fail(json::error_at(path + ".type", " is '" + text::label(type, 40) + "'",
+                             "use create_cell, delete_cell, move_cell, reorder_cells, set_source, splice_source, "
+                             "set_cell_type or set_metadata"));
 }
 
 class ChangeWriter {

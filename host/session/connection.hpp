@@ -87,6 +87,8 @@ class Connection final : public LinkEvents {
   [[nodiscard]] bool alive_since(std::int64_t at_ms) const { return link_.alive_since(at_ms); }
 
   [[nodiscard]] std::uint64_t id() const { return wiring_.id; }
+  /// Nothing comes in by it: an event stream.
+  [[nodiscard]] bool byte_stream() const { return wiring_.byte_stream; }
   [[nodiscard]] Client* client() const { return client_; }
   [[nodiscard]] const ConnectOptions& options() const { return options_; }
   [[nodiscard]] const ConnectRequest& request() const { return request_; }

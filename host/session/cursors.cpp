@@ -53,16 +53,17 @@ void Cursors::set(Invocation invocation) {
   auto anchor = invocation.text("anchor");
   auto head = invocation.text("head");
   if (!is_position(anchor) || !is_position(head)) {
-    return invocation.error(400, "bad_request", "body.anchor or body.head is not an Automerge cursor",
-                            "send what getCursor gives for the cell's source");
+    return invocation.error(json::error_at(is_position(anchor) ? "body.head" : "body.anchor",
+                                           " is not an Automerge cursor",
+                                           "send what getCursor gives for the cell's source"));
   }
   std::optional<Pointer> pointer;
   if (const auto* given = invocation.body.find("pointer"); given != nullptr && !given->is_null()) {
     const auto x = thousandths(*given, "x");
     const auto y = thousandths(*given, "y");
     if (!x || !y) {
-      return invocation.error(400, "bad_request", "body.pointer needs x and y, each from 0 to 1",
-                              "they are parts of the cell's width and height");
+      return invocation.error(json::error_at("body.pointer", " needs x and y, each from 0 to 1",
+                                             "they are parts of the cell's width and height"));
     }
     pointer = Pointer{*x, *y, ++pointings_, now};
   }

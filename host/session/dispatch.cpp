@@ -114,7 +114,7 @@ void Dispatch::execute(Pending pending) {
     return pending.reply(
         fail(400, "not_a_member", "the client is not in this session's room", "connect, or POST .../clients again"));
   }
-  session_.attendance().seen(*member);
+  pending.connection == 0 ? session_.attendance().requested(*member) : session_.attendance().seen(*member);
   if (auto allowed = authorize(pending.spec->tier, session_.room(), *member, *client, pending.credentials); !allowed) {
     return pending.reply(fail(allowed.error()));
   }

@@ -268,6 +268,8 @@ void Editing::stage(Staged staged) {
   for (const auto& change : staged.changes) {
     if (const auto* deleted = std::get_if<document::DeleteCell>(&change))
       session_.running().cell_deleted(deleted->cell_id);
+    if (const auto* typed = std::get_if<document::SetCellType>(&change); typed != nullptr && typed->cell_type != "code")
+      session_.running().runtime().forget_cell(typed->cell_id);
   }
   staged.logged.heads = document_->heads();
   if (staged.logged.source.empty()) staged.logged.source = staged.source;

@@ -33,6 +33,10 @@ std::string hashes_json(const std::vector<document::ChangeHash>& hashes) {
   return out;
 }
 
+Error not_in_the_room() {
+  return {400, "not_a_member", "the client is not in the room", "", ""};
+}
+
 /// Of those that can be read: a refusal names its changes even where one of them is broken. Nobody's refusal is worth
 /// the time that many or large ones take.
 std::vector<document::ChangeHash> readable_hashes(std::span<const std::string> chunks) {
@@ -108,8 +112,7 @@ void Editing::changes(Connection& connection, const plugin::Inbound& message) {
     if (!status) return refuse(*here, id, status.error(), submission.chunks);
     auto& author = *here->client();
     auto* member = session_.room().find(author.number);
-    if (member == nullptr)
-      return refuse(*here, id, {400, "not_a_member", "the client is not in the room", "", ""}, submission.chunks);
+    if (member == nullptr) return refuse(*here, id, not_in_the_room(), submission.chunks);
     const auto allowed = authorize_changes(session_.room(), *member, author, submission.credentials, submission.flush,
                                            submission.at_ms, session_.settings().flush_window_ms);
     if (!allowed) {
@@ -188,7 +191,7 @@ void Editing::sync_message(Connection& connection, const plugin::Inbound& messag
     if (!status) return sync_refused(*here, status.error());
     auto& client = *here->client();
     auto* member = session_.room().find(client.number);
-    if (member == nullptr) return sync_refused(*here, {400, "not_a_member", "the client is not in the room", "", ""});
+    if (member == nullptr) return sync_refused(*here, not_in_the_room());
     if (!here->sync) here->sync = document_->open_sync();
     // Changes in it need the pen; sync carries no epoch, so holding the grant now is what counts. Without it nothing of
     // an author's is accepted, and a message that only asks passes.

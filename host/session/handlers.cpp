@@ -132,7 +132,7 @@ void handle_sync(LiveSession& session, Invocation invocation) {
   for (const auto& head : *invocation.body.find("heads")->as_array()) {
     auto hash = document::ChangeHash::from_hex(*head.as_string());
     if (!hash)
-      return invocation.error(400, "bad_request", "body.heads holds something that is not a 64-digit hex hash");
+      return invocation.error(json::error_at("body.heads", " holds something that is not a 64-digit hex hash"));
     heads.push_back(*hash);
   }
   editing.when_quiet([&session, &editing, connection_id = connection == nullptr ? 0 : connection->id(), history, stated,

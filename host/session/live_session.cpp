@@ -224,7 +224,7 @@ void LiveSession::takeover_status(std::string client_key, std::uint64_t request_
              [key = std::move(client_key), request_id, wait_ms](LiveSession& self, Reply<CommandReply> answer) {
                auto client = self.clients_.authenticate(key);
                if (!client) return answer(fail(client.error()));
-               if (auto* member = self.room().find((*client)->number)) self.attendance().seen(*member, wait_ms);
+               if (auto* member = self.room().find((*client)->number)) self.attendance().requested(*member, wait_ms);
                self.takeovers().status((*client)->id, request_id, wait_ms, std::move(answer));
              });
 }
@@ -524,6 +524,7 @@ void LiveSession::end_when_safe(const std::string& reason) {
 void LiveSession::finish_end(const std::string& reason) {
   if (std::exchange(ended_, true)) return;
   idle_.cancel();
+  if (room_.members().empty()) ledger().left();
   auto all = connections().all();  // a copy: closing may change it
   for (const auto& [id, connection] : all) connection->close(1000, reason);
   auto& kernel = running().runtime();

@@ -58,6 +58,9 @@ void prepare_outputs(Prepared& prepared, const Services& services) {
   }
 }
 
+// How many times longer than its limit a history may get while it never ends with nobody in the room.
+constexpr std::uint64_t patience = 2;
+
 Status finish(Prepared& prepared, const Services& services, const Settings& settings, const PolicyChoice& policy) {
   auto& notebook = prepared.notebook;
   // Whoever opens it is told now what building the document would find out later.
@@ -87,8 +90,10 @@ Status finish(Prepared& prepared, const Services& services, const Settings& sett
     prepared.snapshot_bytes = notebook.restored.snapshot.size() + notebook.restored.sidecar.size();
     LECTERN_TRY(prepared.document,
                 restore_notebook(notebook.restored, document::DocumentLimits::of(settings.file_limits)));
+    // Somebody who was here when the host died may come back with edits on the old history.
+    const auto limit = settings.history_operations * (prepared.ledger.state.left ? 1 : patience);
     if (!notebook.unwritable) {
-      LECTERN_CHECK(document::trim_past(notebook, *prepared.journal, *prepared.document, settings.history_operations));
+      LECTERN_CHECK(document::trim_past(notebook, *prepared.journal, *prepared.document, limit));
     }
   }
   LECTERN_CHECK(prepare_history(prepared, *services.journals, settings));
@@ -252,8 +257,8 @@ Result<Prepared> prepare_open(const Services& services, const Settings& settings
 Result<Prepared> prepare_create(const Services& services, const Settings& settings, const PolicyChoice& policy,
                                 const CreateRequest& request, const Hold& hold) {
   if (request.ephemeral && !request.path.empty()) {
-    return fail(400, "bad_request", "body.path and body.ephemeral: an ephemeral notebook has no file of its own",
-                "leave one of them out");
+    return fail(json::error_at("body.path", " and body.ephemeral: an ephemeral notebook has no file of its own",
+                               "leave one of them out"));
   }
   Prepared prepared;
   prepared.formats = load_formats(*services.registry);

@@ -24,6 +24,7 @@ struct Member : plugin::Member {
   std::string focus_cell;
   std::optional<std::uint64_t> focus_line, focus_column;
   std::int64_t expires_ms = 0;  // a client without a socket is dropped then; 0 = it has one
+  bool requests = false;        // its commands are requests of their own: an event stream that ends takes none of them
   [[nodiscard]] bool view_only() const { return (flags & plugin::member_view_only) != 0; }
   [[nodiscard]] bool headless() const { return (flags & plugin::member_headless) != 0; }
   [[nodiscard]] bool may_hold_the_pen() const { return (scope & cap_edit) != 0 && !view_only(); }

@@ -62,9 +62,8 @@ std::string_view in_words(FieldType type) {
   return "a value";
 }
 
-/// `where` is of names of ours and indices, so it needs no escapes.
 auto refused(const std::string& where, const std::string& what, std::string hint = {}) {
-  return fail(400, "bad_request", where + what, std::move(hint), "{\"path\":\"" + where + "\"}");
+  return fail(json::error_at(where, what, std::move(hint)));
 }
 
 bool one_of(std::string_view word, std::string_view values) {

@@ -40,6 +40,7 @@ struct Settings {
   std::size_t max_edits_waiting = 1'024;         // while the document builds
   std::size_t max_requests = 64;                 // open takeover requests of one room
   std::uint64_t history_operations = 1'000'000;  // a notebook of more, most of them past, begins a new history
+  std::uint64_t models_changes = 20'000;         // of the models document; then a fresh one takes its place
   document::FileLimits file_limits;
   std::uint64_t epoch_block = 1'024;  // values reserved in the journal ahead of use
   bool autosave = true;

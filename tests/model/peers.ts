@@ -242,7 +242,9 @@ export class EventsPeer extends Peer {
     const one = this.sent.get(reply.id);
     if (!one) return;
     this.sent.delete(reply.id);
-    one.effect.fate = reply.ok ? (reply.dropped.length > 0 ? 'refused' : 'acked') : reply.error.status >= 500 ? 'unknown' : 'refused';
+    // A new cell whose anchor is gone is named there, too, and made all the same.
+    const dropped = reply.ok && reply.dropped.length > 0 && reply.applied.length === 0;
+    one.effect.fate = reply.ok ? (dropped ? 'refused' : 'acked') : reply.error.status >= 500 ? 'unknown' : 'refused';
     if (reply.ok && reply.applied.length > 0) this.known = true;
   }
   private send(id: string, body: unknown, epoch: number | undefined): void {

@@ -20,6 +20,8 @@ export interface HostOptions {
   port?: number;
   /** Another executable: one whose plugins lie elsewhere. */
   binary?: string;
+  /** Where it is started; the tests' own folder when absent. */
+  cwd?: string;
 }
 
 export interface Answer<T = any> {
@@ -85,6 +87,7 @@ export class Host {
         XDG_RUNTIME_DIR: path.join(home, 'run'),
         ...options.env,
       },
+      cwd: options.cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stderr = '';

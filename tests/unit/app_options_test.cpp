@@ -115,6 +115,11 @@ TEST_F(OptionsTest, ASessionHasRoomForSomebody) {
   EXPECT_FALSE(parse({"--max-members", "1000001"}));
 }
 
+TEST_F(OptionsTest, TheDocumentOfModelsHoldsAChange) {
+  EXPECT_EQ(parse({"--models-limit", "3"})->options.session.models_changes, 3u);
+  EXPECT_FALSE(parse({"--models-limit", "0"}));
+}
+
 TEST_F(OptionsTest, LimitsOfNotebooksAreBoundedThemselves) {
   const auto set = parse({"--max-notebook-bytes", "2048", "--max-notebook-cells", "7", "--max-notebook-depth", "9",
                           "--max-cell-bytes", "1024"});

@@ -83,6 +83,28 @@ TEST_F(SessionEditingTest, WhatWasNotDecidedRunsWhenItIsAskedAgainWithTheSameId)
   EXPECT_EQ(json::write(first->command("transaction", set_source("late"), 1, "same")), json::write(reply));
 }
 
+TEST_F(SessionEditingTest, SoManyEditsWaitForTheDocumentAndNoMore) {
+  Settings settings;
+  settings.max_edits_waiting = 2;
+  settings.autosave = false;
+  start_unbuilt(settings);
+  auto first = tab();
+  first->await("kernel-ready");
+  for (const auto* id : {"w1", "w2"}) {
+    first->send(R"({"id":")" + std::string(id) + R"(","command":"transaction","epoch":1,"body":)" + set_source(id) +
+                "}");
+  }
+  const auto refused = first->command("transaction", set_source("too many"), 1);
+  EXPECT_EQ(error_code(refused), "busy") << json::write(refused);
+  EXPECT_EQ(number_of(at(refused, {"error"}), "status"), 503u);
+  host_->build();
+  for (const auto* id : {"w1", "w2"}) {
+    const auto reply = first->reply(id);
+    EXPECT_TRUE(flag_of(reply, "ok")) << json::write(reply);
+  }
+  EXPECT_TRUE(flag_of(first->command("transaction", set_source("and on"), 1), "ok"));
+}
+
 TEST_F(SessionEditingTest, JoinersSeeTheCountsOfTheFile) {
   fs::create_directories(folder_.path() / "root");
   auto text = small_notebook;

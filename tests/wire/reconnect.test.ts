@@ -80,6 +80,47 @@ describe('replay', () => {
   });
 });
 
+describe('an event stream that ends', () => {
+  it('takes nothing from a client whose commands come over HTTP, the pen neither; from who only listens it takes the place', async () => {
+    const host = await Host.start({ args: ['--reservation-closed-ms', '0', '--reservation-lost-ms', '0'] });
+    try {
+      const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '0' }]));
+      const session = `/api/v1/sessions/${info.session_id}`;
+      const watcher = await Client.join(host, info, { viewOnly: true });
+      const joined = async (name: string) => {
+        const made = (await host.post(`${session}/clients`, { label: name, kind: 'program' })).body;
+        return { name, id: made.client.id as string, ticket: made.ticket as string, 'Lectern-Client': `${made.client.id}.${made.client.secret}` };
+      };
+      const listen = async (query: string) => {
+        const abort = new AbortController();
+        const response = await fetch(`${host.url}${session}/events?${query}`, { headers: { Authorization: `Bearer ${host.token}` }, signal: abort.signal });
+        const reader = response.body!.getReader();
+        let text = '';
+        while (!text.includes('"kernel-ready"')) text += new TextDecoder().decode((await reader.read()).value);
+        return { end: () => abort.abort(), id: /"client":{"id":"([^"]+)"/.exec(text)![1]! };
+      };
+      const member = (id: string) => (data: any) => data.members.find((one: any) => one.client_id === id);
+      const editor = await joined('editor'), other = await joined('other');
+      const headers = { 'Lectern-Client': editor['Lectern-Client'] };
+      const pen = await host.request('POST', `${session}/takeover`, { reason: 'a test' }, headers);
+      expect(pen.status).toBe(200);
+      const streams = [await listen(`ticket=${editor.ticket}`), await listen(`ticket=${other.ticket}`), await listen('view_only=1')];
+      await watcher.event('room-state', member(streams[2]!.id));
+      for (const stream of streams) stream.end();
+      await watcher.event('room-state', (data) => !member(streams[2]!.id)(data), watcher.frames.length - 1);
+      const edit = { changes: [{ type: 'set_source', cell_id: 'a', source: 'after' }] };
+      const edited = await host.request('POST', `${session}/commands/transaction`, edit, { ...headers, 'Lectern-Epoch': String(pen.body.epoch) });
+      expect([edited.status, edited.body.error]).toEqual([200, undefined]);
+      const asked = await host.request('POST', `${session}/commands/room`, {}, { 'Lectern-Client': other['Lectern-Client'] });
+      expect(asked.status).toBe(200);
+      expect(asked.body.room.members.map((one: any) => one.client_id).sort()).toEqual([watcher.ready.client.id, editor.id, other.id].sort());
+      await watcher.close();
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
 describe('a session that is full', () => {
   it('says so to who comes, takes nobody else in, and has room again when somebody goes', async () => {
     const host = await Host.start({ args: ['--max-members', '2', '--reservation-closed-ms', '0', '--reservation-lost-ms', '0'] });

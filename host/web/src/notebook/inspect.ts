@@ -8,12 +8,14 @@ import { stripAnsi } from "./outputs/ansi";
 
 const MAX_CHARS = 6000;
 
-/** What the kernel says of the name at `pos`; null when it knows nothing, or is busy and would answer only after its run. */
-async function ask(session: Session, state: EditorState, pos: number, detail = 0): Promise<string | null> {
+/** What the kernel says of the name at `pos`; null when it knows nothing, or is busy and would answer only after its run;
+ * undefined when somebody here asked something newer meanwhile. */
+export async function ask(session: Session, state: EditorState, pos: number, detail = 0): Promise<string | null | undefined> {
   const { kernel, phase } = session.store.get();
   if (kernel.state !== "idle" || phase !== "open") return null;
   const code = state.doc.toString();
   const reply = await session.command("inspect", { code, cursor_pos: toCodePoints(code, pos), detail_level: detail }, "read");
+  if (!reply.ok && reply.error?.code === "cancelled") return undefined;
   const content = (reply.ok ? reply.content : null) as { found?: boolean; data?: Record<string, Json> } | null;
   const text = content?.found ? content.data?.["text/plain"] : null;
   return typeof text === "string" ? stripAnsi(text).slice(0, MAX_CHARS) : null;
@@ -54,7 +56,7 @@ const help = StateField.define<Tooltip | null>({
 
 async function showHelp(session: Session, editor: EditorView, at: number, pos: number, sayNothing: boolean): Promise<void> {
   const text = await ask(session, editor.state, at);
-  if (text === null && !sayNothing) return;
+  if (text === undefined || (text === null && !sayNothing)) return;
   const words = text === null ? say("inspect.nothing") : signatureOf(text);
   if (!editor.dom.isConnected) return;
   editor.dispatch({ effects: setHelp.of({ pos: Math.min(pos, editor.state.doc.length), above: true, create: () => view(words) }) });
@@ -69,7 +71,7 @@ export function kernelInspection(session: Session): Extension {
         const word = editor.state.wordAt(pos);
         if (!word) return null;
         const text = await ask(session, editor.state, word.to);
-        return text === null ? null : { pos: word.from, end: word.to, above: true, create: () => view(signatureOf(text)) };
+        return text == null ? null : { pos: word.from, end: word.to, above: true, create: () => view(signatureOf(text)) };
       },
       { hoverTime: 600 },
     ),
