@@ -2,12 +2,12 @@
 # Starts Hocuspocus, installing it first where it is not there. Prints `listening PORT`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-home=$(cd "$here/../.." && pwd)/build/bench-peers/hocuspocus
+# shellcheck source=scripts/lib.sh
+. "$here/../../scripts/lib.sh"
+home="$ROOT/build/bench-peers/hocuspocus"
 
-node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || {
-  echo "Hocuspocus needs Node.js 20 or newer, and this is $(node --version): install one, or name the other scenarios" >&2
-  exit 1
-}
+version_at_least "$(node --version | tr -d v)" 20 ||
+  die "Hocuspocus needs Node.js 20 or newer, and this is $(node --version)" "install one, or name the other scenarios"
 if ! cmp -s "$here/hocuspocus/package-lock.json" "$home/.made-for"; then
   echo "installing Hocuspocus into $home" >&2
   rm -rf "$home"
