@@ -86,6 +86,7 @@ part_python() {
   check "the Python client is linted" "$venv/bin/ruff" check "$client"
   check "the Python client type-checks" "$venv/bin/mypy" --config-file "$client/pyproject.toml" "$client/src"
   run_pytest "$venv/bin/python" "$client" python-client
+  jupytext_examples "$venv"
   LECTERN_PLUGINS="$ROOT/build/dev/plugins" run_pytest "$venv/bin/python" "$ROOT/tests/formats" text-notebooks
   make_kernels_venv "$LECTERN_KERNELS_VENV"
   run_pytest "$LECTERN_KERNELS_VENV/bin/python" "$ROOT/tests/kernels" kernels

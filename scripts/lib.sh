@@ -189,6 +189,24 @@ make_client_venv() {
   cat "$client/pyproject.toml" "$formats" > "$venv/.made-for"
 }
 
+# jupytext_examples VENV: Jupytext's own examples, of the version in tests/formats/requirements.txt; its source has them.
+# Leaves their folder in JUPYTEXT_EXAMPLES.
+jupytext_examples() {
+  local wanted into
+  wanted=$(grep '^jupytext==' "$ROOT/tests/formats/requirements.txt")
+  into="$ROOT/build/jupytext-${wanted#*==}"
+  if [ ! -d "$into" ]; then
+    say "Fetching Jupytext's own examples"
+    rm -rf "$into.new"
+    mkdir -p "$into.new"
+    "$1/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary jupytext -d "$into.new" "$wanted" ||
+      die "pip could not fetch the source of $wanted"
+    tar -xzf "$into.new"/jupytext-*.tar.gz -C "$into.new" --strip-components=1 --wildcards '*/tests/data/notebooks/outputs/*'
+    mv "$into.new" "$into"
+  fi
+  export JUPYTEXT_EXAMPLES="$into/tests/data/notebooks/outputs"
+}
+
 # make_kernels_venv DIR: kernels as they are on another machine, with a Jupyter Server and a Kernel Gateway in front of
 # them, and what the notebooks of tests/kernels need.
 make_kernels_venv() {

@@ -30,6 +30,14 @@ seed="${LECTERN_CRASH_SEED:-$(date +%-j)}"
   die "the power cuts failed with seed $seed"
 }
 
+say "== what others lost, at the size they lost it: 50 and 100 MB of outputs =="
+for megabytes in 50 100; do
+  (cd "$ROOT/tests" && LECTERN_LARGE_MB=$megabytes npx vitest run wire/losses.test.ts >"$log" 2>&1) || {
+    tail -60 "$log"
+    die "a notebook with $megabytes MB of outputs is not opened, edited and saved"
+  }
+done
+
 say "== 300 random schedules of clients, host and file =="
 (cd "$ROOT/tests" && LECTERN_SCHEDULES="${LECTERN_SCHEDULES:-300}" LECTERN_SCHEDULE_SEED="$((seed * 1000))" npx vitest run model/schedules.test.ts >"$log" 2>&1) || {
   tail -80 "$log"
@@ -85,6 +93,9 @@ say "== the page measured =="
   die "the page is slower or holds more than it promises"
 }
 grep -E "first cell|heap " "$log" || true
+
+say "== a newcomer's ./run.sh, in a fresh clone =="
+"$ROOT/tests/installed/newcomer.sh" "$ROOT" || die "./run.sh does not do what the README says"
 
 say "== load =="
 build bench
