@@ -203,7 +203,7 @@ void Conversation::on_input(const KernelMessage& message) {
 void Conversation::on_iopub(const KernelMessage& message) {
   const auto part = own_part(message.parent_id);
   if (!part.empty()) iopub_heard_ = true;
-  if (part.starts_with('q')) return;
+  if (part.starts_with('q') || part.starts_with('k')) return;
   const auto execution = execution_of(message.parent_id);
   const auto& type = message.type;
   if (type == "status") return on_status(message, execution);

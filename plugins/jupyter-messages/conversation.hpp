@@ -64,7 +64,8 @@ class Conversation {
   [[nodiscard]] std::string id(char kind, std::string_view rest) const;
   [[nodiscard]] std::string next_id(char kind = 'i');
   /// What is asked by an execute_request (questions.hpp) has an id of kind 'q': it becomes a reply, and nothing that it
-  /// makes the kernel print an output.
+  /// makes the kernel print an output. Of kind 'k' is what the kernel is told by one (publishing.hpp): nobody hears of
+  /// what it makes.
   /// The content of the execute_request that begins this run; its id is id('x', execution).
   std::string begin_run(std::uint64_t execution, std::string_view code, std::uint32_t flags);
   /// That request could not be said: there is no such run.

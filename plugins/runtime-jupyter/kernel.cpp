@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "../jupyter-messages/clock.hpp"
+#include "../jupyter-messages/publishing.hpp"
 #include "kept.hpp"
 #include "lectern/sdk/failure.hpp"
 #include "lectern/sdk/json_slice.hpp"
@@ -183,6 +184,8 @@ void Kernel::become_ready() {
   if (taken_up_) {
     // What ran under the earlier host ends now, as it ends, or has ended while nobody listened.
     if (const auto fence = talk_.fence(); !fence.empty()) say(Line::shell, "kernel_info_request", fence, "{}");
+  } else if (const auto hold = hold_what_is_published(talk_.info())) {
+    say(Line::shell, "execute_request", talk_.next_id('k'), *hold);
   }
   for (auto& queued : std::exchange(waiting_, {})) send_or_fail(queued);
 }

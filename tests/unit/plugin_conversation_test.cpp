@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "../../plugins/jupyter-messages/conversation.hpp"
+#include "../../plugins/jupyter-messages/publishing.hpp"
+#include "lectern/sdk/json_slice.hpp"
 
 namespace jupyter {
 namespace {
@@ -60,6 +62,28 @@ TEST_F(ConversationTest, OneOfWhichNobodyKnowsTheMakerIsNotTheRunningRuns) {
   EXPECT_EQ(prints(talk, "new"), 7u);
   talk.begin("s");
   EXPECT_EQ(prints(talk, "a"), 0u) << "of another process";
+}
+
+TEST_F(ConversationTest, WhatAKernelIsToldByTheHostIsNobodysOutputAndNoRun) {
+  Conversation talk(1, lectern::sdk::RuntimeEvents(&out_));
+  talk.begin("s");
+  for (const auto* type : {"status", "stream", "error", "execute_reply"}) {
+    KernelMessage message;
+    message.type = type;
+    message.parent_id = "s_k1";
+    message.content = R"({"execution_state":"busy","name":"stdout","text":"x","status":"error"})";
+    message.type == "execute_reply" ? talk.on_shell(message) : talk.on_iopub(message);
+  }
+  EXPECT_TRUE(told_.empty());
+  EXPECT_FALSE(talk.busy());
+}
+
+TEST(Publishing, OnlyIPythonsKernelsAreToldToHoldMore) {
+  const auto told = hold_what_is_published(R"({"implementation":"ipython","language_info":{"name":"python"}})");
+  ASSERT_TRUE(told.has_value());
+  EXPECT_TRUE(lectern::sdk::json::valid(*told)) << *told;
+  EXPECT_FALSE(hold_what_is_published(R"({"implementation":"xeus-python","language_info":{"name":"python"}})"));
+  EXPECT_FALSE(hold_what_is_published("{}"));
 }
 
 }  // namespace

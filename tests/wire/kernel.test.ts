@@ -1,7 +1,9 @@
 // Running Python through the real ipykernel (protocol 4, 5).
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../support/client';
-import { Host } from '../support/host';
+import { Host, until } from '../support/host';
 
 describe('a kernel', () => {
   let host: Host;
@@ -267,4 +269,31 @@ describe('a kernel', () => {
     expect(joiner.text('streams')).toContain('out\n');
     await joiner.close();
   });
+});
+
+// What ZeroMQ holds for a listener that does not read is bounded, and ipykernel's own bound is a thousand messages.
+it('what a kernel prints while its host stands still is all there afterwards', async () => {
+  const lines = 9_000;
+  const host = await Host.start();
+  try {
+    const printed = path.join(host.root, 'printed');
+    const source = `for i in range(${lines}):\n    print(i, '.' * 3_000, flush=True)\nopen(${JSON.stringify(printed)}, 'w').close()`;
+    const info = await host.open(host.notebook('still.ipynb', [{ id: 'ready', source: '1' }, { id: 'prints', source }]));
+    const client = await Client.join(host, info);
+    await client.execute(['ready']);
+    await client.command('execute', { cell_ids: ['prints'] });
+    host.process.kill('SIGSTOP');
+    try {
+      await until('the end of the prints', () => fs.existsSync(printed), 60_000);
+    } finally {
+      host.process.kill('SIGCONT');
+    }
+    await until('the end of the run', () => client.frames.some((frame) => frame.op === 'cell-op' && frame.data.cell_id === 'prints' && frame.data.status === 'idle'), 60_000);
+    const numbers = client.text('prints').trimEnd().split('\n').map((line) => Number(line.split(' ')[0]));
+    expect(numbers.findIndex((number, i) => number !== i)).toBe(-1);
+    expect(numbers).toHaveLength(lines);
+    await client.close();
+  } finally {
+    await host.stop();
+  }
 });
