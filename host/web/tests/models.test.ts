@@ -98,6 +98,22 @@ describe("the models of a tab", () => {
     expect(value()).toBe(100);
   });
 
+  it("have the last of several writes that the host merged, which it answers with one revision", async () => {
+    const { sent, changes, open, update, value, write } = setUp();
+    open();
+    write({ value: 11 });
+    write({ value: 12 });
+    await sent[0]!.answer({ revision: 9 });
+    await sent[1]!.answer({ revision: 9 });
+    expect(value()).toBe(12);
+    expect(changes.filter((change) => change.kind === "update" && change.from === null)).toEqual([]);
+    update(10, { value: 13 });
+    expect(value()).toBe(13);
+    write({ value: 14 });
+    await sent[2]!.answer({ ok: false });
+    expect(value()).toBe(13);
+  });
+
   it("take back what the host refuses", async () => {
     const { open, update, write, value, sent, changes } = setUp();
     open();

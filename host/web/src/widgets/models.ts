@@ -307,7 +307,8 @@ export class Models {
     const revision = reply.ok ? Number(reply.revision ?? 0) : 0;
     for (const [key, entry] of patch) {
       const theirs = writer.theirs.get(key);
-      if (theirs && revision > theirs.revision) writer.theirs.set(key, { revision, entry });
+      // Writes that the host has merged are answered with one revision, in the order they were said: the last of them stands.
+      if (theirs && reply.ok && revision >= theirs.revision) writer.theirs.set(key, { revision, entry });
       const left = (writer.keys.get(key) ?? 1) - 1;
       if (left > 0) writer.keys.set(key, left);
       else writer.keys.delete(key);
