@@ -20,7 +20,12 @@ bool is_manifest(const fs::path& path) {
   return name.size() > suffix.size() && name.ends_with(suffix);
 }
 
-std::vector<fs::path> sorted_entries(const fs::path& folder) {
+std::vector<fs::path> sorted_entries(const fs::path& folder, KnownPlugins& known) {
+  const auto facts = FileFacts::of(folder);
+  if (const auto at = known.folders.find(folder); at != known.folders.end()) {
+    if (at->second.facts == facts) return at->second.entries;
+    known.folders.erase(at);
+  }
   std::vector<fs::path> entries;
   std::error_code error;
   for (fs::directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end;
@@ -28,6 +33,7 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
     entries.push_back(at->path());
   }
   std::sort(entries.begin(), entries.end());
+  if (!error && facts.settled()) known.folders.emplace(folder, KnownPlugins::Folder{facts, entries});
   return entries;
 }
 
@@ -50,21 +56,23 @@ Found read(const fs::path& manifest_path) {
 
 Found inspect(const fs::path& manifest_path, KnownPlugins& known) {
   const auto manifest = FileFacts::of(manifest_path);
-  if (const auto at = known.find(manifest_path); at != known.end()) {
+  if (const auto at = known.plugins.find(manifest_path); at != known.plugins.end()) {
     const auto& [its_manifest, its_library, found] = at->second;
     if (its_manifest == manifest && its_library == FileFacts::of(found.manifest->library_path())) return found;
-    known.erase(at);
+    known.plugins.erase(at);
   }
   auto found = read(manifest_path);
   if (found.refused) return found;
   const auto library = FileFacts::of(found.manifest->library_path());
-  if (manifest.settled() && library.settled()) known.emplace(manifest_path, Known{manifest, library, found});
+  if (manifest.settled() && library.settled()) {
+    known.plugins.emplace(manifest_path, KnownPlugins::Plugin{manifest, library, found});
+  }
   return found;
 }
 
 /// A folder with a library and no manifest is somebody's plugin that went wrong; any other folder is none of ours.
-std::optional<Found> without_manifest(const fs::path& folder) {
-  for (const fs::path& entry : sorted_entries(folder)) {
+std::optional<Found> without_manifest(const fs::path& folder, KnownPlugins& known) {
+  for (const fs::path& entry : sorted_entries(folder, known)) {
     if (entry.extension() != ".so") continue;
     Found found;
     found.path = entry;
@@ -80,17 +88,17 @@ std::optional<Found> without_manifest(const fs::path& folder) {
 }
 
 void look_into(const fs::path& folder, KnownPlugins& known, std::vector<Found>& out) {
-  for (const fs::path& entry : sorted_entries(folder)) {
+  for (const fs::path& entry : sorted_entries(folder, known)) {
     std::error_code error;
     if (is_manifest(entry)) {
       out.push_back(inspect(entry, known));
     } else if (fs::is_directory(entry, error)) {
       const auto before = out.size();
-      for (const fs::path& inner : sorted_entries(entry)) {
+      for (const fs::path& inner : sorted_entries(entry, known)) {
         if (is_manifest(inner)) out.push_back(inspect(inner, known));
       }
       if (out.size() == before) {
-        if (auto found = without_manifest(entry)) out.push_back(std::move(*found));
+        if (auto found = without_manifest(entry, known)) out.push_back(std::move(*found));
       }
     }
   }

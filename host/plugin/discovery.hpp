@@ -22,12 +22,20 @@ struct Found {
   std::optional<Error> refused;      // absent = fine as far as can be told without loading
 };
 
-/// What was found before and was fine, by the manifest's path: looking again at what did not change reads no file.
-struct Known {
-  FileFacts manifest, library;
-  Found found;
+/// What was found before and was fine: looking again at what did not change reads no file and lists no folder. Every
+/// notebook that is opened looks.
+struct KnownPlugins {
+  struct Plugin {
+    FileFacts manifest, library;
+    Found found;
+  };
+  struct Folder {
+    FileFacts facts;
+    std::vector<std::filesystem::path> entries;  // sorted
+  };
+  std::map<std::filesystem::path, Plugin> plugins;  // by the manifest's path
+  std::map<std::filesystem::path, Folder> folders;
 };
-using KnownPlugins = std::map<std::filesystem::path, Known>;
 
 /// [control] All there is in these folders, by id; looks at the disk each time, and reads what is not in `known`. An id
 /// found again is `shadowed`.

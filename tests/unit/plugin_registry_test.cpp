@@ -137,6 +137,38 @@ TEST_F(RegistryFolders, WhatWasReadBeforeIsReadAgainWhenItChanges) {
   EXPECT_EQ(all->discover().front().refused->code, "not_a_library");
 }
 
+TEST_F(RegistryFolders, AFolderThatWasListedBeforeIsListedAgainWhenItChanges) {
+  install(testing::shipped, "local-takeover", folder_);
+  testing::fs::create_directories(folder_ / "later");
+  const auto settle = [&] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    for (const auto& folder : {folder_, folder_ / "later", folder_ / "local-takeover"}) {
+      while (!FileFacts::of(folder).settled()) {
+        ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+        std::this_thread::yield();
+      }
+    }
+  };
+  const auto all = registry({folder_});
+  const auto found = [&] {
+    std::vector<std::string> ids;
+    for (const Found& one : all->discover()) ids.push_back(one.id + (one.refused ? " " + one.refused->code : ""));
+    return ids;
+  };
+  settle();
+  EXPECT_THAT(found(), ::testing::ElementsAre("local-takeover"));
+  EXPECT_THAT(found(), ::testing::ElementsAre("local-takeover"));
+
+  write_file(folder_ / "later" / "later.so", "x");
+  install(testing::shipped, "collaborative", folder_);
+  EXPECT_THAT(found(), ::testing::ElementsAre("collaborative", "later missing_manifest", "local-takeover"));
+  settle();
+  EXPECT_THAT(found(), ::testing::ElementsAre("collaborative", "later missing_manifest", "local-takeover"));
+  testing::fs::remove_all(folder_ / "later");
+  testing::fs::remove(folder_ / "local-takeover" / "local-takeover.plugin.json");
+  EXPECT_THAT(found(), ::testing::ElementsAre("collaborative", "local-takeover missing_manifest"));
+}
+
 TEST_F(RegistryFolders, WhatIsMissingIsNamedWithWhatIsThere) {
   install(testing::shipped, "local-takeover", folder_);
   const auto all = registry({folder_});
