@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <future>
 #include <thread>
 #include <unordered_map>
 
@@ -151,15 +152,19 @@ Result<std::shared_ptr<const LoadedNotebook>> load(const std::string& path, cons
   const plugin::FormatPtr format = surest(path, file.bytes, formats);
   if (format == nullptr) return unknown_format(path, formats);
   const auto bytes = std::make_shared<const std::string>(std::move(file.bytes));
-  // Hashing takes as long as parsing: side by side they cost one of the two.
+  // Hashing takes as long as parsing: side by side they cost one of the two. What parsing waits for comes first.
   Fingerprint print;
-  std::thread hashing([&] { print = fingerprint_of(*bytes, file.state.mtime_ns); });
+  std::promise<bool> is_text;
+  std::thread hashing([&] {
+    is_text.set_value(text::valid_utf8(*bytes));
+    print = fingerprint_of(*bytes, file.state.mtime_ns);
+  });
   plugin::FormatLimits format_limits;
   format_limits.max_bytes = limits.max_bytes;
   format_limits.max_cells = limits.max_cells;
   format_limits.max_source_bytes = limits.max_source_bytes;
   format_limits.max_depth = limits.max_depth;
-  auto read = format->read(bytes, format_limits);
+  auto read = format->read(bytes, format_limits, [&] { return is_text.get_future().get(); });
   hashing.join();
   if (!read) {
     Error error = naming_the_setting(std::move(read).error());

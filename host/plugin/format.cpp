@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
@@ -19,8 +20,8 @@ namespace {
 /// Takes what read() finds. Text inside the file is kept by reference, all other is copied into blocks.
 class Builder {
  public:
-  Builder(ReadNotebook& to, const FormatLimits& limits)
-      : to_(to), limits_(limits), file_(*to.bytes), file_is_text_(text::valid_utf8(file_)) {}
+  Builder(ReadNotebook& to, const FormatLimits& limits, const std::function<bool()>& is_text)
+      : to_(to), limits_(limits), file_(*to.bytes), is_text_(is_text) {}
 
   lectern_status cells(const lectern_cell* cells, std::uint32_t stride, std::uint32_t n) {
     if (cells == nullptr || stride < sizeof(lectern_cell))
@@ -95,11 +96,15 @@ class Builder {
     const auto file = reinterpret_cast<std::uintptr_t>(file_.data());
     if (start >= file && start - file <= file_.size() && shown.size() <= file_.size() - (start - file)) {
       to = std::string_view(file_).substr(start - file, shown.size());
-      return file_is_text_ ? whole_characters(start - file, shown.size()) : text::valid_utf8(to);
+      return file_is_text() ? whole_characters(start - file, shown.size()) : text::valid_utf8(to);
     }
     if (!text::valid_utf8(shown)) return false;
     to = copy(shown);
     return true;
+  }
+  [[nodiscard]] bool file_is_text() {
+    if (!file_is_text_) file_is_text_ = is_text_ ? is_text_() : text::valid_utf8(file_);
+    return *file_is_text_;
   }
   /// Of a file that is UTF-8, a piece is too unless it cuts a character.
   [[nodiscard]] bool whole_characters(std::size_t at, std::size_t n) const {
@@ -135,7 +140,8 @@ class Builder {
   ReadNotebook& to_;
   const FormatLimits& limits_;
   std::string_view file_;
-  bool file_is_text_;
+  const std::function<bool()>& is_text_;
+  std::optional<bool> file_is_text_;
   bool done_ = false;
   std::string garbage_, over_;
   std::unordered_set<std::string_view> ids_;
@@ -226,7 +232,8 @@ int Format::probe(std::string_view path, std::string_view head) const {
   return std::clamp<int>(sure, 0, 100);
 }
 
-Result<ReadNotebook> Format::read(std::shared_ptr<const std::string> bytes, const FormatLimits& limits) const {
+Result<ReadNotebook> Format::read(std::shared_ptr<const std::string> bytes, const FormatLimits& limits,
+                                  const std::function<bool()>& is_text) const {
   Generation& generation = *inner_->generation;
   if (bytes->size() > limits.max_bytes) {
     return fail(413, "too_large",
@@ -236,7 +243,7 @@ Result<ReadNotebook> Format::read(std::shared_ptr<const std::string> bytes, cons
   }
   ReadNotebook notebook;
   notebook.bytes = std::move(bytes);
-  Builder builder(notebook, limits);
+  Builder builder(notebook, limits, is_text);
   const Loan<lectern_notebook_builder> loan(
       generation.checker(), &builder,
       {sizeof(lectern_notebook_builder), 0, nullptr, &on_cells, &on_notebook, &on_notice});

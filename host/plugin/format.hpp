@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -83,7 +84,10 @@ class Format {
   [[nodiscard]] int probe(std::string_view path, std::string_view head) const;
   /// [worker] 422 `malformed` with line and column in details, 413 `too_large`, 500 `format_failed`.
   /// Cells have distinct non-empty ids, a known type, valid UTF-8 sources; all of it is checked here.
-  Result<ReadNotebook> read(std::shared_ptr<const std::string> bytes, const FormatLimits& limits = {}) const;
+  /// `is_text` is for who finds out beside this whether the bytes are UTF-8: called once at most, when the plugin hands
+  /// over its first text, so it may wait for the answer.
+  Result<ReadNotebook> read(std::shared_ptr<const std::string> bytes, const FormatLimits& limits = {},
+                            const std::function<bool()>& is_text = {}) const;
   /// [worker] The whole file. 422, 500 `format_failed`.
   Result<std::string> write(const WriteNotebook& notebook) const;
 
