@@ -92,6 +92,7 @@ describe('a model is opened before an output names it', () => {
     const resync = await slow.event('resync', undefined, 0, 60_000);
     const from = slow.frames.indexOf(resync);
     await slow.event('replay-complete', undefined, from, 60_000);
+    await shows(slow, 'never', from);  // in the snapshot, or behind it where that began before the last run had ended
     const fresh = modelOrder(slow.frames.slice(from));
     expect([...fresh.opened].sort()).toEqual(['first', 'missed', 'slow', 'taken']);
     expect(fresh.named).toEqual(['first', 'taken', 'missed', 'slow', 'never']);
