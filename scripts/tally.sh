@@ -152,10 +152,11 @@ run_pytest() {
   rm -f "$log"
 }
 
-# clang-tidy reads GCC's command lines; what only GCC knows is taken out of a copy of them.
+# clang-tidy reads GCC's command lines; what only GCC knows, its precompiled headers too, is taken out of a copy of them.
 run_tidy() {
   mkdir -p "$ROOT/build/tidy"
-  sed -E 's/ -fno-gnu-unique//g; s/ -Wno-restrict//g; s/ -Wno-(tsan|maybe-uninitialized|dangling-pointer|stringop-[a-z-]*|array-bounds)//g' \
+  sed -E 's/ -fno-gnu-unique//g; s/ -Wno-restrict//g; s/ -Wno-(tsan|maybe-uninitialized|dangling-pointer|stringop-[a-z-]*|array-bounds)//g
+    s/ -Winvalid-pch -include [^ ]*cmake_pch\.hxx//g' \
     "$ROOT/build/dev/compile_commands.json" >"$ROOT/build/tidy/compile_commands.json"
   printf '%s\n' "$@" | xargs -P "$JOBS" -n 1 clang-tidy-14 -p "$ROOT/build/tidy" --quiet
 }
