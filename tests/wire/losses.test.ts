@@ -259,6 +259,9 @@ it('jupyter-collaboration#594: a client that comes back to a host whose history 
     const whole = await tab.until('the document', () => tab.binaries.find((frame) => frame.kind === 6));
     const heads = A.getHeads(A.load<any>(whole.payload));
     const [key, history] = [tab.key, tab.ready.history_id];
+    // The host is sure to know a client only once it has acknowledged something to it.
+    const edit = await tab.command('transaction', { changes: [{ type: 'set_metadata', cell_id: 'a', path: ['seen'], value: 1 }] });
+    expect(edit.ok).toBe(true);
     await first.kill('SIGKILL');
     for (const folder of fs.readdirSync(path.join(first.home, 'state/lectern/notebooks'))) {
       for (const name of fs.readdirSync(path.join(first.home, 'state/lectern/notebooks', folder))) {
