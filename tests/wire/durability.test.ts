@@ -202,12 +202,10 @@ describe('autosave', () => {
     try {
       const a = await Client.join(host, await host.open(host.notebook('n.ipynb', [{ id: 'a', source: 'old' }])));
       let edits = 0;
-      const saved = () => a.events('save-state').some((frame) => frame.data.state === 'saved' && frame.data.heads[0] !== a.ready.notebook.heads[0]);
       await until('a save happens while edits go on', async () => {
         await a.command('transaction', { changes: [{ type: 'set_source', cell_id: 'a', source: `busy ${++edits}` }] });
-        return saved();
+        return host.file('n.ipynb').includes('busy'); // not `saved`: on a slow disk the next edit is there before it ends
       });
-      expect(host.file('n.ipynb')).toContain('busy');
       await a.close();
     } finally {
       await host.stop();
