@@ -118,6 +118,8 @@ void add_server_settings(po::options_description& all, ServeOptions& out) {
        "the same after a clean close (default 5000)")  //
       ("asked-alive-ms", po::value(&session.ask_pong_ms)->value_name("MS"),
        "who is asked for the pen counts as lost after this long without a sign of life (default 1000)")  //
+      ("policy-budget-ms", po::value(&session.policy_budget_ms)->value_name("MS"),
+       "how long a policy may take for one decision (default 50)")  //
       ("session-ttl-ms", po::value(&session.session_ttl_ms)->value_name("MS"),
        "how long a session nobody uses lives (default 120000)")  //
       ("autosave-after-ms", po::value(&session.autosave_after_ms)->value_name("MS"),
