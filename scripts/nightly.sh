@@ -60,10 +60,10 @@ for preset in asan-ubsan tsan; do
   }
 done
 
-say "== 10,000 sessions of other devices, and 50 devices that do not answer, timed =="
-(cd "$ROOT/tests" && LECTERN_STRICT=1 npx vitest run wire/many_devices.test.ts >"$log" 2>&1) || {
+say "== 10,000 sessions of other devices, 50 devices that do not answer, and files edited outside, timed =="
+(cd "$ROOT/tests" && LECTERN_STRICT=1 npx vitest run wire/many_devices.test.ts wire/outside.test.ts >"$log" 2>&1) || {
   tail -40 "$log"
-  die "the list of other devices' sessions is slow"
+  die "the list of other devices' sessions, or what is edited outside, is slow"
 }
 grep -E "a list of 10,000|attach among|50 dead peers" "$log" || true
 

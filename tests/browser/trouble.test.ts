@@ -281,7 +281,11 @@ describe('a line that stands still under who only reads', () => {
     const writer = await Client.join(host, await host.open(name));
     const tab = await Tab.blank(far);
     const asked: string[] = [];
-    tab.page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => typeof payload === 'string' && payload.includes('"command":"ping"') && asked.push(payload)));
+    const came: string[] = [];
+    tab.page.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => typeof payload === 'string' && payload.includes('"command":"ping"') && asked.push(payload));
+      socket.on('framereceived', ({ payload }) => typeof payload === 'string' && payload.includes('"op":"reply"') && came.push(payload));
+    });
     await tab.page.clock.install();
     await tab.goto(host, name);
     await tab.becomesReader();
@@ -289,6 +293,8 @@ describe('a line that stands still under who only reads', () => {
     // Nothing happens and the line carries: one question, whose answer says enough.
     await tab.page.clock.fastForward(26_000);
     await until('the host was asked', () => asked.length === 1);
+    const question = JSON.parse(asked[0]!).id;
+    await until('the answer is there', () => came.some((payload) => JSON.parse(payload).data.id === question));
     await tab.page.clock.fastForward(2_000);
     await tab.page.clock.fastForward(8_000);
     expect([asked.length, await slow.count()]).toEqual([1, 0]);

@@ -47,8 +47,11 @@ export interface ClientKey {
   secret: string;
 }
 
-/** For tests about who is asked: on a busy machine a tab of ours may be silent for a second and is not lost. */
-export const PATIENT = ['--asked-alive-ms', '20000'];
+/**
+ * For tests about who is asked: on a busy machine a tab of ours may be silent for a second and is not lost, and the
+ * process of a policy may wait for the processor.
+ */
+export const PATIENT = ['--asked-alive-ms', '20000', '--policy-budget-ms', '1000'];
 
 export class Host {
   readonly url: string;
@@ -195,7 +198,7 @@ export class Host {
   }
 
   forget(): void {
-    for (const folder of this.owned) fs.rmSync(folder, { recursive: true, force: true });
+    for (const folder of this.owned) fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }); // a kernel may be writing yet
   }
 }
 

@@ -58,7 +58,7 @@ describe('a message', () => {
 
 describe('a connection that does not say who it is', () => {
   it('is closed after 10 s, and the session that waited for it ends', async () => {
-    await serve('--session-ttl-ms', '200');
+    await serve('--session-ttl-ms', '5000');
     const info = await host!.open(host!.notebook('n.ipynb', [{ id: 'a', source: '' }]));
     const address = `${host!.url.replace(/^http/, 'ws')}/api/v1/sessions/${info.session_id}/connect?client_id=somebody`;
     const socket = new WebSocket(address, 'lectern.v1', { headers: { Authorization: `Bearer ${host!.token}` } });

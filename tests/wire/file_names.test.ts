@@ -439,7 +439,8 @@ describe('names of files that another host has open', () => {
       const leases = path.join(first.home, 'run/lectern/notebooks');
       await until('no lease is left', () => fs.readdirSync(leases).every((name) => !name.startsWith('file-')));
     } finally {
-      await Promise.all([first.stop(), second.stop()]);
+      await second.stop(); // in the folders of the first
+      await first.stop();
     }
   });
 });

@@ -114,7 +114,7 @@ describe('when nobody is there any more', () => {
 });
 
 it('jupyverse#532: who comes back with edits after the room was gone, and the file changed meanwhile, doubles nothing and loses none of them', async () => {
-  const host = await Host.start({ args: ['--session-ttl-ms', '100', '--reservation-closed-ms', '0', '--reservation-lost-ms', '0', '--policy', 'collaborative'] });
+  const host = await Host.start({ args: ['--session-ttl-ms', '3000', '--reservation-closed-ms', '0', '--reservation-lost-ms', '0', '--policy', 'collaborative'] });
   try {
     const info = await host.open(host.notebook('gone.ipynb', [{ id: 'a', source: 'print("hello")' }, { id: 'b', source: 'b' }]));
     const tab = await Client.join(host, info, { document: 'changes' });

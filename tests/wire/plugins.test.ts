@@ -11,7 +11,7 @@ import { BUILT, installWithout } from '../support/installation';
 describe('taking a plugin away', () => {
   const cleanup: (() => Promise<void>)[] = [];
   afterAll(async () => {
-    for (const task of cleanup) await task();
+    await Promise.all(cleanup.map((task) => task()));
   });
   async function start(missing: string | string[], args: string[] = []) {
     const { folder, binary } = installWithout(...[missing].flat());

@@ -96,8 +96,9 @@ describe('an event stream that ends', () => {
         const response = await fetch(`${host.url}${session}/events?${query}`, { headers: { Authorization: `Bearer ${host.token}` }, signal: abort.signal });
         const reader = response.body!.getReader();
         let text = '';
-        while (!text.includes('"kernel-ready"')) text += new TextDecoder().decode((await reader.read()).value);
-        return { end: () => abort.abort(), id: /"client":{"id":"([^"]+)"/.exec(text)![1]! };
+        let found: RegExpExecArray | null;
+        while (!(found = /"client":{"id":"([^"]+)"/.exec(text))) text += new TextDecoder().decode((await reader.read()).value);
+        return { end: () => abort.abort(), id: found[1]! };
       };
       const member = (id: string) => (data: any) => data.members.find((one: any) => one.client_id === id);
       const editor = await joined('editor'), other = await joined('other');

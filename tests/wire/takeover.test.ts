@@ -148,7 +148,7 @@ describe('takeover under local-takeover', () => {
 
 describe('absence', () => {
   it('a reload keeps the pen, same grant and epoch; a lost editor frees it when the reservation ends', async () => {
-    const host = await Host.start({ args: ['--reservation-lost-ms', '600', '--reservation-closed-ms', '600'] });
+    const host = await Host.start({ args: ['--reservation-lost-ms', '600', '--reservation-closed-ms', '20000'] });
     try {
       const info = await host.open(host.notebook('n.ipynb', [{ id: 'a', source: '1' }]));
       const a = await Client.join(host, info);

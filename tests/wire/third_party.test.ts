@@ -8,7 +8,7 @@ import WebSocket from 'ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode, encode, type Cbor } from '../support/cbor';
 import { Client } from '../support/client';
-import { Host, LECTERN, ROOT, until, type ConnectionInfo } from '../support/host';
+import { Host, LECTERN, PATIENT, ROOT, until, type ConnectionInfo } from '../support/host';
 
 class CborClient {
   readonly frames: any[] = [];
@@ -83,7 +83,7 @@ let out: string;
 beforeAll(() => {
   out = fs.mkdtempSync(path.join(os.tmpdir(), 'lectern-third-'));
   execFileSync(path.join(ROOT, 'tests/consumer/examples.sh'), [path.resolve(path.dirname(LECTERN), '..'), out], { stdio: 'pipe' });
-}, 120_000);
+}, 600_000);
 afterAll(() => fs.rmSync(out, { recursive: true, force: true }));
 
 /** Their process in a host; undefined = none of its own. */
@@ -102,8 +102,8 @@ describe.each([{ trusted: true }, { trusted: false }])('plugins built from the i
     for (const id of trusted ? ['transport-cbor', 'percent-text', 'sheet'] : []) {
       execFileSync(LECTERN, ['plugins', 'trust', path.join(plugins, id, `${id}.so`)], { env, stdio: 'pipe' });
     }
-    host = await Host.start({ home, args: ['--plugin-path', plugins] });
-  }, 120_000);
+    host = await Host.start({ home, args: [...PATIENT, '--plugin-path', plugins] });
+  });
   afterAll(async () => {
     await host?.stop();
     fs.rmSync(home, { recursive: true, force: true });
@@ -225,10 +225,12 @@ describe.each([{ trusted: true }, { trusted: false }])('plugins built from the i
     await reader.event('cell-op', (data) => data.cell_id === 'other' && data.status === 'idle');
 
     let from = reader.frames.length;
+    const fromOfA = a.frames.length;
     const replaced = { changes: [{ type: 'set_source', cell_id: 'price', source: 'price = 5' }] };
     expect((await a.command('transaction', replaced)).ok).toBe(true);
     await a.execute(['price']);
     await reader.event('cell-op', (data) => data.cell_id === 'tax' && data.status === 'idle', from);
+    await a.event('cell-op', (data) => data.cell_id === 'tax' && data.status === 'idle', fromOfA);
     for (const client of [a, reader]) expect([shows(client, 'sum'), shows(client, 'tax')]).toEqual([['20'], ['2']]);
     expect(runs(reader, from)).toEqual(['price queued', 'price running', 'price idle', 'sum queued', 'tax queued', 'sum running', 'sum idle', 'tax running', 'tax idle']);
     const again = reader.frames.slice(from).filter((frame) => frame.data?.cell_id === 'sum' && frame.op === 'cell-op');

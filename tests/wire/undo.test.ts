@@ -157,12 +157,12 @@ describe('a history that grew past its limit', () => {
     await typist.command('save');
     await first.kill('SIGKILL');
 
-    const second = await Host.start({ root: first.root, home: first.home, args: ['--history-limit', '500', '--session-ttl-ms', '100'] });
+    const second = await Host.start({ root: first.root, home: first.home, args: ['--history-limit', '500', '--session-ttl-ms', '5000'] });
     const query = { heads: A.getHeads(doc).join(','), history_id: whole.header.history_id };
     const behind = await Client.join(second, await second.open(file), { document: 'changes', query });
     expect(behind.ready.history_id, 'who was there when the host died may have more of it').toBe(whole.header.history_id);
     await behind.close();
-    await until('the session ends', async () => (await second.request('GET', '/api/v1/sessions')).body.sessions.length === 0);
+    await until('the session ends', async () => (await second.request('GET', '/api/v1/sessions')).body.sessions.length === 0, 30_000);
     const again = await second.open(file);
     const back = await Client.join(second, again, { document: 'changes', query });
     const anew = await back.until('the document', () => back.binaries.find((frame) => frame.kind === 6));

@@ -157,7 +157,7 @@ for i in range(${SAID}):
     await until('it is seen', async () => (await couch.get('/api/v1/presence')).body.sessions.some((row: any) => row.session_id === info.session_id), 30_000);
     const attached = await couch.post(`/api/v1/remote/${info.session_id}/attach`);
     expect(attached.status, attached.text).toBe(200);
-  }, 300_000);
+  }, 600_000);
   afterAll(async () => {
     await couch?.stop();
     await desk?.stop();
