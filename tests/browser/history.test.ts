@@ -89,6 +89,7 @@ describe('the history panel', () => {
     const page = tab.page;
     await tab.type('a', '!');
     await tab.type('b', '?');
+    await tab.allSent();
     await look(tab);
     expect(await page.getByTestId('history').getAttribute('aria-label')).toBe('履歴');
     expect(await violations(page)).toEqual([]);

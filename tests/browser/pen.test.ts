@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Host, LECTERN, until } from '../support/host';
+import { Host, LECTERN, PATIENT, until } from '../support/host';
 import { Tab, withHost, withContext } from './support';
 
 const ASKING = path.resolve(path.dirname(LECTERN), '../plugins-asking');
@@ -12,21 +12,21 @@ describe('the pen', () => {
   let browser: Browser;
   let context: BrowserContext;
   let count = 0;
-  withHost((...made) => ([host, browser] = made), { args: ['--plugin-path', ASKING] });
+  withHost((...made) => ([host, browser] = made), { args: [...PATIENT, '--plugin-path', ASKING] });
   withContext(() => browser, (made) => (context = made));
   beforeEach(() => void (count += 1));
 
   const notebook = () => host.notebook(`asked-${count}.ipynb`, [{ id: 'a', source: 'x' }]);
-  const setPolicy = async (name: string, policy: string) => {
+  const setPolicy = async (name: string, policy: string, config: object = {}) => {
     const { session_id } = await host.open(name);
-    const answer = await host.put(`/api/v1/sessions/${session_id}/policy`, { policy });
+    const answer = await host.put(`/api/v1/sessions/${session_id}/policy`, { policy, config });
     expect(answer.status).toBe(200);
   };
   const announced = (tab: Tab, words: RegExp) => until(`it is announced: ${words}`, async () => words.test((await tab.page.getByTestId('announcement').textContent()) ?? ''));
 
   it('is asked for, kept, asked for again and handed over by one key, while the editor types', async () => {
     const name = notebook();
-    await setPolicy(name, 'asking');
+    await setPolicy(name, 'asking', { ask_ms: 60_000 });
     const [one, two] = [await Tab.open(context, host, name), await Tab.open(context, host, name)];
     await two.page.getByTestId('takeover-button').click();
     await two.page.getByTestId('asking').waitFor();
@@ -70,14 +70,15 @@ describe('the pen', () => {
 
   it('says when nobody answered in time, and withdraws', async () => {
     const name = notebook();
-    await setPolicy(name, 'asking');
+    await setPolicy(name, 'asking', { ask_ms: 60_000 });
     const [one, two] = [await Tab.open(context, host, name), await Tab.open(context, host, name)];
     await two.page.getByTestId('takeover-button').click();
     await one.page.getByTestId('takeover-ask').waitFor();
     await two.page.getByTestId('asking').getByRole('button').click();
     await one.page.getByTestId('takeover-ask').waitFor({ state: 'detached' });
+    await setPolicy(name, 'asking', { ask_ms: 2000 });
     await two.page.getByTestId('takeover-button').click();
-    await until('silence is an answer', async () => /did not answer in time|kept the pen/.test(await two.banner.innerText()), 10_000);
+    await until('silence is an answer', async () => /did not answer in time|kept the pen/.test(await two.banner.innerText()));
     expect(await two.banner.innerText()).toMatch(/did not answer in time/);
     await one.page.getByTestId('takeover-ask').waitFor({ state: 'detached' });
   });

@@ -219,7 +219,7 @@ describe('a line that is too slow', () => {
     await writer.close();
     await far.close();
     line.close();
-  }, 120_000);
+  });
 
   it('says so as well when what was typed waits for the document, and takes up what the line had broken off', async () => {
     const line = await Line.create();
@@ -324,7 +324,7 @@ describe('a line that stands still under who only reads', () => {
     await writer.close();
     await far.close();
     line.close();
-  }, 60_000);
+  });
 });
 
 describe('a session that is full', () => {

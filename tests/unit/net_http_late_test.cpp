@@ -46,7 +46,10 @@ class Late : public DoorTest {
   std::vector<api::Respond> pending_;
 };
 
-class Soon : public DoorTest {};
+class Soon : public DoorTest {
+ protected:
+  Soon() { options.limits.deferred_wait = 60s; }
+};
 
 TEST_F(Soon, ADeferredAnswerThatComesAtOnceKeepsTheConnection) {
   api.routes["/soon"] = [&](api::Request) -> api::Outcome {

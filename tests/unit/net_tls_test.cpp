@@ -211,7 +211,7 @@ TEST_F(Tls, AnEventStreamFlows) {
 }
 
 TEST_F(Tls, PlainTextOldVersionsAndSilenceAreRefused) {
-  options.limits.head = 200ms;
+  options.limits.head = 2s;
   open_door();
   RawClient plain(port);
   plain.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -226,7 +226,7 @@ TEST_F(Tls, PlainTextOldVersionsAndSilenceAreRefused) {
 }
 
 TEST_F(Tls, AHandshakeThatDripsHoldsNoReactor) {
-  options.limits.head = 3s;
+  options.limits.head = 60s;
   open_door();
   TlsClient working(port);
   working.send(upgrade_request());
@@ -239,7 +239,7 @@ TEST_F(Tls, AHandshakeThatDripsHoldsNoReactor) {
   const auto before = clock::now_ms();
   working.send(client_frame(1, "still here"));
   EXPECT_EQ("still here", read_frame(working).payload);
-  EXPECT_LT(clock::now_ms() - before, 2500) << "it waited for the handshakes";
+  EXPECT_LT(clock::now_ms() - before, 30'000) << "it waited for the handshakes";
 }
 
 TEST_F(Tls, EndpointsUnderChaosLeaveNothingBehind) {

@@ -385,7 +385,7 @@ TEST_F(Isolation, SettingsThatTakeLongToBeTakenHoldUpNoDecision) {
   event.kind = EventKind::joined;
   event.who = 1;
   ASSERT_TRUE((*quick)->reduce("", room, event));
-  auto slow = std::async(std::launch::async, [&] { return Policy::create(*generation, R"({"slow_ms": 700})"); });
+  auto slow = std::async(std::launch::async, [&] { return Policy::create(*generation, R"({"slow_ms": 2500})"); });
   int decided = 0;
   while (slow.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) {
     ASSERT_TRUE((*quick)->reduce("", room, event));

@@ -568,7 +568,8 @@ TEST_F(RelayCarrierTest, AFullCarrierHoldsAllBackAndThenGoesOnForAllAtOnce) {
   EXPECT_EQ(2u, wire->with(large).size()) << "what is full takes no more";
   wire->read_on();
   wire->await(
-      2, [](const Received& one) { return json::write(one.data).find("xxx7\"") != std::string::npos; }, "the last edit");
+      2, [](const Received& one) { return json::write(one.data).find("xxx7\"") != std::string::npos; },
+      "the last edit");
   const auto messages = wire->with(large);
   EXPECT_EQ(8u, messages.size());
   for (const auto& message : messages) EXPECT_EQ(3u, message.header.channels.size());

@@ -68,7 +68,7 @@ def host(tmp_path):
 @pytest.fixture
 def polite_host(tmp_path):
     """Its policy asks the editor before somebody else gets the pen."""
-    host = Host(tmp_path, "--policy", "ask-first")
+    host = Host(tmp_path, "--policy", "ask-first", "--asked-alive-ms", "20000")
     yield host
     host.kill()
 
