@@ -231,9 +231,24 @@ void UndoStack::others_did(const std::vector<EditStep>& steps) {
       stands_.erase(moved->cell_id);
     } else if (const auto* removed = std::get_if<RemoveStep>(&step)) {
       stands_.erase(removed->cell_id);
+    } else if (const auto* created = std::get_if<CreateStep>(&step)) {
+      forget(undo_, created->cell_id);
+      forget(redo_, created->cell_id);
     }
   }
   renumbered(steps);
+}
+
+// A cell that was gone and that others brought back has their text: the places of what was done to it before mean
+// nothing in it, and taking that back would take theirs.
+void UndoStack::forget(Entries& entries, const std::string& cell_id) {
+  const auto about = [&](const Step& step) {
+    return std::visit(Overloaded{[&](const Made& made) { return made.text.cell_id == cell_id; },
+                                 [&](const auto& other) { return other.cell_id == cell_id; }},
+                      step);
+  };
+  for (auto& entry : entries) std::erase_if(entry.steps, about);
+  std::erase_if(entries, [](const Entry& entry) { return entry.steps.empty(); });
 }
 
 // ---- there and back -------------------------------------------------------------------------------------------------

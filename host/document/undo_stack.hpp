@@ -71,6 +71,7 @@ class UndoStack {
   static void move(Entries& entries, Splice splice);
   static bool beside(Text& text, Splice& splice);
   static std::vector<Splice> pass(Text& text, const Splice& splice);
+  static void forget(Entries& entries, const std::string& cell_id);
   static void rename(Entries& entries, const std::string& cell_id, const std::string& from, const std::string& to);
   void stand(Entry& entry, const Entry* done);
   void renumbered(const std::vector<EditStep>& steps);

@@ -218,6 +218,22 @@ TEST_F(Undo, MovesOfSeveralCellsGoBackAndForth) {
   }
 }
 
+TEST_F(Undo, ACellThatOthersBroughtBackIsTheirs) {
+  edit(ann, {SpliceSource{"a", 4, 3, "2"}});
+  edit(ann, {SetMetadata{"b", {"mine"}, "1"}});
+  edit(ann, {DeleteCell{"a"}});
+  EXPECT_TRUE(undo(ann));
+  EXPECT_TRUE(redo(ann));
+  edit(bob, {CreateCell{"a", "code", "one two three", std::nullopt, "b", "{}"}});
+  EXPECT_TRUE(undo(ann)) << "what was done elsewhere before";
+  EXPECT_EQ(source(document, "a"), "one two three");
+  EXPECT_FALSE(undo(ann));
+  EXPECT_TRUE(redo(ann));
+  EXPECT_FALSE(redo(ann));
+  EXPECT_EQ(source(document, "a"), "one two three");
+  expect_true_to_engine(document);
+}
+
 TEST_F(Undo, WhatIsGoneIsSkipped) {
   edit(ann, {SpliceSource{"b", 0, 0, "x"}});
   edit(ann, {SpliceSource{"a", 0, 3, ""}});
