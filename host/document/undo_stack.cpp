@@ -60,6 +60,12 @@ UndoStack::Entry UndoStack::entry_of(const std::vector<EditStep>& steps, std::in
   return entry;
 }
 
+const std::string& UndoStack::cell_of(const Step& step) {
+  return std::visit(Overloaded{[](const Made& made) -> const std::string& { return made.text.cell_id; },
+                               [](const auto& other) -> const std::string& { return other.cell_id; }},
+                    step);
+}
+
 void UndoStack::did(const std::vector<EditStep>& steps, std::int64_t now_ms) {
   redo_.clear();
   auto entry = entry_of(steps, now_ms);
@@ -184,15 +190,21 @@ void UndoStack::move(Entries& entries, Splice splice) {
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     for (auto step = entry->steps.rbegin(); step != entry->steps.rend(); ++step) {
       auto* text = std::get_if<Text>(&*step);
-      if (auto* made = std::get_if<Made>(&*step)) text = &made->text;
+      const auto* made = std::get_if<Made>(&*step);
+      if (made != nullptr) text = &std::get<Made>(*step).text;
       if (text == nullptr || text->cell_id != moving.front().cell_id) continue;
-      if (moving.size() == 1 && beside(*text, moving.front())) continue;
-      std::vector<Splice> next;
-      for (const auto& one : moving) {
-        auto under = pass(*text, one);
-        std::move(under.begin(), under.end(), std::back_inserter(next));
+      if (moving.size() > 1 || !beside(*text, moving.front())) {
+        std::vector<Splice> next;
+        for (const auto& one : moving) {
+          auto under = pass(*text, one);
+          std::move(under.begin(), under.end(), std::back_inserter(next));
+        }
+        moving = std::move(next);
       }
-      moving = std::move(next);
+      if (made == nullptr) continue;
+      // What lies under it was done to an earlier cell of this id, which comes back only if this one goes.
+      if (text->touched) forget_older(entries, entry, step);
+      return;
     }
   }
 }
@@ -242,13 +254,18 @@ void UndoStack::others_did(const std::vector<EditStep>& steps) {
 // A cell that was gone and that others brought back has their text: the places of what was done to it before mean
 // nothing in it, and taking that back would take theirs.
 void UndoStack::forget(Entries& entries, const std::string& cell_id) {
-  const auto about = [&](const Step& step) {
-    return std::visit(Overloaded{[&](const Made& made) { return made.text.cell_id == cell_id; },
-                                 [&](const auto& other) { return other.cell_id == cell_id; }},
-                      step);
-  };
-  for (auto& entry : entries) std::erase_if(entry.steps, about);
+  for (auto& entry : entries) std::erase_if(entry.steps, [&](const Step& step) { return cell_of(step) == cell_id; });
   std::erase_if(entries, [](const Entry& entry) { return entry.steps.empty(); });
+}
+
+void UndoStack::forget_older(Entries& entries, Entries::reverse_iterator entry,
+                             std::vector<Step>::reverse_iterator made) {
+  const auto cell_id = cell_of(*made);
+  const auto about = [&](const Step& step) { return cell_of(step) == cell_id; };
+  for (auto older = std::next(entry); older != entries.rend(); ++older) std::erase_if(older->steps, about);
+  const auto end = std::prev(made.base());
+  entry->steps.erase(std::remove_if(entry->steps.begin(), end, about), end);
+  std::erase_if(entries, [](const Entry& one) { return one.steps.empty(); });
 }
 
 // ---- there and back -------------------------------------------------------------------------------------------------

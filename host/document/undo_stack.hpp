@@ -71,7 +71,10 @@ class UndoStack {
   static void move(Entries& entries, Splice splice);
   static bool beside(Text& text, Splice& splice);
   static std::vector<Splice> pass(Text& text, const Splice& splice);
+  static const std::string& cell_of(const Step& step);
   static void forget(Entries& entries, const std::string& cell_id);
+  /// What was done to the cell before the step `made` of `entry`.
+  static void forget_older(Entries& entries, Entries::reverse_iterator entry, std::vector<Step>::reverse_iterator made);
   static void rename(Entries& entries, const std::string& cell_id, const std::string& from, const std::string& to);
   void stand(Entry& entry, const Entry* done);
   void renumbered(const std::vector<EditStep>& steps);

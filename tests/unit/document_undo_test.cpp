@@ -234,6 +234,40 @@ TEST_F(Undo, ACellThatOthersBroughtBackIsTheirs) {
   expect_true_to_engine(document);
 }
 
+// Ann made the cell anew with another text, bob wrote in it: it stays when she takes that back, and so does his text
+// when she goes on to what she did to the cell that was.
+TEST_F(Undo, ACellMadeAnewThatOthersWroteInHasNoEarlierLife) {
+  edit(ann, {SetMetadata{"b", {"mine"}, "1"}});
+  edit(ann, {SpliceSource{"a", 0, 4, ""}});
+  edit(ann, {SetMetadata{"a", {"mine"}, "1"}});
+  edit(ann, {DeleteCell{"a"}});
+  edit(ann, {CreateCell{"a", "code", "new", std::nullopt, "b", "{}"}});
+  edit(bob, {SpliceSource{"a", 0, 0, "0123456789"}});
+  EXPECT_TRUE(undo(ann));
+  EXPECT_EQ(source(document, "a"), "0123456789");
+  EXPECT_TRUE(undo(ann)) << "what was done elsewhere before";
+  EXPECT_EQ(source(document, "a"), "0123456789");
+  EXPECT_FALSE(undo(ann));
+  expect_true_to_engine(document);
+}
+
+// Where nobody else wrote in it, the cell goes, and the one that was comes back with all its steps.
+TEST_F(Undo, ACellMadeAnewGivesWayToTheOneThatWas) {
+  const auto before = source(document, "a");
+  edit(ann, {SpliceSource{"a", 4, 3, "2"}});
+  const auto then = source(document, "a");
+  edit(ann, {DeleteCell{"a"}});
+  edit(ann, {CreateCell{"a", "code", "quite another text", std::nullopt, "b", "{}"}});
+  edit(bob, {SpliceSource{"a", 0, 12, ""}});
+  EXPECT_TRUE(undo(ann));
+  EXPECT_EQ(document.find_cell("a"), nullptr);
+  EXPECT_TRUE(undo(ann));
+  EXPECT_EQ(source(document, "a"), then);
+  EXPECT_TRUE(undo(ann));
+  EXPECT_EQ(source(document, "a"), before);
+  expect_true_to_engine(document);
+}
+
 TEST_F(Undo, WhatIsGoneIsSkipped) {
   edit(ann, {SpliceSource{"b", 0, 0, "x"}});
   edit(ann, {SpliceSource{"a", 0, 3, ""}});
