@@ -198,20 +198,27 @@ Result<FileState> read_while_it_stays(const std::string& path, std::uint64_t max
 
 }  // namespace
 
+namespace {
+constexpr std::size_t large_piece = std::size_t{1} << 20;
+}
+
 Result<ReadFile> read_whole(const std::string& path, std::uint64_t max_bytes) {
   ReadFile file;
   const auto whole = [&file](int fd, const FileState& state) -> std::int64_t {
     file.settled = settled(state);
-    reserve_large(file.bytes, static_cast<std::size_t>(state.size));
-    file.bytes.resize(static_cast<std::size_t>(state.size));
-    std::size_t done = 0;
-    while (done < file.bytes.size()) {
-      const auto n = read_some(fd, file.bytes.data() + done, file.bytes.size() - done);
+    const auto size = static_cast<std::size_t>(state.size);
+    file.bytes.clear();
+    reserve_large(file.bytes, size);
+    // A string gives no room to read into that it has not filled with zeros, which costs more than this second copy,
+    // from what the processor still has in its own memory.
+    const auto buffer = std::make_unique_for_overwrite<char[]>(std::min(size, large_piece));
+    while (file.bytes.size() < size) {
+      const auto n = read_some(fd, buffer.get(), std::min(size - file.bytes.size(), large_piece));
       if (n < 0) return -1;
       if (n == 0) break;
-      done += static_cast<std::size_t>(n);
+      file.bytes.append(buffer.get(), static_cast<std::size_t>(n));
     }
-    return static_cast<std::int64_t>(done);
+    return static_cast<std::int64_t>(file.bytes.size());
   };
   LECTERN_TRY(file.state, read_while_it_stays(path, max_bytes, whole));
   return file;

@@ -211,16 +211,16 @@ void read_version_4(const FileSlices& file, std::string_view bytes, const Format
 }
 
 void read_checked(std::string_view bytes, const FormatLimits& limits, const NotebookBuilder& out) {
-  bool ascii = true;
-  if (const auto at = find_invalid_utf8(bytes, ascii); at != bytes.size()) throw Malformed{at, "the text is not UTF-8"};
   Scanner scanner(bytes, limits.max_depth);
-  if (bytes.substr(0, 3) == byte_order_mark) scanner.go_to(3);
+  const bool marked = bytes.substr(0, 3) == byte_order_mark;
+  if (marked) scanner.go_to(3);
   scanner.skip_space();
   if (scanner.at_end()) throw Malformed{scanner.at(), "the file is empty"};
-  if (scanner.peek() != '{') throw Malformed{scanner.at(), "a notebook begins with '{'"};
+  if (find_invalid_utf8(bytes.substr(scanner.at(), 4)) == 0) scanner.bad(scanner.at(), "the text is not UTF-8");
+  if (scanner.peek() != '{') scanner.bad(scanner.at(), "a notebook begins with '{'");
   Complaint complaint;
   FileSlices file = slice_file(scanner, limits, complaint);
-  file.ascii = ascii && scanner.escapes_unicode();
+  file.ascii = !marked && scanner.ascii() && scanner.escapes_unicode();
   scanner.skip_space();
   if (!scanner.at_end()) throw Malformed{scanner.at(), "the text goes on after the notebook's end"};
   if (file.nbformat.empty()) throw Malformed{scanner.at() - 1, "\"nbformat\" is missing, so this is no notebook"};

@@ -42,8 +42,39 @@ std::size_t find_special(std::string_view text, std::size_t at, bool ascii) {
   return at;
 }
 
+namespace {
+
+/// As find_special(); what it passes that is not ASCII clears `ascii`.
+std::size_t find_end(std::string_view text, std::size_t at, bool& ascii) {
+#if defined(__SSE2__)
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
+  for (; at + 16 <= text.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    const __m128i found = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)),
+                                       _mm_cmpeq_epi8(_mm_max_epu8(bytes, control), control));
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(found));
+    const auto high = static_cast<unsigned>(_mm_movemask_epi8(bytes));
+    if (mask != 0) {
+      const auto end = static_cast<unsigned>(std::countr_zero(mask));
+      if ((high & ((1U << end) - 1)) != 0) ascii = false;
+      return at + end;
+    }
+    if (high != 0) ascii = false;
+  }
+#endif
+  for (; at < text.size(); ++at) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c == '"' || c == '\\' || c < 0x20) return at;
+    if (c >= 0x80) ascii = false;
+  }
+  return at;
+}
+
+}  // namespace
+
 void Scanner::unexpected(const char* wanted) const {
   if (at_end()) bad(at_, std::string("the text ends where ") + wanted + " should be");
+  if (find_invalid_utf8(text_.substr(at_, 4)) == 0) bad(at_, "the text is not UTF-8");
   const auto c = static_cast<unsigned char>(peek());
   std::string seen = c >= 0x20 && c < 0x7F ? std::string("'") + peek() + "'" : "a byte that cannot be there";
   bad(at_, seen + " where " + wanted + " should be");
@@ -66,15 +97,23 @@ void Scanner::close() {
 
 std::string_view Scanner::string() {
   const std::size_t begin = ++at_;
+  bool ascii = true;
   for (;;) {
-    at_ = find_special(text_, at_);
+    at_ = find_end(text_, at_, ascii);
     if (at_end()) bad(begin - 1, "a string that does not end");
     if (peek() == '"') break;
     if (peek() != '\\') bad(at_, "a control character inside a string");
     escape();
   }
   ++at_;
-  return text_.substr(begin, at_ - 1 - begin);
+  const auto content = text_.substr(begin, at_ - 1 - begin);
+  if (!ascii) {
+    ascii_ = false;
+    if (const auto wrong = find_invalid_utf8(content); wrong != content.size()) {
+      bad(begin + wrong, "the text is not UTF-8");
+    }
+  }
+  return content;
 }
 
 void Scanner::escape() {
@@ -168,8 +207,7 @@ std::string_view Scanner::value() {
   }
 }
 
-std::size_t find_invalid_utf8(std::string_view text, bool& ascii) {
-  ascii = true;
+std::size_t find_invalid_utf8(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {
     while (i + 16 <= text.size()) {
@@ -186,7 +224,6 @@ std::size_t find_invalid_utf8(std::string_view text, bool& ascii) {
       ++i;
       continue;
     }
-    ascii = false;
     const std::size_t more = lead >= 0xC2 && lead <= 0xDF   ? 1
                              : (lead & 0xF0) == 0xE0        ? 2
                              : lead >= 0xF0 && lead <= 0xF4 ? 3

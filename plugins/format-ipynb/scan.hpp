@@ -1,5 +1,6 @@
 // A strict JSON scanner that finds where values begin and end and builds nothing. It does not recurse, and every byte
-// it passes has been checked, so that a slice it gives is valid JSON text.
+// it passes has been checked, so that a slice it gives is valid JSON text in valid UTF-8. It passes each byte once: of
+// a notebook with large outputs every further look at all of it costs as much as scanning.
 #pragma once
 
 #include <cstddef>
@@ -48,6 +49,8 @@ class Scanner {
 
   /// A string seen so far had a \u escape of what is not ASCII.
   [[nodiscard]] bool escapes_unicode() const { return escapes_unicode_; }
+  /// Strings seen so far were ASCII, escapes aside. Outside of strings nothing else can be.
+  [[nodiscard]] bool ascii() const { return ascii_; }
 
  private:
   void open(char closing);
@@ -62,6 +65,7 @@ class Scanner {
   std::size_t at_ = 0;
   std::vector<char> stack_;  // the brackets that close what is open
   bool escapes_unicode_ = false;
+  bool ascii_ = true;
 };
 
 template <class F>
@@ -106,8 +110,7 @@ void Scanner::array(F&& element) {
 /// when there is none.
 std::size_t find_special(std::string_view text, std::size_t at, bool ascii = false);
 
-/// Offset of the first byte that is not part of valid UTF-8; the size when there is none. `ascii` tells whether all of
-/// it is ASCII.
-std::size_t find_invalid_utf8(std::string_view text, bool& ascii);
+/// Offset of the first byte that is not part of valid UTF-8; the size when there is none.
+std::size_t find_invalid_utf8(std::string_view text);
 
 }  // namespace ipynb
