@@ -28,10 +28,17 @@ bool of_the_notebook(const document::Change& change) {
   return metadata != nullptr && !metadata->cell_id;
 }
 
+constexpr std::uint64_t large_file = std::uint64_t{1} << 20;  // below, the document is built within a few milliseconds
+constexpr std::chrono::milliseconds show_first{25};           // time for who opened it to connect and see its cells
+
 }  // namespace
 
 Editing::Editing(LiveSession& session)
-    : session_(session), patience_(session.loop()), retry_(session.loop()), cache_kept_(session.loop()) {}
+    : session_(session),
+      patience_(session.loop()),
+      retry_(session.loop()),
+      cache_kept_(session.loop()),
+      shown_first_(session.loop()) {}
 
 void Editing::begin() {
   auto& prepared = session_.prepared();
@@ -42,6 +49,14 @@ void Editing::begin() {
     published_ = document_->version();
     return;
   }
+  // The cells are shown from the file: of a large one, building takes as long as showing, and both want the same cores.
+  const auto& file = prepared.notebook.file;
+  if (!file || file->fingerprint.size < large_file) return build();
+  shown_first_.start(show_first, [this] { build(); });
+}
+
+void Editing::build() {
+  const auto& prepared = session_.prepared();
   session_.services().workers->submit(
       [weak = session_.weak_from_this(), file = prepared.notebook.file, created = prepared.created,
        history = prepared.notebook.history_id, limits = document::DocumentLimits::of(session_.settings().file_limits),
@@ -110,6 +125,10 @@ void Editing::when_built(UniqueFunction<void(Status)> work) {
     return work(fail(503, "busy", "too many edits wait for the document to be built", "try again in a moment"));
   }
   waiting_.push_back({std::move(work)});
+  if (shown_first_.armed()) {
+    shown_first_.cancel();
+    build();
+  }
   if (built() || patience_.armed()) return;
   patience_.start(std::chrono::milliseconds(session_.settings().document_build_ms), [this] {
     run_waiting(fail(504, "document_building", "the document is still being built", "try again in a moment"));
@@ -384,6 +403,7 @@ void Editing::close() {
   patience_.cancel();
   retry_.cancel();
   cache_kept_.cancel();
+  shown_first_.cancel();
 }
 
 }  // namespace lectern::session

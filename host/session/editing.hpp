@@ -28,7 +28,8 @@ class Editing {
  public:
   explicit Editing(LiveSession& session);
 
-  /// Builds the document on a worker, or takes the one that is there already.
+  /// Builds the document on a worker, or takes the one that is there already. That of a large file is begun a moment
+  /// later, or when somebody waits for it.
   void begin();
   [[nodiscard]] bool built() const { return document_.has_value(); }
   /// Runs `work` when the document is built and no long edit is being made, now if so; with the error when it cannot be
@@ -97,6 +98,7 @@ class Editing {
     bool author_knows = true;           // its reply says what changed, or it made the chunks
     UniqueFunction<void(Status)> told;  // the author's reply
   };
+  void build();
   /// `journaled`: whether its first snapshot is on disk.
   void built_with(Result<document::NotebookDocument> document, Status journaled);
   void transacted(Invocation invocation, Result<document::AppliedTransaction> applied);
@@ -146,7 +148,7 @@ class Editing {
     UniqueFunction<void(Status)> work;
   };
   std::deque<Waiting> waiting_;
-  Timer patience_, retry_, cache_kept_;
+  Timer patience_, retry_, cache_kept_, shown_first_;
   std::vector<Staged> staged_;
   std::deque<std::pair<std::uint64_t, Task>> durable_waiters_;  // run when the batch with this number is written
   std::vector<Task> quiet_waiters_;

@@ -342,3 +342,47 @@ describe('Automerge changes', () => {
     }
   });
 });
+
+// Its cells are shown from the file first; the document is built behind them, or for whoever waits for it.
+describe('a large file', () => {
+  let host: Host;
+  const comment = `# ${'x'.repeat(4_000)}`;
+  const large = (name: string) => host.notebook(name, Array.from({ length: 300 }, (_, n) => ({ id: `c${n}`, source: `${comment} ${n}` })));
+  beforeAll(async () => {
+    host = await Host.start();
+  });
+  afterAll(async () => {
+    await host.stop();
+  });
+
+  it('is edited by who comes right after it was opened, and has all of it when the host is killed', async () => {
+    const info = await host.open(large('edited.ipynb'));
+    const client = await Client.join(host, info);
+    expect(await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'c299', source: 'mine' }] })).toMatchObject({ ok: true });
+    const { root, home } = host;
+    await host.kill('SIGKILL');
+    host = await Host.start({ root, home });
+    const again = await Client.join(host, await host.open('edited.ipynb'));
+    expect(again.ready.notebook.cells).toHaveLength(300);
+    expect(again.ready.notebook.cells[299].source).toBe('mine');
+    await again.close();
+  });
+
+  it('comes as a document to who asks for that at once', async () => {
+    const reader = await replica(host, await host.open(large('document.ipynb')));
+    expect(reader.source('c299')).toBe(`${comment} 299`);
+    await reader.client.close();
+  });
+
+  it('ends before anybody saw it, unchanged, and opens again', async () => {
+    const name = large('ended.ipynb');
+    const before = host.file(name);
+    const info = await host.open(name);
+    expect((await host.request('DELETE', `/api/v1/sessions/${info.session_id}`)).status).toBe(204);
+    expect(host.file(name) === before).toBe(true);
+    const client = await Client.join(host, await host.open(name));
+    expect(client.ready.notebook.cells).toHaveLength(300);
+    expect(await client.command('transaction', { changes: [{ type: 'set_source', cell_id: 'c0', source: 'then' }] })).toMatchObject({ ok: true });
+    await client.close();
+  });
+});
